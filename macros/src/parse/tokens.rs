@@ -1,0 +1,107 @@
+//! Looking at tokens that are not parsed.
+
+use proc_macro2::{Delimiter, Group, Spacing, Span, TokenStream, TokenTree};
+
+/// A `macro_rules` fragment comes between delimiters that are not seen.
+pub(super) fn unwrap_invisible(input: TokenStream) -> TokenStream {
+    match only(input.clone()) {
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::None => {
+            unwrap_invisible(group.stream())
+        }
+        _ => input,
+    }
+}
+
+pub(super) fn is_braces(token: &TokenTree) -> bool {
+    let TokenTree::Group(group) = token else {
+        return false;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => true,
+        // A `block` fragment.
+        Delimiter::None => only(group.stream()).is_some_and(|token| is_braces(&token)),
+        Delimiter::Parenthesis | Delimiter::Bracket => false,
+    }
+}
+
+pub(super) fn is_ident(token: &TokenTree, name: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if ident == name)
+}
+
+fn is_punct(token: &TokenTree, character: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
+}
+
+pub(super) fn empty_braces(span: Span) -> TokenTree {
+    let mut braces = Group::new(Delimiter::Brace, TokenStream::new());
+    braces.set_span(span);
+    braces.into()
+}
+
+/// Whether the last of these tokens is followed at once by a `>` that closes nothing: `->` or `=>`.
+pub(super) fn opens_arrow(tokens: &[TokenTree]) -> bool {
+    matches!(tokens.last(), Some(TokenTree::Punct(punct))
+        if matches!(punct.as_char(), '-' | '=') && punct.spacing() == Spacing::Joint)
+}
+
+/// Whether `#!` stands here, before the brackets of an inner attribute.
+pub(super) fn opens_inner_attribute(tokens: &[TokenTree]) -> bool {
+    matches!(tokens, [hash, bang] if is_punct(hash, '#') && is_punct(bang, '!'))
+}
+
+/// Whether `'_` is written somewhere.
+pub(super) fn has_elided_lifetime(tokens: TokenStream) -> bool {
+    flatten(tokens)
+        .windows(2)
+        .any(|pair| is_punct(&pair[0], '\'') && is_ident(&pair[1], "_"))
+}
+
+/// Whether one of these words is written somewhere.
+pub(super) fn has_word(tokens: TokenStream, words: &[&str]) -> bool {
+    flatten(tokens)
+        .iter()
+        .any(|token| matches!(token, TokenTree::Ident(ident) if words.iter().any(|word| ident == word)))
+}
+
+/// Whether `Self::{one of the names}` is written somewhere.
+pub(crate) fn mentions_assoc(tokens: TokenStream, names: &[&str]) -> bool {
+    flatten(tokens).windows(4).any(|window| {
+        is_ident(&window[0], "Self")
+            && is_punct(&window[1], ':')
+            && is_punct(&window[2], ':')
+            && names.iter().any(|name| is_ident(&window[3], name))
+    })
+}
+
+/// The tokens as text, without the blanks that a token stream prints around `<`, `::` and `&`.
+pub(super) fn flat(tokens: &TokenStream) -> String {
+    let tight = [
+        (" :: ", "::"),
+        (":: ", "::"),
+        (" <", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+        ("& ", "&"),
+        (" ,", ","),
+    ];
+    tight.iter().fold(tokens.to_string(), |text, (wide, tight)| {
+        text.replace(wide, tight)
+    })
+}
+
+fn only(tokens: TokenStream) -> Option<TokenTree> {
+    let mut tokens = tokens.into_iter();
+    let first = tokens.next()?;
+    tokens.next().is_none().then_some(first)
+}
+
+/// The tokens with those inside the delimiters, without the delimiters.
+fn flatten(tokens: TokenStream) -> Vec<TokenTree> {
+    tokens
+        .into_iter()
+        .flat_map(|token| match token {
+            TokenTree::Group(group) => flatten(group.stream()),
+            other => vec![other],
+        })
+        .collect()
+}

@@ -1,0 +1,48 @@
+//! The crate may go by another name, given as a path or as a text.
+#![deny(warnings)]
+
+extern crate cloud_tasks as jobs;
+
+mod reexported {
+    pub use cloud_tasks as inner;
+}
+
+/// A module of the name that is not the crate.
+mod cloud_tasks {
+    pub use jobs::{Context, Task, TaskResult, task};
+}
+
+use cloud_tasks::{Context, Task, TaskResult, task};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct AsPath;
+
+#[task(crate = jobs)]
+impl Task for AsPath {
+    async fn run(self, _cx: Context<String>) -> TaskResult<u8> {
+        Ok(1)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct AsText;
+
+#[task(crate = "crate::reexported::inner", queue = "emails")]
+impl Task for AsText {
+    async fn run(self, _cx: Context<String>) -> TaskResult<u8> {
+        Ok(1)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Default;
+
+#[task]
+impl Task for Default {
+    async fn run(self, _cx: Context<String>) -> TaskResult<u8> {
+        Ok(1)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,165 @@
+//! From settings to a client.
+
+use std::fmt;
+use std::time::Duration;
+
+use google_cloud_auth::credentials::{Credentials, anonymous};
+use google_cloud_gax::retry_policy::NeverRetry;
+use google_cloud_tasks_v2::client::CloudTasks;
+use http::Uri;
+use tokio::sync::Semaphore;
+
+use crate::backend::google::create::GoogleBackend;
+use crate::backend::google::credentials;
+use crate::backend::google::message::Target;
+use crate::config::Config;
+
+/// How Google Cloud Tasks is called.
+///
+/// The default uses the credentials that `gcp_auth` finds: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud auth
+/// application-default login`, the metadata server, `gcloud`. It knows neither workload identity federation nor
+/// impersonation; for these pass credentials of `google-cloud-auth`.
+///
+/// ```
+/// use std::time::Duration;
+/// use cloud_tasks::{Config, Google, Runtime};
+/// use google_cloud_auth::credentials::anonymous;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let google = Google::new()
+///     .credentials(anonymous::Builder::new().build())
+///     .calls_in_flight(16)
+///     .attempt_timeout(Duration::from_secs(5));
+/// let config = Config::default()
+///     .endpoint("https://shop.example")
+///     .project("my-project")
+///     .location("europe-west1")
+///     .service_account("tasks@my-project.iam.gserviceaccount.com");
+/// let runtime = Runtime::builder().config(config).google(google).build().await?;
+/// # let _ = runtime;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Google {
+    credentials: Option<Credentials>,
+    api_endpoint: Option<String>,
+    calls_in_flight: usize,
+    attempt_timeout: Duration,
+}
+
+impl Default for Google {
+    fn default() -> Self {
+        Self {
+            credentials: None,
+            api_endpoint: None,
+            calls_in_flight: 64,
+            attempt_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Google {
+    /// The default way: found credentials, Google's endpoint, 64 calls in flight, 10 seconds an attempt.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Uses these credentials.
+    pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
+        self.credentials = Some(credentials.into());
+        self
+    }
+
+    /// Calls the API at another URL, such as that of a private service endpoint.
+    pub fn api_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.api_endpoint = Some(url.into());
+        self
+    }
+
+    /// Sets how many calls may be under way at once, each on a connection of its own; default 64, at least 1.
+    ///
+    /// Further ones wait for their turn.
+    pub fn calls_in_flight(mut self, calls: usize) -> Self {
+        self.calls_in_flight = calls.clamp(1, Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Sets how long one attempt of a call may take; default 10 seconds.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Finds what the settings leave open, and writes it into them.
+    pub(crate) async fn connect(self, config: &mut Config) -> Result<GoogleBackend, Vec<String>> {
+        let emulator = config.cloud_tasks_emulator_host.clone();
+        let api_endpoint = self
+            .api_endpoint
+            .or_else(|| emulator.as_ref().map(|host| format!("http://{host}")));
+        let mut mistakes = Vec::new();
+        let credentials = if emulator.is_some() {
+            config.project.get_or_insert_with(|| "local".to_owned());
+            config.location.get_or_insert_with(|| "local".to_owned());
+            config
+                .service_account
+                .get_or_insert_with(|| "local@local.iam.gserviceaccount.com".to_owned());
+            Some(
+                self.credentials
+                    .unwrap_or_else(|| anonymous::Builder::new().build()),
+            )
+        } else {
+            credentials::find(self.credentials, config)
+                .await
+                .map_err(|mistake| mistakes.push(mistake))
+                .ok()
+        };
+        if api_endpoint.is_none()
+            && config
+                .endpoint
+                .parse::<Uri>()
+                .is_ok_and(|uri| uri.scheme_str() != Some("https"))
+        {
+            mistakes.push(format!(
+                "the endpoint {:?} is out of Google's reach: it takes the https URL of this service \
+                 (CLOUD_TASKS_ENDPOINT), since tokens are sent over https alone",
+                config.endpoint
+            ));
+        }
+        let target = Target::new(config)
+            .map_err(|missing| mistakes.extend(missing))
+            .ok();
+        let (Some(credentials), Some(target), true) = (credentials, target, mistakes.is_empty()) else {
+            return Err(mistakes);
+        };
+        // We repeat calls ourselves: only so can an ALREADY_EXISTS be told from one on a repeat.
+        let mut builder = CloudTasks::builder()
+            .with_credentials(credentials)
+            .with_retry_policy(NeverRetry)
+            .with_attempt_timeout(self.attempt_timeout);
+        if let Some(url) = api_endpoint {
+            builder = builder.with_endpoint(url);
+        }
+        let client = builder
+            .build()
+            .await
+            .map_err(|error| vec![format!("the client of Google Cloud Tasks was not built: {error}")])?;
+        Ok(GoogleBackend {
+            client,
+            target,
+            calls: Semaphore::new(self.calls_in_flight),
+            retry: config.enqueue_retry,
+        })
+    }
+}
+
+impl fmt::Debug for Google {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Google")
+            .field("api_endpoint", &self.api_endpoint)
+            .field("calls_in_flight", &self.calls_in_flight)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .finish_non_exhaustive()
+    }
+}

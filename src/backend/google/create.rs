@@ -1,0 +1,112 @@
+//! Creating a task: once, or again until it is certain.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use google_cloud_gax::error::Error as GoogleError;
+use google_cloud_tasks_v2::client::CloudTasks;
+use google_cloud_tasks_v2::model::Task;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::backend::google::answer::{self, Verdict};
+use crate::backend::google::message::Target;
+use crate::backend::{Backend, BackendFuture};
+use crate::config::RetrySettings;
+use crate::envelope::{Enqueued, Envelope};
+use crate::error::Error;
+use crate::names;
+use crate::runtime::Runtime;
+
+/// Creates tasks in Google Cloud Tasks, or in what speaks its API.
+pub(crate) struct GoogleBackend {
+    pub(crate) client: CloudTasks,
+    pub(crate) target: Target,
+    /// The client opens a connection for every call under way, so their number is bounded.
+    pub(crate) calls: Semaphore,
+    pub(crate) retry: RetrySettings,
+}
+
+impl GoogleBackend {
+    /// Creates a task, and repeats the call until its outcome is clear or time is up.
+    pub(crate) async fn create(&self, envelope: Envelope) -> Result<Enqueued, Error> {
+        let started = Instant::now();
+        let repeats = !self.retry.deadline.is_zero();
+        let given = envelope.id.is_some();
+        // A repeat must not create a second task, and only a name can prevent that.
+        let id = envelope
+            .id
+            .clone()
+            .or_else(|| repeats.then(names::random_task_id));
+        let mut pause = self.retry.initial;
+        let mut maybe_created = false;
+        loop {
+            let cause = match self.call(&envelope, id.as_deref()).await {
+                Ok(task) => return Ok(receipt(&envelope, &task)),
+                Err(cause) => cause,
+            };
+            let verdict = Verdict::of(&cause);
+            if let Some(id) = id.as_deref().filter(|_| verdict.exists) {
+                let mut enqueued = Enqueued::new(&envelope.queue, id);
+                enqueued.schedule_time = envelope.schedule_time;
+                // An id of our own, or a call that got no answer before: the task is the one of this call.
+                return Ok(enqueued.with_duplicate(given && !maybe_created));
+            }
+            maybe_created |= verdict.maybe_created;
+            let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            if !repeats || !verdict.repeat || started.elapsed() + next >= self.retry.deadline {
+                return Err(answer::error(
+                    envelope.task(),
+                    envelope.queue(),
+                    &self.target,
+                    cause,
+                    maybe_created,
+                ));
+            }
+            tracing::debug!(error = %cause, pause = ?next, "no clear answer; the call is repeated");
+            tokio::time::sleep(next).await;
+            pause = longer(pause, &self.retry);
+        }
+    }
+
+    async fn call(&self, envelope: &Envelope, id: Option<&str>) -> Result<Task, GoogleError> {
+        // Never closed, so a permit always comes; held for one attempt, so that a pause holds up nobody.
+        let _permit = self.calls.acquire().await.ok();
+        self.client
+            .create_task()
+            .set_parent(self.target.queue(envelope.queue()))
+            .set_task(self.target.task(envelope, id))
+            .send()
+            .await
+    }
+}
+
+impl Backend for GoogleBackend {
+    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+        Box::pin(self.create(envelope))
+    }
+}
+
+fn receipt(envelope: &Envelope, task: &Task) -> Enqueued {
+    let id = task.name.rsplit('/').next().unwrap_or_default();
+    let mut enqueued = Enqueued::new(envelope.queue(), id);
+    enqueued.schedule_time = task
+        .schedule_time
+        .and_then(|time| SystemTime::try_from(time).ok())
+        .or(envelope.schedule_time);
+    enqueued
+}
+
+fn longer(pause: Duration, retry: &RetrySettings) -> Duration {
+    Duration::try_from_secs_f64(pause.as_secs_f64() * retry.multiplier)
+        .unwrap_or(retry.maximum)
+        .min(retry.maximum)
+}
+
+impl fmt::Debug for GoogleBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GoogleBackend")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}

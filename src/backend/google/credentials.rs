@@ -1,0 +1,147 @@
+//! Credentials: those that are given, else those that `gcp_auth` finds.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gcp_auth::TokenProvider;
+use google_cloud_auth::credentials::{CacheableResource, Credentials, CredentialsProvider, EntityTag};
+use google_cloud_auth::errors::CredentialsError;
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap, HeaderValue, Request};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+
+use crate::config::Config;
+
+const SCOPE: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
+const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// Gives back the credentials to use, and fills in the project and the account where the settings leave them open.
+pub(crate) async fn find(given: Option<Credentials>, config: &mut Config) -> Result<Credentials, String> {
+    let credentials = match given {
+        Some(credentials) => {
+            if config.project.is_none() {
+                config.project = metadata("project/project-id").await;
+            }
+            credentials
+        }
+        None => {
+            let provider = gcp_auth::provider().await.map_err(|error| {
+                format!(
+                    "no Google credentials were found ({error}): set {KEY_FILE}, run `gcloud auth application-default \
+                     login`, or pass credentials with `.google(Google::new().credentials(..))`"
+                )
+            })?;
+            if config.project.is_none() {
+                config.project = provider.project_id().await.ok().map(|id| id.to_string());
+            }
+            Bridge::new(provider).into()
+        }
+    };
+    if config.service_account.is_none() {
+        config.service_account = match key_file_account() {
+            Some(email) => Some(email),
+            None => metadata("instance/service-accounts/default/email").await,
+        };
+    }
+    Ok(credentials)
+}
+
+/// The account of the key file that `gcp_auth` reads first.
+fn key_file_account() -> Option<String> {
+    #[derive(Deserialize)]
+    struct KeyFile {
+        client_email: Option<String>,
+    }
+    let path = std::env::var_os(KEY_FILE)?;
+    let text = std::fs::read(path).ok()?;
+    serde_json::from_slice::<KeyFile>(&text).ok()?.client_email
+}
+
+/// Asks the metadata server, which there is on Google's machines alone.
+/// Source: <https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys>.
+async fn metadata(key: &str) -> Option<String> {
+    let host = std::env::var("GCE_METADATA_HOST").unwrap_or_else(|_| "metadata.google.internal".into());
+    let request = Request::get(format!("http://{host}/computeMetadata/v1/{key}"))
+        .header("metadata-flavor", "Google")
+        .body(Empty::<Bytes>::new())
+        .ok()?;
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let read = async {
+        let response = client.request(request).await.ok()?;
+        if !response.status().is_success() {
+            return None;
+        }
+        let body = Limited::new(response.into_body(), 4096).collect().await.ok()?;
+        let text = String::from_utf8(body.to_bytes().into()).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    tokio::time::timeout(Duration::from_secs(2), read).await.ok()?
+}
+
+/// Tokens of `gcp_auth`, in the form that Google's clients ask for.
+struct Bridge {
+    provider: Arc<dyn TokenProvider>,
+    /// The token that was given last, so that a client which has it need not build its header again.
+    last: Mutex<Option<(String, EntityTag)>>,
+}
+
+impl Bridge {
+    fn new(provider: Arc<dyn TokenProvider>) -> Self {
+        Self {
+            provider,
+            last: Mutex::default(),
+        }
+    }
+
+    fn tag(&self, token: &str) -> EntityTag {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, tag)) if known == token => tag.clone(),
+            _ => {
+                let tag = EntityTag::new();
+                *last = Some((token.to_owned(), tag.clone()));
+                tag
+            }
+        }
+    }
+}
+
+impl CredentialsProvider for Bridge {
+    async fn headers(
+        &self,
+        extensions: Extensions,
+    ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
+        // Whether another try would help is not told, so all that fetching a token may fail with counts as passing.
+        let token = self
+            .provider
+            .token(SCOPE)
+            .await
+            .map_err(|error| CredentialsError::from_source(true, error))?;
+        let tag = self.tag(token.as_str());
+        if extensions.get::<EntityTag>() == Some(&tag) {
+            return Ok(CacheableResource::NotModified);
+        }
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str()))
+            .map_err(|error| CredentialsError::from_source(false, error))?;
+        value.set_sensitive(true);
+        Ok(CacheableResource::New {
+            entity_tag: tag,
+            data: HeaderMap::from_iter([(AUTHORIZATION, value)]),
+        })
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        None
+    }
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").finish_non_exhaustive()
+    }
+}

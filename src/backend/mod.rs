@@ -1,0 +1,52 @@
+//! Where envelopes go: the one trait between the library and a queue.
+
+use std::pin::Pin;
+
+use crate::envelope::{Enqueued, Envelope};
+use crate::error::Error;
+use crate::runtime::Runtime;
+
+pub(crate) mod eager;
+#[cfg(feature = "google")]
+pub(crate) mod google;
+#[cfg(feature = "local")]
+pub(crate) mod local;
+pub(crate) mod recorder;
+
+/// Where tasks are sent: Google, the local engine, this process, a record.
+///
+/// A backend sees [`Envelope`]s only, whose limits were checked. Write your own for another queue:
+///
+/// ```
+/// use cloud_tasks::{Backend, BackendFuture, Enqueued, Envelope, Error, Runtime};
+///
+/// #[derive(Debug)]
+/// struct Printer;
+///
+/// impl Backend for Printer {
+///     fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+///         Box::pin(async move {
+///             println!("{} goes to {}", envelope.task(), envelope.queue());
+///             Ok(Enqueued::new(envelope.queue(), "printed"))
+///         })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let runtime = Runtime::builder().backend(Printer).build().await?;
+/// # let _ = runtime;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Backend: Send + Sync + 'static {
+    /// Takes a task; `runtime` is the one that sends it.
+    ///
+    /// # Errors
+    ///
+    /// When the task was not taken, or may not have been: [`Error::may_have_been_created`] says which.
+    fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a>;
+}
+
+/// What [`Backend::enqueue`] returns.
+pub type BackendFuture<'a> = Pin<Box<dyn Future<Output = Result<Enqueued, Error>> + Send + 'a>>;

@@ -1,0 +1,378 @@
+//! Building a runtime: the place where mistakes surface.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::backend::Backend;
+use crate::backend::eager::Eager;
+#[cfg(feature = "google")]
+use crate::backend::google::Google;
+#[cfg(feature = "local")]
+use crate::backend::local::LocalEngine;
+use crate::backend::recorder::Recorder;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::names;
+use crate::registry::{self, Registration, Registry};
+use crate::runtime::{Inner, Runtime};
+use crate::state::States;
+use crate::task::Task;
+
+/// Cloud Tasks sends at most 1 MiB, headers and all.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Collects what a [`Runtime`] is made of; `build()` checks all of it at once.
+///
+/// `M` is where tasks go: what the settings say ([`Configured`]), this process ([`InProcess`]), a record
+/// ([`Recorded`]) or the local engine ([`Embedded`]).
+///
+/// ```
+/// use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Charge { invoice: u64 }
+///
+/// #[task(queue = "billing")]
+/// impl Task for Charge {
+///     async fn run(self, _cx: Context<String>) -> TaskResult { Ok(()) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let runtime = Runtime::eager()
+///     .config(Config::from_env()?.app_name("shop"))
+///     .state(String::from("a state, which tasks ask for by its type"))
+///     .expect_tasks(["Charge"])
+///     .build()
+///     .await?;
+/// # let _ = runtime;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is built until `build()` is called and awaited"]
+pub struct RuntimeBuilder<M = Configured> {
+    mode: M,
+    parts: Parts,
+}
+
+/// Tasks go where the settings say: to Google, to an emulator, or nowhere with `EAGER`.
+#[derive(Default)]
+pub struct Configured {
+    backend: Option<Arc<dyn Backend>>,
+    #[cfg(feature = "google")]
+    google: Google,
+}
+
+impl fmt::Debug for Configured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configured").finish_non_exhaustive()
+    }
+}
+
+/// Tasks run in this process, at once.
+#[derive(Debug)]
+pub struct InProcess;
+
+/// Tasks are recorded, and run when a test says so.
+#[derive(Debug)]
+pub struct Recorded;
+
+/// Tasks go to a local engine that belongs to this process.
+#[cfg(feature = "local")]
+#[derive(Debug)]
+pub struct Embedded;
+
+struct Parts {
+    config: Config,
+    states: States,
+    registered: Vec<Registration>,
+    expected: BTreeSet<String>,
+    max_body_bytes: usize,
+}
+
+impl Runtime {
+    /// Starts a runtime whose tasks go where its settings say: to Google Cloud Tasks, unless told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// `build()` fails with everything that is wrong, at once: settings, names, missing states, tasks that were not linked.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::with_mode(Configured::default())
+    }
+
+    /// Starts a runtime that runs every task in this process, at once, when it is enqueued.
+    ///
+    /// The arguments go through JSON as they would on the way to Google; a failure comes back to the caller who
+    /// enqueued. Delays are not waited for. A state that is missing shows when a task that needs it runs, since a test
+    /// binary links more tasks than a test needs.
+    ///
+    /// ```
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Divide { by: u64 }
+    ///
+    /// #[task]
+    /// impl Task for Divide {
+    ///     async fn run(self, _cx: Context) -> TaskResult<u64> {
+    ///         Ok(84_u64.checked_div(self.by).ok_or("division by zero")?)
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let runtime = Runtime::eager().build().await?;
+    /// runtime.scope(async {
+    ///     assert!(Divide { by: 2 }.asap().await.is_ok());
+    ///     let error = Divide { by: 0 }.asap().await.unwrap_err();
+    ///     assert_eq!(format!("{error:#}"), "task Divide failed: division by zero");
+    /// }).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn eager() -> RuntimeBuilder<InProcess> {
+        RuntimeBuilder::with_mode(InProcess)
+    }
+
+    /// Starts a runtime that records what is enqueued; `build()` gives the [`Recorder`] too.
+    pub fn recorded() -> RuntimeBuilder<Recorded> {
+        RuntimeBuilder::with_mode(Recorded)
+    }
+
+    /// Starts a runtime with a Cloud Tasks of its own in this process; `build()` gives the [`LocalEngine`] too.
+    ///
+    /// Tasks come back over HTTP to the endpoint of the settings, so something must serve it.
+    #[cfg(feature = "local")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+    pub fn local() -> RuntimeBuilder<Embedded> {
+        RuntimeBuilder::with_mode(Embedded)
+    }
+}
+
+impl<M> RuntimeBuilder<M> {
+    fn with_mode(mode: M) -> Self {
+        Self {
+            mode,
+            parts: Parts {
+                config: Config::default(),
+                states: States::default(),
+                registered: Vec::new(),
+                expected: BTreeSet::new(),
+                max_body_bytes: MAX_BODY_BYTES,
+            },
+        }
+    }
+
+    /// Sets the settings; without this they are the defaults, and the environment is not read.
+    pub fn config(mut self, config: Config) -> Self {
+        self.parts.config = config;
+        self
+    }
+
+    /// Adds a state that tasks ask for by its type; a second one of a type replaces the first.
+    pub fn state<S: Send + Sync + 'static>(mut self, state: S) -> Self {
+        self.parts.states.insert(state);
+        self
+    }
+
+    /// Registers a task by hand, which also makes the linker keep its crate; harmless where `#[task]` did it already.
+    pub fn register<T: Task>(mut self) -> Self {
+        self.parts.registered.push(T::REGISTRATION);
+        self
+    }
+
+    /// Registers what a registration says.
+    #[doc(hidden)]
+    pub fn register_all(mut self, registrations: impl IntoIterator<Item = Registration>) -> Self {
+        self.parts.registered.extend(registrations);
+        self
+    }
+
+    /// Makes `build()` fail unless tasks of these names (or aliases) are registered.
+    ///
+    /// A crate that the binary never names is dropped by the linker, and its tasks with it; `use my_tasks as _;` keeps it.
+    pub fn expect_tasks<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.parts.expected.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the largest body that a task's request may have; default 1 MiB, which is Cloud Tasks' own limit.
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.parts.max_body_bytes = bytes;
+        self
+    }
+}
+
+impl RuntimeBuilder<Configured> {
+    /// Sends tasks to a backend of your own.
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.mode.backend = Some(Arc::new(backend));
+        self
+    }
+
+    /// Sets how Google Cloud Tasks is called: credentials, endpoint, calls in flight, time limits.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    pub fn google(mut self, google: Google) -> Self {
+        self.mode.google = google;
+        self
+    }
+
+    /// Checks everything and builds the runtime.
+    ///
+    /// # Errors
+    ///
+    /// With all that is wrong at once. Nothing was sent, and nothing keeps running.
+    pub async fn build(self) -> Result<Runtime, Error> {
+        let Self { mode, parts } = self;
+        #[cfg(feature = "google")]
+        let mut parts = parts;
+        let mut mistakes = Vec::new();
+        let eager = parts.config.eager && mode.backend.is_none();
+        let backend: Option<Arc<dyn Backend>> = match mode.backend {
+            Some(backend) => Some(backend),
+            None if eager => Some(Arc::new(Eager)),
+            #[cfg(feature = "google")]
+            None => match mode.google.connect(&mut parts.config).await {
+                Ok(backend) => Some(Arc::new(backend)),
+                Err(found) => {
+                    mistakes.extend(found);
+                    None
+                }
+            },
+            #[cfg(not(feature = "google"))]
+            None => {
+                mistakes.push(
+                    "there is no backend: enable the feature `google`, set CLOUD_TASKS_EAGER, or name a `.backend(..)`"
+                        .to_owned(),
+                );
+                None
+            }
+        };
+        parts.finish(backend, !eager, mistakes)
+    }
+}
+
+impl RuntimeBuilder<InProcess> {
+    /// Checks everything but missing states, and builds the runtime.
+    ///
+    /// # Errors
+    ///
+    /// With all that is wrong at once.
+    #[expect(
+        clippy::unused_async,
+        reason = "every `build()` is awaited, whatever the mode"
+    )]
+    pub async fn build(self) -> Result<Runtime, Error> {
+        self.parts.finish(Some(Arc::new(Eager)), false, Vec::new())
+    }
+}
+
+impl RuntimeBuilder<Recorded> {
+    /// Checks everything but missing states, and builds the runtime and its recorder.
+    ///
+    /// # Errors
+    ///
+    /// With all that is wrong at once.
+    #[expect(
+        clippy::unused_async,
+        reason = "every `build()` is awaited, whatever the mode"
+    )]
+    pub async fn build(self) -> Result<(Runtime, Recorder), Error> {
+        let recorder = Recorder::new();
+        let backend = Arc::new(recorder.backend());
+        let runtime = self.parts.finish(Some(backend), false, Vec::new())?;
+        Ok((runtime.clone(), recorder.with_runtime(runtime)))
+    }
+}
+
+#[cfg(feature = "local")]
+impl RuntimeBuilder<Embedded> {
+    /// Checks everything, starts the engine, and builds the runtime.
+    ///
+    /// # Errors
+    ///
+    /// With all that is wrong at once, or when the engine cannot listen on a loopback port. Nothing keeps running.
+    pub async fn build(self) -> Result<(Runtime, LocalEngine), Error> {
+        let mut parts = self.parts;
+        let (engine, backend) = LocalEngine::start(&mut parts.config).await?;
+        let runtime = parts.finish(Some(Arc::new(backend)), true, Vec::new())?;
+        Ok((runtime, engine))
+    }
+}
+
+impl Parts {
+    /// Puts the runtime together, or names everything that is wrong.
+    fn finish(
+        self,
+        backend: Option<Arc<dyn Backend>>,
+        strict: bool,
+        mut mistakes: Vec<String>,
+    ) -> Result<Runtime, Error> {
+        mistakes.extend(self.config.mistakes());
+        mistakes.extend(
+            names::queue_mistake(self.config.default_queue())
+                .map(|mistake| format!("{mistake} (the default queue is the application's name)")),
+        );
+        // The linker's order is no order: the same mistakes must read the same in every build.
+        let mut registrations: Vec<_> = registry::linked().chain(self.registered).collect();
+        registrations.sort_by_key(|registration| (registration.name, registration.location));
+        let (registry, found) = Registry::new(registrations, &self.states);
+        mistakes.extend(found);
+        for name in &self.expected {
+            if registry.by_name(name).is_none() {
+                mistakes.push(format!(
+                    "the task {name:?} is expected but not registered: its crate was not linked, or it has another name; \
+                     `use the_crate as _;` in the binary makes the linker keep a crate"
+                ));
+            }
+        }
+        if strict {
+            for (state, tasks) in registry.missing_states() {
+                mistakes.push(format!(
+                    "no state of type `{state}` was given, which {} needs: add `.state(..)`",
+                    tasks.join(", ")
+                ));
+            }
+        }
+        match backend {
+            Some(backend) if mistakes.is_empty() => Ok(Runtime::new(Inner {
+                propagated: self
+                    .config
+                    .propagated_headers
+                    .iter()
+                    .filter_map(|name| name.parse::<HeaderName>().ok())
+                    .collect(),
+                base_path: self.config.base_path(),
+                config: self.config,
+                registry,
+                backend,
+                max_body_bytes: self.max_body_bytes,
+            })),
+            _ => Err(Error::new(ErrorKind::Build, list(&mistakes))),
+        }
+    }
+}
+
+fn list(mistakes: &[String]) -> String {
+    match mistakes {
+        [mistake] => format!("the runtime was not built: {mistake}"),
+        _ => format!(
+            "the runtime was not built, for {} reasons:\n- {}",
+            mistakes.len(),
+            mistakes.join("\n- ")
+        ),
+    }
+}
+
+impl<M> fmt::Debug for RuntimeBuilder<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeBuilder")
+            .field("config", &self.parts.config)
+            .finish_non_exhaustive()
+    }
+}

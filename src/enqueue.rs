@@ -1,0 +1,389 @@
+//! What `asap()`, `later(..)`, `until(..)` and `sync()` return: awaited builders.
+
+use std::any::TypeId;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tracing::Instrument;
+
+use crate::context::Context;
+use crate::envelope::{Enqueued, Envelope};
+use crate::error::{Error, ErrorKind};
+use crate::json;
+use crate::limits;
+use crate::metadata::{TaskMetadata, timeout_header};
+use crate::names;
+use crate::registry::Registration;
+use crate::runtime::Runtime;
+use crate::scope::Scope;
+use crate::task::Task;
+
+/// When a task is to run: a [`Duration`] from now, a [`SystemTime`] or an [`Instant`].
+///
+/// The times of `chrono` and `jiff` convert to `SystemTime` with `into()`.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use cloud_tasks::When;
+///
+/// let soon: When = Duration::from_secs(60).into();
+/// let instant: When = SystemTime::UNIX_EPOCH.into();
+/// assert!(soon.at() > instant.at());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct When(Moment);
+
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    After(Duration),
+    At(SystemTime),
+}
+
+impl When {
+    /// The instant that is meant, counted from now; the end of time where it is too far away to be told.
+    pub fn at(self) -> SystemTime {
+        match self.0 {
+            // Beyond what the clock can tell is beyond every limit, so any far instant will do.
+            Moment::After(delay) => SystemTime::now()
+                .checked_add(delay)
+                .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 50)),
+            Moment::At(instant) => instant,
+        }
+    }
+}
+
+impl From<Duration> for When {
+    fn from(delay: Duration) -> Self {
+        Self(Moment::After(delay))
+    }
+}
+
+impl From<SystemTime> for When {
+    fn from(instant: SystemTime) -> Self {
+        Self(Moment::At(instant))
+    }
+}
+
+impl From<Instant> for When {
+    fn from(instant: Instant) -> Self {
+        Self(Moment::After(instant.saturating_duration_since(Instant::now())))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Schedule {
+    Now,
+    At(When),
+    Before(When),
+}
+
+/// A task that is about to be enqueued; nothing happens until it is awaited.
+///
+/// The arguments are encoded when it is made; an error of that, or of an option, comes out of the await. The runtime is
+/// looked for when it is first polled.
+///
+/// ```
+/// use std::time::Duration;
+/// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Charge { invoice: u64 }
+/// # #[task]
+/// # impl Task for Charge {
+/// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// # let (runtime, _recorder) = Runtime::recorded().build().await?;
+/// let enqueued = Charge { invoice: 7 }
+///     .later(Duration::from_secs(60))
+///     .queue("billing")
+///     .task_id("invoice-7")
+///     .header("x-request-id", "abc")
+///     .timeout(Duration::from_secs(120))
+///     .on(&runtime)
+///     .await?;
+/// assert_eq!((enqueued.queue(), enqueued.id()), ("billing", "invoice-7"));
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is enqueued until this is awaited"]
+pub struct Enqueue {
+    registration: Registration,
+    body: Result<Bytes, serde_json::Error>,
+    schedule: Schedule,
+    queue: Option<String>,
+    id: Option<String>,
+    timeout: Option<Duration>,
+    headers: HeaderMap,
+    mistake: Option<String>,
+    runtime: Option<Runtime>,
+}
+
+impl Enqueue {
+    pub(crate) fn new<T: Task>(task: &T) -> Self {
+        Self {
+            registration: T::REGISTRATION,
+            body: json::encode(task),
+            schedule: Schedule::Now,
+            queue: None,
+            id: None,
+            timeout: None,
+            headers: HeaderMap::new(),
+            mistake: None,
+            runtime: None,
+        }
+    }
+
+    pub(crate) fn at(mut self, when: When) -> Self {
+        self.schedule = Schedule::At(when);
+        self
+    }
+
+    pub(crate) fn before(mut self, deadline: When) -> Self {
+        self.schedule = Schedule::Before(deadline);
+        self
+    }
+
+    /// Sends it to this queue, instead of the task's own or the default one.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queue = Some(queue.into());
+        self
+    }
+
+    /// Gives the task an id in its queue: letters, digits, `_` and `-`, at most 500.
+    ///
+    /// A second task of that id is not created; [`Enqueued::duplicate`] tells. The id stays blocked for up to 24 hours
+    /// after the task ended. Ids that follow one another slow a queue down; hash what they are made of.
+    pub fn task_id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Adds a header to the request that the task comes back as; it wins over a propagated one.
+    ///
+    /// Refused are those that Cloud Tasks sets or drops: `Authorization`, `Host`, `Content-Length`, `User-Agent` and all
+    /// that start with `X-CloudTasks-`, `X-Google-` or `X-AppEngine-`.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        match own_header(name.as_ref(), value.as_ref()) {
+            Ok((name, value)) => {
+                self.headers.insert(name, value);
+            }
+            Err(mistake) => self.mistake = self.mistake.or(Some(mistake)),
+        }
+        self
+    }
+
+    /// Sets how long one attempt may take, instead of the task's own timeout or 10 minutes: 15 seconds to 30 minutes.
+    ///
+    /// Cloud Tasks gives an attempt up then, and the handler cancels it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Uses this runtime, whichever is in scope or installed.
+    pub fn on(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+
+    async fn send(self) -> Result<Enqueued, Error> {
+        let scope = match &self.runtime {
+            Some(runtime) => Scope::of(runtime),
+            None => Scope::current()?,
+        };
+        let envelope = self.into_envelope(&scope)?;
+        let span = tracing::info_span!(
+            "enqueue",
+            task = envelope.task(),
+            queue = envelope.queue(),
+            id = tracing::field::Empty,
+        );
+        let runtime = &scope.runtime;
+        let enqueue = async {
+            let result = runtime.inner().backend.enqueue(runtime, envelope).await;
+            match &result {
+                Ok(enqueued) => {
+                    tracing::Span::current().record("id", enqueued.id());
+                    tracing::debug!(duplicate = enqueued.duplicate(), "enqueued");
+                }
+                Err(error) => tracing::warn!(%error, "not enqueued"),
+            }
+            result
+        };
+        enqueue.instrument(span).await
+    }
+
+    fn into_envelope(self, scope: &Scope) -> Result<Envelope, Error> {
+        let config = scope.runtime.config();
+        let name = self.registration.name;
+        let body = self.body.map_err(|error| {
+            Error::new(
+                ErrorKind::Encode,
+                format!("the arguments of task {name} do not serialize to JSON"),
+            )
+            .with_source(error)
+        })?;
+        if let Some(mistake) = self.mistake {
+            return Err(Error::invalid(format!("task {name} was not enqueued: {mistake}")));
+        }
+        let mut headers = self.headers;
+        for (name, value) in scope.headers.iter().flat_map(|headers| headers.iter()) {
+            if !headers.contains_key(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        if !headers.contains_key(header::CONTENT_TYPE) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(timeout) = self.timeout {
+            headers.extend([timeout_header(timeout)]);
+        }
+        let now = SystemTime::now();
+        let queue = self.queue.unwrap_or_else(|| {
+            self.registration
+                .queue
+                .unwrap_or(config.default_queue())
+                .to_owned()
+        });
+        let envelope = Envelope {
+            task: name.into(),
+            queue,
+            id: self.id,
+            url: format!("{}/tasks/{}", config.base_url(), names::encode_segment(name)),
+            body,
+            headers,
+            schedule_time: self.schedule.time(now, limits::max_ahead(config)),
+            timeout: self.timeout.or(self.registration.timeout),
+        };
+        limits::check(&envelope, config, now)?;
+        Ok(envelope)
+    }
+}
+
+impl Schedule {
+    /// The instant of this schedule, unless it is now or past.
+    fn time(self, now: SystemTime, max_ahead: Duration) -> Option<SystemTime> {
+        match self {
+            Self::Now => None,
+            Self::At(when) => Some(when.at()).filter(|time| *time > now),
+            Self::Before(deadline) => {
+                let longest = deadline
+                    .at()
+                    .duration_since(now)
+                    .unwrap_or_default()
+                    .min(max_ahead);
+                let delay = longest.mul_f64(fastrand::f64());
+                (!delay.is_zero()).then(|| now + delay)
+            }
+        }
+    }
+}
+
+/// A header of the caller's, unless Cloud Tasks would drop or replace it.
+/// Source: `google.cloud.tasks.v2.HttpRequest.headers` in Google's protos.
+fn own_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed: HeaderName = name
+        .parse()
+        .map_err(|_| format!("{name:?} is no name of a header"))?;
+    let lower = parsed.as_str();
+    let taken = ["host", "content-length", "user-agent", "authorization"].contains(&lower)
+        || ["x-cloudtasks-", "x-google-", "x-appengine-"]
+            .iter()
+            .any(|prefix| lower.starts_with(prefix));
+    if taken {
+        return Err(format!(
+            "the header {name:?} cannot be set: Cloud Tasks sets it or drops it"
+        ));
+    }
+    if !value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b)) {
+        return Err(format!("the value of the header {name:?} is not printable ASCII"));
+    }
+    let value = HeaderValue::from_str(value)
+        .map_err(|_| format!("the value of the header {name:?} is not printable ASCII"))?;
+    Ok((parsed, value))
+}
+
+impl IntoFuture for Enqueue {
+    type Output = Result<Enqueued, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for Enqueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enqueue")
+            .field("task", &self.registration.name)
+            .field("queue", &self.queue)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A task that is about to run here and now; nothing happens until it is awaited.
+#[must_use = "nothing runs until this is awaited"]
+pub struct SyncRun<T> {
+    task: T,
+    runtime: Option<Runtime>,
+}
+
+impl<T: Task> SyncRun<T> {
+    pub(crate) fn new(task: T) -> Self {
+        Self { task, runtime: None }
+    }
+
+    /// Uses this runtime, whichever is in scope or installed.
+    pub fn on(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+
+    async fn run(self) -> Result<T::Output, Error> {
+        let scope = match &self.runtime {
+            Some(runtime) => Scope::of(runtime),
+            None => Scope::current()?,
+        };
+        let name = T::REGISTRATION.name;
+        let entry = scope.runtime.inner().registry.by_type(TypeId::of::<T>()).cloned();
+        let state = entry
+            .as_ref()
+            .map(|entry| entry.bound(name).map(|bound| Arc::clone(&bound.state)))
+            .transpose()?
+            .and_then(|state| state.downcast::<T::State>().ok())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::UnknownTask,
+                    format!("this runtime has no task {name:?}: add `.register::<..>()`"),
+                )
+            })?;
+        let span = tracing::info_span!("task", task = name, attempt = 1, sync = true);
+        let run = self.task.run(Context::new(state, TaskMetadata::new()));
+        scope
+            .run(run.instrument(span))
+            .await
+            .map_err(|error| Error::from_task(name, error))
+    }
+}
+
+impl<T: Task> IntoFuture for SyncRun<T> {
+    type Output = Result<T::Output, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<T> fmt::Debug for SyncRun<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncRun").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! What goes to a backend and what comes back.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+/// A task on its way to a queue: all that a [`Backend`](crate::Backend) sees.
+///
+/// Checked against the service's limits before a backend gets it. Its `Debug` form leaves out the arguments and the
+/// values of the headers.
+///
+/// ```
+/// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Charge { invoice: u64 }
+/// # #[task(queue = "billing")]
+/// # impl Task for Charge {
+/// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// Charge { invoice: 7 }.asap().on(&runtime).await?;
+/// let envelopes = recorder.envelopes();
+/// assert_eq!(envelopes[0].queue(), "billing");
+/// assert_eq!(envelopes[0].url(), "http://localhost:8080/tasks/Charge");
+/// assert_eq!(envelopes[0].body(), br#"{"invoice":7}"#);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Envelope {
+    pub(crate) task: Cow<'static, str>,
+    pub(crate) queue: String,
+    pub(crate) id: Option<String>,
+    pub(crate) url: String,
+    pub(crate) body: Bytes,
+    pub(crate) headers: HeaderMap,
+    pub(crate) schedule_time: Option<SystemTime>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Envelope {
+    /// The name of the task that is to run.
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+
+    /// The short name of the queue.
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// The id in the queue, where the caller gave one.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Where the task comes back to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The JSON of the task's arguments.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The headers that the request will carry, propagated ones included.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// When the task is to run; `None` means at once.
+    pub fn schedule_time(&self) -> Option<SystemTime> {
+        self.schedule_time
+    }
+
+    /// How long one attempt may take; `None` means the service's default of 10 minutes.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("task", &self.task)
+            .field("queue", &self.queue)
+            .field("id", &self.id)
+            .field("url", &self.url)
+            .field("body_bytes", &self.body.len())
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("schedule_time", &self.schedule_time)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
+/// The receipt of a task that was enqueued.
+///
+/// ```
+/// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Charge { invoice: u64 }
+/// # #[task]
+/// # impl Task for Charge {
+/// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, _recorder) = Runtime::recorded().build().await?;
+/// let first = Charge { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;
+/// let second = Charge { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;
+/// assert_eq!((first.queue(), first.id()), ("tasks", "invoice-7"));
+/// assert!(!first.duplicate() && second.duplicate());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "tells the task's id, and whether it existed already"]
+pub struct Enqueued {
+    pub(crate) queue: String,
+    pub(crate) id: String,
+    pub(crate) schedule_time: Option<SystemTime>,
+    pub(crate) duplicate: bool,
+}
+
+impl Enqueued {
+    /// A receipt, for a [`Backend`](crate::Backend) of your own.
+    pub fn new(queue: impl Into<String>, id: impl Into<String>) -> Self {
+        Self {
+            queue: queue.into(),
+            id: id.into(),
+            schedule_time: None,
+            duplicate: false,
+        }
+    }
+
+    /// Adds when the task is to run.
+    pub fn with_schedule_time(mut self, time: SystemTime) -> Self {
+        self.schedule_time = Some(time);
+        self
+    }
+
+    /// Says that a task of this id existed already.
+    pub fn with_duplicate(mut self, duplicate: bool) -> Self {
+        self.duplicate = duplicate;
+        self
+    }
+
+    /// The short name of the queue that took the task.
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// The task's id in its queue: the one that was given, or one that was made.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When the task is to run, as the backend reports it.
+    pub fn schedule_time(&self) -> Option<SystemTime> {
+        self.schedule_time
+    }
+
+    /// Whether a task of the id that the caller gave existed already, so that nothing was created.
+    ///
+    /// Cloud Tasks keeps an id blocked for up to 24 hours after its task ended or was deleted. Where an earlier try of
+    /// the same call got no answer, the existing task counts as the one that this call made.
+    pub fn duplicate(&self) -> bool {
+        self.duplicate
+    }
+}

@@ -1,0 +1,188 @@
+//! What Cloud Tasks and Cloud Scheduler say of an attempt, in the headers of its request.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+const QUEUE_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-queuename");
+const TASK_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-taskname");
+const RETRY_COUNT: HeaderName = HeaderName::from_static("x-cloudtasks-taskretrycount");
+const EXECUTION_COUNT: HeaderName = HeaderName::from_static("x-cloudtasks-taskexecutioncount");
+const ETA: HeaderName = HeaderName::from_static("x-cloudtasks-tasketa");
+const PREVIOUS_RESPONSE: HeaderName = HeaderName::from_static("x-cloudtasks-taskpreviousresponse");
+const RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretryreason");
+const SCHEDULER: HeaderName = HeaderName::from_static("x-cloudscheduler");
+const JOB_NAME: HeaderName = HeaderName::from_static("x-cloudscheduler-jobname");
+const SCHEDULE_TIME: HeaderName = HeaderName::from_static("x-cloudscheduler-scheduletime");
+/// Ours: carries a timeout that one call asked for, since Cloud Tasks does not tell the handler its dispatch deadline.
+const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
+
+/// What the service says of this attempt: which task, which queue, the how-manieth time.
+///
+/// Read from the `X-CloudTasks-*` and `X-CloudScheduler-*` headers when asked for; a header that is missing or cannot be
+/// read is `None`. The headers prove nothing about the caller.
+/// Source: [Cloud Tasks, task request headers](https://cloud.google.com/tasks/docs/creating-http-target-tasks#handler).
+///
+/// ```
+/// use cloud_tasks::TaskMetadata;
+///
+/// let metadata = TaskMetadata::new().with_queue("emails").with_retry_count(2);
+/// assert_eq!(metadata.queue(), Some("emails"));
+/// assert_eq!(metadata.attempt(), 3);
+/// assert_eq!(metadata.eta(), None);
+/// ```
+#[derive(Clone, Default)]
+pub struct TaskMetadata {
+    headers: HeaderMap,
+}
+
+impl TaskMetadata {
+    /// Metadata that says nothing, as when a task runs without Cloud Tasks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads metadata from a request's headers; the `Authorization` header is dropped, the others are kept.
+    pub fn from_headers(mut headers: HeaderMap) -> Self {
+        headers.remove(AUTHORIZATION);
+        Self { headers }
+    }
+
+    /// The request's headers, without `Authorization`.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The short name of the queue.
+    pub fn queue(&self) -> Option<&str> {
+        self.text(&QUEUE_NAME)
+    }
+
+    /// The short name of the task in its queue: the id that [`Enqueued::id`](crate::Enqueued::id) gave.
+    pub fn id(&self) -> Option<&str> {
+        self.text(&TASK_NAME)
+    }
+
+    /// The number of this attempt, counted from 1: the retry count plus one, and 1 where no count is known.
+    pub fn attempt(&self) -> u32 {
+        self.retry_count().unwrap_or(0).saturating_add(1)
+    }
+
+    /// How often the task was tried before, whatever came of it.
+    pub fn retry_count(&self) -> Option<u32> {
+        self.number(&RETRY_COUNT)
+    }
+
+    /// How often the task got an answer before; attempts that timed out or answered 5xx are not counted.
+    pub fn execution_count(&self) -> Option<u32> {
+        self.number(&EXECUTION_COUNT)
+    }
+
+    /// When this attempt was due.
+    pub fn eta(&self) -> Option<SystemTime> {
+        let seconds: f64 = self.number(&ETA)?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
+    }
+
+    /// The HTTP status of the previous attempt; 504 where it timed out.
+    pub fn previous_response(&self) -> Option<u16> {
+        self.number(&PREVIOUS_RESPONSE)
+    }
+
+    /// Why the task is retried, where Cloud Tasks says it.
+    pub fn retry_reason(&self) -> Option<&str> {
+        self.text(&RETRY_REASON).filter(|reason| !reason.is_empty())
+    }
+
+    /// Whether Cloud Scheduler made this request.
+    pub fn is_scheduled(&self) -> bool {
+        self.text(&SCHEDULER)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// The Cloud Scheduler job that made this request.
+    pub fn job_name(&self) -> Option<&str> {
+        self.text(&JOB_NAME)
+    }
+
+    /// The time that the Cloud Scheduler job was due, which together with its name identifies the run.
+    pub fn schedule_time(&self) -> Option<SystemTime> {
+        humantime::parse_rfc3339(self.text(&SCHEDULE_TIME)?).ok()
+    }
+
+    /// The timeout that the enqueueing call asked for, where it asked for one.
+    pub fn timeout(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.number(&TIMEOUT)?).ok()
+    }
+
+    /// Sets the queue's name; a name that no header can carry leaves it unset.
+    pub fn with_queue(self, queue: &str) -> Self {
+        self.with(QUEUE_NAME, queue)
+    }
+
+    /// Sets the task's id; an id that no header can carry leaves it unset.
+    pub fn with_id(self, id: &str) -> Self {
+        self.with(TASK_NAME, id)
+    }
+
+    /// Sets how often the task was tried before.
+    pub fn with_retry_count(self, count: u32) -> Self {
+        self.with(RETRY_COUNT, &count.to_string())
+    }
+
+    /// Sets how often the task got an answer before.
+    pub fn with_execution_count(self, count: u32) -> Self {
+        self.with(EXECUTION_COUNT, &count.to_string())
+    }
+
+    /// Sets when this attempt was due, to the microsecond; a time before 1970 counts as 1970.
+    pub fn with_eta(self, eta: SystemTime) -> Self {
+        let since = eta.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let text = format!("{}.{:06}", since.as_secs(), since.subsec_micros());
+        self.with(ETA, &text)
+    }
+
+    pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    fn with(mut self, name: HeaderName, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(value) => self.headers.insert(name, value),
+            Err(_) => self.headers.remove(name),
+        };
+        self
+    }
+
+    fn text(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    fn number<N: std::str::FromStr>(&self, name: &HeaderName) -> Option<N> {
+        self.text(name)?.trim().parse().ok()
+    }
+}
+
+impl fmt::Debug for TaskMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskMetadata")
+            .field("queue", &self.queue())
+            .field("id", &self.id())
+            .field("retry_count", &self.retry_count())
+            .field("execution_count", &self.execution_count())
+            .field("eta", &self.eta())
+            .field("previous_response", &self.previous_response())
+            .field("job_name", &self.job_name())
+            .field("schedule_time", &self.schedule_time())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The header that carries a call's own timeout to the handler.
+pub(crate) fn timeout_header(timeout: Duration) -> (HeaderName, HeaderValue) {
+    let text = timeout.as_secs_f64().to_string();
+    let value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0"));
+    (TIMEOUT, value)
+}

@@ -1,0 +1,125 @@
+//! Names and ids: which are accepted, and how they travel in a path.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use uuid::Uuid;
+
+/// Everything that RFC 3986 does not call unreserved.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Says what is wrong with a task's name, if anything is.
+pub(crate) fn task_name_mistake(name: &str) -> Option<String> {
+    let fits = (1..=255).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+        && name != "."
+        && name != "..";
+    (!fits).then(|| {
+        format!("the task name {name:?} is not accepted: 1 to 255 letters, digits, `_`, `-` and `.`, and not `.` or `..`")
+    })
+}
+
+/// Says what is wrong with a queue's id, if anything is.
+/// Source: `google.cloud.tasks.v2.Queue.name` in Google's protos.
+pub(crate) fn queue_mistake(queue: &str) -> Option<String> {
+    let fits =
+        (1..=100).contains(&queue.len()) && queue.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (!fits).then(|| format!("the queue {queue:?} is not accepted: 1 to 100 letters, digits and `-`"))
+}
+
+/// Says what is wrong with a task's id in its queue, if anything is.
+/// Source: `google.cloud.tasks.v2.Task.name` in Google's protos.
+pub(crate) fn task_id_mistake(id: &str) -> Option<String> {
+    let fits = (1..=500).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    (!fits).then(|| {
+        let shown: String = id.chars().take(60).collect();
+        format!(
+            "the task id {shown:?} ({} bytes) is not accepted: 1 to 500 letters, digits, `_` and `-`",
+            id.len()
+        )
+    })
+}
+
+/// An id that no other task has; random, since ids that follow one another slow a queue down.
+pub(crate) fn random_task_id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// A name as one segment of a path.
+pub(crate) fn encode_segment(name: &str) -> Cow<'_, str> {
+    utf8_percent_encode(name, SEGMENT).into()
+}
+
+/// A segment of a path as the name it stands for, decoded once; `None` where it is not UTF-8.
+pub(crate) fn decode_segment(segment: &str) -> Option<Cow<'_, str>> {
+    if segment.contains('%') {
+        percent_decode_str(segment).decode_utf8().ok()
+    } else {
+        Some(Cow::Borrowed(segment))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_name_survives_the_way_through_a_path(name in ".*") {
+            let segment = encode_segment(&name);
+
+            prop_assert!(segment.bytes().all(|b| b.is_ascii_graphic() && b != b'/' && b != b'?'));
+            prop_assert_eq!(decode_segment(&segment).as_deref(), Some(name.as_str()));
+        }
+
+        #[test]
+        fn accepted_names_need_no_encoding(name in "[A-Za-z0-9_.-]{1,255}") {
+            prop_assume!(name != "." && name != "..");
+            prop_assert_eq!(task_name_mistake(&name), None);
+            prop_assert_eq!(encode_segment(&name).as_ref(), name.as_str());
+        }
+
+        #[test]
+        fn no_text_makes_a_check_panic(text in "\\PC*") {
+            let _ = (task_name_mistake(&text), queue_mistake(&text), task_id_mistake(&text), decode_segment(&text));
+        }
+    }
+
+    #[test]
+    fn a_name_is_decoded_once_and_not_twice() {
+        assert_eq!(decode_segment("a%252Fb").as_deref(), Some("a%2Fb"));
+        assert_eq!(decode_segment("a%2Fb").as_deref(), Some("a/b"));
+        assert_eq!(decode_segment("%FF"), None);
+    }
+
+    #[test]
+    fn ids_are_bounded_as_the_service_bounds_them() {
+        for (mistake, accepted) in [
+            (queue_mistake("a-Z9"), true),
+            (queue_mistake(&"q".repeat(100)), true),
+            (queue_mistake(&"q".repeat(101)), false),
+            (queue_mistake("under_score"), false),
+            (queue_mistake(""), false),
+            (task_id_mistake(&"t".repeat(500)), true),
+            (task_id_mistake(&"t".repeat(501)), false),
+            (task_id_mistake("a b"), false),
+            (task_id_mistake("a_b-C"), true),
+            (task_name_mistake("Send.Email_v-2"), true),
+            (task_name_mistake(".."), false),
+            (task_name_mistake("a/b"), false),
+        ] {
+            assert_eq!(mistake.is_none(), accepted, "{mistake:?}");
+        }
+    }
+}

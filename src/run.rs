@@ -1,0 +1,166 @@
+//! Running one attempt of a task: its span, its scope, its deadline, its panics.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use crate::envelope::Envelope;
+use crate::error::{Error, ErrorKind};
+use crate::limits;
+use crate::metadata::TaskMetadata;
+use crate::outcome::TaskError;
+use crate::registry::{Bound, Entry, Failure};
+use crate::runtime::Runtime;
+use crate::scope::{Scope, propagated};
+
+impl Runtime {
+    /// Runs one attempt: the JSON of its output, or why there is none.
+    pub(crate) async fn run(
+        &self,
+        entry: &Entry,
+        bound: &Bound,
+        body: Bytes,
+        metadata: TaskMetadata,
+    ) -> Result<Vec<u8>, Failure> {
+        let timeout = entry.timeout(&metadata);
+        let span = tracing::info_span!(
+            "task",
+            task = entry.registration.name,
+            id = metadata.id(),
+            attempt = metadata.attempt(),
+            queue = metadata.queue(),
+        );
+        let scope = Scope {
+            runtime: self.clone(),
+            headers: propagated(&self.inner().propagated, metadata.headers()),
+        };
+        let attempt = async {
+            let run = AssertUnwindSafe(bound.handler.call(body, metadata)).catch_unwind();
+            let outcome = match tokio::time::timeout(timeout, run).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(panic)) => Err(Failure::Panicked(panic_message(&*panic))),
+                Err(_) => Err(Failure::TimedOut(timeout)),
+            };
+            report(&outcome);
+            outcome
+        };
+        scope.run(attempt).instrument(span).await
+    }
+
+    /// Runs an envelope in this process, as if a queue had sent it.
+    pub(crate) async fn run_envelope(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
+        let name = envelope.task();
+        let entry = self.inner().registry.by_name(name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::UnknownTask,
+                format!("this runtime has no task {name:?}"),
+            )
+        })?;
+        let bound = entry.bound(name)?;
+        let mut metadata = TaskMetadata::new()
+            .with_queue(envelope.queue())
+            .with_id(id)
+            .with_retry_count(0)
+            .with_execution_count(0)
+            .with_headers(envelope.headers.clone());
+        if let Some(eta) = envelope.schedule_time {
+            metadata = metadata.with_eta(eta);
+        }
+        self.run(entry, bound, envelope.body.clone(), metadata)
+            .await
+            .map(|_| ())
+            .map_err(|failure| failure.into_error(entry.registration.name))
+    }
+}
+
+impl Entry {
+    /// The task and its state, or an error that names the states that are missing.
+    pub(crate) fn bound(&self, name: &str) -> Result<&Bound, Error> {
+        self.bound.as_ref().map_err(|missing| {
+            Error::new(
+                ErrorKind::MissingState,
+                format!(
+                    "task {name} needs the state {}, which this runtime was not given: add `.state(..)`",
+                    missing.join(", ")
+                ),
+            )
+        })
+    }
+
+    /// How long one attempt may take: as the call said, else as the task says, else the service's default.
+    pub(crate) fn timeout(&self, metadata: &TaskMetadata) -> Duration {
+        metadata
+            .timeout()
+            .or(self.registration.timeout)
+            .unwrap_or(limits::DEFAULT_TIMEOUT)
+            .min(limits::MAX_TIMEOUT)
+    }
+}
+
+impl Failure {
+    fn into_error(self, name: &str) -> Error {
+        match self {
+            Self::Decode(mistake) => Error::new(
+                ErrorKind::Decode,
+                format!("the arguments of task {name} do not decode: {mistake}"),
+            ),
+            Self::Task(error) => Error::from_task(name, error),
+            Self::Output(error) => Error::new(
+                ErrorKind::TaskFailed,
+                format!("the output of task {name} does not serialize"),
+            )
+            .with_source(error),
+            Self::Panicked(message) => Error::new(
+                ErrorKind::TaskPanicked,
+                format!("task {name} panicked: {message}"),
+            ),
+            Self::TimedOut(timeout) => Error::new(
+                ErrorKind::TaskTimedOut,
+                format!("task {name} did not finish within {timeout:?} and was cancelled"),
+            ),
+        }
+    }
+}
+
+/// Says how the attempt ended, within its span.
+fn report(outcome: &Result<Vec<u8>, Failure>) {
+    match outcome {
+        Ok(_) => tracing::debug!("executed"),
+        Err(Failure::Decode(mistake)) => tracing::error!(%mistake, "the body does not decode"),
+        Err(Failure::Task(TaskError::Discard(discard))) => {
+            tracing::info!(reason = discard.reason(), "discarded");
+        }
+        Err(Failure::Task(TaskError::RetryAfter(retry))) => {
+            tracing::info!(delay = ?retry.delay(), "asked to be retried");
+        }
+        Err(Failure::Task(TaskError::Failed(error))) => {
+            tracing::error!(error = %chain(&**error), "failed");
+        }
+        Err(Failure::Output(error)) => tracing::error!(%error, "the output does not serialize"),
+        Err(Failure::Panicked(message)) => tracing::error!(message, "panicked"),
+        Err(Failure::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
+    }
+}
+
+/// An error with its causes on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,142 @@
+//! The runtime: settings, tasks, states and a backend, behind one cloneable handle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderName;
+use tokio::task::JoinHandle;
+
+use crate::backend::Backend;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::registry::Registry;
+use crate::scope::{self, Scope};
+
+/// A handle on everything that tasks need: settings, the registered tasks, their states and the backend.
+///
+/// Cheap to clone. Code finds it in one of three ways, the first that applies: [`on`](crate::Enqueue::on) names one;
+/// the code runs inside [`scope`](Self::scope), a task, or a request that passed the layer; one was
+/// [installed](Self::install) in this process. `tokio::spawn` leaves the scope; [`spawn`](Self::spawn) keeps it.
+///
+/// ```
+/// use cloud_tasks::{Config, Runtime};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let runtime = Runtime::eager().config(Config::from_env()?).build().await?;
+/// runtime.clone().install()?;
+/// assert!(Runtime::current().is_ok());
+/// assert!(runtime.install().unwrap_err().to_string().contains("already installed"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) registry: Registry,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) propagated: Vec<HeaderName>,
+    /// The path of the endpoint, which routes start with.
+    pub(crate) base_path: String,
+    pub(crate) max_body_bytes: usize,
+}
+
+impl Runtime {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// Makes this the runtime of all code in this process that is in no scope.
+    ///
+    /// # Errors
+    ///
+    /// When one is installed already; that one stays.
+    pub fn install(self) -> Result<(), Error> {
+        scope::install(self).map_err(|_| {
+            Error::new(
+                ErrorKind::AlreadyInstalled,
+                "a runtime is already installed in this process; use `runtime.scope(..)` for another one",
+            )
+        })
+    }
+
+    /// The runtime that code at this point would use.
+    ///
+    /// # Errors
+    ///
+    /// When there is none: none in scope, and none installed.
+    pub fn current() -> Result<Self, Error> {
+        Scope::current().map(|scope| scope.runtime)
+    }
+
+    /// Runs a future with this runtime as its own, whichever is installed.
+    ///
+    /// ```
+    /// # use cloud_tasks::Runtime;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let runtime = Runtime::eager().build().await?;
+    /// assert!(Runtime::current().is_err());
+    /// runtime.scope(async { assert!(Runtime::current().is_ok()) }).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        Scope::of(self).run(future)
+    }
+
+    /// Spawns a future on tokio that keeps this runtime and the propagated headers of the code that spawns it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, as `tokio::spawn` does.
+    ///
+    /// ```
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Charge { invoice: u64 }
+    /// # #[task]
+    /// # impl Task for Charge {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// runtime.spawn(Charge { invoice: 7 }.asap()).await??;
+    /// recorder.assert_enqueued::<Charge>(|charge| charge.invoice == 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(Scope::of(self).run(future.into_future()))
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
+    }
+}

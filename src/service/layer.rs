@@ -1,0 +1,165 @@
+//! The service in front of another one.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::runtime::Runtime;
+use crate::scope::{Scope, Scoped, propagated};
+use crate::service::handle::handle;
+use crate::service::route::{Route, route};
+
+/// Puts tasks in front of a service: requests for them are run, all others go on inside the runtime's scope.
+///
+/// What the inner service enqueues finds this runtime, and carries the allow-listed headers of its request. Every
+/// path `{endpoint}/tasks/{name}` is taken; if your service has a `/tasks/..` of its own, give the endpoint a path.
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// # use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct SendWelcomeEmail { user_id: u64 }
+/// # #[task]
+/// # impl Task for SendWelcomeEmail {
+/// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// # }
+/// async fn signup() -> Result<String, String> {
+///     let email = SendWelcomeEmail { user_id: 7 }.asap().await.map_err(|error| error.to_string())?;
+///     Ok(email.id().to_owned())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let runtime = Runtime::eager().build().await?;
+/// let app: Router = Router::new().route("/signup", post(signup)).layer(runtime.layer());
+/// # let _ = app;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TaskLayer {
+    runtime: Runtime,
+}
+
+impl Runtime {
+    /// A tower layer that puts tasks in front of a service.
+    pub fn layer(&self) -> TaskLayer {
+        TaskLayer {
+            runtime: self.clone(),
+        }
+    }
+}
+
+impl<S> Layer<S> for TaskLayer {
+    type Service = TaskLayerService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        TaskLayerService {
+            runtime: self.runtime.clone(),
+            inner,
+        }
+    }
+}
+
+/// A service with tasks in front of it, made by [`TaskLayer`].
+#[derive(Clone)]
+pub struct TaskLayerService<S> {
+    runtime: Runtime,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for TaskLayerService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    R: From<Bytes>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = TaskFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let inner = self.runtime.inner();
+        if route(request.uri().path(), &inner.base_path) != Route::Other {
+            let runtime = self.runtime.clone();
+            return TaskFuture {
+                kind: Kind::Task {
+                    run: Box::pin(async move { handle(&runtime, request, route).await }),
+                },
+            };
+        }
+        let scope = Scope {
+            runtime: self.runtime.clone(),
+            headers: propagated(&inner.propagated, request.headers()),
+        };
+        // A service may enqueue in `call` already, before its future is polled.
+        let future = scope.clone().call(|| self.inner.call(request));
+        TaskFuture {
+            kind: Kind::Inner {
+                future: scope.run(future),
+            },
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of a [`TaskLayerService`].
+    pub struct TaskFuture<F> {
+        #[pin]
+        kind: Kind<F>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<F> {
+        Task { run: Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> },
+        Inner { #[pin] future: Scoped<F> },
+    }
+}
+
+impl<F, R, E> Future for TaskFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: From<Bytes>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().kind.project() {
+            KindProjection::Task { run } => Poll::Ready(Ok(ready!(run.as_mut().poll(cx)).map(R::from))),
+            KindProjection::Inner { future } => future.poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for TaskLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for TaskLayerService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskLayerService").finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Debug for TaskFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! Answers, as Cloud Tasks and people read them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::outcome::TaskError;
+use crate::registry::Failure;
+
+#[derive(Serialize)]
+struct Mistake<'a> {
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+}
+
+/// The task ran: `{"result": .., "status": "executed"}`.
+pub(crate) fn executed(output: &[u8]) -> Response<Bytes> {
+    let (before, after) = (br#"{"result":"#, br#","status":"executed"}"#);
+    let mut body = Vec::with_capacity(before.len() + output.len() + after.len());
+    body.extend_from_slice(before);
+    body.extend_from_slice(output);
+    body.extend_from_slice(after);
+    json(StatusCode::OK, body.into())
+}
+
+/// The task did not run to its end.
+pub(crate) fn failed(name: &str, failure: &Failure) -> Response<Bytes> {
+    match failure {
+        Failure::Task(TaskError::Discard(discard)) => json(
+            StatusCode::from_u16(discard.status_code()).unwrap_or(StatusCode::ACCEPTED),
+            Bytes::from_static(br#"{"result":null,"status":"discarded"}"#),
+        ),
+        Failure::Task(TaskError::RetryAfter(retry)) => {
+            let text = format!("Task {name} asked to be retried later");
+            let mut response = mistake(StatusCode::SERVICE_UNAVAILABLE, &text, Some("retry"));
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, whole_seconds(retry.delay()));
+            response
+        }
+        Failure::Decode(reason) => {
+            let text = format!("Task {name} cannot read its arguments: {reason}");
+            mistake(StatusCode::BAD_REQUEST, &text, None)
+        }
+        Failure::Task(TaskError::Failed(_)) | Failure::Output(_) | Failure::Panicked(_) => {
+            failed_inside(name)
+        }
+        Failure::TimedOut(timeout) => {
+            let text = format!("Task {name} did not finish within {timeout:?}");
+            mistake(StatusCode::GATEWAY_TIMEOUT, &text, Some("failed"))
+        }
+    }
+}
+
+/// Something went wrong that the log tells and the answer does not.
+pub(crate) fn failed_inside(name: &str) -> Response<Bytes> {
+    let text = format!("Task {name} failed");
+    mistake(StatusCode::INTERNAL_SERVER_ERROR, &text, Some("failed"))
+}
+
+pub(crate) fn unknown_task(name: &str) -> Response<Bytes> {
+    mistake(StatusCode::NOT_FOUND, &format!("Task {name} not found"), None)
+}
+
+pub(crate) fn unknown_path(base_path: &str) -> Response<Bytes> {
+    let text = format!("There is nothing here; tasks are at {base_path}/tasks/{{name}}");
+    mistake(StatusCode::NOT_FOUND, &text, None)
+}
+
+pub(crate) fn method_not_allowed() -> Response<Bytes> {
+    let mut response = mistake(StatusCode::METHOD_NOT_ALLOWED, "Tasks are run by POST", None);
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+pub(crate) fn too_large(limit: usize) -> Response<Bytes> {
+    let text = format!("The body is larger than {limit} bytes");
+    mistake(StatusCode::PAYLOAD_TOO_LARGE, &text, None)
+}
+
+pub(crate) fn unreadable() -> Response<Bytes> {
+    mistake(StatusCode::BAD_REQUEST, "The body broke off", None)
+}
+
+fn mistake(code: StatusCode, error: &str, status: Option<&'static str>) -> Response<Bytes> {
+    // A struct of two strings always serializes.
+    let body = serde_json::to_vec(&Mistake { error, status }).unwrap_or_default();
+    json(code, body.into())
+}
+
+fn json(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn whole_seconds(delay: Duration) -> HeaderValue {
+    let rounded = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+    HeaderValue::from(rounded)
+}

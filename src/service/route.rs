@@ -1,0 +1,55 @@
+//! Which requests are ours.
+
+use std::borrow::Cow;
+
+use crate::names;
+
+/// Where a path leads.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Route<'a> {
+    /// `{endpoint}/tasks/{name}`.
+    Task(Cow<'a, str>),
+    /// Not ours.
+    Other,
+}
+
+/// Reads a path, given the path of the endpoint.
+pub(crate) fn route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
+    path.strip_prefix(base_path)
+        .and_then(|path| path.strip_prefix("/tasks/"))
+        .filter(|segment| !segment.is_empty() && !segment.contains('/'))
+        .map_or(Route::Other, |segment| {
+            // A name that is no UTF-8 is no task's name, and the answer quotes it as it came.
+            Route::Task(names::decode_segment(segment).unwrap_or(Cow::Borrowed(segment)))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(name: &str) -> Route<'_> {
+        Route::Task(Cow::Borrowed(name))
+    }
+
+    #[test]
+    fn only_one_segment_under_tasks_is_ours() {
+        for (path, base, expected) in [
+            ("/tasks/Send", "", task("Send")),
+            ("/jobs/tasks/Send", "/jobs", task("Send")),
+            ("/tasks/a%2Fb", "", task("a/b")),
+            ("/tasks/a%252Fb", "", task("a%2Fb")),
+            ("/tasks/%FF", "", task("%FF")),
+            ("/tasks/", "", Route::Other),
+            ("/tasks", "", Route::Other),
+            ("/tasks/Send/", "", Route::Other),
+            ("/tasks/a/b", "", Route::Other),
+            ("/tasksSend", "", Route::Other),
+            ("/tasks/Send", "/jobs", Route::Other),
+            ("/jobstasks/Send", "/jobs", Route::Other),
+            ("", "", Route::Other),
+        ] {
+            assert_eq!(route(path, base), expected, "{path} under {base:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The service on its own.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tower_service::Service;
+
+use crate::runtime::Runtime;
+use crate::service::handle::handle;
+use crate::service::route::{Route, route};
+
+/// The service that Cloud Tasks calls: `POST {endpoint}/tasks/{name}` runs a task.
+///
+/// A plain [`tower_service::Service`] of `http` requests: it goes under axum's `fallback_service` or `nest_service` (at
+/// the path of the endpoint), under hyper-util, or into `oneshot` in a test. A request elsewhere is answered 404. To put
+/// tasks in front of a service of your own, use [`Runtime::layer`].
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use tower::ServiceExt;
+/// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize)]
+/// struct Double { value: u64 }
+///
+/// #[task]
+/// impl Task for Double {
+///     async fn run(self, _cx: Context) -> TaskResult<u64> { Ok(self.value * 2) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = Runtime::eager().build().await?;
+/// let request = http::Request::post("/tasks/Double").body(Full::<Bytes>::from(r#"{"value": 21}"#))?;
+/// let response = runtime.service().oneshot(request).await?;
+/// assert_eq!(response.status(), 200);
+/// # use http_body_util::BodyExt;
+/// assert_eq!(response.into_body().collect().await?.to_bytes(), r#"{"result":42,"status":"executed"}"#);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TaskService {
+    runtime: Runtime,
+}
+
+impl Runtime {
+    /// The service that Cloud Tasks calls.
+    pub fn service(&self) -> TaskService {
+        TaskService {
+            runtime: self.clone(),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for TaskService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let runtime = self.runtime.clone();
+        Box::pin(async move { Ok(handle(&runtime, request, own_route).await.map(Full::new)) })
+    }
+}
+
+/// A service that is nested at the endpoint's path sees what is left of it.
+fn own_route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
+    match route(path, base_path) {
+        Route::Other if !base_path.is_empty() => route(path, ""),
+        found => found,
+    }
+}
+
+impl fmt::Debug for TaskService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskService").finish_non_exhaustive()
+    }
+}

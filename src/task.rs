@@ -1,0 +1,171 @@
+//! What a task is.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::Context;
+use crate::enqueue::{Enqueue, SyncRun, When};
+use crate::json;
+use crate::metadata::TaskMetadata;
+use crate::outcome::TaskResult;
+use crate::registry::{Bound, BoxFuture, Failure, Handler, Registration};
+use crate::state::{Resolved, Resolver, States};
+
+/// Written by `#[task]` alone: what the runtime knows of a task before it runs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not registered as a task",
+    label = "write `#[task]` above the `impl` block for this type",
+    note = "`#[task]` (`use cloud_tasks::task;`) registers the task and fills in its `State` and `Output`"
+)]
+pub trait Registered: Sized {
+    #[doc(hidden)]
+    const REGISTRATION: Registration;
+
+    #[doc(hidden)]
+    fn state(states: &mut Resolver<'_>) -> Resolved;
+}
+
+/// A background job: its fields are its arguments, `run` is what it does.
+///
+/// Write `#[task]` above the `impl` block: it registers the task and reads `State` and `Output` off `run`.
+/// The task travels as JSON, and any instance of the service may run it, more than once: make it idempotent.
+///
+/// ```
+/// use std::time::Duration;
+/// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct SendWelcomeEmail { user_id: u64 }
+///
+/// #[task(queue = "emails", timeout = "2m")]
+/// impl Task for SendWelcomeEmail {
+///     async fn run(self, cx: Context) -> TaskResult<String> {
+///         Ok(format!("sent to {} in attempt {}", self.user_id, cx.metadata().attempt()))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// runtime.scope(async {
+///     let enqueued = SendWelcomeEmail { user_id: 7 }.asap().await?;
+///     assert_eq!(enqueued.queue(), "emails");
+///     SendWelcomeEmail { user_id: 8 }.later(Duration::from_secs(60)).queue("slow").await?;
+///     assert_eq!(SendWelcomeEmail { user_id: 9 }.sync().await?, "sent to 9 in attempt 1");
+///     Ok::<_, cloud_tasks::Error>(())
+/// }).await?;
+/// recorder.assert_enqueued::<SendWelcomeEmail>(|email| email.user_id == 8);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
+    /// The state that the task needs: `S` of its [`Context<S>`], filled in by `#[task]`.
+    type State: Send + Sync + 'static;
+
+    /// What the task gives back: `T` of its [`TaskResult<T>`], filled in by `#[task]`.
+    type Output: Serialize + Send + 'static;
+
+    /// Does the job.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the task is run again as its queue says; a [`Discard`](crate::Discard) means that it is not.
+    fn run(self, cx: Context<Self::State>) -> impl Future<Output = TaskResult<Self::Output>> + Send;
+
+    /// Enqueues the task, to run as soon as its queue lets it.
+    fn asap(self) -> Enqueue {
+        Enqueue::new(&self)
+    }
+
+    /// Enqueues the task, to run after a while or at an instant.
+    ///
+    /// ```
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::{Duration, SystemTime};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Remind { user_id: u64 }
+    /// # #[task]
+    /// # impl Task for Remind {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # let (runtime, _recorder) = Runtime::recorded().build().await?;
+    /// Remind { user_id: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
+    /// let noon = SystemTime::now() + Duration::from_secs(60);
+    /// let enqueued = Remind { user_id: 7 }.later(noon).on(&runtime).await?;
+    /// assert_eq!(enqueued.schedule_time(), Some(noon));
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn later(self, when: impl Into<When>) -> Enqueue {
+        Enqueue::new(&self).at(when.into())
+    }
+
+    /// Enqueues the task, to run at a random instant between now and a deadline, which spreads the load of many.
+    ///
+    /// A deadline that is past means now; one beyond the farthest that a task may be scheduled is brought forward to it.
+    fn until(self, deadline: impl Into<When>) -> Enqueue {
+        Enqueue::new(&self).before(deadline.into())
+    }
+
+    /// Runs the task here and now, and gives back its output.
+    ///
+    /// No queue is involved: nothing is retried, and the timeout does not apply.
+    fn sync(self) -> SyncRun<Self> {
+        SyncRun::new(self)
+    }
+}
+
+impl Registration {
+    /// The registration of a task by this name, defined at `location` (`file:line`).
+    pub const fn task<T: Task>(name: &'static str, location: &'static str) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            queue: None,
+            timeout: None,
+            location,
+            type_id: TypeId::of::<T>,
+            bind: bind::<T>,
+        }
+    }
+}
+
+fn bind<T: Task>(states: &States) -> Result<Bound, Vec<&'static str>> {
+    let mut resolver = Resolver::new(states);
+    let state = T::state(&mut resolver)
+        .and_then(|state| state.downcast::<T::State>().ok())
+        .ok_or_else(|| resolver.into_missing())?;
+    let handler = TaskHandler::<T> {
+        state: Arc::clone(&state),
+        task: PhantomData,
+    };
+    Ok(Bound {
+        handler: Arc::new(handler),
+        state,
+    })
+}
+
+struct TaskHandler<T: Task> {
+    state: Arc<T::State>,
+    task: PhantomData<fn() -> T>,
+}
+
+impl<T: Task> Handler for TaskHandler<T> {
+    fn call(&self, body: Bytes, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+        Box::pin(async move {
+            let task: T = json::decode(&body).map_err(Failure::Decode)?;
+            let cx = Context::new(Arc::clone(&self.state), metadata);
+            let output = task.run(cx).await.map_err(Failure::Task)?;
+            serde_json::to_vec(&output).map_err(Failure::Output)
+        })
+    }
+}
