@@ -29,7 +29,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// `M` is where tasks go: what the settings say ([`Configured`]), this process ([`InProcess`]), a record
 /// ([`Recorded`]) or the local engine ([`Embedded`]).
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -110,7 +110,7 @@ impl Runtime {
     /// enqueued. Delays are not waited for. A state that is missing shows when a task that needs it runs, since a test
     /// binary links more tasks than a test needs.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// #[derive(Serialize, Deserialize)]
@@ -227,6 +227,10 @@ impl RuntimeBuilder<Configured> {
     /// # Errors
     ///
     /// With all that is wrong at once. Nothing was sent, and nothing keeps running.
+    #[cfg_attr(
+        not(feature = "google"),
+        expect(clippy::unused_async, reason = "every `build()` is awaited")
+    )]
     pub async fn build(self) -> Result<Runtime, Error> {
         let Self { mode, parts } = self;
         #[cfg(feature = "google")]

@@ -10,7 +10,7 @@ use crate::metadata::TaskMetadata;
 /// `S` is the state that the task needs, registered with the runtime's `state(..)`: one type, or a tuple of cloneable
 /// types, or nothing.
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///

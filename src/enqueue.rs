@@ -86,7 +86,7 @@ enum Schedule {
 /// The arguments are encoded when it is made; an error of that, or of an option, comes out of the await. The runtime is
 /// looked for when it is first polled.
 ///
-/// ```
+/// ```standalone_crate
 /// use std::time::Duration;
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};

@@ -12,7 +12,7 @@ use http::HeaderMap;
 /// Checked against the service's limits before a backend gets it. Its `Debug` form leaves out the arguments and the
 /// values of the headers.
 ///
-/// ```
+/// ```standalone_crate
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
@@ -103,7 +103,7 @@ impl fmt::Debug for Envelope {
 
 /// The receipt of a task that was enqueued.
 ///
-/// ```
+/// ```standalone_crate
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
@@ -123,7 +123,6 @@ impl fmt::Debug for Envelope {
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "tells the task's id, and whether it existed already"]
 pub struct Enqueued {
     pub(crate) queue: String,
     pub(crate) id: String,

@@ -12,7 +12,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 ///
 /// Every error of an enqueue tells whether the task may exist all the same:
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///

@@ -1,4 +1,50 @@
 //! Background jobs for Rust services on Google Cloud Tasks.
+//!
+//! A task is a type whose fields are its arguments. `#[task]` registers it when the program is linked; enqueueing it is a
+//! method call; it comes back to the same service as an HTTP request, which a tower layer or service answers.
+//!
+//! ```standalone_crate
+//! use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct SendWelcomeEmail { user_id: u64 }
+//!
+//! #[task(queue = "emails")]
+//! impl Task for SendWelcomeEmail {
+//!     async fn run(self, cx: Context) -> TaskResult<String> {
+//!         Ok(format!("sent to {} in attempt {}", self.user_id, cx.metadata().attempt()))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), cloud_tasks::Error> {
+//! let runtime = Runtime::eager().build().await?;      // Runtime::builder() for Google Cloud Tasks
+//! runtime.scope(async {
+//!     SendWelcomeEmail { user_id: 7 }.asap().await
+//! }).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! * [`Task`] and [`macro@task`]: defining one. [`TaskResult`], [`Discard`], [`RetryAfter`]: how it ends. [`Context`] and
+//!   [`TaskMetadata`]: what it is told.
+//! * [`Enqueue`]: the options of a call, and [`Enqueued`] what comes of it. [`Error`] says whether a task may exist.
+//! * [`Runtime`] and [`RuntimeBuilder`]: settings, states and the backend; how code finds them. [`Config`]: all settings.
+//! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
+//! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests. `Runtime::local`: the whole way on a laptop.
+//!
+//! # Features
+//!
+//! `google` (default) calls Google Cloud Tasks; `local` adds a Cloud Tasks API in this process. A crate that only defines
+//! tasks needs neither.
+//!
+//! # In doc tests of your own
+//!
+//! From edition 2024 on, the doc tests of a crate are linked into one program, and so are the tasks that they define: two
+//! of the same name make every `build()` in it fail. Write ```` ```standalone_crate ```` at the top of those that define one.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
@@ -52,3 +98,8 @@ pub mod __private {
     pub use crate::state::{Resolved, Resolver};
     pub use inventory;
 }
+
+/// The README's code, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

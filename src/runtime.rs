@@ -18,7 +18,7 @@ use crate::scope::{self, Scope};
 /// the code runs inside [`scope`](Self::scope), a task, or a request that passed the layer; one was
 /// [installed](Self::install) in this process. `tokio::spawn` leaves the scope; [`spawn`](Self::spawn) keeps it.
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::{Config, Runtime};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -81,7 +81,7 @@ impl Runtime {
 
     /// Runs a future with this runtime as its own, whichever is installed.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use cloud_tasks::Runtime;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
@@ -101,7 +101,7 @@ impl Runtime {
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]

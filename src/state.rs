@@ -70,6 +70,10 @@ impl std::fmt::Debug for States {
 }
 
 /// A tuple of states.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the state of a task",
+    note = "a tuple of states has at most 8 parts, each `Clone + Send + Sync + 'static`"
+)]
 pub trait Parts: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     fn take(resolver: &mut Resolver<'_>) -> Option<Self>;

@@ -35,7 +35,7 @@ pub trait Registered: Sized {
 /// Write `#[task]` above the `impl` block: it registers the task and reads `State` and `Output` off `run`.
 /// The task travels as JSON, and any instance of the service may run it, more than once: make it idempotent.
 ///
-/// ```
+/// ```standalone_crate
 /// use std::time::Duration;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
 
     /// Enqueues the task, to run after a while or at an instant.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # use std::time::{Duration, SystemTime};

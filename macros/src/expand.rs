@@ -61,23 +61,23 @@ fn item(task: &TaskImpl) -> TokenStream {
         appended.extend(quote!(type Output = #ty;));
     }
     match task.run.standing {
-        Standing::Good => with_body(block, block.body.stream(), &appended),
+        Standing::Good => with_body(block, &block.body.stream(), &appended),
         Standing::Missing => {
             appended.extend(stub(task));
-            with_body(block, block.body.stream(), &appended)
+            with_body(block, &block.body.stream(), &appended)
         }
         Standing::Misfit(position) => {
             appended.extend(stub(task));
             let others = block.members.iter().enumerate().filter(|(at, _)| *at != position);
             let rest = others.map(|(_, member)| member.tokens.clone()).collect();
-            let item = with_body(block, rest, &appended);
+            let item = with_body(block, &rest, &appended);
             let aside = set_aside(block, Some(position));
             quote!(#item #aside)
         }
     }
 }
 
-fn with_body(block: &Block, members: TokenStream, appended: &TokenStream) -> TokenStream {
+fn with_body(block: &Block, members: &TokenStream, appended: &TokenStream) -> TokenStream {
     let mut body = Group::new(block.body.delimiter(), quote!(#members #appended));
     body.set_span(block.body.span());
     let head = &block.head;

@@ -12,7 +12,7 @@ mod tests;
 /// Put it above the impl block. `type State` is read off the context that `run` takes, `type Output` off the result that
 /// it gives back; write them in the impl where they cannot be read, as behind an alias.
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -44,7 +44,7 @@ mod tests;
 /// |---|---|---|
 /// | `name` | what the task is called in queues and URLs: 1 to 255 of `A-Z a-z 0-9 _ . -`, not `.` or `..` | the type's name; required where the type has arguments |
 /// | `aliases` | a list of names that the task answers to as well, `["OldName"]` | none |
-/// | `queue` | the queue that it goes to, where a call names no other: 1 to 100 of `A-Z a-z 0-9 -` | the runtime's |
+/// | `queue` | the queue that it goes to, where a call names no other: 1 to 100 of `A-Z a-z 0-9 -` | `APP_NAME`, or `tasks` where there is none |
 /// | `timeout` | how long one attempt may take: a text with the units `h`, `m`, `s`, `ms` (`"15m"`, `"1m 30s"`), or a `Duration`; 15 seconds to 30 minutes | that of Cloud Tasks, 10 minutes |
 /// | `crate` | the path of this crate, where it goes by another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
 ///

@@ -141,48 +141,49 @@ fn a_signature_that_is_being_typed_is_not_called_missing() {
 
 #[test]
 fn states_and_outputs_are_read_off_every_form_of_signature() {
-    for (parameter, returned, state, output) in [
+    for (parameter, returned, lookup, state, output) in [
         (
             quote!(cx: Context<Mailer>),
             quote!(TaskResult<u8>),
-            "one :: < Mailer >",
+            "one",
+            "Mailer",
             "u8",
         ),
-        (quote!(_: Context), quote!(TaskResult), "each :: < () >", "()"),
-        (
-            quote!(_: Context<()>),
-            quote!(TaskResult<()>),
-            "each :: < () >",
-            "()",
-        ),
+        (quote!(_: Context), quote!(TaskResult), "each", "()", "()"),
+        (quote!(_: Context<()>), quote!(TaskResult<()>), "each", "()", "()"),
         (
             quote!(mut cx: a::b::Context<(Db, Mailer)>),
             quote!(::x::TaskResult<Vec<u8>>),
-            "each :: < (Db , Mailer) >",
+            "each",
+            "(Db , Mailer)",
             "Vec < u8 >",
         ),
         (
             quote!(cx: Context<(Db)>),
             quote!(Result<u8, TaskError>),
-            "one :: < Db >",
+            "one",
+            "Db",
             "u8",
         ),
         (
             quote!(cx: Context<(Db,)>),
             quote!(my::Result<u8>),
-            "each :: < (Db ,) >",
+            "each",
+            "(Db ,)",
             "u8",
         ),
         (
             quote!(cx: Context<Box<dyn Fn() -> u8>>),
             quote!((TaskResult<u8>)),
-            "one :: < Box < dyn Fn () -> u8 > >",
+            "one",
+            "Box < dyn Fn () -> u8 >",
             "u8",
         ),
         (
             quote!(cx: Context<Sized<{ N }>>),
             quote!(TaskResult<Sized<{ N }>>),
-            "one :: < Sized < { N } > >",
+            "one",
+            "Sized < { N } >",
             "Sized < { N } >",
         ),
     ] {
@@ -191,7 +192,14 @@ fn states_and_outputs_are_read_off_every_form_of_signature() {
             quote!(impl Task for A { async fn run(self, #parameter) -> #returned {} }),
         );
         let text = text.replace(">>", "> >");
-        assert!(text.contains(&format!("states . {state} ()")), "{state}: {text}");
+        assert!(
+            text.contains(&format!("states . {lookup} ::")),
+            "{lookup}: {text}"
+        );
+        assert!(
+            text.contains(&format!("type State = {state} ;")),
+            "{state}: {text}"
+        );
         assert!(
             text.contains(&format!("type Output = {output} ;")),
             "{output}: {text}"

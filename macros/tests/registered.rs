@@ -57,9 +57,9 @@ struct Mailbox;
 async fn options_are_those_of_the_envelope() -> Result<(), Error> {
     let (runtime, recorder) = Runtime::recorded().build().await?;
 
-    Plain.asap().on(&runtime).await?;
-    Named { user_id: 7 }.asap().on(&runtime).await?;
-    Constant(1_u8).asap().on(&runtime).await?;
+    let _ = Plain.asap().on(&runtime).await?;
+    let _ = Named { user_id: 7 }.asap().on(&runtime).await?;
+    let _ = Constant(1_u8).asap().on(&runtime).await?;
 
     let envelopes = recorder.envelopes();
     let seen: Vec<_> = envelopes

@@ -17,7 +17,7 @@ pub(crate) mod recorder;
 ///
 /// A backend sees [`Envelope`]s only, whose limits were checked. Write your own for another queue:
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::{Backend, BackendFuture, Enqueued, Envelope, Error, Runtime};
 ///
 /// #[derive(Debug)]

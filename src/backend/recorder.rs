@@ -14,7 +14,7 @@ use crate::task::Task;
 
 /// What a runtime made by [`Runtime::recorded`] was asked to do.
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///

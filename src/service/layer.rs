@@ -21,7 +21,7 @@ use crate::service::route::{Route, route};
 /// What the inner service enqueues finds this runtime, and carries the allow-listed headers of its request. Every
 /// path `{endpoint}/tasks/{name}` is taken; if your service has a `/tasks/..` of its own, give the endpoint a path.
 ///
-/// ```
+/// ```standalone_crate
 /// use axum::{Router, routing::post};
 /// # use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};

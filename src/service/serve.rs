@@ -21,7 +21,7 @@ use crate::service::route::{Route, route};
 /// the path of the endpoint), under hyper-util, or into `oneshot` in a test. A request elsewhere is answered 404. To put
 /// tasks in front of a service of your own, use [`Runtime::layer`].
 ///
-/// ```
+/// ```standalone_crate
 /// use bytes::Bytes;
 /// use http_body_util::Full;
 /// use tower::ServiceExt;

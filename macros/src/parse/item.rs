@@ -6,7 +6,7 @@ use quote::quote;
 use syn::{Generics, ImplItem, ItemImpl, Path, Type};
 
 use super::tokens::{
-    empty_braces, flat, is_braces, is_ident, opens_arrow, opens_inner_attribute, unwrap_invisible,
+    empty_braces, flat, is_braces, is_group, is_ident, opens_arrow, opens_inner_attribute, unwrap_invisible,
 };
 use super::ungroup_type;
 
@@ -38,7 +38,7 @@ impl Block {
         let mut tokens: Vec<TokenTree> = unwrap_invisible(input).into_iter().collect();
         let whole: TokenStream = tokens.iter().cloned().collect();
         refuse_other_items(&tokens)?;
-        let Some(TokenTree::Group(body)) = tokens.pop_if(|last| is_braces(last)) else {
+        let Some(TokenTree::Group(body)) = tokens.pop_if(|last| is_group(last, Delimiter::Brace)) else {
             return Err(syn::Error::new_spanned(whole, "this impl block has no braces"));
         };
         let head: TokenStream = tokens.into_iter().collect();

@@ -12,6 +12,11 @@ pub(super) fn unwrap_invisible(input: TokenStream) -> TokenStream {
     }
 }
 
+pub(super) fn is_group(token: &TokenTree, delimiter: Delimiter) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == delimiter)
+}
+
+/// Whether these are the braces of a body.
 pub(super) fn is_braces(token: &TokenTree) -> bool {
     let TokenTree::Group(group) = token else {
         return false;

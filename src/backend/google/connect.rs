@@ -20,7 +20,7 @@ use crate::config::Config;
 /// application-default login`, the metadata server, `gcloud`. It knows neither workload identity federation nor
 /// impersonation; for these pass credentials of `google-cloud-auth`.
 ///
-/// ```
+/// ```standalone_crate
 /// use std::time::Duration;
 /// use cloud_tasks::{Config, Google, Runtime};
 /// use google_cloud_auth::credentials::anonymous;

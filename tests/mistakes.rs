@@ -1,0 +1,120 @@
+//! Tasks that should not be: what `build()` says of them. A test binary of its own, since they spoil every runtime in it.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use cloud_tasks::{
+    Backend, BackendFuture, Config, Context, Enqueued, Envelope, Runtime, Task, TaskResult, task,
+};
+use serde::{Deserialize, Serialize};
+
+struct Database;
+#[derive(Clone)]
+struct Mailer;
+
+mod one {
+    use super::*;
+
+    #[derive(Deserialize, Serialize)]
+    pub(super) struct Twin;
+
+    #[task]
+    impl Task for Twin {
+        async fn run(self, _cx: Context<Database>) -> TaskResult {
+            Ok(())
+        }
+    }
+}
+
+mod other {
+    use super::*;
+
+    #[derive(Deserialize, Serialize)]
+    pub(super) struct Twin;
+
+    #[task]
+    impl Task for Twin {
+        async fn run(self, _cx: Context<(Mailer, u8)>) -> TaskResult {
+            Ok(())
+        }
+    }
+}
+
+const NAME: &str = "no spaces, please";
+const ALIAS: &str = "..";
+const QUEUE: &str = "under_score";
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
+#[derive(Deserialize, Serialize)]
+struct AllWrong;
+
+#[task(name = NAME, aliases = [ALIAS], queue = QUEUE, timeout = TIMEOUT)]
+impl Task for AllWrong {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Nowhere;
+
+impl Backend for Nowhere {
+    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+        Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "none")) })
+    }
+}
+
+#[tokio::test]
+async fn build_names_everything_that_is_wrong_at_once() {
+    let error = Runtime::builder()
+        .backend(Nowhere)
+        .config(Config::default().endpoint("nowhere"))
+        .expect_tasks(["Elsewhere"])
+        .build()
+        .await
+        .unwrap_err();
+
+    let text = error.to_string();
+    assert!(
+        text.starts_with("the runtime was not built, for 10 reasons:\n"),
+        "{text}"
+    );
+    for mistake in [
+        "two tasks are named \"Twin\": tests/mistakes.rs:",
+        "the task name \"no spaces, please\" is not accepted",
+        "the task name \"..\" is not accepted",
+        "the queue \"under_score\" is not accepted",
+        "the timeout 3600s is not accepted: Cloud Tasks takes 15 seconds to 30 minutes",
+        "no state of type `mistakes::Database` was given, which Twin needs",
+        "no state of type `mistakes::Mailer` was given, which Twin needs",
+        "no state of type `u8` was given, which Twin needs",
+        "the task \"Elsewhere\" is expected but not registered",
+        "the endpoint \"nowhere\" is not accepted",
+    ] {
+        assert!(text.contains(mistake), "{mistake:?} is not in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn missing_states_are_let_pass_where_everything_runs_in_this_process() {
+    let eager = Runtime::eager().build().await.unwrap_err().to_string();
+    let recorded = Runtime::recorded().build().await.unwrap_err().to_string();
+
+    assert_eq!(eager, recorded);
+    assert!(eager.contains("two tasks are named \"Twin\""), "{eager}");
+    assert!(!eager.contains("no state of type"), "{eager}");
+}
+
+#[tokio::test]
+async fn the_same_mistakes_read_the_same_every_time() {
+    let build = || async {
+        Runtime::builder()
+            .backend(Nowhere)
+            .build()
+            .await
+            .unwrap_err()
+            .to_string()
+    };
+
+    assert_eq!(build().await, build().await);
+}

@@ -1,0 +1,256 @@
+use std::time::Duration;
+
+use cloud_tasks::{Config, ErrorKind, RetrySettings, Runtime};
+use proptest::prelude::*;
+
+#[test]
+fn without_variables_the_settings_are_the_documented_defaults() {
+    let config = Config::from_vars::<&str, &str>([]).unwrap();
+
+    assert_eq!(config, Config::default());
+    assert_eq!(config.default_queue(), "tasks");
+}
+
+#[test]
+fn every_variable_sets_what_its_setter_sets() {
+    let retry = RetrySettings {
+        initial: Duration::from_millis(500),
+        maximum: Duration::from_secs(30),
+        multiplier: 1.5,
+        deadline: Duration::from_secs(90),
+    };
+    for (name, value, expected) in [
+        (
+            "CLOUD_TASKS_ENDPOINT",
+            "https://shop.example/jobs",
+            Config::default().endpoint("https://shop.example/jobs"),
+        ),
+        ("CLOUD_TASKS_APP_NAME", "shop", Config::default().app_name("shop")),
+        ("CLOUD_TASKS_DELIMITER", "__", Config::default().delimiter("__")),
+        ("CLOUD_TASKS_EAGER", "YES", Config::default().eager(true)),
+        ("CLOUD_TASKS_EAGER", "0", Config::default().eager(false)),
+        (
+            "CLOUD_TASKS_MAXIMUM_ETA_TASK",
+            "3600",
+            Config::default().maximum_eta(Duration::from_secs(3600)),
+        ),
+        (
+            "CLOUD_TASKS_BACKUP_QUEUE_NAME",
+            "spare",
+            Config::default().backup_queue_name("spare"),
+        ),
+        (
+            "CLOUD_TASKS_PROPAGATED_HEADERS",
+            " Traceparent ,X-Request-Id",
+            Config::default().propagated_headers(["traceparent", "x-request-id"]),
+        ),
+        (
+            "CLOUD_TASKS_PROPAGATED_HEADERS",
+            "",
+            Config::default().propagated_headers::<&str>([]),
+        ),
+        (
+            "CLOUD_TASKS_PROPAGATED_HEADERS_KEY",
+            "_h",
+            Config::default().propagated_headers_key("_h"),
+        ),
+        (
+            "CLOUD_TASKS_SUBSCRIBER_MAX_RETRIES",
+            "0",
+            Config::default().subscriber_max_retries(0),
+        ),
+        (
+            "CLOUD_TASKS_SUBSCRIBER_MIN_BACKOFF",
+            "5",
+            Config::default().subscriber_min_backoff(Duration::from_secs(5)),
+        ),
+        (
+            "CLOUD_TASKS_SUBSCRIBER_MAX_BACKOFF",
+            "60",
+            Config::default().subscriber_max_backoff(Duration::from_secs(60)),
+        ),
+        (
+            "CLOUD_TASKS_SUBSCRIBER_EXPIRATION",
+            "2",
+            Config::default().subscriber_expiration(Duration::from_secs(2 * 24 * 60 * 60)),
+        ),
+        ("CLOUD_TASKS_PROJECT", "p", Config::default().project("p")),
+        ("GOOGLE_CLOUD_PROJECT", "p", Config::default().project("p")),
+        (
+            "CLOUD_TASKS_LOCATION",
+            "europe-west1",
+            Config::default().location("europe-west1"),
+        ),
+        (
+            "CLOUD_TASKS_SERVICE_ACCOUNT",
+            "a@b",
+            Config::default().service_account("a@b"),
+        ),
+        (
+            "PUBSUB_EMULATOR_HOST",
+            "localhost:8085",
+            Config::default().pubsub_emulator_host("localhost:8085"),
+        ),
+        (
+            "CLOUD_TASKS_EMULATOR_HOST",
+            "[::1]:8123",
+            Config::default().cloud_tasks_emulator_host("[::1]:8123"),
+        ),
+    ] {
+        assert_eq!(
+            Config::from_vars([(name, value)]).unwrap(),
+            expected,
+            "{name}={value}"
+        );
+    }
+
+    let patient = Config::from_vars([
+        ("CLOUD_TASKS_ENQUEUE_RETRY_INITIAL", "0.5"),
+        ("CLOUD_TASKS_ENQUEUE_RETRY_MAXIMUM", "30"),
+        ("CLOUD_TASKS_ENQUEUE_RETRY_MULTIPLIER", "1.5"),
+        ("CLOUD_TASKS_ENQUEUE_RETRY_DEADLINE", "90"),
+    ]);
+    assert_eq!(patient.unwrap(), Config::default().enqueue_retry(retry));
+}
+
+#[test]
+fn a_bad_value_is_an_error_that_names_variable_value_and_what_is_accepted() {
+    for (name, value, accepted) in [
+        (
+            "CLOUD_TASKS_ENDPOINT",
+            "shop.example",
+            "a URL that starts with http:// or https:// and has no query, such as https://shop.example/jobs",
+        ),
+        (
+            "CLOUD_TASKS_ENDPOINT",
+            "https://shop.example?a=b",
+            "a URL that starts with http:// or https:// and has no query, such as https://shop.example/jobs",
+        ),
+        (
+            "CLOUD_TASKS_EAGER",
+            "perhaps",
+            "true, 1, t, y or yes; false, 0, f, n or no",
+        ),
+        (
+            "CLOUD_TASKS_MAXIMUM_ETA_TASK",
+            "-1",
+            "a number of seconds, 0 or more",
+        ),
+        (
+            "CLOUD_TASKS_MAXIMUM_ETA_TASK",
+            "inf",
+            "a number of seconds, 0 or more",
+        ),
+        (
+            "CLOUD_TASKS_PROPAGATED_HEADERS",
+            "a b",
+            "header names separated by commas, such as traceparent,x-request-id",
+        ),
+        (
+            "CLOUD_TASKS_SUBSCRIBER_MAX_RETRIES",
+            "many",
+            "a whole number, 0 or more",
+        ),
+        (
+            "CLOUD_TASKS_SUBSCRIBER_MIN_BACKOFF",
+            "5s",
+            "a number of seconds, 0 or more",
+        ),
+        (
+            "CLOUD_TASKS_SUBSCRIBER_EXPIRATION",
+            "soon",
+            "a number of days, 0 or more",
+        ),
+        (
+            "CLOUD_TASKS_ENQUEUE_RETRY_MULTIPLIER",
+            "0.5",
+            "a number, 1 or more",
+        ),
+        (
+            "PUBSUB_EMULATOR_HOST",
+            "http://localhost:8085",
+            "host:port, such as localhost:8123",
+        ),
+        (
+            "CLOUD_TASKS_EMULATOR_HOST",
+            "localhost",
+            "host:port, such as localhost:8123",
+        ),
+    ] {
+        let error = Config::from_vars([(name, value)]).unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(
+            error.to_string(),
+            format!("{name} is {value:?}, which is not accepted: {accepted}")
+        );
+    }
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
+    let config = Config::from_vars([
+        ("CLOUD_TASKS_APP_NAME", ""),
+        ("CLOUD_TASKS_PROJECT", " "),
+        ("GOOGLE_CLOUD_PROJECT", "p"),
+    ]);
+
+    assert_eq!(config.unwrap(), Config::default().project("p"));
+}
+
+#[test]
+fn a_value_set_in_code_wins_over_the_environment() {
+    let config = Config::from_vars([("CLOUD_TASKS_APP_NAME", "from-env")])
+        .unwrap()
+        .app_name("from-code");
+
+    assert_eq!(config.default_queue(), "from-code");
+}
+
+#[tokio::test]
+async fn values_set_in_code_are_checked_by_build_all_at_once() {
+    let config = Config::default()
+        .endpoint("shop")
+        .delimiter("")
+        .app_name("no_underscores")
+        .propagated_headers(["a b"])
+        .cloud_tasks_emulator_host("nowhere");
+
+    let error = Runtime::eager().config(config).build().await.unwrap_err();
+
+    assert!(error.is_build());
+    let text = error.to_string();
+    for mistake in [
+        "the endpoint \"shop\" is not accepted",
+        "the delimiter \"\" is not accepted",
+        "the propagated header \"a b\" is not accepted",
+        "the emulator host \"nowhere\" is not accepted",
+        "the queue \"no_underscores\" is not accepted",
+    ] {
+        assert!(text.contains(mistake), "{mistake} is not in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_eager_variable_makes_an_ordinary_runtime_run_everything_here() {
+    let config = Config::from_vars([("CLOUD_TASKS_EAGER", "true")]).unwrap();
+
+    let runtime = Runtime::builder().config(config).build().await.unwrap();
+
+    assert!(runtime.config() == &Config::default().eager(true));
+}
+
+proptest! {
+    #[test]
+    fn no_value_makes_reading_the_settings_panic(name in 0..4_usize, value in "\\PC*") {
+        let name = [
+            "CLOUD_TASKS_ENDPOINT",
+            "CLOUD_TASKS_MAXIMUM_ETA_TASK",
+            "CLOUD_TASKS_SUBSCRIBER_EXPIRATION",
+            "CLOUD_TASKS_PROPAGATED_HEADERS",
+        ][name];
+        if let Err(error) = Config::from_vars([(name, value)]) {
+            prop_assert!(error.to_string().starts_with(name));
+        }
+    }
+}

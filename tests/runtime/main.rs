@@ -1,0 +1,14 @@
+//! The runtime through its public API: settings, enqueueing, backends in this process, the service.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod config;
+mod eager;
+mod enqueueing;
+mod linking;
+mod mounting;
+mod observing;
+mod propagation;
+mod recorder;
+mod scopes;
+mod service;
+mod support;
