@@ -9,7 +9,7 @@ use http::HeaderName;
 use crate::backend::Backend;
 use crate::backend::eager::Eager;
 #[cfg(feature = "google")]
-use crate::backend::google::Google;
+use crate::backend::google::{Google, PubSubAccess};
 #[cfg(feature = "local")]
 use crate::backend::local::LocalEngine;
 use crate::backend::recorder::Recorder;
@@ -23,6 +23,8 @@ use crate::task::Task;
 
 /// Cloud Tasks sends at most 1 MiB, headers and all.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Pub/Sub pushes messages of 10 MB, in base64 and with their attributes.
+const MAX_PUSH_BYTES: usize = 14 * 1024 * 1024;
 
 /// Collects what a [`Runtime`] is made of; `build()` checks all of it at once.
 ///
@@ -88,10 +90,14 @@ pub struct Embedded;
 
 struct Parts {
     config: Config,
+    /// How set-up reaches Pub/Sub.
+    #[cfg(feature = "google")]
+    pubsub: Option<PubSubAccess>,
     states: States,
     registered: Vec<Registration>,
     expected: BTreeSet<String>,
     max_body_bytes: usize,
+    max_push_bytes: usize,
 }
 
 impl Runtime {
@@ -143,9 +149,11 @@ impl Runtime {
         RuntimeBuilder::with_mode(Recorded)
     }
 
-    /// Starts a runtime with a Cloud Tasks of its own in this process; `build()` gives the [`LocalEngine`] too.
+    /// Starts a runtime with a Cloud Tasks and a Pub/Sub of its own in this process; `build()` gives the [`LocalEngine`]
+    /// too.
     ///
-    /// Tasks come back over HTTP to the endpoint of the settings, so something must serve it.
+    /// Tasks come back over HTTP to the endpoint of the settings, and messages to the subscriptions of the runtime, so
+    /// something must serve it.
     #[cfg(feature = "local")]
     #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
     pub fn local() -> RuntimeBuilder<Embedded> {
@@ -159,10 +167,13 @@ impl<M> RuntimeBuilder<M> {
             mode,
             parts: Parts {
                 config: Config::default(),
+                #[cfg(feature = "google")]
+                pubsub: None,
                 states: States::default(),
                 registered: Vec::new(),
                 expected: BTreeSet::new(),
                 max_body_bytes: MAX_BODY_BYTES,
+                max_push_bytes: MAX_PUSH_BYTES,
             },
         }
     }
@@ -205,6 +216,12 @@ impl<M> RuntimeBuilder<M> {
         self.parts.max_body_bytes = bytes;
         self
     }
+
+    /// Sets the largest body that a Pub/Sub push may have; default 14 MiB, for 10 MB of content in base64.
+    pub fn max_push_bytes(mut self, bytes: usize) -> Self {
+        self.parts.max_push_bytes = bytes;
+        self
+    }
 }
 
 impl RuntimeBuilder<Configured> {
@@ -242,7 +259,10 @@ impl RuntimeBuilder<Configured> {
             None if eager => Some(Arc::new(Eager)),
             #[cfg(feature = "google")]
             None => match mode.google.connect(&mut parts.config).await {
-                Ok(backend) => Some(Arc::new(backend)),
+                Ok(backend) => {
+                    parts.pubsub = backend.pubsub_access().cloned();
+                    Some(Arc::new(backend))
+                }
                 Err(found) => {
                     mistakes.extend(found);
                     None
@@ -304,7 +324,9 @@ impl RuntimeBuilder<Embedded> {
     pub async fn build(self) -> Result<(Runtime, LocalEngine), Error> {
         let mut parts = self.parts;
         let (engine, backend) = LocalEngine::start(&mut parts.config).await?;
+        parts.pubsub = PubSubAccess::emulator(&parts.config);
         let runtime = parts.finish(Some(Arc::new(backend)), true, Vec::new())?;
+        engine.subscribe(runtime.subscriptions());
         Ok((runtime, engine))
     }
 }
@@ -325,7 +347,7 @@ impl Parts {
         // The linker's order is no order: the same mistakes must read the same in every build.
         let mut registrations: Vec<_> = registry::linked().chain(self.registered).collect();
         registrations.sort_by_key(|registration| (registration.name, registration.location));
-        let (registry, found) = Registry::new(registrations, &self.states);
+        let (registry, found) = Registry::new(registrations, &self.states, &self.config);
         mistakes.extend(found);
         for name in &self.expected {
             if registry.by_name(name).is_none() {
@@ -355,7 +377,10 @@ impl Parts {
                 config: self.config,
                 registry,
                 backend,
+                #[cfg(feature = "google")]
+                pubsub: self.pubsub,
                 max_body_bytes: self.max_body_bytes,
+                max_push_bytes: self.max_push_bytes,
             })),
             _ => Err(Error::new(ErrorKind::Build, list(&mistakes))),
         }

@@ -302,6 +302,14 @@ impl Config {
         self.app_name.as_deref().unwrap_or("tasks")
     }
 
+    /// A base name with the prefix of this application, if it has a name.
+    pub(crate) fn prefixed(&self, base: &str) -> String {
+        match &self.app_name {
+            Some(app) => format!("{app}{}{base}", self.delimiter),
+            None => base.to_owned(),
+        }
+    }
+
     /// The endpoint without a slash at its end.
     pub(crate) fn base_url(&self) -> &str {
         self.endpoint.trim_end_matches('/')

@@ -113,45 +113,76 @@ enum Schedule {
 /// ```
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Enqueue {
+    parts: Parts,
+    mistake: Option<Error>,
+    runtime: Option<Runtime>,
+}
+
+/// What a task is made of once nothing is wrong with it.
+#[derive(Clone)]
+pub(crate) struct Parts {
     registration: Registration,
-    body: Result<Bytes, serde_json::Error>,
+    body: Bytes,
     schedule: Schedule,
     queue: Option<String>,
     id: Option<String>,
     timeout: Option<Duration>,
     headers: HeaderMap,
-    mistake: Option<String>,
-    runtime: Option<Runtime>,
 }
 
 impl Enqueue {
     pub(crate) fn new<T: Task>(task: &T) -> Self {
+        Self::of_body(T::REGISTRATION, json::encode(task))
+    }
+
+    /// A task of this body; what went wrong in making it comes out of the await.
+    pub(crate) fn of_body(registration: Registration, body: Result<Bytes, serde_json::Error>) -> Self {
+        let (body, mistake) = match body {
+            Ok(body) => (body, None),
+            Err(error) => (Bytes::new(), Some(encode_error(registration.name, error))),
+        };
         Self {
-            registration: T::REGISTRATION,
-            body: json::encode(task),
-            schedule: Schedule::Now,
-            queue: None,
-            id: None,
-            timeout: None,
-            headers: HeaderMap::new(),
-            mistake: None,
+            parts: Parts {
+                registration,
+                body,
+                schedule: Schedule::Now,
+                queue: None,
+                id: None,
+                timeout: None,
+                headers: HeaderMap::new(),
+            },
+            mistake,
             runtime: None,
         }
     }
 
     pub(crate) fn at(mut self, when: When) -> Self {
-        self.schedule = Schedule::At(when);
+        self.parts.schedule = Schedule::At(when);
         self
     }
 
     pub(crate) fn before(mut self, deadline: When) -> Self {
-        self.schedule = Schedule::Before(deadline);
+        self.parts.schedule = Schedule::Before(deadline);
         self
+    }
+
+    /// Replaces the body, which was not known when the builder was made.
+    pub(crate) fn with_body(mut self, body: Bytes) -> Self {
+        self.parts.body = body;
+        self
+    }
+
+    /// The runtime and the headers that this is enqueued with.
+    pub(crate) fn scope(&self) -> Result<Scope, Error> {
+        match &self.runtime {
+            Some(runtime) => Ok(Scope::of(runtime)),
+            None => Scope::current(),
+        }
     }
 
     /// Sends it to this queue, instead of the task's own or the default one.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.queue = Some(queue.into());
+        self.parts.queue = Some(queue.into());
         self
     }
 
@@ -160,7 +191,7 @@ impl Enqueue {
     /// A second task of that id is not created; [`Enqueued::duplicate`] tells. The id stays blocked for up to 24 hours
     /// after the task ended. Ids that follow one another slow a queue down; hash what they are made of.
     pub fn task_id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
+        self.parts.id = Some(id.into());
         self
     }
 
@@ -171,9 +202,13 @@ impl Enqueue {
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         match own_header(name.as_ref(), value.as_ref()) {
             Ok((name, value)) => {
-                self.headers.insert(name, value);
+                self.parts.headers.insert(name, value);
             }
-            Err(mistake) => self.mistake = self.mistake.or(Some(mistake)),
+            Err(mistake) => {
+                let task = self.parts.registration.name;
+                let mistake = Error::invalid(format!("task {task} was not enqueued: {mistake}"));
+                self.mistake.get_or_insert(mistake);
+            }
         }
         self
     }
@@ -182,7 +217,7 @@ impl Enqueue {
     ///
     /// Cloud Tasks gives an attempt up then, and the handler cancels it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.parts.timeout = Some(timeout);
         self
     }
 
@@ -192,12 +227,19 @@ impl Enqueue {
         self
     }
 
-    async fn send(self) -> Result<Enqueued, Error> {
-        let scope = match &self.runtime {
-            Some(runtime) => Scope::of(runtime),
-            None => Scope::current()?,
-        };
-        let envelope = self.into_envelope(&scope)?;
+    pub(crate) async fn send(self) -> Result<Enqueued, Error> {
+        let scope = self.scope()?;
+        match self.mistake {
+            Some(mistake) => Err(mistake),
+            None => self.parts.send(&scope).await,
+        }
+    }
+}
+
+impl Parts {
+    /// Enqueues the task with the runtime and the headers of a scope.
+    pub(crate) async fn send(self, scope: &Scope) -> Result<Enqueued, Error> {
+        let envelope = self.into_envelope(scope)?;
         let span = tracing::info_span!(
             "enqueue",
             task = envelope.task(),
@@ -222,16 +264,6 @@ impl Enqueue {
     fn into_envelope(self, scope: &Scope) -> Result<Envelope, Error> {
         let config = scope.runtime.config();
         let name = self.registration.name;
-        let body = self.body.map_err(|error| {
-            Error::new(
-                ErrorKind::Encode,
-                format!("the arguments of task {name} do not serialize to JSON"),
-            )
-            .with_source(error)
-        })?;
-        if let Some(mistake) = self.mistake {
-            return Err(Error::invalid(format!("task {name} was not enqueued: {mistake}")));
-        }
         let mut headers = self.headers;
         for (name, value) in scope.headers.iter().flat_map(|headers| headers.iter()) {
             if !headers.contains_key(name) {
@@ -256,7 +288,7 @@ impl Enqueue {
             queue,
             id: self.id,
             url: format!("{}/tasks/{}", config.base_url(), names::encode_segment(name)),
-            body,
+            body: self.body,
             headers,
             schedule_time: self.schedule.time(now, limits::max_ahead(config)),
             timeout: self.timeout.or(self.registration.timeout),
@@ -264,6 +296,15 @@ impl Enqueue {
         limits::check(&envelope, config, now)?;
         Ok(envelope)
     }
+}
+
+/// Arguments or content that JSON cannot hold.
+pub(crate) fn encode_error(name: &str, error: serde_json::Error) -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        format!("the arguments of task {name} do not serialize to JSON"),
+    )
+    .with_source(error)
 }
 
 impl Schedule {
@@ -321,9 +362,9 @@ impl IntoFuture for Enqueue {
 impl fmt::Debug for Enqueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Enqueue")
-            .field("task", &self.registration.name)
-            .field("queue", &self.queue)
-            .field("id", &self.id)
+            .field("task", &self.parts.registration.name)
+            .field("queue", &self.parts.queue)
+            .field("id", &self.parts.id)
             .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,7 @@
 //! A task's arguments as JSON, and what is wrong with a body that is not.
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// The JSON of a task's arguments; that of a task without any is `{}`, also where serde says `null`.
 pub(crate) fn encode<T: Serialize>(task: &T) -> Result<Bytes, serde_json::Error> {
@@ -15,7 +14,7 @@ pub(crate) fn encode<T: Serialize>(task: &T) -> Result<Bytes, serde_json::Error>
 }
 
 /// A task from the JSON of its arguments, or what is wrong with it and where; the text never holds a value of the body.
-pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+pub(crate) fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, String> {
     let error = match serde_json::from_slice(body) {
         Ok(task) => return Ok(task),
         Err(error) => error,
@@ -34,7 +33,7 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 }
 
 /// Reads the body a second time, for the way to the mistake.
-fn mistake<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> String {
+fn mistake<'de, T: Deserialize<'de>>(body: &'de [u8], error: &serde_json::Error) -> String {
     let mut json = serde_json::Deserializer::from_slice(body);
     let reason = reason(error);
     match serde_path_to_error::deserialize::<_, T>(&mut json) {
@@ -105,10 +104,8 @@ fn reason(error: &serde_json::Error) -> String {
 mod tests {
     use std::collections::HashMap;
 
-    use proptest::prelude::*;
-    use serde::Deserialize;
-
     use super::*;
+    use proptest::prelude::*;
 
     #[derive(Debug, Deserialize, PartialEq, Serialize)]
     #[serde(deny_unknown_fields)]

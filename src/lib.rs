@@ -1,4 +1,4 @@
-//! Background jobs for Rust services on Google Cloud Tasks.
+//! Background jobs and events for Rust services on Google Cloud Tasks and Pub/Sub.
 //!
 //! A task is a type whose fields are its arguments. `#[task]` registers it when the program is linked; enqueueing it is a
 //! method call; it comes back to the same service as an HTTP request, which a tower layer or service answers.
@@ -31,6 +31,7 @@
 //!
 //! * [`Task`] and [`macro@task`]: defining one. [`TaskResult`], [`Discard`], [`RetryAfter`]: how it ends. [`Context`] and
 //!   [`TaskMetadata`]: what it is told.
+//! * [`PublisherTask`], [`ModelPublisherTask`] and [`SubscriberTask`]: events; the [guide](guide::pubsub) has all of it.
 //! * [`Enqueue`]: the options of a call, and [`Enqueued`] what comes of it. [`Error`] says whether a task may exist.
 //! * [`Runtime`] and [`RuntimeBuilder`]: settings, states and the backend; how code finds them. [`Config`]: all settings.
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
@@ -49,23 +50,39 @@
 
 mod backend;
 mod builder;
+mod carry;
 mod config;
 mod context;
 mod enqueue;
 mod envelope;
 mod error;
+mod event;
+mod filter;
+pub mod guide;
 mod json;
 mod limits;
+mod message;
 mod metadata;
+mod model;
 mod names;
 mod outcome;
+mod publication;
+mod publish;
+mod publisher;
+mod push;
+mod receive;
 mod registry;
 mod run;
 mod runtime;
 mod scope;
 mod service;
+#[cfg(feature = "google")]
+mod setup;
 mod state;
+mod subscriber;
+mod subscription;
 mod task;
+mod topic;
 
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
@@ -79,23 +96,37 @@ pub use backend::{Backend, BackendFuture};
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub use builder::Embedded;
 pub use builder::{Configured, InProcess, Recorded, RuntimeBuilder};
-pub use cloud_tasks_macros::task;
+pub use cloud_tasks_macros::{Model, task};
 pub use config::{Config, RetrySettings};
 pub use context::Context;
 pub use enqueue::{Enqueue, SyncRun, When};
 pub use envelope::{Enqueued, Envelope};
 pub use error::{BoxError, Error, ErrorKind};
+pub use event::Event;
+pub use filter::{Filter, FilterError};
+pub use message::Message;
 pub use metadata::TaskMetadata;
+pub use model::{Model, ModelPublisherTask, Prepared};
 pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
+pub use publication::{Attributes, Publication};
+pub use publish::{Publish, PublishNow};
+pub use publisher::PublisherTask;
 pub use runtime::Runtime;
 pub use service::{TaskFuture, TaskLayer, TaskLayerService, TaskService};
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use setup::SetUpReport;
+pub use subscriber::SubscriberTask;
+pub use subscription::Subscription;
 pub use task::{Registered, Task};
+pub use topic::Topic;
 
 /// What `#[task]` writes code against; not for use by hand, and free to change.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::registry::{Linked, Registration};
     pub use crate::state::{Resolved, Resolver};
+    pub use crate::subscriber::parse_json;
     pub use inventory;
 }
 

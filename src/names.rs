@@ -49,6 +49,39 @@ pub(crate) fn task_id_mistake(id: &str) -> Option<String> {
     })
 }
 
+/// Says what is wrong with the name of a topic or a subscription, or with its full path, if anything is.
+/// Source: `google.pubsub.v1.Topic.name` and `Subscription.name` in Google's protos.
+pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
+    let id = match name.strip_prefix("projects/") {
+        Some(path) => {
+            let mut parts = path.split('/');
+            match (parts.next(), parts.next(), parts.next(), parts.next()) {
+                (Some(project), Some("topics" | "subscriptions"), Some(id), None) if !project.is_empty() => {
+                    id
+                }
+                _ => {
+                    return Some(format!(
+                        "the {kind} {name:?} is not accepted: a full path is projects/P/topics/T"
+                    ));
+                }
+            }
+        }
+        None => name,
+    };
+    let fits = (3..=255).contains(&id.len())
+        && id.starts_with(|first: char| first.is_ascii_alphabetic())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.~+%".contains(&b))
+        && !id.starts_with("goog");
+    (!fits).then(|| {
+        format!(
+            "the {kind} {name:?} is not accepted: 3 to 255 letters, digits and `-_.~+%`, the first a letter, and not \
+             beginning with goog"
+        )
+    })
+}
+
 /// An id that no other task has; random, since ids that follow one another slow a queue down.
 pub(crate) fn random_task_id() -> String {
     Uuid::new_v4().simple().to_string()

@@ -89,15 +89,31 @@ impl<E: Into<BoxError>> From<E> for TaskError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Discard {
     reason: String,
-    status: u16,
+    status: Option<u16>,
+}
+
+tokio::task_local! {
+    /// Set while a subscriber runs, whose discards must acknowledge.
+    static IN_SUBSCRIBER: ();
+}
+
+/// Runs a subscriber's future, so that a discard which would not acknowledge is refused when it is made.
+pub(crate) async fn in_subscriber<F: Future>(future: F) -> F::Output {
+    IN_SUBSCRIBER.scope((), future).await
+}
+
+/// Whether Pub/Sub takes a status as an acknowledgement, of those that a service can answer with.
+/// Source: <https://cloud.google.com/pubsub/docs/push#receive_push>.
+pub(crate) fn acknowledges(status: u16) -> bool {
+    matches!(status, 200 | 201 | 202 | 204)
 }
 
 impl Discard {
-    /// A discard for `reason`, which goes to the log, answered with 202.
+    /// A discard for `reason`, which goes to the log; answered with 202, and with 200 in a subscriber.
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
-            status: 202,
+            status: None,
         }
     }
 
@@ -105,12 +121,13 @@ impl Discard {
     ///
     /// # Errors
     ///
-    /// When `status` is not 200 to 299: Cloud Tasks would retry the task, and a discard must not be retried.
+    /// When `status` is not 200 to 299: Cloud Tasks would retry the task, and a discard must not be retried. In a
+    /// subscriber, when it is not 200, 201, 202 or 204: those alone acknowledge a message.
     ///
     /// ```
     /// use cloud_tasks::Discard;
     ///
-    /// assert_eq!(Discard::new("gone").status(204)?.status_code(), 204);
+    /// assert_eq!(Discard::new("gone").status(204)?.status_code(), Some(204));
     /// assert!(Discard::new("gone").status(410).is_err());
     /// # Ok::<(), cloud_tasks::Error>(())
     /// ```
@@ -120,7 +137,12 @@ impl Discard {
                 "a discard cannot answer {status}: Cloud Tasks retries all but 200 to 299"
             )));
         }
-        self.status = status;
+        if IN_SUBSCRIBER.try_with(|()| ()).is_ok() && !acknowledges(status) {
+            return Err(Error::invalid(format!(
+                "a subscriber's discard cannot answer {status}: Pub/Sub delivers again after all but 200, 201, 202 and 204"
+            )));
+        }
+        self.status = Some(status);
         Ok(self)
     }
 
@@ -129,8 +151,8 @@ impl Discard {
         &self.reason
     }
 
-    /// The HTTP status that the task is answered with.
-    pub fn status_code(&self) -> u16 {
+    /// The HTTP status that the task is answered with, where one was chosen.
+    pub fn status_code(&self) -> Option<u16> {
         self.status
     }
 }

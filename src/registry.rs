@@ -9,17 +9,38 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::config::Config;
 use crate::limits;
 use crate::metadata::TaskMetadata;
 use crate::names;
 use crate::outcome::TaskError;
+use crate::push::Push;
 use crate::state::States;
+use crate::subscription::{Subscription, SubscriptionOptions};
+use crate::topic::Topic;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A task with its types erased: JSON in, JSON out.
+/// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {
-    fn call(&self, body: Bytes, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>>;
+    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>>;
+}
+
+/// What a task runs on.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// The body of a request to `/tasks/{name}`.
+    Body(Bytes),
+    /// A message that was pushed to `/subscriptions/{name}`.
+    Push(Box<Push>),
+}
+
+/// What a registration is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Task,
+    Publisher { topic: fn() -> Topic },
+    Subscriber(SubscriptionOptions),
 }
 
 /// Why a handler gave no result.
@@ -51,11 +72,39 @@ pub struct Registration {
     pub(crate) queue: Option<&'static str>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) location: &'static str,
+    pub(crate) kind: Kind,
     pub(crate) type_id: fn() -> TypeId,
     pub(crate) bind: fn(&States) -> Result<Bound, Vec<&'static str>>,
 }
 
 impl Registration {
+    /// A registration under this name, of something defined at `location` (`file:line`).
+    pub(crate) const fn new<T: 'static>(
+        name: &'static str,
+        location: &'static str,
+        kind: Kind,
+        bind: fn(&States) -> Result<Bound, Vec<&'static str>>,
+    ) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            queue: None,
+            timeout: None,
+            location,
+            kind,
+            type_id: TypeId::of::<T>,
+            bind,
+        }
+    }
+
+    /// The options of the subscription, where this is a subscriber.
+    pub(crate) fn subscriber_options(&self) -> Option<&SubscriptionOptions> {
+        match &self.kind {
+            Kind::Subscriber(options) => Some(options),
+            Kind::Task | Kind::Publisher { .. } => None,
+        }
+    }
+
     /// Sets the names that the task answers to besides its own.
     pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
@@ -112,6 +161,7 @@ pub(crate) struct Entry {
 /// The tasks of a runtime.
 #[derive(Default)]
 pub(crate) struct Registry {
+    subscriptions: Vec<Subscription>,
     by_name: HashMap<&'static str, Arc<Entry>>,
     by_type: HashMap<TypeId, Arc<Entry>>,
 }
@@ -121,6 +171,7 @@ impl Registry {
     pub(crate) fn new(
         registrations: impl IntoIterator<Item = Registration>,
         states: &States,
+        config: &Config,
     ) -> (Self, Vec<String>) {
         let mut registry = Self::default();
         let mut mistakes = Vec::new();
@@ -134,6 +185,13 @@ impl Registry {
                 bound: (registration.bind)(states),
             });
             mistakes.extend(option_mistakes(&registration));
+            mistakes.extend(registry.add_subscription(&registration, config));
+            if let Kind::Publisher { topic } = registration.kind {
+                mistakes.extend(
+                    names::pubsub_mistake("topic", &topic().name(config))
+                        .map(|mistake| format!("{mistake} ({})", registration.location)),
+                );
+            }
             registry.by_type.insert(type_id, Arc::clone(&entry));
             for &name in std::iter::once(&registration.name).chain(registration.aliases) {
                 if let Some(other) = registry.by_name.insert(name, Arc::clone(&entry)) {
@@ -147,6 +205,42 @@ impl Registry {
             }
         }
         (registry, mistakes)
+    }
+
+    /// Adds the subscription of a subscriber, and gives back what is wrong with it.
+    fn add_subscription(&mut self, registration: &Registration, config: &Config) -> Vec<String> {
+        let Some(options) = registration.subscriber_options() else {
+            return Vec::new();
+        };
+        let (subscription, mut mistakes) = Subscription::new(registration, options, config);
+        if let Some(other) = self
+            .subscriptions
+            .iter()
+            .find(|other| other.name == subscription.name)
+        {
+            mistakes.push(format!(
+                "the subscribers {} and {} share the subscription {:?}: each would get a part of the messages",
+                other.task, subscription.task, subscription.name
+            ));
+        }
+        self.subscriptions.push(subscription);
+        mistakes
+    }
+
+    /// The subscriptions of all subscribers, by the names of these.
+    pub(crate) fn subscriptions(&self) -> &[Subscription] {
+        &self.subscriptions
+    }
+
+    /// The names of the topics that are published to, as far as they are known before a message is made.
+    #[cfg(feature = "google")]
+    pub(crate) fn published_topics(&self, config: &Config) -> impl Iterator<Item = String> {
+        self.by_type
+            .values()
+            .filter_map(|entry| match entry.registration.kind {
+                Kind::Publisher { topic } => Some(topic().name(config)),
+                Kind::Task | Kind::Subscriber(_) => None,
+            })
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Entry>> {

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
@@ -13,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::metadata::TaskMetadata;
 use crate::outcome::TaskError;
-use crate::registry::{Bound, Entry, Failure};
+use crate::registry::{Bound, Entry, Failure, Input};
 use crate::runtime::Runtime;
 use crate::scope::{Scope, propagated};
 
@@ -23,7 +22,7 @@ impl Runtime {
         &self,
         entry: &Entry,
         bound: &Bound,
-        body: Bytes,
+        input: Input,
         metadata: TaskMetadata,
     ) -> Result<Vec<u8>, Failure> {
         let timeout = entry.timeout(&metadata);
@@ -39,7 +38,7 @@ impl Runtime {
             headers: propagated(&self.inner().propagated, metadata.headers()),
         };
         let attempt = async {
-            let run = AssertUnwindSafe(bound.handler.call(body, metadata)).catch_unwind();
+            let run = AssertUnwindSafe(bound.handler.call(input, metadata)).catch_unwind();
             let outcome = match tokio::time::timeout(timeout, run).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panic)) => Err(Failure::Panicked(panic_message(&*panic))),
@@ -70,7 +69,7 @@ impl Runtime {
         if let Some(eta) = envelope.schedule_time {
             metadata = metadata.with_eta(eta);
         }
-        self.run(entry, bound, envelope.body.clone(), metadata)
+        self.run(entry, bound, Input::Body(envelope.body.clone()), metadata)
             .await
             .map(|_| ())
             .map_err(|failure| failure.into_error(entry.registration.name))
@@ -96,13 +95,18 @@ impl Entry {
         metadata
             .timeout()
             .or(self.registration.timeout)
+            .or_else(|| {
+                self.registration
+                    .subscriber_options()
+                    .and_then(|options| options.ack_deadline)
+            })
             .unwrap_or(limits::DEFAULT_TIMEOUT)
             .min(limits::MAX_TIMEOUT)
     }
 }
 
 impl Failure {
-    fn into_error(self, name: &str) -> Error {
+    pub(crate) fn into_error(self, name: &str) -> Error {
         match self {
             Self::Decode(mistake) => Error::new(
                 ErrorKind::Decode,

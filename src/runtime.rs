@@ -7,10 +7,13 @@ use http::HeaderName;
 use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
+#[cfg(feature = "google")]
+use crate::backend::google::PubSubAccess;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::registry::Registry;
 use crate::scope::{self, Scope};
+use crate::subscription::Subscription;
 
 /// A handle on everything that tasks need: settings, the registered tasks, their states and the backend.
 ///
@@ -39,10 +42,14 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) backend: Arc<dyn Backend>,
+    /// How set-up reaches Pub/Sub, where there is one.
+    #[cfg(feature = "google")]
+    pub(crate) pubsub: Option<PubSubAccess>,
     pub(crate) propagated: Vec<HeaderName>,
     /// The path of the endpoint, which routes start with.
     pub(crate) base_path: String,
     pub(crate) max_body_bytes: usize,
+    pub(crate) max_push_bytes: usize,
 }
 
 impl Runtime {
@@ -125,6 +132,18 @@ impl Runtime {
         F::Output: Send + 'static,
     {
         tokio::spawn(Scope::of(self).run(future.into_future()))
+    }
+
+    /// Waits until every message that was handed over is published; call it before the process ends.
+    ///
+    /// What is awaited is published then; this is for futures that were dropped, and for tasks that were spawned.
+    pub async fn flush(&self) {
+        self.inner.backend.flush().await;
+    }
+
+    /// The subscriptions of all registered subscribers, as they are to be.
+    pub fn subscriptions(&self) -> &[Subscription] {
+        self.inner.registry.subscriptions()
     }
 
     /// The settings.

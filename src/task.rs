@@ -1,10 +1,8 @@
 //! What a task is.
 
-use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,7 +11,7 @@ use crate::enqueue::{Enqueue, SyncRun, When};
 use crate::json;
 use crate::metadata::TaskMetadata;
 use crate::outcome::TaskResult;
-use crate::registry::{Bound, BoxFuture, Failure, Handler, Registration};
+use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
 use crate::state::{Resolved, Resolver, States};
 
 /// Written by `#[task]` alone: what the runtime knows of a task before it runs.
@@ -127,23 +125,12 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
 impl Registration {
     /// The registration of a task by this name, defined at `location` (`file:line`).
     pub const fn task<T: Task>(name: &'static str, location: &'static str) -> Self {
-        Self {
-            name,
-            aliases: &[],
-            queue: None,
-            timeout: None,
-            location,
-            type_id: TypeId::of::<T>,
-            bind: bind::<T>,
-        }
+        Self::new::<T>(name, location, Kind::Task, bind::<T>)
     }
 }
 
 fn bind<T: Task>(states: &States) -> Result<Bound, Vec<&'static str>> {
-    let mut resolver = Resolver::new(states);
-    let state = T::state(&mut resolver)
-        .and_then(|state| state.downcast::<T::State>().ok())
-        .ok_or_else(|| resolver.into_missing())?;
+    let state = resolve::<T, T::State>(states)?;
     let handler = TaskHandler::<T> {
         state: Arc::clone(&state),
         task: PhantomData,
@@ -154,14 +141,27 @@ fn bind<T: Task>(states: &States) -> Result<Bound, Vec<&'static str>> {
     })
 }
 
+/// The state that a task asks for, or the names of the types that are missing.
+pub(crate) fn resolve<T: Registered, S: Send + Sync + 'static>(
+    states: &States,
+) -> Result<Arc<S>, Vec<&'static str>> {
+    let mut resolver = Resolver::new(states);
+    T::state(&mut resolver)
+        .and_then(|state| state.downcast().ok())
+        .ok_or_else(|| resolver.into_missing())
+}
+
 struct TaskHandler<T: Task> {
     state: Arc<T::State>,
     task: PhantomData<fn() -> T>,
 }
 
 impl<T: Task> Handler for TaskHandler<T> {
-    fn call(&self, body: Bytes, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
         Box::pin(async move {
+            let Input::Body(body) = input else {
+                return Err(Failure::Decode("a task takes no messages".into()));
+            };
             let task: T = json::decode(&body).map_err(Failure::Decode)?;
             let cx = Context::new(Arc::clone(&self.state), metadata);
             let output = task.run(cx).await.map_err(Failure::Task)?;

@@ -8,17 +8,19 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use cloud_tasks::{Runtime, Task};
+use cloud_tasks::{ModelPublisherTask, Runtime, Task};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::activity::{Activity, Entry};
+use crate::orders::{Order, OrderPlaced};
 use crate::tasks::{FollowUp, GrantBonus, SendWelcomeEmail};
 
 /// The whole shop: its pages, and in front of them the tasks that come back.
 pub(crate) fn app(runtime: &Runtime, activity: Activity) -> Router {
     Router::new()
         .route("/signup", post(signup))
+        .route("/orders", post(place_order))
         .route("/activity", get(show_activity))
         .with_state(activity)
         .layer(runtime.layer())
@@ -58,6 +60,34 @@ async fn signup(body: Bytes) -> Result<impl IntoResponse, (StatusCode, String)> 
 
     let enqueued = [welcome, bonus, follow_up].map(|task| json!({"queue": task.queue(), "id": task.id()}));
     Ok((StatusCode::ACCEPTED, Json(json!({ "enqueued": enqueued }))))
+}
+
+#[derive(Deserialize)]
+struct NewOrder {
+    id: u64,
+    #[serde(default)]
+    express: bool,
+}
+
+async fn place_order(body: Bytes) -> Result<impl IntoResponse, (StatusCode, String)> {
+    let body = if body.is_empty() {
+        Bytes::from_static(br#"{"id": 1, "express": true}"#)
+    } else {
+        body
+    };
+    let NewOrder { id, express } = serde_json::from_slice(&body).map_err(|error| {
+        let accepted = r#"{"id": 1, "express": true}"#;
+        (
+            StatusCode::BAD_REQUEST,
+            format!("expected such as {accepted}: {error}\n"),
+        )
+    })?;
+
+    let order = Order { id, express };
+    let event = OrderPlaced::of(&order).asap().await.map_err(unavailable)?;
+
+    let enqueued = json!({"queue": event.queue(), "id": event.id()});
+    Ok((StatusCode::ACCEPTED, Json(json!({ "enqueued": [enqueued] }))))
 }
 
 async fn show_activity(State(activity): State<Activity>) -> Json<Vec<Entry>> {
@@ -114,6 +144,34 @@ mod tests {
             "task SendWelcomeEmail failed: the mail server is down"
         );
         assert_eq!(activity.entries()[0].attempt, 1);
+    }
+
+    #[tokio::test]
+    async fn an_order_is_published_by_a_task_and_heard_by_those_who_want_it() {
+        let activity = Activity::default();
+        let (runtime, recorder) = Runtime::recorded().state(activity.clone()).build().await.unwrap();
+        let request = Request::post("/orders")
+            .body(Body::from(r#"{"id": 7, "express": true}"#))
+            .unwrap();
+
+        let response = app(&runtime, activity.clone()).oneshot(request).await.unwrap();
+        let before = recorder.publications().len();
+        let failed = recorder.drain().await.unwrap_err();
+
+        assert_eq!((response.status(), before), (StatusCode::ACCEPTED, 0));
+        assert_eq!(
+            format!("{failed:#}"),
+            "task ChargeCard failed: the card was refused"
+        );
+        let outcomes: Vec<_> = activity
+            .entries()
+            .into_iter()
+            .map(|entry| entry.outcome)
+            .collect();
+        assert_eq!(
+            outcomes,
+            ["failed: the card of order 7 was refused", "shipped order 7"]
+        );
     }
 
     #[tokio::test]

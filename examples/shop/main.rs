@@ -3,18 +3,20 @@
 //! ```text
 //! cargo run --example shop            # PORT=3000 for another port than 8080
 //! curl -X POST localhost:8080/signup -d '{"name": "Ada"}'
+//! curl -X POST localhost:8080/orders -d '{"id": 1, "express": true}'
 //! curl localhost:8080/activity
 //! ```
 #![allow(clippy::print_stdout, reason = "it talks to the person who starts it")]
 
 mod activity;
 mod app;
+mod orders;
 mod tasks;
 
 use std::error::Error;
 use std::net::Ipv4Addr;
 
-use cloud_tasks::{Config, Runtime};
+use cloud_tasks::{Config, LocalEngine, Runtime};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +29,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
         .init();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => serve().await,
+        ["initialize-subscribers", "--yes"] => initialize_subscribers().await,
+        ["initialize-subscribers"] => Err("it makes topics and subscriptions: say so with --yes".into()),
+        _ => Err(format!("{arguments:?} is no command; accepted: none, or initialize-subscribers --yes").into()),
+    }
+}
+
+/// Serves the shop until it is stopped.
+async fn serve() -> Result<(), Box<dyn Error>> {
     let port = port()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
@@ -34,25 +47,54 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = format!("http://{}", listener.local_addr()?);
 
     let activity = Activity::default();
-    let (runtime, engine) = Runtime::local()
-        .config(Config::from_env()?.endpoint(&url))
-        .state(activity.clone())
-        .build()
-        .await?;
-    println!(
-        "A shop with background jobs; its tasks go through a local Cloud Tasks at {}.",
-        engine.url()
-    );
+    let config = Config::from_env()?.endpoint(&url);
+    let (runtime, engine) = start(config, activity.clone()).await?;
+    match &engine {
+        Some(engine) => println!("A shop with background jobs; its tasks go through a local Cloud Tasks at {}.", engine.url()),
+        None => println!("A shop with background jobs; its tasks go through the Cloud Tasks of CLOUD_TASKS_EMULATOR_HOST."),
+    }
+    if let Ok(host) = std::env::var("PUBSUB_EMULATOR_HOST") {
+        println!("Its events go through the Pub/Sub emulator at {host}; `initialize-subscribers --yes` makes what they need.");
+    }
     println!("Listening on {url}. Try:");
     println!("  curl -X POST {url}/signup -d '{{\"name\": \"Ada\"}}'");
+    println!("  curl -X POST {url}/orders -d '{{\"id\": 1, \"express\": true}}'");
     println!("  curl {url}/activity");
     println!("Ctrl-C stops it.");
 
     axum::serve(listener, app(&runtime, activity))
         .with_graceful_shutdown(stopped())
         .await?;
-    engine.stop().await;
+    runtime.flush().await;
+    if let Some(engine) = engine {
+        engine.stop().await;
+    }
     println!("Stopped.");
+    Ok(())
+}
+
+/// A runtime with a Cloud Tasks of its own, unless the environment names an emulator.
+async fn start(config: Config, activity: Activity) -> Result<(Runtime, Option<LocalEngine>), cloud_tasks::Error> {
+    if std::env::var_os("CLOUD_TASKS_EMULATOR_HOST").is_some() {
+        let runtime = Runtime::builder().config(config).state(activity).build().await?;
+        return Ok((runtime, None));
+    }
+    let (runtime, engine) = Runtime::local().config(config).state(activity).build().await?;
+    Ok((runtime, Some(engine)))
+}
+
+/// Makes the topics and the subscriptions that the shop's events need, in the Pub/Sub emulator.
+async fn initialize_subscribers() -> Result<(), Box<dyn Error>> {
+    if std::env::var_os("PUBSUB_EMULATOR_HOST").is_none() {
+        return Err("PUBSUB_EMULATOR_HOST is not set; without it the shop needs no topics and no subscriptions".into());
+    }
+    let url = format!("http://127.0.0.1:{}", port()?);
+    let config = Config::from_env()?.endpoint(url);
+    let (runtime, engine) = start(config, Activity::default()).await?;
+    println!("{}", runtime.set_up_subscribers().await?);
+    if let Some(engine) = engine {
+        engine.stop().await;
+    }
     Ok(())
 }
 

@@ -70,6 +70,13 @@ pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(input, &errors).into()
 }
 
+/// Model.
+#[proc_macro_derive(Model, attributes(model))]
+pub fn model(item: TokenStream) -> TokenStream {
+    let (model, errors) = parse::Model::parse(item.into());
+    expand::expand_model(model, &errors).into()
+}
+
 /// What rustc refuses in its own words, which change with the toolchain: no place for a `.stderr` file.
 ///
 /// An `impl Task` without the attribute:

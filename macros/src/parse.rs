@@ -1,21 +1,35 @@
 //! Tokens to typed options, and every message: nothing that comes after can be refused.
 
 mod check;
+mod content;
+mod duration;
+mod fitness;
+mod function;
+mod given;
 mod item;
+mod kind;
+mod model;
 mod options;
 mod run;
 mod tokens;
+mod topic;
+mod types;
+mod value;
 
 use proc_macro2::TokenStream;
-use quote::ToTokens as _;
-use syn::ext::IdentExt as _;
-use syn::{Expr, LitStr, Type, parse_quote};
+use syn::{Expr, Path};
 
+pub(crate) use fitness::Fitness;
+pub(crate) use function::{Function, Origin};
 pub(crate) use item::Block;
-pub(crate) use options::{Length, TaskOptions};
-pub(crate) use run::{Assoc, Run, Standing};
+pub(crate) use kind::Kind;
+pub(crate) use model::Model;
 pub(crate) use tokens::mentions_assoc;
-use tokens::{flat, has_elided_lifetime};
+pub(crate) use topic::{Source, Topic};
+pub(crate) use value::{Length, Value};
+
+use given::Given;
+use options::{NAME, refuse_combinations};
 
 /// What the attribute stands on.
 pub(crate) enum Input {
@@ -24,53 +38,24 @@ pub(crate) enum Input {
     Other(TokenStream),
 }
 
-/// An `impl Task for ..`, understood as far as it can be.
+/// An `impl Task for ..`, or of another trait that is registered, understood as far as it can be.
 pub(crate) struct TaskImpl {
+    pub(crate) kind: Kind,
     pub(crate) block: Block,
-    pub(crate) options: TaskOptions,
+    pub(crate) krate: Path,
     /// The given name, else the type's.
     pub(crate) name: Expr,
-    pub(crate) run: Run,
+    pub(crate) function: Function,
+    pub(crate) topic: Option<Topic>,
+    /// What the registration is told besides.
+    pub(crate) settings: Vec<Setting>,
     pub(crate) fitness: Fitness,
 }
 
-/// Whether the type can be a task.
-pub(crate) enum Fitness {
-    Concrete,
-    /// It has type parameters: no value to register, while the trait can be implemented.
-    Generic,
-    /// It borrows or is no type of the user's: rustc would refuse the trait as well.
-    Never,
-}
-
-/// The traits that are registered. Each has options of its own.
-#[derive(Clone, Copy)]
-enum Kind {
-    Task,
-}
-
-impl Kind {
-    const ALL: [(&'static str, Self); 1] = [("Task", Self::Task)];
-
-    fn of(block: &Block) -> syn::Result<Self> {
-        let path = &block.trait_path;
-        let name = path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string())
-            .unwrap_or_default();
-        if let Some((_, kind)) = Self::ALL.iter().find(|(known, _)| *known == name) {
-            return Ok(*kind);
-        }
-        let known: Vec<String> = Self::ALL.iter().map(|(known, _)| format!("`{known}`")).collect();
-        Err(syn::Error::new_spanned(
-            path,
-            format!(
-                "`#[task]` goes on an impl of {}, and this is an impl of `{name}`",
-                known.join(" or ")
-            ),
-        ))
-    }
+/// An option that is called like the function of the registration that takes it.
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) value: Value,
 }
 
 /// Reads the attribute and what it stands on. All that is wrong is found at once.
@@ -78,85 +63,35 @@ pub(crate) fn parse(args: TokenStream, item: TokenStream) -> (Input, Errors) {
     let mut errors = Errors::default();
     let read = Block::parse(item.clone()).and_then(|block| Ok((Kind::of(&block)?, block)));
     let input = match errors.keep(read) {
-        Some((Kind::Task, block)) => Input::Task(Box::new(TaskImpl::read(args, block, &mut errors))),
+        Some((kind, block)) => Input::Task(Box::new(TaskImpl::read(args, kind, block, &mut errors))),
         None => Input::Other(item),
     };
     (input, errors)
 }
 
 impl TaskImpl {
-    fn read(args: TokenStream, block: Block, errors: &mut Errors) -> Self {
-        let options = TaskOptions::parse(args, errors);
-        let fitness = Fitness::of(&block, errors);
-        let name = match &options.name {
-            Some(name) => name.clone(),
-            None => default_name(&block, &fitness, errors),
-        };
-        let run = Run::read(&block, errors);
+    fn read(args: TokenStream, kind: Kind, block: Block, errors: &mut Errors) -> Self {
+        let mut given = Given::new(Some(kind));
+        given.read(args, errors);
+        refuse_combinations(&given, errors);
+        let krate = given.take_crate();
+        let fitness = Fitness::of(&block, kind, errors);
+        let name = given
+            .take_text(&NAME)
+            .unwrap_or_else(|| fitness::default_name(&block, fitness, errors));
+        let function = Function::read(&block, kind, &krate, errors);
+        let topic = Topic::read(kind, &block, fitness, &function, &mut given, errors);
         Self {
+            kind,
             block,
-            options,
+            krate,
             name,
-            run,
+            function,
+            topic,
+            settings: given.into_settings(),
             fitness,
         }
     }
-}
-
-impl Fitness {
-    fn of(block: &Block, errors: &mut Errors) -> Self {
-        let ty = &block.self_ty;
-        let (at, message, fitness) = if !matches!(ty, Type::Path(path) if path.qself.is_none()) {
-            let message = "a task is a struct or an enum of its own: write `impl Task for SendWelcomeEmail`";
-            (ty.to_token_stream(), message, Self::Never)
-        } else if has_elided_lifetime(ty.to_token_stream()) {
-            (ty.to_token_stream(), OWNED, Self::Never)
-        } else if let Some(lifetime) = block.generics.lifetimes().next() {
-            (lifetime.to_token_stream(), OWNED, Self::Never)
-        } else if let Some(parameter) = block.generics.params.first() {
-            (parameter.to_token_stream(), CONCRETE, Self::Generic)
-        } else {
-            return Self::Concrete;
-        };
-        errors.push(syn::Error::new_spanned(at, message));
-        fitness
-    }
-}
-
-const OWNED: &str = "a task outlives the call that enqueues it, so it borrows nothing: write its type without lifetimes, \
-                     with `String` for `&str`";
-
-const CONCRETE: &str = "a task is registered when the program is linked, so its type has no parameters left: write \
-                        `impl Task for Wrapper<u32>`, one impl for each type, each with a `name`";
-
-/// The type's name, where that is enough to tell it from every other.
-fn default_name(block: &Block, fitness: &Fitness, errors: &mut Errors) -> Expr {
-    let Type::Path(ty) = &block.self_ty else {
-        return parse_quote!("");
-    };
-    let Some(segment) = ty.path.segments.last() else {
-        return parse_quote!("");
-    };
-    let name = segment.ident.unraw().to_string();
-    if matches!(fitness, Fitness::Concrete) {
-        if !segment.arguments.is_none() {
-            errors.push(syn::Error::new_spanned(
-                ty,
-                format!(
-                    "`{}` needs a name: write `#[task(name = \"..\")]`, since `{name}` alone does not tell it from the \
-                     same type with other arguments",
-                    flat(&ty.to_token_stream())
-                ),
-            ));
-        } else if let Err(message) = check::task_name(&name) {
-            errors.push(syn::Error::new_spanned(
-                &segment.ident,
-                format!("{message}; write `#[task(name = \"..\")]`"),
-            ));
-        }
-    }
-    let literal = LitStr::new(&name, segment.ident.span());
-    parse_quote!(#literal)
 }
 
 /// Everything that is wrong, to be said at once.
@@ -195,16 +130,5 @@ impl Errors {
     /// A `compile_error!` for each, at its place.
     pub(crate) fn to_compile_error(&self) -> Option<TokenStream> {
         self.0.as_ref().map(syn::Error::to_compile_error)
-    }
-}
-
-/// A `macro_rules` fragment comes between delimiters that are not seen; parentheses mean nothing around one type.
-fn ungroup_type(mut ty: &Type) -> &Type {
-    loop {
-        ty = match ty {
-            Type::Group(group) => &group.elem,
-            Type::Paren(paren) => &paren.elem,
-            _ => return ty,
-        };
     }
 }

@@ -1,5 +1,9 @@
 //! Tokens in, tokens out.
 
+mod model;
+mod publisher;
+mod subscriber;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 

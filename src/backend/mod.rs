@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use crate::envelope::{Enqueued, Envelope};
 use crate::error::Error;
+use crate::publication::Publication;
 use crate::runtime::Runtime;
 
 pub(crate) mod eager;
@@ -46,7 +47,27 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// When the task was not taken, or may not have been: [`Error::may_have_been_created`] says which.
     fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a>;
+
+    /// Publishes a message, and gives back its id; a backend that does not write this refuses all of them.
+    ///
+    /// # Errors
+    ///
+    /// When the message was not published, or may not have been.
+    fn publish<'a>(&'a self, runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+        let _ = runtime;
+        let topic = publication.topic().to_owned();
+        Box::pin(async move {
+            Err(Error::rejected(format!(
+                "the message to topic {topic} was not published: this backend does not publish"
+            )))
+        })
+    }
+
+    /// Sends what is still on its way; called when a runtime is [flushed](Runtime::flush).
+    fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {})
+    }
 }
 
-/// What [`Backend::enqueue`] returns.
-pub type BackendFuture<'a> = Pin<Box<dyn Future<Output = Result<Enqueued, Error>> + Send + 'a>>;
+/// What a [`Backend`] returns.
+pub type BackendFuture<'a, T = Enqueued> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;

@@ -9,6 +9,7 @@ use crate::envelope::{Enqueued, Envelope};
 use crate::error::Error;
 use crate::json;
 use crate::names;
+use crate::publication::Publication;
 use crate::runtime::Runtime;
 use crate::task::Task;
 
@@ -49,9 +50,16 @@ pub struct Recorder {
 
 #[derive(Default)]
 struct Tasks {
-    waiting: VecDeque<(String, Envelope)>,
+    waiting: VecDeque<(String, Waiting)>,
     /// Ids that callers gave, by queue: as at Google they stay taken after the task ran.
     taken: HashSet<(String, String)>,
+}
+
+/// What waits to be run or delivered, under its id.
+#[derive(Clone)]
+enum Waiting {
+    Task(Envelope),
+    Message(Publication),
 }
 
 /// The recorder as its runtime holds it; without the way back, which would keep the runtime alive for ever.
@@ -83,7 +91,22 @@ impl Recorder {
         lock(&self.tasks)
             .waiting
             .iter()
-            .map(|(_, envelope)| envelope.clone())
+            .filter_map(|(_, waiting)| match waiting {
+                Waiting::Task(envelope) => Some(envelope.clone()),
+                Waiting::Message(_) => None,
+            })
+            .collect()
+    }
+
+    /// Every message that was published and not delivered, in that order.
+    pub fn publications(&self) -> Vec<Publication> {
+        lock(&self.tasks)
+            .waiting
+            .iter()
+            .filter_map(|(_, waiting)| match waiting {
+                Waiting::Message(publication) => Some(publication.clone()),
+                Waiting::Task(_) => None,
+            })
             .collect()
     }
 
@@ -136,7 +159,7 @@ impl Recorder {
 
     /// Runs everything that was enqueued, in that order and whatever its time, and what the runs themselves enqueue.
     ///
-    /// Gives back how many ran.
+    /// A message goes to the subscribers of its topic in this process. Gives back how many tasks and messages there were.
     ///
     /// # Errors
     ///
@@ -148,10 +171,11 @@ impl Recorder {
         let mut ran = 0;
         loop {
             let next = lock(&self.tasks).waiting.pop_front();
-            let Some((id, envelope)) = next else {
-                return Ok(ran);
-            };
-            runtime.run_envelope(&envelope, &id).await?;
+            match next {
+                None => return Ok(ran),
+                Some((id, Waiting::Task(envelope))) => runtime.run_envelope(&envelope, &id).await?,
+                Some((id, Waiting::Message(publication))) => runtime.deliver(&publication, &id).await?,
+            }
             ran += 1;
         }
     }
@@ -182,9 +206,18 @@ impl Backend for Recording {
             let mut enqueued = Enqueued::new(envelope.queue(), id.as_str()).with_duplicate(duplicate);
             enqueued.schedule_time = envelope.schedule_time;
             if !duplicate {
-                tasks.waiting.push_back((id, envelope));
+                tasks.waiting.push_back((id, Waiting::Task(envelope)));
             }
             Ok(enqueued)
+        })
+    }
+
+    fn publish<'a>(&'a self, _runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+        Box::pin(async move {
+            let id = names::random_task_id();
+            let waiting = (id.clone(), Waiting::Message(publication));
+            lock(&self.tasks).waiting.push_back(waiting);
+            Ok(id)
         })
     }
 }

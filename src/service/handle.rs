@@ -5,6 +5,8 @@ use http::{Method, Request, Response};
 use http_body::Body;
 
 use crate::metadata::TaskMetadata;
+use crate::push::Push;
+use crate::registry::{Failure, Input};
 use crate::runtime::Runtime;
 use crate::service::body::{self, Unread};
 use crate::service::respond;
@@ -18,15 +20,20 @@ pub(crate) async fn handle<B: Body>(
 ) -> Response<Bytes> {
     let inner = runtime.inner();
     let (parts, body) = request.into_parts();
-    let name = match read_route(parts.uri.path(), &inner.base_path) {
-        Route::Task(name) => name,
+    let (name, pushed) = match read_route(parts.uri.path(), &inner.base_path) {
+        Route::Task(name) => (name, false),
+        Route::Subscription(name) => (name, true),
         Route::Other => return respond::unknown_path(&inner.base_path),
     };
     if parts.method != Method::POST {
         return respond::method_not_allowed();
     }
-    let Some(entry) = inner.registry.by_name(&name) else {
-        tracing::warn!(task = %name, "a request for a task that is not registered");
+    let found = inner
+        .registry
+        .by_name(&name)
+        .filter(|entry| !pushed || entry.registration.subscriber_options().is_some());
+    let Some(entry) = found else {
+        tracing::warn!(task = %name, pushed, "a request for a task that is not registered");
         return respond::unknown_task(&name);
     };
     let name = entry.registration.name;
@@ -37,14 +44,30 @@ pub(crate) async fn handle<B: Body>(
             return respond::failed_inside(name);
         }
     };
-    let metadata = TaskMetadata::from_headers(parts.headers);
-    let body = match body::read(body, inner.max_body_bytes).await {
+    let limit = if pushed {
+        inner.max_push_bytes
+    } else {
+        inner.max_body_bytes
+    };
+    let body = match body::read(body, limit).await {
         Ok(body) => body,
-        Err(Unread::TooLarge) => return respond::too_large(inner.max_body_bytes),
+        Err(Unread::TooLarge) => return respond::too_large(limit),
         Err(Unread::Broken) => return respond::unreadable(),
     };
-    match runtime.run(entry, bound, body, metadata).await {
+    let outcome = if pushed {
+        match Push::read(&parts.headers, body) {
+            Ok(push) => runtime.receive(entry, bound, push).await,
+            Err(mistake) => {
+                tracing::error!(task = name, %mistake, "the push does not decode");
+                Err(Failure::Decode(mistake))
+            }
+        }
+    } else {
+        let metadata = TaskMetadata::from_headers(parts.headers);
+        runtime.run(entry, bound, Input::Body(body), metadata).await
+    };
+    match outcome {
         Ok(output) => respond::executed(&output),
-        Err(failure) => respond::failed(name, &failure),
+        Err(failure) => respond::failed(name, &failure, pushed),
     }
 }

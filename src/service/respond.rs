@@ -7,7 +7,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::outcome::TaskError;
+use crate::outcome::{TaskError, acknowledges};
 use crate::registry::Failure;
 
 #[derive(Serialize)]
@@ -28,12 +28,22 @@ pub(crate) fn executed(output: &[u8]) -> Response<Bytes> {
 }
 
 /// The task did not run to its end.
-pub(crate) fn failed(name: &str, failure: &Failure) -> Response<Bytes> {
+pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<Bytes> {
     match failure {
-        Failure::Task(TaskError::Discard(discard)) => json(
-            StatusCode::from_u16(discard.status_code()).unwrap_or(StatusCode::ACCEPTED),
-            Bytes::from_static(br#"{"result":null,"status":"discarded"}"#),
-        ),
+        Failure::Task(TaskError::Discard(discard)) => {
+            // 202 acknowledges at Pub/Sub, but its emulator takes it for a failure.
+            let usual = if pushed {
+                StatusCode::OK
+            } else {
+                StatusCode::ACCEPTED
+            };
+            let chosen = discard
+                .status_code()
+                .filter(|status| !pushed || acknowledges(*status))
+                .and_then(|status| StatusCode::from_u16(status).ok());
+            let body = Bytes::from_static(br#"{"result":null,"status":"discarded"}"#);
+            json(chosen.unwrap_or(usual), body)
+        }
         Failure::Task(TaskError::RetryAfter(retry)) => {
             let text = format!("Task {name} asked to be retried later");
             let mut response = mistake(StatusCode::SERVICE_UNAVAILABLE, &text, Some("retry"));
@@ -67,12 +77,14 @@ pub(crate) fn unknown_task(name: &str) -> Response<Bytes> {
 }
 
 pub(crate) fn unknown_path(base_path: &str) -> Response<Bytes> {
-    let text = format!("There is nothing here; tasks are at {base_path}/tasks/{{name}}");
+    let text = format!(
+        "There is nothing here; tasks are at {base_path}/tasks/{{name}}, subscribers at {base_path}/subscriptions/{{name}}"
+    );
     mistake(StatusCode::NOT_FOUND, &text, None)
 }
 
 pub(crate) fn method_not_allowed() -> Response<Bytes> {
-    let mut response = mistake(StatusCode::METHOD_NOT_ALLOWED, "Tasks are run by POST", None);
+    let mut response = mistake(StatusCode::METHOD_NOT_ALLOWED, "Only POST is taken here", None);
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static("POST"));

@@ -9,19 +9,30 @@ use crate::names;
 pub(crate) enum Route<'a> {
     /// `{endpoint}/tasks/{name}`.
     Task(Cow<'a, str>),
+    /// `{endpoint}/subscriptions/{name}`.
+    Subscription(Cow<'a, str>),
     /// Not ours.
     Other,
 }
 
 /// Reads a path, given the path of the endpoint.
 pub(crate) fn route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
-    path.strip_prefix(base_path)
-        .and_then(|path| path.strip_prefix("/tasks/"))
-        .filter(|segment| !segment.is_empty() && !segment.contains('/'))
-        .map_or(Route::Other, |segment| {
-            // A name that is no UTF-8 is no task's name, and the answer quotes it as it came.
-            Route::Task(names::decode_segment(segment).unwrap_or(Cow::Borrowed(segment)))
-        })
+    let Some(path) = path.strip_prefix(base_path) else {
+        return Route::Other;
+    };
+    if let Some(name) = path.strip_prefix("/tasks/").and_then(name) {
+        Route::Task(name)
+    } else if let Some(name) = path.strip_prefix("/subscriptions/").and_then(name) {
+        Route::Subscription(name)
+    } else {
+        Route::Other
+    }
+}
+
+fn name(segment: &str) -> Option<Cow<'_, str>> {
+    // A name that is no UTF-8 is no task's name, and the answer quotes it as it came.
+    (!segment.is_empty() && !segment.contains('/'))
+        .then(|| names::decode_segment(segment).unwrap_or(Cow::Borrowed(segment)))
 }
 
 #[cfg(test)]
@@ -40,6 +51,17 @@ mod tests {
             ("/tasks/a%2Fb", "", task("a/b")),
             ("/tasks/a%252Fb", "", task("a%2Fb")),
             ("/tasks/%FF", "", task("%FF")),
+            (
+                "/subscriptions/Audit",
+                "",
+                Route::Subscription(Cow::Borrowed("Audit")),
+            ),
+            (
+                "/jobs/subscriptions/Audit",
+                "/jobs",
+                Route::Subscription(Cow::Borrowed("Audit")),
+            ),
+            ("/subscriptions/", "", Route::Other),
             ("/tasks/", "", Route::Other),
             ("/tasks", "", Route::Other),
             ("/tasks/Send/", "", Route::Other),

@@ -4,11 +4,14 @@
 mod config;
 mod eager;
 mod enqueueing;
+mod events;
 mod linking;
 mod mounting;
 mod observing;
 mod propagation;
+mod publishing;
 mod recorder;
 mod scopes;
 mod service;
+mod subscribing;
 mod support;

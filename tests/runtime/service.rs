@@ -180,6 +180,9 @@ async fn a_task_that_asks_to_be_retried_later_answers_503_with_whole_seconds_rou
     );
 }
 
+const NOTHING_HERE: &str =
+    "There is nothing here; tasks are at /tasks/{name}, subscribers at /subscriptions/{name}";
+
 #[tokio::test]
 async fn an_unknown_name_answers_404_and_says_it_as_it_came() {
     let runtime = runtime().await;
@@ -188,9 +191,9 @@ async fn an_unknown_name_answers_404_and_says_it_as_it_came() {
         ("/tasks/a%2Fb", "Task a/b not found"),
         ("/tasks/%FF", "Task %FF not found"),
         ("/tasks/add", "Task add not found"),
-        ("/tasks/Add/", "There is nothing here; tasks are at /tasks/{name}"),
-        ("/tasks/", "There is nothing here; tasks are at /tasks/{name}"),
-        ("/elsewhere", "There is nothing here; tasks are at /tasks/{name}"),
+        ("/tasks/Add/", NOTHING_HERE),
+        ("/tasks/", NOTHING_HERE),
+        ("/elsewhere", NOTHING_HERE),
     ] {
         assert_eq!(
             answer(&runtime, post(path, "{}")).await,

@@ -1,4 +1,4 @@
-//! What can be said about a literal before anything runs. Constants are checked by `build()`, with the same limits.
+//! What can be said about a text before anything runs. Constants are checked by `build()`, with the same limits.
 
 /// How a task may be called: it becomes a path segment of its own.
 pub(super) fn task_name(name: &str) -> Result<(), String> {
@@ -22,175 +22,298 @@ pub(super) fn queue_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// The lengths of time that an option takes.
-pub(super) struct Limits {
-    pub(super) least: u64,
-    pub(super) most: u64,
-    /// The same, in words.
-    pub(super) words: &'static str,
+/// The base name of a topic, or a full path.
+pub(super) fn topic(name: &str) -> Result<(), String> {
+    if is_path(name) {
+        path("topic", "topics", name)
+    } else {
+        base("topic", name)
+    }
 }
 
-/// The dispatch deadline that Cloud Tasks takes for an HTTP target.
-pub(super) const DISPATCH_DEADLINE: Limits = Limits {
-    least: 15 * SECOND,
-    most: 30 * MINUTE,
-    words: "Cloud Tasks takes 15 seconds to 30 minutes",
-};
-
-const SECOND: u64 = 1_000;
-const MINUTE: u64 = 60 * SECOND;
-
-/// From the greatest to the smallest, the order in which they are written.
-const UNITS: [(&str, u64); 4] = [("h", 60 * MINUTE), ("m", MINUTE), ("s", SECOND), ("ms", 1)];
-
-/// The milliseconds that a text such as `15m` or `1m 30s` stands for.
-pub(super) fn duration(text: &str, limits: &Limits) -> Result<u64, String> {
-    let trimmed = text.trim();
-    if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!(
-            "the time {text:?} has no unit: write \"{trimmed}s\" or \"{trimmed}m\""
-        ));
-    }
-    let Some(millis) = millis(trimmed) else {
-        return Err(format!(
-            "the time {text:?} is not accepted: write whole numbers with the units h, m, s and ms, in this order, as in \
-             \"15m\" or \"1m 30s\""
-        ));
-    };
-    if !(limits.least..=limits.most).contains(&millis) {
-        return Err(format!(
-            "the time {text:?} is not accepted: {}, as in \"15m\" or \"1m 30s\"",
-            limits.words
-        ));
-    }
-    Ok(millis)
+/// A topic's name as it is, or a full path.
+pub(super) fn absolute_topic(name: &str) -> Result<(), String> {
+    name_or_path("topic", "topics", name)
 }
 
-fn millis(mut rest: &str) -> Option<u64> {
-    let mut total = 0_u64;
-    let mut units = UNITS.iter();
-    if rest.is_empty() {
-        return None;
+/// The base name of a subscription.
+pub(super) fn subscription(name: &str) -> Result<(), String> {
+    if is_path(name) {
+        return Err(format!(
+            "the subscription {name:?} is not accepted: a full path is written as `absolute_subscription`"
+        ));
     }
-    while !rest.is_empty() {
-        let (digits, behind) = rest.split_at(rest.find(|character: char| !character.is_ascii_digit())?);
-        let number: u64 = digits.parse().ok()?;
-        let letters = behind
-            .find(|character: char| !character.is_ascii_alphabetic())
-            .unwrap_or(behind.len());
-        let (unit, behind) = behind.split_at(letters);
-        // Each unit at most once and in this order: `find` goes on where it stopped.
-        let (_, factor) = units.find(|(name, _)| *name == unit)?;
-        total = total.checked_add(number.checked_mul(*factor)?)?;
-        rest = behind.trim_start();
+    base("subscription", name)
+}
+
+/// A subscription's name as it is, or a full path.
+pub(super) fn absolute_subscription(name: &str) -> Result<(), String> {
+    name_or_path("subscription", "subscriptions", name)
+}
+
+/// The base name of the subscription that keeps dead letters.
+pub(super) fn dead_letter_subscription(name: &str) -> Result<(), String> {
+    base("dead-letter subscription", name)
+}
+
+/// Whether a prefix goes nowhere near a name.
+pub(super) fn is_path(name: &str) -> bool {
+    name.contains('/')
+}
+
+/// A prefix may come in front: neither the least length nor `goog` can be judged yet.
+fn base(kind: &str, name: &str) -> Result<(), String> {
+    if starts_with_letter(name) && name.len() <= 255 && name.bytes().all(is_plain) {
+        return Ok(());
     }
-    Some(total)
+    Err(format!(
+        "the {kind} {name:?} is not accepted: at most 255 letters, digits and `-_.~+%`, the first a letter"
+    ))
+}
+
+fn name_or_path(kind: &str, collection: &str, name: &str) -> Result<(), String> {
+    if is_path(name) {
+        path(kind, collection, name)
+    } else if is_id(name) {
+        Ok(())
+    } else {
+        Err(format!("the {kind} {name:?} is not accepted: {ID}"))
+    }
+}
+
+fn path(kind: &str, collection: &str, path: &str) -> Result<(), String> {
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts.as_slice() {
+        ["projects", project, found, id] if !project.is_empty() && *found == collection && is_id(id) => {
+            Ok(())
+        }
+        _ => {
+            let letter = collection[..1].to_uppercase();
+            Err(format!(
+                "the {kind} {path:?} is not accepted: a full path is `projects/P/{collection}/{letter}`, where `{letter}` is \
+                 {ID}"
+            ))
+        }
+    }
+}
+
+const ID: &str = "3 to 255 letters, digits and `-_.~+%`, the first a letter, and not beginning with `goog`";
+
+/// How Pub/Sub lets a topic and a subscription be called.
+fn is_id(name: &str) -> bool {
+    (3..=255).contains(&name.len())
+        && starts_with_letter(name)
+        && name.bytes().all(is_plain)
+        && !name.starts_with("goog")
+}
+
+fn starts_with_letter(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~+%".contains(&byte)
+}
+
+/// The name of an application, which goes in front of its topics.
+pub(super) fn app(name: &str) -> Result<(), String> {
+    if !name.is_empty() && name.bytes().all(is_plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "the app {name:?} is not accepted: one or more letters, digits and `-_.~+%`"
+    ))
+}
+
+/// The label of the models of one application, the first part of their topics' names.
+pub(super) fn app_label(label: &str) -> Result<(), String> {
+    if starts_with_letter(label) && label.len() <= 255 && label.bytes().all(is_plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "the app label {label:?} is not accepted: it is the first part of a topic's name, at most 255 letters, digits and \
+         `-_.~+%`, the first a letter"
+    ))
+}
+
+/// The name of a model, the second part of its topic's name.
+pub(super) fn model_name(name: &str) -> Result<(), String> {
+    if (1..=255).contains(&name.len()) && name.bytes().all(is_plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "the model name {name:?} is not accepted: it is the second part of a topic's name, 1 to 255 letters, digits and \
+         `-_.~+%`"
+    ))
+}
+
+/// The size alone: `build()` reads the filter, and says where it is wrong.
+pub(super) fn filter(text: &str) -> Result<(), String> {
+    match text.len() {
+        1..=256 => Ok(()),
+        0 => Err("the filter is empty: leave the option out to get every message".to_owned()),
+        length => Err(format!(
+            "the filter has {length} bytes, and Pub/Sub takes at most 256"
+        )),
+    }
+}
+
+/// Where messages are pushed to.
+pub(super) fn url(url: &str) -> Result<(), String> {
+    let host = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+        && !url.contains(char::is_whitespace)
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "the URL {url:?} is not accepted: it begins with `http://` or `https://` and a host, and has no blanks"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn task_names_are_path_segments_of_plain_characters() {
-        for name in [
-            "SendWelcomeEmail",
-            "a",
-            "sales.Order-2_x",
-            "...",
-            &"x".repeat(255),
-        ] {
-            assert_eq!(task_name(name), Ok(()), "{name}");
+    #[track_caller]
+    fn assert_check(check: fn(&str) -> Result<(), String>, accepted: &[&str], refused: &[&str]) {
+        for text in accepted {
+            assert_eq!(check(text), Ok(()), "{text}");
         }
-        for name in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            "a b",
-            "a%20b",
-            "Überweisung",
-            &"x".repeat(256),
-        ] {
-            assert!(task_name(name).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn queue_names_are_those_of_cloud_tasks() {
-        for name in ["emails", "slow-2", "A", &"q".repeat(100)] {
-            assert_eq!(queue_name(name), Ok(()), "{name}");
-        }
-        for name in ["", "my_queue", "a.b", "a/b", "é", &"q".repeat(101)] {
-            assert!(queue_name(name).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn lengths_of_time_are_read_with_their_units() {
-        for (text, expected) in [
-            ("15m", 900_000),
-            ("15s", 15_000),
-            ("30m", 1_800_000),
-            ("15000ms", 15_000),
-            ("1m30s", 90_000),
-            ("1m 30s", 90_000),
-            (" 1m  30s 5ms ", 90_005),
-            ("0h 20m", 1_200_000),
-        ] {
-            assert_eq!(duration(text, &DISPATCH_DEADLINE), Ok(expected), "{text}");
-        }
-        assert_eq!(millis("1h30m"), Some(5_400_000));
-    }
-
-    #[test]
-    fn what_is_no_length_of_time_is_refused_with_the_accepted_form() {
-        for text in [
-            "",
-            " ",
-            "m",
-            "15 m",
-            "15min",
-            "1.5m",
-            "-15m",
-            "+15m",
-            "30s1m",
-            "1m1m",
-            "15m,",
-            "fifteen",
-            "15µs",
-            "99999999999999999999h",
-            "9999999999999999999m",
-            "15m 20",
-        ] {
-            let refused = duration(text, &DISPATCH_DEADLINE);
+        for text in refused {
+            let message = check(text);
             assert!(
-                refused
+                message
                     .as_ref()
-                    .is_err_and(|message| message.contains(text) && message.contains("\"15m\"")),
-                "{text}: {refused:?}"
+                    .is_err_and(|message| message.contains(&format!("{text:?}"))),
+                "{text}: {message:?}"
             );
         }
     }
 
     #[test]
-    fn a_number_without_a_unit_is_answered_with_the_units_it_may_mean() {
-        assert_eq!(
-            duration("20", &DISPATCH_DEADLINE),
-            Err("the time \"20\" has no unit: write \"20s\" or \"20m\"".to_owned())
+    fn task_names_are_path_segments_of_plain_characters() {
+        assert_check(
+            task_name,
+            &[
+                "SendWelcomeEmail",
+                "a",
+                "sales.Order-2_x",
+                "...",
+                &"x".repeat(255),
+            ],
+            &[
+                "",
+                ".",
+                "..",
+                "a/b",
+                "a b",
+                "a%20b",
+                "Überweisung",
+                &"x".repeat(256),
+            ],
         );
     }
 
     #[test]
-    fn a_timeout_is_within_the_dispatch_deadline_of_cloud_tasks() {
-        for text in ["14999ms", "1s", "0s", "30m1ms", "1h", "1h30m"] {
-            let refused = duration(text, &DISPATCH_DEADLINE);
-            assert!(
-                refused
-                    .as_ref()
-                    .is_err_and(|message| message.contains("15 seconds to 30 minutes")),
-                "{text}: {refused:?}"
+    fn queue_names_are_those_of_cloud_tasks() {
+        assert_check(
+            queue_name,
+            &["emails", "slow-2", "A", &"q".repeat(100)],
+            &["", "my_queue", "a.b", "a/b", "é", &"q".repeat(101)],
+        );
+    }
+
+    #[test]
+    fn a_base_name_is_judged_by_what_no_prefix_can_mend() {
+        let long = "t".repeat(255);
+        for check in [topic, subscription, dead_letter_subscription] {
+            assert_check(
+                check,
+                &["a", "ab", "goog", "Orders-1_x.y~z+%20", &long],
+                &["", "1a", "-a", "a b", "a:b", "é", &format!("{long}t")],
             );
         }
+    }
+
+    #[test]
+    fn an_absolute_name_is_one_that_pub_sub_takes() {
+        let long = "t".repeat(255);
+        for check in [absolute_topic, absolute_subscription] {
+            assert_check(
+                check,
+                &["abc", "Goog", "a-_.~+%", &long],
+                &["", "ab", "1ab", "googol", "a b", "abé", &format!("{long}t")],
+            );
+        }
+    }
+
+    #[test]
+    fn a_full_path_is_taken_where_no_prefix_comes_in_front() {
+        for check in [topic, absolute_topic] {
+            assert_check(
+                check,
+                &["projects/p/topics/orders", "projects/example.com:p/topics/abc"],
+                &[
+                    "projects/p/topics/",
+                    "projects/p/topics/ab",
+                    "projects/p/topics/google",
+                    "projects//topics/orders",
+                    "projects/p/subscriptions/orders",
+                    "projects/p/topics/orders/more",
+                    "p/topics/orders",
+                    "/",
+                ],
+            );
+        }
+        let path = "projects/p/subscriptions/orders";
+        assert_check(
+            absolute_subscription,
+            &[path],
+            &["projects/p/topics/orders", "subscriptions/orders"],
+        );
+        assert_check(subscription, &[], &[path]);
+        assert_check(dead_letter_subscription, &[], &[path]);
+    }
+
+    #[test]
+    fn apps_and_models_are_parts_of_a_topics_name() {
+        assert_check(app, &["accounts", "1", "goog-1"], &["", "a/b", "a b", "é"]);
+        assert_check(
+            app_label,
+            &["sales", "s", "my_app"],
+            &["", "1a", "a/b", "a b", "é", &"a".repeat(256)],
+        );
+        assert_check(
+            model_name,
+            &["order", "1", "_x"],
+            &["", "a/b", "a b", "é", &"a".repeat(256)],
+        );
+    }
+
+    #[test]
+    fn a_filter_is_judged_by_its_size() {
+        assert_eq!(filter("nonsense ("), Ok(()));
+        assert_eq!(filter(&"x".repeat(256)), Ok(()));
+        assert!(filter("").is_err() && filter(&"é".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn a_url_has_a_scheme_and_a_host() {
+        assert_check(
+            url,
+            &["http://localhost:8080/x", "https://example.com"],
+            &[
+                "",
+                "example.com",
+                "ftp://example.com",
+                "https://",
+                "https:///x",
+                "https://a b",
+                "HTTP:/x",
+            ],
+        );
     }
 }

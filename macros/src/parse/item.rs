@@ -8,7 +8,7 @@ use syn::{Generics, ImplItem, ItemImpl, Path, Type};
 use super::tokens::{
     empty_braces, flat, is_braces, is_group, is_ident, opens_arrow, opens_inner_attribute, unwrap_invisible,
 };
-use super::ungroup_type;
+use super::types::ungroup_type;
 
 /// An `impl Trait for Type { .. }` with the user's tokens and what could be read from them.
 pub(crate) struct Block {

@@ -1,315 +1,257 @@
-//! What stands between the parentheses of the attribute.
+//! The options of each attribute, and which of them go together.
 
-use std::fmt::Write as _;
+use syn::{Expr, Lit};
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::ext::IdentExt as _;
-use syn::parse::{ParseStream, Parser as _};
-use syn::{Expr, Lit, Path, Token, parse_quote};
-
-use super::Errors;
-use super::check::{self, Limits};
+use super::check;
+use super::duration::{self, Limits};
+use super::given::Given;
+use super::value::{Check, literal};
+use super::{Errors, Length, Value};
 
 /// An option that an attribute takes.
 pub(super) struct Accepted {
     pub(super) name: &'static str,
     /// A value as it is shown in messages.
     pub(super) example: &'static str,
+    pub(super) form: Form,
 }
 
-/// The options of a `Task`.
+/// What the value of an option is.
+pub(super) enum Form {
+    Text(Check),
+    Texts(Check),
+    /// A text that names a topic.
+    Topic(Check),
+    Length(&'static Limits),
+    /// A length of time, or the word `never`.
+    LengthOrNever(&'static Limits),
+    /// A whole number up to this one.
+    Number(u32),
+    Truth,
+    /// `true` where no value is given.
+    Flag,
+    /// The path of a module.
+    Path,
+}
+
 pub(super) const TASK: &[Accepted] = &[NAME, ALIASES, QUEUE, TIMEOUT, CRATE];
 
-const NAME: Accepted = Accepted {
-    name: "name",
-    example: "\"SendWelcomeEmail\"",
-};
-const ALIASES: Accepted = Accepted {
-    name: "aliases",
-    example: "[\"OldName\"]",
-};
-const QUEUE: Accepted = Accepted {
-    name: "queue",
-    example: "\"emails\"",
-};
-const TIMEOUT: Accepted = Accepted {
-    name: "timeout",
-    example: "\"15m\"",
-};
-const CRATE: Accepted = Accepted {
-    name: "crate",
-    example: "\"path::to::cloud_tasks\"",
-};
+pub(super) const PUBLISHER: &[Accepted] = &[NAME, ALIASES, QUEUE, TIMEOUT, TOPIC, ABSOLUTE_TOPIC, APP, CRATE];
 
-/// The options of `#[task]` on an `impl Task`, checked as far as literals go.
-pub(crate) struct TaskOptions {
-    pub(crate) krate: Path,
-    pub(crate) name: Option<Expr>,
-    pub(crate) aliases: Vec<Expr>,
-    pub(crate) queue: Option<Expr>,
-    pub(crate) timeout: Option<Length>,
+pub(super) const MODEL_PUBLISHER: &[Accepted] = &[
+    NAME,
+    ALIASES,
+    QUEUE,
+    TIMEOUT,
+    TOPIC,
+    ABSOLUTE_TOPIC,
+    APP,
+    APP_LABEL,
+    CRATE,
+];
+
+pub(super) const SUBSCRIBER: &[Accepted] = &[
+    NAME,
+    ALIASES,
+    QUEUE,
+    TIMEOUT,
+    TOPIC,
+    ABSOLUTE_TOPIC,
+    APP,
+    option("filter", "\"attributes:priority\"", Form::Text(check::filter)),
+    MAX_RETRIES,
+    MIN_BACKOFF,
+    MAX_BACKOFF,
+    option(
+        "expiration",
+        "\"31d\"",
+        Form::LengthOrNever(&duration::EXPIRATION),
+    ),
+    option("ack_deadline", "\"30s\"", Form::Length(&duration::ACK_DEADLINE)),
+    DEAD_LETTER_TOPIC,
+    DEAD_LETTER_SUBSCRIPTION,
+    option("oidc", "false", Form::Truth),
+    SUBSCRIPTION,
+    ABSOLUTE_SUBSCRIPTION,
+    option("url", "\"https://example.com/push\"", Form::Text(check::url)),
+    option("ordering", "true", Form::Flag),
+    option("retention", "\"7d\"", Form::Length(&duration::RETENTION)),
+    option("use_cloud_tasks", "true", Form::Flag),
+    CRATE,
+];
+
+/// Those of `#[model(..)]` beside `#[derive(Model)]`.
+pub(super) const MODEL: &[Accepted] = &[APP_LABEL, MODEL_NAME, CRATE];
+
+pub(super) const NAME: Accepted = option("name", "\"SendWelcomeEmail\"", Form::Text(check::task_name));
+const ALIASES: Accepted = option("aliases", "[\"OldName\"]", Form::Texts(check::task_name));
+const QUEUE: Accepted = option("queue", "\"emails\"", Form::Text(check::queue_name));
+const TIMEOUT: Accepted = option("timeout", "\"15m\"", Form::Length(&duration::DISPATCH_DEADLINE));
+pub(super) const TOPIC: Accepted = option("topic", "\"user-actions\"", Form::Text(check::topic));
+pub(super) const ABSOLUTE_TOPIC: Accepted = option(
+    "absolute_topic",
+    "\"legacy-bus\"",
+    Form::Text(check::absolute_topic),
+);
+pub(super) const APP: Accepted = option("app", "\"accounts\"", Form::Text(check::app));
+pub(super) const APP_LABEL: Accepted = option("app_label", "\"sales\"", Form::Text(check::app_label));
+const MAX_RETRIES: Accepted = option("max_retries", "5", Form::Number(MOST_RETRIES));
+const MIN_BACKOFF: Accepted = option("min_backoff", "\"5s\"", Form::Length(&duration::BACKOFF));
+const MAX_BACKOFF: Accepted = option("max_backoff", "\"60s\"", Form::Length(&duration::BACKOFF));
+const DEAD_LETTER_TOPIC: Accepted = option(
+    "dead_letter_topic",
+    "\"user-actions-failed\"",
+    Form::Topic(check::topic),
+);
+const DEAD_LETTER_SUBSCRIPTION: Accepted = option(
+    "dead_letter_subscription",
+    "\"user-actions-failed\"",
+    Form::Text(check::dead_letter_subscription),
+);
+const SUBSCRIPTION: Accepted = option("subscription", "\"audit\"", Form::Text(check::subscription));
+const ABSOLUTE_SUBSCRIPTION: Accepted = option(
+    "absolute_subscription",
+    "\"legacy-audit\"",
+    Form::Text(check::absolute_subscription),
+);
+pub(super) const MODEL_NAME: Accepted = option("name", "\"order\"", Form::Text(check::model_name));
+pub(super) const CRATE: Accepted = option("crate", "\"path::to::cloud_tasks\"", Form::Path);
+
+/// Deliveries that Pub/Sub counts before a message becomes a dead letter.
+const LEAST_RETRIES: u32 = 5;
+const MOST_RETRIES: u32 = 100;
+
+const fn option(name: &'static str, example: &'static str, form: Form) -> Accepted {
+    Accepted { name, example, form }
 }
-
-/// A length of time.
-pub(crate) enum Length {
-    Millis(u64),
-    /// A constant of type `Duration`.
-    Constant(Expr),
-}
-
-impl TaskOptions {
-    pub(super) fn parse(args: TokenStream, errors: &mut Errors) -> Self {
-        let mut given = Given::parse(args, TASK, errors);
-        let options = Self {
-            krate: given.krate(errors),
-            name: given.text(&NAME, check::task_name, errors),
-            aliases: given.texts(&ALIASES, check::task_name, errors),
-            queue: given.text(&QUEUE, check::queue_name, errors),
-            timeout: given.length(&TIMEOUT, &check::DISPATCH_DEADLINE, errors),
-        };
-        refuse_repeated_names(options.name.iter().chain(&options.aliases), errors);
-        options
-    }
-}
-
-/// The options that were given, by name, each once.
-struct Given(Vec<(Ident, Expr)>);
-
-impl Given {
-    /// Reads `key = value, ..`, and goes on behind the next comma after a mistake.
-    fn parse(args: TokenStream, accepted: &[Accepted], errors: &mut Errors) -> Self {
-        let mut given = Self(Vec::new());
-        let read = |input: ParseStream<'_>| {
-            while !input.is_empty() {
-                match one(input, accepted) {
-                    Ok((key, value)) => given.add(key, value, errors),
-                    Err(error) => {
-                        errors.push(error);
-                        skip_to_comma(input);
-                    }
-                }
-                if let Err(error) = comma(input) {
-                    errors.push(error);
-                    skip_to_comma(input);
-                    let _: Option<Token![,]> = input.parse()?;
-                }
-            }
-            Ok(())
-        };
-        if let Err(error) = read.parse2(args) {
-            errors.push(error);
-        }
-        given
-    }
-
-    fn add(&mut self, key: Ident, value: Expr, errors: &mut Errors) {
-        if self.0.iter().any(|(other, _)| *other == key) {
-            errors.push(syn::Error::new_spanned(
-                &key,
-                format!("the option `{key}` is given twice"),
-            ));
-        } else {
-            self.0.push((key, value));
-        }
-    }
-
-    fn take(&mut self, option: &Accepted) -> Option<Expr> {
-        let at = self.0.iter().position(|(key, _)| key == option.name)?;
-        Some(ungroup(self.0.swap_remove(at).1))
-    }
-
-    fn text(&mut self, option: &Accepted, check: Check, errors: &mut Errors) -> Option<Expr> {
-        let value = self.take(option)?;
-        Some(text(value, option.name, check, option, errors))
-    }
-
-    fn texts(&mut self, option: &Accepted, check: Check, errors: &mut Errors) -> Vec<Expr> {
-        match self.take(option) {
-            None => Vec::new(),
-            Some(Expr::Array(list)) => list
-                .elems
-                .into_iter()
-                .map(|value| text(ungroup(value), "an alias", check, option, errors))
-                .collect(),
-            Some(other) => {
-                errors.push(syn::Error::new_spanned(
-                    other,
-                    format!("`{}` takes a list: `{}`", option.name, option.usage()),
-                ));
-                Vec::new()
-            }
-        }
-    }
-
-    fn length(&mut self, option: &Accepted, limits: &Limits, errors: &mut Errors) -> Option<Length> {
-        let value = self.take(option)?;
-        let Some(literal) = literal(&value) else {
-            return Some(Length::Constant(value));
-        };
-        let millis = match literal {
-            Lit::Str(text) => check::duration(&text.value(), limits),
-            Lit::Int(number) => Err(missing_quotes(number, option)),
-            Lit::Float(_) => Err(format!(
-                "`{}` takes whole numbers with their units: `{}`",
-                option.name,
-                option.usage()
-            )),
-            _ => Err(format!(
-                "`{}` takes a length of time: `{}`",
-                option.name,
-                option.usage()
-            )),
-        };
-        let millis = millis.map_err(|message| syn::Error::new_spanned(&value, message));
-        errors.keep(millis).map(Length::Millis)
-    }
-
-    fn krate(&mut self, errors: &mut Errors) -> Path {
-        let path = self.take(&CRATE).and_then(|value| {
-            let path = match &value {
-                Expr::Lit(syn::ExprLit {
-                    lit: Lit::Str(text), ..
-                }) => text.parse_with(Path::parse_mod_style),
-                other => Path::parse_mod_style.parse2(other.to_token_stream()),
-            };
-            errors.keep(path.map_err(|_| {
-                syn::Error::new_spanned(
-                    &value,
-                    format!("`crate` takes the path of a module: `{}`", CRATE.usage()),
-                )
-            }))
-        });
-        path.unwrap_or_else(|| parse_quote!(::cloud_tasks))
-    }
-}
-
-type Check = fn(&str) -> Result<(), String>;
 
 impl Accepted {
-    fn usage(&self) -> String {
+    /// The option as it is written.
+    pub(super) fn usage(&self) -> String {
         format!("{} = {}", self.name, self.example)
     }
 }
 
-/// Reads one `key = value`.
-fn one(input: ParseStream<'_>, accepted: &[Accepted]) -> syn::Result<(Ident, Expr)> {
-    if !input.peek(Ident::peek_any) {
-        let token: TokenTree = input.parse()?;
-        return Err(syn::Error::new_spanned(
-            token,
-            format!("an option has a name: {}", listed(accepted)),
+/// Options that are right each for itself, and wrong together.
+pub(super) fn refuse_combinations(given: &Given, errors: &mut Errors) {
+    refuse_repeated_names(given, errors);
+    refuse_both(
+        given,
+        &TOPIC,
+        &ABSOLUTE_TOPIC,
+        "`topic` and `absolute_topic` both name the topic: keep `topic` for a name that gets the app's prefix, \
+         `absolute_topic` for one that stays as it is",
+        errors,
+    );
+    refuse_both(
+        given,
+        &ABSOLUTE_TOPIC,
+        &APP,
+        "`app` says whose prefix the topic gets, and an absolute topic gets none: remove `app`, or write `topic`",
+        errors,
+    );
+    for named in [&TOPIC, &ABSOLUTE_TOPIC] {
+        refuse_both(
+            given,
+            named,
+            &APP_LABEL,
+            "`app_label` names the topic after the model, and here it is named already: keep one of the two",
+            errors,
+        );
+    }
+    if let (Some(topic), Some(app)) = (given.text(&TOPIC), given.key(&APP))
+        && check::is_path(&topic)
+    {
+        errors.push(syn::Error::new_spanned(
+            app,
+            "`app` says whose prefix the topic gets, and a full path gets none: remove `app`",
         ));
     }
-    let key = Ident::parse_any(input)?;
-    let Some(option) = accepted.iter().find(|option| key == option.name) else {
-        return Err(unknown(&key, accepted));
-    };
-    let equals: Option<Token![=]> = if input.peek(Token![==]) {
-        None
-    } else {
-        input.parse()?
-    };
-    if equals.is_none() || input.is_empty() || input.peek(Token![,]) {
-        return Err(syn::Error::new_spanned(
-            quote!(#key #equals),
-            format!("`{key}` takes a value: `{}`", option.usage()),
-        ));
-    }
-    let value = input.parse().map_err(|error| {
-        syn::Error::new(
-            error.span(),
-            format!("`{key}` takes a constant: `{}`", option.usage()),
-        )
-    })?;
-    Ok((key, value))
+    refuse_both(
+        given,
+        &SUBSCRIPTION,
+        &ABSOLUTE_SUBSCRIPTION,
+        "`subscription` and `absolute_subscription` both name the subscription: keep `subscription` for a name that gets \
+         the app's prefix, `absolute_subscription` for one that stays as it is",
+        errors,
+    );
+    refuse_dead_letters(given, errors);
+    refuse_backoffs(given, errors);
 }
 
-fn comma(input: ParseStream<'_>) -> syn::Result<()> {
-    if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
-        return Ok(());
+/// The message goes to the second.
+fn refuse_both(given: &Given, one: &Accepted, other: &Accepted, message: &str, errors: &mut Errors) {
+    if let (Some(_), Some(key)) = (given.key(one), given.key(other)) {
+        errors.push(syn::Error::new_spanned(key, message));
     }
-    Err(input.error("expected `,` before the next option"))
 }
 
-fn skip_to_comma(input: ParseStream<'_>) {
-    while !input.is_empty() && !input.peek(Token![,]) {
-        if input.parse::<TokenTree>().is_err() {
-            return;
+fn refuse_dead_letters(given: &Given, errors: &mut Errors) {
+    if !given.has(&DEAD_LETTER_TOPIC) {
+        if let Some(key) = given.key(&DEAD_LETTER_SUBSCRIPTION) {
+            errors.push(syn::Error::new_spanned(
+                key,
+                format!(
+                    "`dead_letter_subscription` keeps what goes to a dead-letter topic: write `{}` as well",
+                    DEAD_LETTER_TOPIC.usage()
+                ),
+            ));
         }
+        return;
+    }
+    // Zero leaves the number to the service.
+    if let Some(Value::Constant(value)) = given.value(&MAX_RETRIES)
+        && let Some(Lit::Int(number)) = literal(value)
+        && number
+            .base10_parse()
+            .is_ok_and(|number: u32| (1..LEAST_RETRIES).contains(&number))
+    {
+        errors.push(syn::Error::new_spanned(
+            value,
+            format!(
+                "with a dead-letter topic Pub/Sub takes {LEAST_RETRIES} to {MOST_RETRIES} for `max_retries`, or 0 to \
+                 leave the number to it"
+            ),
+        ));
+    }
+    if let (Some(topic), Some(letters)) = (given.text(&TOPIC), given.text(&DEAD_LETTER_TOPIC))
+        && topic == letters
+        && !given.has(&APP)
+    {
+        errors.push(syn::Error::new_spanned(
+            given.key(&DEAD_LETTER_TOPIC),
+            "the dead letters would go to the topic that they come from: name another",
+        ));
     }
 }
 
-fn unknown(key: &Ident, accepted: &[Accepted]) -> syn::Error {
-    let given = key.to_string();
-    let mut message = format!("unknown option `{given}`");
-    if let Some(meant) = closest(&given, accepted.iter().map(|option| option.name)) {
-        let _ = write!(message, ": did you mean `{meant}`?");
-    }
-    let _ = write!(message, " (the options are {})", listed(accepted));
-    syn::Error::new_spanned(key, message)
-}
-
-/// The name that was probably meant.
-pub(super) fn closest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .map(|name| (strsim::jaro_winkler(&given.to_lowercase(), name), name))
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, name)| name)
-}
-
-fn listed(accepted: &[Accepted]) -> String {
-    let names: Vec<String> = accepted
-        .iter()
-        .map(|option| format!("`{}`", option.name))
-        .collect();
-    names.join(", ")
-}
-
-/// A value of type `&'static str`. A literal is checked, and one that is refused becomes an empty text, so that rustc
-/// has nothing to add.
-fn text(value: Expr, what: &str, check: Check, option: &Accepted, errors: &mut Errors) -> Expr {
-    let message = match literal(&value) {
-        None => return value,
-        Some(Lit::Str(text)) => match check(&text.value()) {
-            Ok(()) => return value,
-            Err(message) => message,
-        },
-        Some(_) => format!("{} is a text: `{}`", quoted(what), option.usage()),
+fn refuse_backoffs(given: &Given, errors: &mut Errors) {
+    let millis = |option| match given.value(option) {
+        Some(Value::Length(Length::Millis(millis))) => Some(*millis),
+        _ => None,
     };
-    errors.push(syn::Error::new_spanned(value, message));
-    parse_quote!("")
-}
-
-fn quoted(what: &str) -> String {
-    if what.contains(' ') {
-        what.to_owned()
-    } else {
-        format!("`{what}`")
-    }
-}
-
-/// `15m` without quotes is a number with a suffix, and `15` says no unit.
-fn missing_quotes(number: &syn::LitInt, option: &Accepted) -> String {
-    let (digits, suffix) = (number.base10_digits(), number.suffix());
-    if suffix.starts_with(['h', 'm', 's']) {
-        format!(
-            "`{}` is written in quotes: `{} = \"{digits}{suffix}\"`",
-            option.name, option.name
-        )
-    } else {
-        format!(
-            "`{}` needs a unit: write `{} = \"{digits}s\"` or `{} = \"{digits}m\"`",
-            option.name, option.name, option.name
-        )
+    if let (Some(least), Some(most)) = (millis(&MIN_BACKOFF), millis(&MAX_BACKOFF))
+        && least > most
+    {
+        errors.push(syn::Error::new_spanned(
+            given.key(&MIN_BACKOFF),
+            "`min_backoff` is longer than `max_backoff`",
+        ));
     }
 }
 
 /// A name that leads to one task twice is a slip of the hand.
-fn refuse_repeated_names<'a>(names: impl Iterator<Item = &'a Expr>, errors: &mut Errors) {
+fn refuse_repeated_names(given: &Given, errors: &mut Errors) {
+    let name = match given.value(&NAME) {
+        Some(Value::Constant(name)) => Some(name),
+        _ => None,
+    };
+    let aliases: &[Expr] = match given.value(&ALIASES) {
+        Some(Value::List(aliases)) => aliases,
+        _ => &[],
+    };
     let mut seen = Vec::new();
-    for value in names {
+    for value in name.into_iter().chain(aliases) {
         if let Some(Lit::Str(text)) = literal(value) {
             let name = text.value();
             if !name.is_empty() && seen.contains(&name) {
@@ -321,21 +263,4 @@ fn refuse_repeated_names<'a>(names: impl Iterator<Item = &'a Expr>, errors: &mut
             seen.push(name);
         }
     }
-}
-
-/// The literal that a value is, a sign in front included.
-fn literal(value: &Expr) -> Option<&Lit> {
-    match value {
-        Expr::Lit(literal) => Some(&literal.lit),
-        Expr::Unary(negated) if matches!(negated.op, syn::UnOp::Neg(_)) => literal(&negated.expr),
-        _ => None,
-    }
-}
-
-/// A `macro_rules` fragment comes between delimiters that are not seen.
-fn ungroup(mut value: Expr) -> Expr {
-    while let Expr::Group(group) = value {
-        value = *group.expr;
-    }
-    value
 }

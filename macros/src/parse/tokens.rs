@@ -94,6 +94,16 @@ pub(super) fn flat(tokens: &TokenStream) -> String {
     })
 }
 
+/// The name that was probably meant.
+pub(super) fn closest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    names
+        .map(|name| (strsim::jaro_winkler(&given, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness >= 0.8)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, name)| name)
+}
+
 fn only(tokens: TokenStream) -> Option<TokenTree> {
     let mut tokens = tokens.into_iter();
     let first = tokens.next()?;

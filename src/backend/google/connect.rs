@@ -9,12 +9,14 @@ use google_cloud_tasks_v2::client::CloudTasks;
 use http::Uri;
 use tokio::sync::Semaphore;
 
+use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::create::GoogleBackend;
 use crate::backend::google::credentials;
 use crate::backend::google::message::Target;
+use crate::backend::google::pubsub::PubSub;
 use crate::config::Config;
 
-/// How Google Cloud Tasks is called.
+/// How Google Cloud Tasks and Pub/Sub are called.
 ///
 /// The default uses the credentials that `gcp_auth` finds: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud auth
 /// application-default login`, the metadata server, `gcloud`. It knows neither workload identity federation nor
@@ -45,6 +47,7 @@ use crate::config::Config;
 pub struct Google {
     credentials: Option<Credentials>,
     api_endpoint: Option<String>,
+    pubsub_endpoint: Option<String>,
     calls_in_flight: usize,
     attempt_timeout: Duration,
 }
@@ -54,6 +57,7 @@ impl Default for Google {
         Self {
             credentials: None,
             api_endpoint: None,
+            pubsub_endpoint: None,
             calls_in_flight: 64,
             attempt_timeout: Duration::from_secs(10),
         }
@@ -72,9 +76,17 @@ impl Google {
         self
     }
 
-    /// Calls the API at another URL, such as that of a private service endpoint.
+    /// Calls Cloud Tasks at another URL, such as that of a private service endpoint.
     pub fn api_endpoint(mut self, url: impl Into<String>) -> Self {
         self.api_endpoint = Some(url.into());
+        self
+    }
+
+    /// Calls Pub/Sub at another URL, such as that of a region, which ordering keys across machines need.
+    ///
+    /// An emulator of the settings comes first.
+    pub fn pubsub_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.pubsub_endpoint = Some(url.into());
         self
     }
 
@@ -133,6 +145,14 @@ impl Google {
         let (Some(credentials), Some(target), true) = (credentials, target, mistakes.is_empty()) else {
             return Err(mistakes);
         };
+        let pubsub = PubSubAccess::emulator(config).or_else(|| {
+            emulator.is_none().then(|| PubSubAccess {
+                endpoint: self.pubsub_endpoint,
+                credentials: credentials.clone(),
+                project: config.project.clone().unwrap_or_default(),
+                signer: config.service_account.clone(),
+            })
+        });
         // We repeat calls ourselves: only so can an ALREADY_EXISTS be told from one on a repeat.
         let mut builder = CloudTasks::builder()
             .with_credentials(credentials)
@@ -150,6 +170,7 @@ impl Google {
             target,
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry,
+            pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry)),
         })
     }
 }
@@ -158,6 +179,7 @@ impl fmt::Debug for Google {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Google")
             .field("api_endpoint", &self.api_endpoint)
+            .field("pubsub_endpoint", &self.pubsub_endpoint)
             .field("calls_in_flight", &self.calls_in_flight)
             .field("attempt_timeout", &self.attempt_timeout)
             .finish_non_exhaustive()

@@ -1,6 +1,7 @@
 //! Creating a task: once, or again until it is certain.
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use google_cloud_gax::error::Error as GoogleError;
@@ -9,13 +10,16 @@ use google_cloud_tasks_v2::model::Task;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::answer::{self, Verdict};
 use crate::backend::google::message::Target;
+use crate::backend::google::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
 use crate::config::RetrySettings;
 use crate::envelope::{Enqueued, Envelope};
 use crate::error::Error;
 use crate::names;
+use crate::publication::Publication;
 use crate::runtime::Runtime;
 
 /// Creates tasks in Google Cloud Tasks, or in what speaks its API.
@@ -25,6 +29,8 @@ pub(crate) struct GoogleBackend {
     /// The client opens a connection for every call under way, so their number is bounded.
     pub(crate) calls: Semaphore,
     pub(crate) retry: RetrySettings,
+    /// Missing where Cloud Tasks is an emulator and Pub/Sub has none: nothing of a laptop goes to Google unasked.
+    pub(crate) pubsub: Option<PubSub>,
 }
 
 impl GoogleBackend {
@@ -38,11 +44,11 @@ impl GoogleBackend {
             .id
             .clone()
             .or_else(|| repeats.then(names::random_task_id));
-        let mut pause = self.retry.initial;
+        let mut pause = self.retry.initial.min(self.retry.maximum);
         let mut maybe_created = false;
         loop {
             let cause = match self.call(&envelope, id.as_deref()).await {
-                Ok(task) => return Ok(receipt(&envelope, &task)),
+                Ok(task) => return Ok(receipt(&envelope, id.as_deref(), &task)),
                 Err(cause) => cause,
             };
             let verdict = Verdict::of(&cause);
@@ -69,6 +75,11 @@ impl GoogleBackend {
         }
     }
 
+    /// How Pub/Sub is reached, where it is.
+    pub(crate) fn pubsub_access(&self) -> Option<&PubSubAccess> {
+        self.pubsub.as_ref().map(PubSub::access)
+    }
+
     async fn call(&self, envelope: &Envelope, id: Option<&str>) -> Result<Task, GoogleError> {
         // Never closed, so a permit always comes; held for one attempt, so that a pause holds up nobody.
         let _permit = self.calls.acquire().await.ok();
@@ -85,10 +96,32 @@ impl Backend for GoogleBackend {
     fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
         Box::pin(self.create(envelope))
     }
+
+    fn publish<'a>(&'a self, _runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+        Box::pin(async move {
+            match &self.pubsub {
+                Some(pubsub) => pubsub.publish(publication).await,
+                None => Err(Error::rejected(format!(
+                    "the message to topic {} was not published: Cloud Tasks is an emulator here, and no Pub/Sub is named; \
+                     set PUBSUB_EMULATOR_HOST",
+                    publication.topic()
+                ))),
+            }
+        })
+    }
+
+    fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            if let Some(pubsub) = &self.pubsub {
+                pubsub.flush().await;
+            }
+        })
+    }
 }
 
-fn receipt(envelope: &Envelope, task: &Task) -> Enqueued {
-    let id = task.name.rsplit('/').next().unwrap_or_default();
+/// The id that was sent is the task's, also where the answer leaves it out.
+fn receipt(envelope: &Envelope, id: Option<&str>, task: &Task) -> Enqueued {
+    let id = id.or_else(|| task.name.rsplit('/').next()).unwrap_or_default();
     let mut enqueued = Enqueued::new(envelope.queue(), id);
     enqueued.schedule_time = task
         .schedule_time

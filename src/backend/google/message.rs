@@ -65,9 +65,16 @@ impl Target {
 
     /// The message of `google.cloud.tasks.v2.CreateTaskRequest.task`.
     pub(crate) fn task(&self, envelope: &Envelope, id: Option<&str>) -> Task {
-        let headers = envelope.headers.iter().map(|(name, value)| {
+        // A header has one value in Google's message; several are one list, as RFC 9110 (5.3) says.
+        let headers = envelope.headers.keys().map(|name| {
             // Checked to be ASCII where they were set, or taken from a request that was propagated.
-            (name.as_str(), String::from_utf8_lossy(value.as_bytes()))
+            let values: Vec<_> = envelope
+                .headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                .collect();
+            (name.as_str(), values.join(", "))
         });
         let request = HttpRequest::new()
             .set_url(&envelope.url)

@@ -1,11 +1,15 @@
-//! Google Cloud Tasks, through Google's own client.
+//! Google Cloud Tasks and Pub/Sub, through Google's own clients.
 
+mod access;
 mod answer;
 mod connect;
 mod create;
 mod credentials;
 mod message;
+mod pubsub;
+mod topic;
 
+pub(crate) use access::PubSubAccess;
 pub use connect::Google;
 #[cfg(feature = "local")]
 pub(crate) use create::GoogleBackend;

@@ -9,7 +9,10 @@
 
 use core::time::Duration;
 
-use cloud_tasks::{Context, Task, TaskResult, task};
+use cloud_tasks::{
+    Attributes, BoxError, Context, Event, Message, Model, ModelPublisherTask, PublisherTask, Registered, SubscriberTask,
+    Task, TaskResult, Topic, task,
+};
 use serde::{Deserialize, Serialize};
 
 /// Public.
@@ -23,6 +26,58 @@ impl Task for Old {
     async fn run(self, _cx: Context<(String, Duration)>) -> TaskResult<String> {
         Ok(self.0)
     }
+}
+
+/// Public.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[deprecated]
+pub struct OldEvent(String);
+
+#[task(topic = "old", app = APP)]
+#[allow(deprecated)]
+impl PublisherTask for OldEvent {}
+
+const APP: &str = "old";
+
+/// Public.
+#[derive(Debug, Clone, Model)]
+#[model(app_label = "old")]
+#[deprecated]
+pub struct OldModel(String);
+
+/// Public.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[deprecated]
+pub struct OldModelEvent(String);
+
+#[task]
+#[allow(deprecated)]
+impl ModelPublisherTask for OldModelEvent {
+    fn content(model: &OldModel, _: &()) -> Self {
+        Self(model.0.clone())
+    }
+
+    fn attributes(_: &OldModel, _: &()) -> Attributes {
+        Attributes::new()
+    }
+}
+
+/// Public.
+#[derive(Debug, Clone)]
+#[deprecated]
+pub struct OldSubscriber;
+
+#[task(dead_letter_topic = APP, max_backoff = Duration::from_secs(5), expiration = "never", ordering)]
+#[allow(deprecated)]
+impl SubscriberTask for OldSubscriber {
+    async fn run(message: Message<OldEvent>, _: Context) -> TaskResult<String> {
+        Ok(message.content.0)
+    }
+}
+
+/// What the expansion names is in scope, by its short name.
+pub fn names<T: Event + Registered>() -> Result<Topic, BoxError> {
+    Ok(T::topic())
 }
 
 fn main() {}

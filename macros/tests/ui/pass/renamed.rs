@@ -9,10 +9,14 @@ mod reexported {
 
 /// A module of the name that is not the crate.
 mod cloud_tasks {
-    pub use jobs::{Context, Task, TaskResult, task};
+    pub use jobs::{
+        Context, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask, Task, TaskResult, task,
+    };
 }
 
-use cloud_tasks::{Context, Task, TaskResult, task};
+use cloud_tasks::{
+    Context, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask, Task, TaskResult, task,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -42,6 +46,35 @@ struct Default;
 impl Task for Default {
     async fn run(self, _cx: Context<String>) -> TaskResult<u8> {
         Ok(1)
+    }
+}
+
+#[derive(Model)]
+#[model(crate = jobs, app_label = "sales")]
+struct Order;
+
+#[derive(Serialize, Deserialize)]
+struct Event;
+
+#[task(crate = jobs)]
+impl PublisherTask for Event {}
+
+#[derive(Serialize, Deserialize)]
+struct Topic;
+
+#[task(crate = "jobs")]
+impl ModelPublisherTask for Topic {
+    fn content(_: &Order, _: &()) -> Self {
+        Self
+    }
+}
+
+struct Subscriber;
+
+#[task(crate = crate::reexported::inner, dead_letter_topic = "failed")]
+impl SubscriberTask for Subscriber {
+    async fn run(_: Message<Event>, _: Context) -> TaskResult {
+        Ok(())
     }
 }
 

@@ -1,0 +1,121 @@
+//! The user's impl block, with what is appended to it.
+
+use proc_macro2::{Group, Ident, Span, TokenStream};
+use quote::quote;
+use syn::Type;
+
+use super::topic;
+use crate::parse::{Block, Kind, Origin, TaskImpl, mentions_assoc};
+
+/// The trait cannot be implemented at all: the user's function is kept, and the trait's name counts as used.
+pub(super) fn impossible(task: &TaskImpl) -> TokenStream {
+    let block = &task.block;
+    let path = &block.trait_path;
+    let kept = task.kind.function().and_then(|name| block.function(name));
+    let aside = set_aside(task, kept);
+    quote! {
+        #aside
+        const _: () = {
+            #[allow(dead_code)]
+            fn implemented<T: #path>() {}
+        };
+    }
+}
+
+/// The user's impl block with what was omitted appended. A function that does not fit gives way to one that does.
+pub(super) fn item(task: &TaskImpl) -> TokenStream {
+    let block = &task.block;
+    let appended = appended(task);
+    let misfits = &task.function.aside;
+    if misfits.is_empty() {
+        return with_body(block, &block.body.stream(), &appended);
+    }
+    let others = block
+        .members
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !misfits.contains(at));
+    let rest = others.map(|(_, member)| member.tokens.clone()).collect();
+    let item = with_body(block, &rest, &appended);
+    let aside = misfits.iter().map(|at| set_aside(task, Some(*at)));
+    quote!(#item #(#aside)*)
+}
+
+fn appended(task: &TaskImpl) -> TokenStream {
+    let mut appended = TokenStream::new();
+    for assoc in &task.function.types {
+        if assoc.origin != Origin::Written {
+            let (name, ty) = (Ident::new(assoc.name, Span::call_site()), &assoc.ty);
+            appended.extend(quote!(type #name = #ty;));
+        }
+    }
+    if task.kind == Kind::Subscriber {
+        appended.extend(topic::function(task));
+        appended.extend(parse(task));
+    }
+    if task.function.stub {
+        appended.extend(stub(task));
+    }
+    appended
+}
+
+/// A message's content is JSON, where the user does not read it.
+fn parse(task: &TaskImpl) -> Option<TokenStream> {
+    if task.block.function("parse").is_some() {
+        return None;
+    }
+    let krate = &task.krate;
+    // Content that cannot be read is reported where it is named.
+    let content = &task.function.find("Content")?.ty;
+    Some(quote! {
+        fn parse(data: &[u8]) -> ::core::result::Result<Self::Content, #krate::BoxError> {
+            #krate::__private::parse_json::<#content>(data)
+        }
+    })
+}
+
+/// Stands in for a function that is not there, so that the trait is whole.
+fn stub(task: &TaskImpl) -> TokenStream {
+    let krate = &task.krate;
+    let signature = match task.kind {
+        Kind::Task => quote! {
+            async fn run(self, _: #krate::Context<Self::State>) -> #krate::TaskResult<Self::Output>
+        },
+        Kind::Subscriber => quote! {
+            async fn run(
+                _: #krate::Message<Self::Content, Self::Attributes>,
+                _: #krate::Context<Self::State>
+            ) -> #krate::TaskResult<Self::Output>
+        },
+        Kind::ModelPublisher => quote!(fn content(_: &Self::Model, _: &Self::Extra) -> Self),
+        Kind::Publisher => return TokenStream::new(),
+    };
+    quote!(#signature { ::core::panic!() })
+}
+
+fn with_body(block: &Block, members: &TokenStream, appended: &TokenStream) -> TokenStream {
+    let mut body = Group::new(block.body.delimiter(), quote!(#members #appended));
+    body.set_span(block.body.span());
+    let head = &block.head;
+    quote!(#head #body)
+}
+
+/// A function that does not fit the trait still means something: as an inherent one it is checked, and an editor knows it.
+fn set_aside(task: &TaskImpl, position: Option<usize>) -> TokenStream {
+    let block = &task.block;
+    let Some(function) = position.map(|position| &block.members[position].tokens) else {
+        return TokenStream::new();
+    };
+    // The associated types are the trait's, and not every type may have functions of its own.
+    if mentions_assoc(function.clone(), task.kind.types()) || !matches!(block.self_ty, Type::Path(_)) {
+        return TokenStream::new();
+    }
+    let ty = &block.self_ty;
+    let (generics, _, bounds) = block.generics.split_for_impl();
+    quote! {
+        #[allow(dead_code)]
+        impl #generics #ty #bounds {
+            #function
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Lengths of time as they are written in an option.
+
+/// The lengths of time that an option takes.
+pub(super) struct Limits {
+    pub(super) least: u64,
+    pub(super) most: u64,
+    /// The smallest part that the service knows.
+    step: u64,
+    /// The same, in words.
+    words: &'static str,
+    /// Values as they are shown in a message.
+    examples: &'static str,
+    /// What a number without a unit may have meant.
+    units: [&'static str; 2],
+}
+
+/// The dispatch deadline that Cloud Tasks takes for an HTTP target.
+pub(super) const DISPATCH_DEADLINE: Limits = Limits {
+    least: 15 * SECOND,
+    most: 30 * MINUTE,
+    step: 1,
+    words: "Cloud Tasks takes 15 seconds to 30 minutes",
+    examples: "\"15m\" or \"1m 30s\"",
+    units: ["s", "m"],
+};
+
+/// The pauses of a subscription's retry policy.
+pub(super) const BACKOFF: Limits = Limits {
+    least: 0,
+    most: 600 * SECOND,
+    step: 1,
+    words: "Pub/Sub takes 0 seconds to 10 minutes",
+    examples: "\"5s\" or \"1m 30s\"",
+    units: ["s", "m"],
+};
+
+/// How long a subscription may go unused; at most what a protobuf `Duration` holds.
+pub(super) const EXPIRATION: Limits = Limits {
+    least: DAY,
+    most: 315_576_000_000 * SECOND,
+    step: 1,
+    words: "Pub/Sub takes 1 day or more",
+    examples: "\"31d\" or \"never\"",
+    units: ["d", "h"],
+};
+
+/// How long a push may take.
+pub(super) const ACK_DEADLINE: Limits = Limits {
+    least: 10 * SECOND,
+    most: 600 * SECOND,
+    step: SECOND,
+    words: "Pub/Sub takes 10 seconds to 10 minutes, in whole seconds",
+    examples: "\"30s\" or \"2m\"",
+    units: ["s", "m"],
+};
+
+/// How long a message that is not acknowledged is kept.
+pub(super) const RETENTION: Limits = Limits {
+    least: 10 * MINUTE,
+    most: 31 * DAY,
+    step: 1,
+    words: "Pub/Sub takes 10 minutes to 31 days",
+    examples: "\"12h\" or \"7d\"",
+    units: ["h", "d"],
+};
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+/// From the greatest to the smallest, the order in which they are written.
+const UNITS: [(&str, u64); 5] = [
+    ("d", DAY),
+    ("h", 60 * MINUTE),
+    ("m", MINUTE),
+    ("s", SECOND),
+    ("ms", 1),
+];
+
+impl Limits {
+    /// What to write for a number that has no unit, where `shown` makes a value of a number with its unit.
+    pub(super) fn with_unit(&self, digits: &str, shown: impl Fn(&str) -> String) -> String {
+        let [one, other] = self.units.map(|unit| shown(&format!("\"{digits}{unit}\"")));
+        format!("write {one} or {other}")
+    }
+
+    /// The milliseconds that a text such as `15m` or `1m 30s` stands for.
+    pub(super) fn read(&self, text: &str) -> Result<u64, String> {
+        let trimmed = text.trim();
+        if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!(
+                "the time {text:?} has no unit: {}",
+                self.with_unit(trimmed, str::to_owned)
+            ));
+        }
+        let Some(millis) = millis(trimmed) else {
+            return Err(format!(
+                "the time {text:?} is not accepted: write whole numbers with the units d, h, m, s and ms, in this \
+                 order, as in {}",
+                self.examples
+            ));
+        };
+        if !(self.least..=self.most).contains(&millis) || millis % self.step != 0 {
+            return Err(format!(
+                "the time {text:?} is not accepted: {}, as in {}",
+                self.words, self.examples
+            ));
+        }
+        Ok(millis)
+    }
+}
+
+fn millis(mut rest: &str) -> Option<u64> {
+    let mut total = 0_u64;
+    let mut units = UNITS.iter();
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (digits, behind) = rest.split_at(rest.find(|character: char| !character.is_ascii_digit())?);
+        let number: u64 = digits.parse().ok()?;
+        let letters = behind
+            .find(|character: char| !character.is_ascii_alphabetic())
+            .unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        // Each unit at most once and in this order: `find` goes on where it stopped.
+        let (_, factor) = units.find(|(name, _)| *name == unit)?;
+        total = total.checked_add(number.checked_mul(*factor)?)?;
+        rest = behind.trim_start();
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_with_their_units() {
+        for (text, expected) in [
+            ("15m", 900_000),
+            ("15s", 15_000),
+            ("30m", 1_800_000),
+            ("15000ms", 15_000),
+            ("1m30s", 90_000),
+            ("1m 30s", 90_000),
+            (" 1m  30s 5ms ", 90_005),
+            ("0h 20m", 1_200_000),
+            ("0d 20m", 1_200_000),
+        ] {
+            assert_eq!(DISPATCH_DEADLINE.read(text), Ok(expected), "{text}");
+        }
+        assert_eq!(millis("1h30m"), Some(5_400_000));
+        assert_eq!(millis("1d 1h"), Some(90_000_000));
+    }
+
+    #[test]
+    fn what_is_no_length_of_time_is_refused_with_the_accepted_form() {
+        for text in [
+            "",
+            " ",
+            "m",
+            "15 m",
+            "15min",
+            "1.5m",
+            "-15m",
+            "+15m",
+            "30s1m",
+            "1m1m",
+            "15m,",
+            "fifteen",
+            "15µs",
+            "99999999999999999999h",
+            "9999999999999999999m",
+            "15m 20",
+        ] {
+            let refused = DISPATCH_DEADLINE.read(text);
+            assert!(
+                refused
+                    .as_ref()
+                    .is_err_and(|message| message.contains(text) && message.contains("\"15m\"")),
+                "{text}: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_answered_with_the_units_it_may_mean() {
+        for (limits, meant) in [
+            (DISPATCH_DEADLINE, "\"20s\" or \"20m\""),
+            (EXPIRATION, "\"20d\" or \"20h\""),
+            (RETENTION, "\"20h\" or \"20d\""),
+        ] {
+            assert_eq!(
+                limits.read("20"),
+                Err(format!("the time \"20\" has no unit: write {meant}"))
+            );
+        }
+    }
+
+    #[test]
+    fn each_option_has_the_limits_of_its_service() {
+        for (limits, accepted, refused) in [
+            (
+                DISPATCH_DEADLINE,
+                ["15s", "30m"],
+                ["14999ms", "1s", "0s", "30m1ms", "1h", "1h30m"].as_slice(),
+            ),
+            (BACKOFF, ["0s", "600s"], &["600001ms", "11m", "1d"]),
+            (EXPIRATION, ["1d", "365d"], &["0s", "23h", "86399s", "3652501d"]),
+            (
+                ACK_DEADLINE,
+                ["10s", "10m"],
+                &["9s", "9999ms", "10500ms", "601s", "0s"],
+            ),
+            (RETENTION, ["10m", "31d"], &["599s", "0s", "31d 1ms", "32d"]),
+        ] {
+            for text in accepted {
+                assert!(limits.read(text).is_ok(), "{text}");
+            }
+            for text in refused {
+                assert_eq!(
+                    limits.read(text),
+                    Err(format!(
+                        "the time {text:?} is not accepted: {}, as in {}",
+                        limits.words, limits.examples
+                    ))
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What stands between the parentheses of an attribute: `key = value, ..`.
+
+use std::fmt::Write as _;
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::quote;
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Expr, Lit, Path, Token, parse_quote};
+
+use super::kind::{Kind, all_of};
+use super::options::{self, Accepted, CRATE, Form};
+use super::tokens::closest;
+use super::value::literal;
+use super::{Errors, Setting, Value};
+
+/// The options that were given, each once.
+pub(super) struct Given {
+    /// The trait of the impl block; none for a derive.
+    kind: Option<Kind>,
+    entries: Vec<Entry>,
+    /// The names that misspelled ones were probably meant to be.
+    meant: Vec<&'static str>,
+}
+
+struct Entry {
+    option: &'static Accepted,
+    key: Ident,
+    /// None where it is mistaken, or taken.
+    value: Option<Value>,
+}
+
+impl Given {
+    pub(super) fn new(kind: Option<Kind>) -> Self {
+        Self {
+            kind,
+            entries: Vec::new(),
+            meant: Vec::new(),
+        }
+    }
+
+    fn accepted(&self) -> &'static [Accepted] {
+        self.kind.map_or(options::MODEL, Kind::options)
+    }
+
+    /// Reads `key = value, ..`, and goes on behind the next comma after a mistake.
+    pub(super) fn read(&mut self, args: TokenStream, errors: &mut Errors) {
+        let read = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                if let Err(error) = self.one(input, errors) {
+                    errors.push(error);
+                    skip_to_comma(input);
+                }
+                if let Err(error) = comma(input) {
+                    errors.push(error);
+                    skip_to_comma(input);
+                    let _: Option<Token![,]> = input.parse()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = read.parse2(args) {
+            errors.push(error);
+        }
+    }
+
+    /// Reads one `key = value`.
+    fn one(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        if !input.peek(Ident::peek_any) {
+            let token: TokenTree = input.parse()?;
+            return Err(syn::Error::new_spanned(
+                token,
+                format!("an option has a name: {}", listed(self.accepted())),
+            ));
+        }
+        let key = Ident::parse_any(input)?;
+        let Some(option) = self.accepted().iter().find(|option| key == option.name) else {
+            return Err(self.unknown(&key));
+        };
+        if self.key(option).is_some() {
+            errors.push(syn::Error::new_spanned(
+                &key,
+                format!("the option `{key}` is given twice"),
+            ));
+            skip_to_comma(input);
+            return Ok(());
+        }
+        let expression = expression(input, &key, option);
+        let (value, result) = match expression {
+            Ok(value) => (option.form.read(value, option, errors), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        self.entries.push(Entry { option, key, value });
+        result
+    }
+
+    fn unknown(&mut self, key: &Ident) -> syn::Error {
+        let given = key.to_string();
+        let accepted = self.accepted();
+        let elsewhere = Kind::that_take(key);
+        let mut message = match self.kind {
+            Some(kind) if !elsewhere.is_empty() => format!(
+                "`{given}` is an option of {}, not of `{}`",
+                all_of(elsewhere.into_iter()),
+                kind.trait_name()
+            ),
+            _ => format!("unknown option `{given}`"),
+        };
+        if message.starts_with("unknown")
+            && let Some(meant) = closest(&given, accepted.iter().map(|option| option.name))
+        {
+            let _ = write!(message, ": did you mean `{meant}`?");
+            self.meant.push(meant);
+        }
+        let _ = write!(message, " (the options are {})", listed(accepted));
+        syn::Error::new_spanned(key, message)
+    }
+
+    fn entry(&self, option: &Accepted) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.option.name == option.name)
+    }
+
+    /// The name of an option as it was written, whatever the value.
+    pub(super) fn key(&self, option: &Accepted) -> Option<&Ident> {
+        self.entry(option).map(|entry| &entry.key)
+    }
+
+    /// Whether an option was given, or was meant to be.
+    pub(super) fn has(&self, option: &Accepted) -> bool {
+        self.key(option).is_some() || self.meant.contains(&option.name)
+    }
+
+    pub(super) fn value(&self, option: &Accepted) -> Option<&Value> {
+        self.entry(option)?.value.as_ref()
+    }
+
+    /// The text that an option is, where it is written out and was not refused.
+    pub(super) fn text(&self, option: &Accepted) -> Option<String> {
+        let (Value::Constant(value) | Value::Topic(value)) = self.value(option)? else {
+            return None;
+        };
+        match literal(value) {
+            Some(Lit::Str(text)) => Some(text.value()).filter(|text| !text.is_empty()),
+            _ => None,
+        }
+    }
+
+    fn take(&mut self, option: &Accepted) -> Option<Value> {
+        let mut entries = self.entries.iter_mut();
+        entries
+            .find(|entry| entry.option.name == option.name)?
+            .value
+            .take()
+    }
+
+    /// An option that is a text; an empty one where it is mistaken, so that nothing else stands in for it.
+    pub(super) fn take_text(&mut self, option: &Accepted) -> Option<Expr> {
+        match self.take(option) {
+            Some(Value::Constant(text)) => Some(text),
+            _ => self.has(option).then(|| parse_quote!("")),
+        }
+    }
+
+    pub(super) fn take_crate(&mut self) -> Path {
+        match self.take(&CRATE) {
+            Some(Value::Path(path)) => path,
+            _ => parse_quote!(::cloud_tasks),
+        }
+    }
+
+    /// What was not taken, in the order in which the options are listed.
+    pub(super) fn into_settings(mut self) -> Vec<Setting> {
+        let accepted = self.accepted().iter();
+        accepted
+            .filter_map(|option| {
+                let value = self.take(option)?;
+                Some(Setting {
+                    name: option.name,
+                    value,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Reads `= value`, or nothing behind a flag.
+fn expression(input: ParseStream<'_>, key: &Ident, option: &Accepted) -> syn::Result<Expr> {
+    let ends = |input: ParseStream<'_>| input.is_empty() || input.peek(Token![,]);
+    if matches!(option.form, Form::Flag) && ends(input) {
+        let yes = syn::LitBool::new(true, key.span());
+        return Ok(parse_quote!(#yes));
+    }
+    let equals: Option<Token![=]> = if input.peek(Token![==]) {
+        None
+    } else {
+        input.parse()?
+    };
+    if equals.is_none() || ends(input) {
+        return Err(syn::Error::new_spanned(
+            quote!(#key #equals),
+            format!("`{key}` takes a value: `{}`", option.usage()),
+        ));
+    }
+    input.parse().map_err(|error| {
+        syn::Error::new(
+            error.span(),
+            format!("`{key}` takes a constant: `{}`", option.usage()),
+        )
+    })
+}
+
+fn comma(input: ParseStream<'_>) -> syn::Result<()> {
+    if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
+        return Ok(());
+    }
+    Err(input.error("expected `,` before the next option"))
+}
+
+fn skip_to_comma(input: ParseStream<'_>) {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        if input.parse::<TokenTree>().is_err() {
+            return;
+        }
+    }
+}
+
+fn listed(accepted: &[Accepted]) -> String {
+    let names: Vec<String> = accepted
+        .iter()
+        .map(|option| format!("`{}`", option.name))
+        .collect();
+    names.join(", ")
+}

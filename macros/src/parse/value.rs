@@ -1,0 +1,187 @@
+//! The value of an option: a literal is checked, a constant is taken as it is.
+
+use quote::ToTokens as _;
+use syn::parse::Parser as _;
+use syn::{Expr, ExprLit, Lit, LitInt, Path, UnOp, parse_quote};
+
+use super::Errors;
+use super::duration::Limits;
+use super::options::{Accepted, Form};
+
+pub(super) type Check = fn(&str) -> Result<(), String>;
+
+/// A value that can stand in the expansion.
+pub(crate) enum Value {
+    /// A text, a number or a truth value.
+    Constant(Expr),
+    List(Vec<Expr>),
+    Length(Length),
+    /// A text that names a topic.
+    Topic(Expr),
+    Path(Path),
+}
+
+/// A length of time.
+pub(crate) enum Length {
+    Millis(u64),
+    /// `"never"`.
+    Endless,
+    /// A constant of type `Duration`.
+    Constant(Expr),
+}
+
+impl Form {
+    /// None where the value is refused; in the place of a text comes an empty one.
+    pub(super) fn read(&self, value: Expr, option: &Accepted, errors: &mut Errors) -> Option<Value> {
+        let value = ungroup(value);
+        let read = match self {
+            Self::Text(check) => Ok(Value::Constant(text(value, None, *check, option, errors))),
+            Self::Topic(check) => Ok(Value::Topic(text(value, None, *check, option, errors))),
+            Self::Texts(check) => list(value, *check, option, errors).map(Value::List),
+            Self::LengthOrNever(_) if is_never(&value) => Ok(Value::Length(Length::Endless)),
+            Self::Length(limits) | Self::LengthOrNever(limits) => {
+                length(value, limits, option).map(Value::Length)
+            }
+            Self::Number(most) => number(value, *most, option).map(Value::Constant),
+            Self::Truth | Self::Flag => truth(value, option).map(Value::Constant),
+            Self::Path => path(&value, option).map(Value::Path),
+        };
+        errors.keep(read)
+    }
+}
+
+/// A value of type `&'static str`. One that is refused becomes an empty text, so that rustc has nothing to add.
+fn text(value: Expr, item: Option<&str>, check: Check, option: &Accepted, errors: &mut Errors) -> Expr {
+    let message = match literal(&value) {
+        None => return value,
+        Some(Lit::Str(text)) => match check(&text.value()) {
+            Ok(()) => return value,
+            Err(message) => message,
+        },
+        Some(_) => {
+            let what = item.map_or_else(|| format!("`{}`", option.name), str::to_owned);
+            format!("{what} is a text: `{}`", option.usage())
+        }
+    };
+    errors.push(syn::Error::new_spanned(value, message));
+    parse_quote!("")
+}
+
+fn list(value: Expr, check: Check, option: &Accepted, errors: &mut Errors) -> syn::Result<Vec<Expr>> {
+    let Expr::Array(list) = value else {
+        return Err(syn::Error::new_spanned(
+            value,
+            format!("`{}` takes a list: `{}`", option.name, option.usage()),
+        ));
+    };
+    let texts = list.elems.into_iter();
+    Ok(texts
+        .map(|value| text(ungroup(value), Some("an alias"), check, option, errors))
+        .collect())
+}
+
+fn length(value: Expr, limits: &Limits, option: &Accepted) -> syn::Result<Length> {
+    let Some(literal) = literal(&value) else {
+        return Ok(Length::Constant(value));
+    };
+    let millis = match literal {
+        Lit::Str(text) => limits.read(&text.value()),
+        Lit::Int(number) => Err(missing_quotes(number, limits, option)),
+        Lit::Float(_) => Err(format!(
+            "`{}` takes whole numbers with their units: `{}`",
+            option.name,
+            option.usage()
+        )),
+        _ => Err(format!(
+            "`{}` takes a length of time: `{}`",
+            option.name,
+            option.usage()
+        )),
+    };
+    millis
+        .map(Length::Millis)
+        .map_err(|message| syn::Error::new_spanned(&value, message))
+}
+
+/// `15m` without quotes is a number with a suffix, and `15` says no unit.
+fn missing_quotes(number: &LitInt, limits: &Limits, option: &Accepted) -> String {
+    let (name, digits, suffix) = (option.name, number.base10_digits(), number.suffix());
+    if suffix.starts_with(['d', 'h', 'm', 's']) {
+        format!("`{name}` is written in quotes: `{name} = \"{digits}{suffix}\"`")
+    } else {
+        let meant = limits.with_unit(digits, |value| format!("`{name} = {value}`"));
+        format!("`{name}` needs a unit: {meant}")
+    }
+}
+
+fn is_never(value: &Expr) -> bool {
+    matches!(literal(value), Some(Lit::Str(text)) if text.value() == "never")
+}
+
+fn number(value: Expr, most: u32, option: &Accepted) -> syn::Result<Expr> {
+    let fits = match (literal(&value), &value) {
+        (None, _) => true,
+        (Some(Lit::Int(number)), Expr::Lit(_)) => {
+            matches!(number.suffix(), "" | "u32")
+                && number.base10_parse().is_ok_and(|number: u32| number <= most)
+        }
+        (Some(_), _) => false,
+    };
+    if fits {
+        return Ok(value);
+    }
+    Err(syn::Error::new_spanned(
+        value,
+        format!(
+            "`{}` takes a whole number from 0 to {most}: `{}`",
+            option.name,
+            option.usage()
+        ),
+    ))
+}
+
+fn truth(value: Expr, option: &Accepted) -> syn::Result<Expr> {
+    if matches!(literal(&value), None | Some(Lit::Bool(_))) {
+        return Ok(value);
+    }
+    Err(syn::Error::new_spanned(
+        value,
+        format!("`{}` is `true` or `false`: `{}`", option.name, option.usage()),
+    ))
+}
+
+fn path(value: &Expr, option: &Accepted) -> syn::Result<Path> {
+    let path = match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text), ..
+        }) => text.parse_with(Path::parse_mod_style),
+        other => Path::parse_mod_style.parse2(other.to_token_stream()),
+    };
+    path.map_err(|_| {
+        syn::Error::new_spanned(
+            value,
+            format!(
+                "`{}` takes the path of a module: `{}`",
+                option.name,
+                option.usage()
+            ),
+        )
+    })
+}
+
+/// The literal that a value is, a sign in front included.
+pub(super) fn literal(value: &Expr) -> Option<&Lit> {
+    match value {
+        Expr::Lit(literal) => Some(&literal.lit),
+        Expr::Unary(negated) if matches!(negated.op, UnOp::Neg(_)) => literal(&negated.expr),
+        _ => None,
+    }
+}
+
+/// A `macro_rules` fragment comes between delimiters that are not seen.
+fn ungroup(mut value: Expr) -> Expr {
+    while let Expr::Group(group) = value {
+        value = *group.expr;
+    }
+    value
+}

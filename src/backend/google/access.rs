@@ -1,0 +1,58 @@
+//! How Pub/Sub is reached: where, as whom, in which project.
+
+use std::fmt;
+
+use google_cloud_auth::credentials::{Credentials, anonymous};
+
+use crate::config::Config;
+
+/// What every client of Pub/Sub is made with; making it calls nobody.
+#[derive(Clone)]
+pub(crate) struct PubSubAccess {
+    /// Another URL than Google's.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) credentials: Credentials,
+    pub(crate) project: String,
+    /// The account that pushes are signed as; an emulator signs none.
+    pub(crate) signer: Option<String>,
+}
+
+impl PubSubAccess {
+    /// The way to the emulator of the settings, where they name one.
+    pub(crate) fn emulator(config: &Config) -> Option<Self> {
+        let host = config.pubsub_emulator_host.as_ref()?;
+        Some(Self {
+            endpoint: Some(format!("http://{host}")),
+            credentials: anonymous::Builder::new().build(),
+            project: config.project.clone().unwrap_or_else(|| "local".to_owned()),
+            signer: None,
+        })
+    }
+
+    /// The full path of a topic, given its name or that path.
+    pub(crate) fn topic(&self, name: &str) -> String {
+        self.path("topics", name)
+    }
+
+    /// The full path of a subscription, given its name or that path.
+    pub(crate) fn subscription(&self, name: &str) -> String {
+        self.path("subscriptions", name)
+    }
+
+    fn path(&self, collection: &str, name: &str) -> String {
+        if name.starts_with("projects/") {
+            name.to_owned()
+        } else {
+            format!("projects/{}/{collection}/{name}", self.project)
+        }
+    }
+}
+
+impl fmt::Debug for PubSubAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSubAccess")
+            .field("endpoint", &self.endpoint)
+            .field("project", &self.project)
+            .finish_non_exhaustive()
+    }
+}

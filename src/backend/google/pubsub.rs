@@ -1,0 +1,159 @@
+//! Publishing in Google Pub/Sub: a publisher for each topic, made when it is first needed and kept.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
+use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
+use google_cloud_gax::retry_policy::{NeverRetry, RetryPolicyExt};
+use google_cloud_pubsub::client::BasePublisher;
+use google_cloud_pubsub::error::PublishError;
+use google_cloud_pubsub::model::Message;
+use google_cloud_pubsub::retry_policy::RetryableErrors;
+use tokio::sync::OnceCell;
+
+use crate::backend::google::access::PubSubAccess;
+use crate::backend::google::answer::Verdict;
+use crate::backend::google::topic::TopicPublisher;
+use crate::config::RetrySettings;
+use crate::error::Error;
+use crate::publication::Publication;
+
+/// Publishes messages to Google Pub/Sub, or to its emulator.
+pub(crate) struct PubSub {
+    access: PubSubAccess,
+    retry: RetrySettings,
+    client: OnceCell<BasePublisher>,
+    /// By full path; a service has few.
+    topics: Mutex<HashMap<String, Arc<TopicPublisher>>>,
+}
+
+impl PubSub {
+    pub(crate) fn new(access: PubSubAccess, retry: RetrySettings) -> Self {
+        Self {
+            access,
+            retry,
+            client: OnceCell::new(),
+            topics: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn access(&self) -> &PubSubAccess {
+        &self.access
+    }
+
+    /// Publishes a message, and gives back its id.
+    pub(crate) async fn publish(&self, publication: Publication) -> Result<String, Error> {
+        let topic = self.topic(self.access.topic(publication.topic())).await?;
+        let message = Message::new()
+            .set_data(publication.data)
+            .set_attributes(publication.attributes)
+            .set_ordering_key(publication.ordering_key.unwrap_or_default());
+        topic
+            .publish(message)
+            .await
+            .map_err(|error| failed(topic.topic(), error))
+    }
+
+    /// Waits until everything that was handed over is published, or has failed.
+    pub(crate) async fn flush(&self) {
+        let topics: Vec<_> = self.topics().values().cloned().collect();
+        join_all(topics.iter().map(|topic| topic.flush())).await;
+    }
+
+    async fn topic(&self, path: String) -> Result<Arc<TopicPublisher>, Error> {
+        if let Some(topic) = self.topics().get(&path) {
+            return Ok(Arc::clone(topic));
+        }
+        let client = self.client.get_or_try_init(|| self.connect()).await?;
+        let mut topics = self.topics();
+        let topic = topics
+            .entry(path)
+            .or_insert_with_key(|path| Arc::new(TopicPublisher::new(client.clone(), path.clone())));
+        Ok(Arc::clone(topic))
+    }
+
+    async fn connect(&self) -> Result<BasePublisher, Error> {
+        let mut builder = BasePublisher::builder().with_credentials(self.access.credentials.clone());
+        if let Some(url) = &self.access.endpoint {
+            builder = builder.with_endpoint(url);
+        }
+        // Publishing is repeated as enqueueing is; a message that arrives twice has two ids, as Pub/Sub itself does it.
+        builder = if self.retry.deadline.is_zero() {
+            builder.with_retry_policy(NeverRetry)
+        } else {
+            builder.with_retry_policy(RetryableErrors.with_time_limit(self.retry.deadline))
+        };
+        let backoff = ExponentialBackoffBuilder::new()
+            .with_initial_delay(self.retry.initial)
+            .with_maximum_delay(self.retry.maximum)
+            .with_scaling(self.retry.multiplier)
+            .clamp();
+        let client = builder.with_backoff_policy(backoff).build().await;
+        client.map_err(|error| {
+            Error::unavailable(format!("the client of Pub/Sub was not built: {error}"), false)
+                .with_source(error)
+        })
+    }
+
+    fn topics(&self) -> MutexGuard<'_, HashMap<String, Arc<TopicPublisher>>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The error that the caller gets.
+fn failed(topic: &str, error: PublishError) -> Error {
+    match error {
+        PublishError::Rpc(cause) => refused_or_unclear(topic, &cause).with_source(cause),
+        PublishError::OrderingKeyPaused => Error::unavailable(
+            format!(
+                "the message to topic {topic} was not published, since one before it of the same ordering key failed; \
+                 publish both again, in their order"
+            ),
+            false,
+        ),
+        error => Error::unavailable(
+            format!("the message to topic {topic} may have been published, but no answer says so: {error}"),
+            true,
+        ),
+    }
+}
+
+fn refused_or_unclear(topic: &str, cause: &GoogleError) -> Error {
+    let verdict = Verdict::of(cause);
+    // The client repeats calls itself, so an answer that may change says nothing of the call before it.
+    if verdict.repeat || verdict.maybe_created {
+        return Error::unavailable(
+            format!("the message to topic {topic} may have been published, but no answer says so: {cause}"),
+            true,
+        );
+    }
+    let help = help(cause, topic)
+        .map(|help| format!("; {help}"))
+        .unwrap_or_default();
+    Error::rejected(format!(
+        "the message to topic {topic} was not published: {cause}{help}"
+    ))
+}
+
+/// What fixes an answer that is the same every time.
+fn help(cause: &GoogleError, topic: &str) -> Option<String> {
+    match cause.status()?.code {
+        Code::NotFound => Some(format!(
+            "is there such a topic? `Runtime::set_up_subscribers` makes it, and so does `gcloud pubsub topics create {topic}`"
+        )),
+        Code::PermissionDenied => Some(format!("the caller needs roles/pubsub.publisher on {topic}")),
+        Code::Unauthenticated => Some("the credentials were not accepted".to_owned()),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for PubSub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSub")
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}

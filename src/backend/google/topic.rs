@@ -1,0 +1,161 @@
+//! One topic: a message that is alone goes at once, those that come together go together.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use google_cloud_pubsub::client::{BasePublisher, Publisher};
+use google_cloud_pubsub::error::PublishError;
+use google_cloud_pubsub::model::Message;
+
+/// As many as Pub/Sub takes at once.
+const BATCH: u32 = 1000;
+/// The client keeps an actor for every ordering key that it ever saw, so it is replaced after this many messages.
+const ORDERED_MESSAGES: usize = 10_000;
+
+/// Publishes to one topic.
+pub(crate) struct TopicPublisher {
+    /// Sends every message as it comes.
+    single: Publisher,
+    /// Collects for one tick of tokio's clock, a millisecond: a wait, and so not for a message that is alone.
+    batching: Publisher,
+    in_flight: AtomicUsize,
+    ordered: Mutex<Ordered>,
+    client: BasePublisher,
+    topic: String,
+}
+
+/// Messages with a key: one publisher for all of a key, since two would overtake each other.
+struct Ordered {
+    publisher: Publisher,
+    /// The one before; what nobody waits for may still be on its way.
+    previous: Option<Publisher>,
+    handed_over: usize,
+    /// How many messages of a key are waited for.
+    waiting: HashMap<String, usize>,
+}
+
+impl TopicPublisher {
+    /// A publisher for the topic of this full path.
+    pub(crate) fn new(client: BasePublisher, topic: String) -> Self {
+        Self {
+            single: publisher(&client, &topic, 1),
+            batching: publisher(&client, &topic, BATCH),
+            in_flight: AtomicUsize::new(0),
+            ordered: Mutex::new(Ordered {
+                publisher: publisher(&client, &topic, BATCH),
+                previous: None,
+                handed_over: 0,
+                waiting: HashMap::new(),
+            }),
+            client,
+            topic,
+        }
+    }
+
+    /// The topic's full path.
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// Publishes a message, and gives back its id.
+    ///
+    /// The message is on its way as soon as this was polled; dropping it then stops nothing.
+    pub(crate) async fn publish(&self, message: Message) -> Result<String, PublishError> {
+        if !message.ordering_key.is_empty() {
+            return self.publish_ordered(message).await;
+        }
+        let alone = self.in_flight.fetch_add(1, Ordering::Relaxed) == 0;
+        let _leave = OnDrop(|| {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        });
+        let publisher = if alone { &self.single } else { &self.batching };
+        publisher.publish(message).await
+    }
+
+    async fn publish_ordered(&self, message: Message) -> Result<String, PublishError> {
+        let key = message.ordering_key.clone();
+        let (publisher, alone) = self.enter(&key);
+        let _leave = OnDrop(|| self.leave(&key));
+        // The client pauses a key whose message failed. That may reach it after we resumed the key: then it refuses
+        // the next message, which nobody's failure concerns where no other of its key is waited for.
+        let again = alone.then(|| message.clone());
+        let mut result = publisher.publish(message).await;
+        if let (Err(PublishError::OrderingKeyPaused), Some(message)) = (&result, again) {
+            publisher.resume_publish(&key);
+            result = publisher.publish(message).await;
+        }
+        if result.is_err() {
+            publisher.resume_publish(&key);
+        }
+        result
+    }
+
+    fn enter(&self, key: &str) -> (Publisher, bool) {
+        let mut ordered = self.ordered();
+        if ordered.waiting.is_empty() && ordered.handed_over >= ORDERED_MESSAGES {
+            let next = publisher(&self.client, &self.topic, BATCH);
+            ordered.previous = Some(mem::replace(&mut ordered.publisher, next));
+            ordered.handed_over = 0;
+        }
+        ordered.handed_over += 1;
+        let waiting = ordered.waiting.entry(key.to_owned()).or_default();
+        *waiting += 1;
+        let alone = *waiting == 1;
+        (ordered.publisher.clone(), alone)
+    }
+
+    fn leave(&self, key: &str) {
+        let mut ordered = self.ordered();
+        if let Some(waiting) = ordered.waiting.get_mut(key) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                ordered.waiting.remove(key);
+            }
+        }
+    }
+
+    fn ordered(&self) -> MutexGuard<'_, Ordered> {
+        self.ordered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until everything that was handed over is published, or has failed.
+    pub(crate) async fn flush(&self) {
+        let mut publishers = vec![self.single.clone(), self.batching.clone()];
+        {
+            let ordered = self.ordered();
+            publishers.push(ordered.publisher.clone());
+            publishers.extend(ordered.previous.clone());
+        }
+        join_all(publishers.iter().map(Publisher::flush)).await;
+    }
+}
+
+fn publisher(client: &BasePublisher, topic: &str, batch: u32) -> Publisher {
+    client
+        .publisher(topic)
+        .set_message_count_threshold(batch)
+        .set_delay_threshold(Duration::ZERO)
+        .build()
+}
+
+impl fmt::Debug for TopicPublisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicPublisher")
+            .field("topic", &self.topic)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Does something at the end, also where the future around it is dropped.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

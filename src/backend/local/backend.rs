@@ -1,0 +1,96 @@
+//! The backend of a runtime with a local engine.
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use google_cloud_gax::error::rpc::Code;
+use google_cloud_tasks_v2::model::Queue;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+use crate::backend::google::GoogleBackend;
+use crate::backend::local::pubsub::PubSub;
+use crate::backend::{Backend, BackendFuture};
+use crate::envelope::Envelope;
+use crate::error::Error;
+use crate::publication::Publication;
+use crate::runtime::Runtime;
+
+/// Creates tasks in the local engine, and the queues that they go to; publishes to the subscriptions of the runtime.
+pub(crate) struct LocalBackend {
+    google: GoogleBackend,
+    queues: Mutex<HashSet<String>>,
+    /// `None` where the settings name a Pub/Sub emulator, which messages go to instead.
+    pubsub: Option<Arc<PubSub>>,
+    /// The engine's own tokio, whose end is the end of everything that runs there.
+    engine: Handle,
+}
+
+impl LocalBackend {
+    pub(crate) fn new(google: GoogleBackend, pubsub: Option<Arc<PubSub>>, engine: Handle) -> Self {
+        Self {
+            google,
+            queues: Mutex::default(),
+            pubsub,
+            engine,
+        }
+    }
+
+    async fn make_queue(&self, queue: &str) -> Result<(), Error> {
+        let mut made = self.queues.lock().await;
+        if made.contains(queue) {
+            return Ok(());
+        }
+        let target = &self.google.target;
+        let created = self
+            .google
+            .client
+            .create_queue()
+            .set_parent(target.location())
+            .set_queue(Queue::new().set_name(target.queue(queue)))
+            .send()
+            .await;
+        match created {
+            Err(error)
+                if error
+                    .status()
+                    .is_none_or(|status| status.code != Code::AlreadyExists) =>
+            {
+                Err(Error::unavailable(format!("the queue {queue} was not made"), false).with_source(error))
+            }
+            _ => {
+                made.insert(queue.to_owned());
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Backend for LocalBackend {
+    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+        Box::pin(async move {
+            self.make_queue(envelope.queue()).await?;
+            self.google.create(envelope).await
+        })
+    }
+
+    fn publish<'a>(&'a self, runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+        let Some(pubsub) = &self.pubsub else {
+            return self.google.publish(runtime, publication);
+        };
+        let pubsub = Arc::clone(pubsub);
+        let published = self
+            .engine
+            .spawn(async move { pubsub.publish(&publication).await });
+        Box::pin(async move {
+            published
+                .await
+                .unwrap_or_else(|_| Err(Error::unavailable("the local engine has stopped", true)))
+        })
+    }
+
+    fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.google.flush()
+    }
+}

@@ -1,0 +1,96 @@
+//! The API of the emulator, as far as messages need it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::error::BoxError;
+
+/// A client of HTTP without TLS, for calls of this machine's own.
+pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
+
+const MAX_ERROR_BYTES: usize = 4096;
+
+/// Calls the emulator from the engine's own tokio, so that no connection outlives it or depends on another one.
+///
+/// Google's client is not used for this: its connections live where they were first used, which may be a test's tokio.
+pub(crate) struct Emulator {
+    pub(crate) http: HttpClient,
+    pub(crate) url: String,
+    /// Whom tokens are signed as, and for whom.
+    pub(crate) account: String,
+    pub(crate) audience: String,
+}
+
+impl Emulator {
+    /// Makes a queue that repeats without end; one that there is already is left as it is.
+    pub(crate) async fn create_queue(
+        &self,
+        location: &str,
+        queue: &str,
+        (min_backoff, max_backoff): (Duration, Duration),
+    ) -> Result<(), BoxError> {
+        let body = json!({
+            "name": format!("{location}/queues/{queue}"),
+            "retryConfig": {
+                "maxAttempts": -1,
+                "minBackoff": seconds(min_backoff),
+                "maxBackoff": seconds(max_backoff),
+                "maxDoublings": 16,
+            },
+        });
+        match self.post(&format!("{location}/queues"), &body).await? {
+            StatusCode::CONFLICT | StatusCode::OK => Ok(()),
+            status => Err(format!("the emulator answered {status}").into()),
+        }
+    }
+
+    /// Makes a task that calls `url` with a signed token until the answer is a success.
+    pub(crate) async fn create_task(
+        &self,
+        queue: &str,
+        url: &str,
+        deadline: Duration,
+    ) -> Result<(), BoxError> {
+        let body = json!({
+            "task": {
+                "httpRequest": {
+                    "url": url,
+                    "httpMethod": "POST",
+                    "oidcToken": {"serviceAccountEmail": self.account, "audience": self.audience},
+                },
+                "dispatchDeadline": seconds(deadline),
+            },
+        });
+        match self.post(&format!("{queue}/tasks"), &body).await? {
+            StatusCode::OK => Ok(()),
+            status => Err(format!("the emulator answered {status}").into()),
+        }
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<StatusCode, BoxError> {
+        let request = Request::post(format!("{}/v2/{path}", self.url))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body.to_string()))?;
+        let response = self.http.request(request).await?;
+        let status = response.status();
+        if !status.is_success() {
+            let text = Limited::new(response.into_body(), MAX_ERROR_BYTES)
+                .collect()
+                .await;
+            let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            tracing::debug!(%status, answer = %String::from_utf8_lossy(&text), path, "refused by the emulator");
+        }
+        Ok(status)
+    }
+}
+
+/// A duration in the JSON of Google's APIs.
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs_f64())
+}

@@ -1,0 +1,15 @@
+//! A Cloud Tasks and a Pub/Sub of our own, in this process: the Cloud Tasks emulator on a thread with its own tokio, called
+//! through the same client as Google; and on top of it the delivery of messages to the subscriptions of the runtime.
+//!
+//! A message that is published becomes one task of the emulator for every subscription that wants it. The emulator has the
+//! schedule, the backoff and the key that signs tokens; it calls the relay, which pushes as Pub/Sub would.
+
+mod backend;
+mod emulator;
+mod engine;
+mod outstanding;
+mod pubsub;
+mod queue;
+mod relay;
+
+pub use engine::LocalEngine;

@@ -1,0 +1,51 @@
+//! The relay: a server on loopback that the emulator calls for every delivery of a message.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Empty;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use crate::backend::local::pubsub::PubSub;
+
+/// Serves until it is dropped; its connections end with the tokio that they run on.
+pub(crate) async fn serve(listener: TcpListener, pubsub: Arc<PubSub>) -> Infallible {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Most often too many open files, which passes.
+                tracing::error!(%error, "the relay accepts no connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let pubsub = Arc::clone(&pubsub);
+        let service = service_fn(move |request| answer(Arc::clone(&pubsub), request));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to the relay broke");
+            }
+        });
+    }
+}
+
+/// A success ends the task of the emulator; anything else makes it call again after a pause.
+async fn answer<B>(
+    pubsub: Arc<PubSub>,
+    mut request: Request<B>,
+) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let token = request.headers_mut().remove(header::AUTHORIZATION);
+    let mut response = Response::new(Empty::new());
+    if !pubsub.deliver(request.uri().path(), token).await {
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    Ok(response)
+}

@@ -1,0 +1,354 @@
+//! What publishers' `asap()`, `later(..)`, `until(..)` and `sync()` return: awaited builders.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use tracing::Instrument;
+
+use crate::carry;
+use crate::enqueue::{Enqueue, When, encode_error};
+use crate::envelope::Enqueued;
+use crate::error::Error;
+use crate::publication::{Attributes, Publication};
+use crate::registry::Registration;
+use crate::runtime::Runtime;
+use crate::scope::Scope;
+use crate::topic::Topic;
+
+/// A message whose content is encoded already, with everything that belongs to it.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    registration: Registration,
+    content: Box<RawValue>,
+    topic: Topic,
+    /// Whether the topic was worked out for this message, and so must travel with it.
+    own_topic: bool,
+    attributes: Attributes,
+    ordering_key: Option<String>,
+}
+
+/// The body of a publisher's task.
+#[derive(Serialize)]
+struct Body<'a> {
+    message: &'a RawValue,
+    attributes: Option<&'a Attributes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordering_key: Option<&'a str>,
+}
+
+/// The same body on its way in.
+#[derive(Deserialize)]
+pub(crate) struct PublisherBody {
+    pub(crate) message: Box<RawValue>,
+    pub(crate) attributes: Option<Attributes>,
+    pub(crate) topic_name: Option<String>,
+    pub(crate) ordering_key: Option<String>,
+}
+
+impl Draft {
+    pub(crate) fn new<T: Serialize>(
+        registration: Registration,
+        content: &T,
+        topic: Topic,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            registration,
+            content: to_raw_value(content).map_err(|error| encode_error(registration.name, error))?,
+            topic,
+            own_topic: false,
+            attributes: Attributes::new(),
+            ordering_key: None,
+        })
+    }
+
+    /// The topic is this message's own: it travels with the message, since the model may have changed by then.
+    pub(crate) fn with_own_topic(mut self) -> Self {
+        self.own_topic = true;
+        self
+    }
+
+    pub(crate) fn with_attributes(mut self, attributes: Attributes) -> Self {
+        self.attributes.extend(attributes);
+        self
+    }
+
+    fn publication(&self, scope: &Scope) -> Result<Publication, Error> {
+        publication(
+            scope,
+            self.topic.name(scope.runtime.config()),
+            Bytes::copy_from_slice(self.content.get().as_bytes()),
+            self.attributes.clone(),
+            self.ordering_key.clone(),
+        )
+    }
+
+    fn body(&self, scope: &Scope) -> Result<Bytes, Error> {
+        // What Pub/Sub would refuse is refused now, and not when the task runs.
+        let publication = self.publication(scope)?;
+        let body = Body {
+            message: &self.content,
+            attributes: (!self.attributes.is_empty()).then_some(&self.attributes),
+            topic_name: self.own_topic.then_some(publication.topic()),
+            ordering_key: self.ordering_key.as_deref(),
+        };
+        serde_json::to_vec(&body)
+            .map(Bytes::from)
+            .map_err(|error| encode_error(self.registration.name, error))
+    }
+
+    /// Publishes the message from this process.
+    pub(crate) async fn publish(&self, scope: &Scope) -> Result<String, Error> {
+        let publication = self.publication(scope)?;
+        scope.runtime.publish(publication).await
+    }
+}
+
+/// A message with the headers of a scope, checked against the service's limits.
+pub(crate) fn publication(
+    scope: &Scope,
+    topic: String,
+    data: Bytes,
+    attributes: Attributes,
+    ordering_key: Option<String>,
+) -> Result<Publication, Error> {
+    let mut publication = Publication {
+        topic,
+        data,
+        attributes,
+        ordering_key,
+    };
+    if let Some(headers) = &scope.headers {
+        carry::write(
+            &mut publication,
+            headers,
+            &scope.runtime.config().propagated_headers_key,
+        );
+    }
+    publication.check()?;
+    Ok(publication)
+}
+
+impl Runtime {
+    /// Hands a message to the backend, and gives back its id.
+    pub(crate) async fn publish(&self, publication: Publication) -> Result<String, Error> {
+        let span = tracing::info_span!("publish", topic = publication.topic(), id = tracing::field::Empty);
+        let publish = async {
+            let result = self.inner().backend.publish(self, publication).await;
+            match &result {
+                Ok(id) => {
+                    tracing::Span::current().record("id", id.as_str());
+                    tracing::debug!("published");
+                }
+                Err(error) => tracing::warn!(%error, "not published"),
+            }
+            result
+        };
+        publish.instrument(span).await
+    }
+}
+
+/// A message that is about to be published by a task of its own; nothing happens until this is awaited.
+///
+/// The publish itself is made by the task, when it comes back to this service: a Pub/Sub that is out of reach delays the
+/// message and loses nothing.
+///
+/// ```standalone_crate
+/// use cloud_tasks::{PublisherTask, Runtime, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct UserAction { user_id: u64 }
+///
+/// #[task(topic = "user-actions")]
+/// impl PublisherTask for UserAction {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// UserAction { user_id: 7 }.asap().attribute("priority", "high").ordering_key("user-7").on(&runtime).await?;
+/// assert_eq!(
+///     recorder.envelopes()[0].body(),
+///     br#"{"message":{"user_id":7},"attributes":{"priority":"high"},"ordering_key":"user-7"}"#,
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is published until this is awaited"]
+pub struct Publish {
+    draft: Result<Draft, Error>,
+    enqueue: Enqueue,
+}
+
+impl Publish {
+    pub(crate) fn new(registration: Registration, draft: Result<Draft, Error>) -> Self {
+        Self {
+            draft,
+            enqueue: Enqueue::of_body(registration, Ok(Bytes::new())),
+        }
+    }
+
+    pub(crate) fn at(mut self, when: When) -> Self {
+        self.enqueue = self.enqueue.at(when);
+        self
+    }
+
+    pub(crate) fn before(mut self, deadline: When) -> Self {
+        self.enqueue = self.enqueue.before(deadline);
+        self
+    }
+
+    /// Adds an attribute; the last one of a key stays.
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        add_attribute(&mut self.draft, key.into(), value.into());
+        self
+    }
+
+    /// Adds attributes; the last one of a key stays.
+    pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (key, value) in attributes {
+            add_attribute(&mut self.draft, key, value);
+        }
+        self
+    }
+
+    /// Sets the key within which messages are ordered, for subscriptions that order.
+    pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
+        set_ordering_key(&mut self.draft, key.into());
+        self
+    }
+
+    /// Sends the task to this queue, instead of the publisher's own or the default one.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.enqueue = self.enqueue.queue(queue);
+        self
+    }
+
+    /// Gives the task an id in its queue; see [`Enqueue::task_id`].
+    pub fn task_id(mut self, id: impl Into<String>) -> Self {
+        self.enqueue = self.enqueue.task_id(id);
+        self
+    }
+
+    /// Adds a header to the request that the task comes back as; see [`Enqueue::header`].
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.enqueue = self.enqueue.header(name, value);
+        self
+    }
+
+    /// Sets how long one attempt to publish may take; see [`Enqueue::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.enqueue = self.enqueue.timeout(timeout);
+        self
+    }
+
+    /// Uses this runtime, whichever is in scope or installed.
+    pub fn on(mut self, runtime: &Runtime) -> Self {
+        self.enqueue = self.enqueue.on(runtime);
+        self
+    }
+
+    async fn send(self) -> Result<Enqueued, Error> {
+        let scope = self.enqueue.scope()?;
+        let body = self.draft?.body(&scope)?;
+        self.enqueue.with_body(body).send().await
+    }
+}
+
+impl IntoFuture for Publish {
+    type Output = Result<Enqueued, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish")
+            .field("enqueue", &self.enqueue)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message that is about to be published from this process; nothing happens until this is awaited.
+///
+/// Gives back the message's id.
+#[must_use = "nothing is published until this is awaited"]
+pub struct PublishNow {
+    draft: Result<Draft, Error>,
+    runtime: Option<Runtime>,
+}
+
+impl PublishNow {
+    pub(crate) fn new(draft: Result<Draft, Error>) -> Self {
+        Self { draft, runtime: None }
+    }
+
+    /// Adds an attribute; the last one of a key stays.
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        add_attribute(&mut self.draft, key.into(), value.into());
+        self
+    }
+
+    /// Adds attributes; the last one of a key stays.
+    pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (key, value) in attributes {
+            add_attribute(&mut self.draft, key, value);
+        }
+        self
+    }
+
+    /// Sets the key within which messages are ordered, for subscriptions that order.
+    pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
+        set_ordering_key(&mut self.draft, key.into());
+        self
+    }
+
+    /// Uses this runtime, whichever is in scope or installed.
+    pub fn on(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+
+    async fn send(self) -> Result<String, Error> {
+        let scope = match &self.runtime {
+            Some(runtime) => Scope::of(runtime),
+            None => Scope::current()?,
+        };
+        self.draft?.publish(&scope).await
+    }
+}
+
+impl IntoFuture for PublishNow {
+    type Output = Result<String, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for PublishNow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishNow").finish_non_exhaustive()
+    }
+}
+
+fn add_attribute(draft: &mut Result<Draft, Error>, key: String, value: String) {
+    if let Ok(draft) = draft {
+        draft.attributes.insert(key, value);
+    }
+}
+
+fn set_ordering_key(draft: &mut Result<Draft, Error>, key: String) {
+    if let Ok(draft) = draft {
+        draft.ordering_key = Some(key).filter(|key| !key.is_empty());
+    }
+}
