@@ -19,7 +19,7 @@ use crate::names;
 use crate::registry::{self, Registration, Registry};
 use crate::runtime::{Inner, Runtime};
 use crate::state::States;
-use crate::task::Task;
+use crate::task::Registered;
 
 /// Cloud Tasks sends at most 1 MiB, headers and all.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -190,8 +190,8 @@ impl<M> RuntimeBuilder<M> {
         self
     }
 
-    /// Registers a task by hand, which also makes the linker keep its crate; harmless where `#[task]` did it already.
-    pub fn register<T: Task>(mut self) -> Self {
+    /// Registers a task, a publisher or a subscriber by hand, which also makes the linker keep its crate; harmless where `#[task]` did it already.
+    pub fn register<T: Registered>(mut self) -> Self {
         self.parts.registered.push(T::REGISTRATION);
         self
     }

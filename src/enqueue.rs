@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tracing::Instrument;
 
+use crate::commit::{Outgoing, Transactional};
 use crate::context::Context;
 use crate::envelope::{Enqueued, Envelope};
 use crate::error::{Error, ErrorKind};
@@ -197,8 +198,8 @@ impl Enqueue {
 
     /// Adds a header to the request that the task comes back as; it wins over a propagated one.
     ///
-    /// Refused are those that Cloud Tasks sets or drops: `Authorization`, `Host`, `Content-Length`, `User-Agent` and all
-    /// that start with `X-CloudTasks-`, `X-Google-` or `X-AppEngine-`.
+    /// Refused are those that Cloud Tasks sets or drops: `Authorization`, `Host`, `User-Agent` and the like, all that start
+    /// with `X-CloudTasks-`, `X-Google` or `X-AppEngine`, and one that is empty or has more than 8188 bytes.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         match own_header(name.as_ref(), value.as_ref()) {
             Ok((name, value)) => {
@@ -227,6 +228,26 @@ impl Enqueue {
         self
     }
 
+    /// Enqueues the task once a transaction has committed, and not at all if it does not.
+    ///
+    /// `tx` is a [`CommitHooks`](crate::CommitHooks), or a transaction that has one. The runtime, the propagated headers and
+    /// the time are settled now. A task without an [id](Self::task_id) gets one, so that it can be sent again safely.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the arguments or an option. `tx` is as it was.
+    pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        let scope = self.scope()?;
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        let mut parts = self.parts;
+        parts.id.get_or_insert_with(names::random_task_id);
+        let envelope = parts.into_envelope(&scope)?;
+        tx.commit_hooks().add(scope, Outgoing::Task(Box::new(envelope)));
+        Ok(())
+    }
+
     pub(crate) async fn send(self) -> Result<Enqueued, Error> {
         let scope = self.scope()?;
         match self.mistake {
@@ -240,36 +261,17 @@ impl Parts {
     /// Enqueues the task with the runtime and the headers of a scope.
     pub(crate) async fn send(self, scope: &Scope) -> Result<Enqueued, Error> {
         let envelope = self.into_envelope(scope)?;
-        let span = tracing::info_span!(
-            "enqueue",
-            task = envelope.task(),
-            queue = envelope.queue(),
-            id = tracing::field::Empty,
-        );
-        let runtime = &scope.runtime;
-        let enqueue = async {
-            let result = runtime.inner().backend.enqueue(runtime, envelope).await;
-            match &result {
-                Ok(enqueued) => {
-                    tracing::Span::current().record("id", enqueued.id());
-                    tracing::debug!(duplicate = enqueued.duplicate(), "enqueued");
-                }
-                Err(error) => tracing::warn!(%error, "not enqueued"),
-            }
-            result
-        };
-        enqueue.instrument(span).await
+        scope.runtime.enqueue(envelope).await
     }
 
     fn into_envelope(self, scope: &Scope) -> Result<Envelope, Error> {
         let config = scope.runtime.config();
         let name = self.registration.name;
-        let mut headers = self.headers;
-        for (name, value) in scope.headers.iter().flat_map(|headers| headers.iter()) {
-            if !headers.contains_key(name) {
-                headers.append(name.clone(), value.clone());
-            }
+        let mut headers = scope.headers.as_deref().cloned().unwrap_or_default();
+        for own in self.headers.keys() {
+            headers.remove(own);
         }
+        headers.extend(self.headers);
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -295,6 +297,30 @@ impl Parts {
         };
         limits::check(&envelope, config, now)?;
         Ok(envelope)
+    }
+}
+
+impl Runtime {
+    /// Hands a task to the backend, and gives back its receipt.
+    pub(crate) async fn enqueue(&self, envelope: Envelope) -> Result<Enqueued, Error> {
+        let span = tracing::info_span!(
+            "enqueue",
+            task = envelope.task(),
+            queue = envelope.queue(),
+            id = tracing::field::Empty,
+        );
+        let enqueue = async {
+            let result = self.inner().backend.enqueue(self, envelope).await;
+            match &result {
+                Ok(enqueued) => {
+                    tracing::Span::current().record("id", enqueued.id());
+                    tracing::debug!(duplicate = enqueued.duplicate(), "enqueued");
+                }
+                Err(error) => tracing::warn!(%error, "not enqueued"),
+            }
+            result
+        };
+        enqueue.instrument(span).await
     }
 }
 
@@ -326,28 +352,53 @@ impl Schedule {
     }
 }
 
+/// Headers that Cloud Tasks drops, or sets itself.
+/// Source: `google.cloud.tasks.v2.HttpRequest.headers` in Google's protos; the local engine, which was recorded from the
+/// service, knows more of them.
+const TAKEN: &[&str] = &[
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "from",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+];
+const TAKEN_PREFIXES: &[&str] = &["x-cloudtasks-", "x-google", "x-appengine"];
+/// `name: value` and its line break stay within 8 KiB.
+const MAX_HEADER_BYTES: usize = 8188;
+
 /// A header of the caller's, unless Cloud Tasks would drop or replace it.
-/// Source: `google.cloud.tasks.v2.HttpRequest.headers` in Google's protos.
 fn own_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let parsed: HeaderName = name
         .parse()
         .map_err(|_| format!("{name:?} is no name of a header"))?;
     let lower = parsed.as_str();
-    let taken = ["host", "content-length", "user-agent", "authorization"].contains(&lower)
-        || ["x-cloudtasks-", "x-google-", "x-appengine-"]
-            .iter()
-            .any(|prefix| lower.starts_with(prefix));
-    if taken {
+    if TAKEN.contains(&lower) || TAKEN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
         return Err(format!(
             "the header {name:?} cannot be set: Cloud Tasks sets it or drops it"
         ));
     }
-    if !value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b)) {
-        return Err(format!("the value of the header {name:?} is not printable ASCII"));
+    if lower.len() + value.len() > MAX_HEADER_BYTES {
+        return Err(format!(
+            "the header {name:?} has {} bytes with its value; Cloud Tasks drops one of more than {MAX_HEADER_BYTES}",
+            lower.len() + value.len()
+        ));
     }
-    let value = HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of the header {name:?} is not printable ASCII"))?;
-    Ok((parsed, value))
+    let printable = value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
+    HeaderValue::from_str(value)
+        .ok()
+        .filter(|_| printable && !value.is_empty())
+        .map(|value| (parsed, value))
+        .ok_or_else(|| format!("the value of the header {name:?} is empty, or not printable ASCII"))
 }
 
 impl IntoFuture for Enqueue {

@@ -51,6 +51,7 @@
 mod backend;
 mod builder;
 mod carry;
+mod commit;
 mod config;
 mod context;
 mod enqueue;
@@ -78,6 +79,9 @@ mod scope;
 mod service;
 #[cfg(feature = "google")]
 mod setup;
+#[cfg(feature = "sqlx")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlx")))]
+pub mod sqlx;
 mod state;
 mod subscriber;
 mod subscription;
@@ -97,6 +101,7 @@ pub use backend::{Backend, BackendFuture};
 pub use builder::Embedded;
 pub use builder::{Configured, InProcess, Recorded, RuntimeBuilder};
 pub use cloud_tasks_macros::{Model, task};
+pub use commit::{CommitHooks, Transactional, UnsentError};
 pub use config::{Config, RetrySettings};
 pub use context::Context;
 pub use enqueue::{Enqueue, SyncRun, When};

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::commit::Transactional;
 use crate::enqueue::When;
 use crate::error::Error;
 use crate::event::Event;
@@ -152,6 +153,24 @@ impl Prepared {
     /// Publishes the event now, from this process; gives back the message's id.
     pub fn sync(self) -> PublishNow {
         PublishNow::new(self.draft)
+    }
+
+    /// Enqueues a task that publishes the event, once a transaction has committed; see [`Publish::on_commit`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the event. `tx` is as it was.
+    pub fn asap_on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        self.asap().on_commit(tx)
+    }
+
+    /// Publishes the event from this process, once a transaction has committed; see [`PublishNow::on_commit`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the event. `tx` is as it was.
+    pub fn sync_on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        self.sync().on_commit(tx)
     }
 }
 

@@ -55,13 +55,20 @@ pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
     let id = match name.strip_prefix("projects/") {
         Some(path) => {
             let mut parts = path.split('/');
+            let collection = if kind.ends_with("topic") {
+                "topics"
+            } else {
+                "subscriptions"
+            };
             match (parts.next(), parts.next(), parts.next(), parts.next()) {
-                (Some(project), Some("topics" | "subscriptions"), Some(id), None) if !project.is_empty() => {
+                (Some(project), Some(found), Some(id), None)
+                    if found == collection && !project.is_empty() =>
+                {
                     id
                 }
                 _ => {
                     return Some(format!(
-                        "the {kind} {name:?} is not accepted: a full path is projects/P/topics/T"
+                        "the {kind} {name:?} is not accepted: a full path is projects/PROJECT/{collection}/NAME"
                     ));
                 }
             }
@@ -80,6 +87,15 @@ pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
              beginning with goog"
         )
     })
+}
+
+/// The full path of a topic or a subscription, given its name or that path.
+pub(crate) fn pubsub_path<'a>(project: &str, collection: &str, name: &'a str) -> Cow<'a, str> {
+    if name.starts_with("projects/") {
+        name.into()
+    } else {
+        format!("projects/{project}/{collection}/{name}").into()
+    }
 }
 
 /// An id that no other task has; random, since ids that follow one another slow a queue down.

@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tracing::Instrument;
 
 use crate::carry;
+use crate::commit::{Outgoing, Transactional};
 use crate::enqueue::{Enqueue, When, encode_error};
 use crate::envelope::Enqueued;
 use crate::error::Error;
@@ -253,6 +254,17 @@ impl Publish {
         self
     }
 
+    /// Enqueues the task once a transaction has committed, and not at all if it does not; see [`Enqueue::on_commit`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the message or an option. `tx` is as it was.
+    pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        let scope = self.enqueue.scope()?;
+        let body = self.draft?.body(&scope)?;
+        self.enqueue.with_body(body).on_commit(tx)
+    }
+
     async fn send(self) -> Result<Enqueued, Error> {
         let scope = self.enqueue.scope()?;
         let body = self.draft?.body(&scope)?;
@@ -317,11 +329,30 @@ impl PublishNow {
         self
     }
 
+    /// Publishes the message from this process once a transaction has committed, and not at all if it does not.
+    ///
+    /// `tx` is a [`CommitHooks`](crate::CommitHooks), or a transaction that has one. The runtime and the propagated headers
+    /// are settled now. A message has no id of its own: one that is sent again after an unclear answer may arrive twice.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        let scope = self.scope()?;
+        let publication = self.draft?.publication(&scope)?;
+        tx.commit_hooks().add(scope, Outgoing::Message(publication));
+        Ok(())
+    }
+
+    fn scope(&self) -> Result<Scope, Error> {
+        match &self.runtime {
+            Some(runtime) => Ok(Scope::of(runtime)),
+            None => Scope::current(),
+        }
+    }
+
     async fn send(self) -> Result<String, Error> {
-        let scope = match &self.runtime {
-            Some(runtime) => Scope::of(runtime),
-            None => Scope::current()?,
-        };
+        let scope = self.scope()?;
         self.draft?.publish(&scope).await
     }
 }

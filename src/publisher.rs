@@ -7,7 +7,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::commit::Transactional;
 use crate::enqueue::When;
+use crate::error::Error;
 use crate::event::Event;
 use crate::json;
 use crate::metadata::TaskMetadata;
@@ -73,9 +75,27 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
     fn sync(self) -> PublishNow {
         PublishNow::new(draft(&self))
     }
+
+    /// Enqueues a task that publishes the message, once a transaction has committed; see [`Publish::on_commit`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    fn asap_on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        self.asap().on_commit(tx)
+    }
+
+    /// Publishes the message from this process, once a transaction has committed; see [`PublishNow::on_commit`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    fn sync_on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        self.sync().on_commit(tx)
+    }
 }
 
-fn draft<T: PublisherTask>(event: &T) -> Result<Draft, crate::error::Error> {
+fn draft<T: PublisherTask>(event: &T) -> Result<Draft, Error> {
     Draft::new(T::REGISTRATION, event, T::topic())
 }
 
@@ -87,6 +107,10 @@ impl Registration {
 }
 
 /// Binds the handler of any event's publishing task.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a `Registration` binds what may lack its state"
+)]
 pub(crate) fn bind<T: Event + DeserializeOwned + Send + 'static>(
     _states: &States,
 ) -> Result<Bound, Vec<&'static str>> {
@@ -127,6 +151,6 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
     }
 }
 
-fn failed(error: crate::error::Error) -> Failure {
+fn failed(error: Error) -> Failure {
     Failure::Task(TaskError::from(error))
 }

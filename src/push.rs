@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -179,7 +179,7 @@ fn time(text: Option<&str>) -> Option<SystemTime> {
 
 /// A header that the request has of itself; in an unwrapped push all others are attributes of the message.
 fn is_of_the_request(name: &str) -> bool {
-    const OWN: &[header::HeaderName] = &[
+    const OWN: &[HeaderName] = &[
         header::ACCEPT,
         header::ACCEPT_ENCODING,
         header::AUTHORIZATION,
@@ -207,8 +207,11 @@ fn is_of_the_request(name: &str) -> bool {
         .any(|prefix| name.starts_with(prefix))
 }
 
-/// The body of the task that a subscriber forwards a message to: content and attributes, as the original has it, and
-/// what else there is to say of the message.
+/// The header of a forwarded task that holds what there is to say of the message beside content and attributes.
+const MESSAGE: HeaderName = HeaderName::from_static("x-cloud-tasks-message");
+
+/// The body of the task that a subscriber forwards a message to: content and attributes alone, since the original calls
+/// the subscriber with every member as an argument.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Forwarded {
@@ -218,8 +221,14 @@ struct Forwarded {
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
     attributes: Option<Attributes>,
+}
+
+/// What else there is to say of a forwarded message, form-encoded in the header [`MESSAGE`].
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct ForwardedMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
-    message_id: Option<String>,
+    id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     publish_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,20 +245,32 @@ impl Push {
             data: content.is_none().then(|| STANDARD.encode(&self.data)),
             content,
             attributes: Some(self.attributes.clone()),
-            message_id: Some(self.id.clone()).filter(|id| !id.is_empty()),
+        };
+        // Strings and checked JSON always serialize.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The header of the task that this message is forwarded to.
+    pub(crate) fn to_forwarded_header(&self) -> (HeaderName, String) {
+        let message = ForwardedMessage {
+            id: Some(self.id.clone()).filter(|id| !id.is_empty()),
             publish_time: self
                 .publish_time
                 .map(|time| humantime::format_rfc3339_millis(time).to_string()),
             ordering_key: self.ordering_key.clone(),
             subscription: Some(self.subscription.clone()).filter(|name| !name.is_empty()),
         };
-        // Strings and checked JSON always serialize.
-        serde_json::to_vec(&body).unwrap_or_default()
+        // Strings always encode.
+        (MESSAGE, serde_urlencoded::to_string(message).unwrap_or_default())
     }
 
-    /// Reads the body of a task that a message was forwarded to.
-    pub(crate) fn read_forwarded(body: &[u8]) -> Result<Self, String> {
+    /// Reads the body of a task that a message was forwarded to; one that the original forwarded has no such header.
+    pub(crate) fn read_forwarded(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
         let body: Forwarded = json::decode(body)?;
+        let message: ForwardedMessage = headers
+            .get(MESSAGE)
+            .and_then(|text| serde_urlencoded::from_bytes(text.as_bytes()).ok())
+            .unwrap_or_default();
         let data = match (body.content, body.data) {
             (Some(content), _) => content.get().as_bytes().to_vec(),
             (None, Some(data)) => decode_base64(&data).ok_or("data: it is not base64")?,
@@ -258,11 +279,11 @@ impl Push {
         Ok(Self {
             data: data.into(),
             attributes: body.attributes.unwrap_or_default(),
-            id: body.message_id.unwrap_or_default(),
-            publish_time: time(body.publish_time.as_deref()),
-            ordering_key: body.ordering_key,
+            id: message.id.unwrap_or_default(),
+            publish_time: time(message.publish_time.as_deref()),
+            ordering_key: message.ordering_key,
             delivery_attempt: None,
-            subscription: body.subscription.unwrap_or_default(),
+            subscription: message.subscription.unwrap_or_default(),
         })
     }
 }

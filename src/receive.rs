@@ -8,6 +8,7 @@ use crate::carry;
 use crate::enqueue::Enqueue;
 use crate::error::{Error, ErrorKind};
 use crate::metadata::TaskMetadata;
+use crate::names::pubsub_path;
 use crate::outcome::TaskError;
 use crate::publication::Publication;
 use crate::push::Push;
@@ -48,7 +49,10 @@ impl Runtime {
     /// Makes a task of a message; one that is delivered twice makes one task.
     async fn forward(&self, entry: &Entry, push: &Push, headers: &HeaderMap) -> Result<Vec<u8>, Failure> {
         let body = push.to_forwarded_body();
-        let mut enqueue = Enqueue::of_body(entry.registration, Ok(body.into())).on(self);
+        let (name, message) = push.to_forwarded_header();
+        let mut enqueue = Enqueue::of_body(entry.registration, Ok(body.into()))
+            .on(self)
+            .header(name, message);
         if !push.id.is_empty() {
             let name = format!("{}/{}", push.subscription, push.id);
             enqueue = enqueue.task_id(
@@ -76,9 +80,12 @@ impl Runtime {
     /// All of them run; what went wrong is told of all.
     pub(crate) async fn deliver(&self, publication: &Publication, id: &str) -> Result<(), Error> {
         let inner = self.inner();
+        let project = inner.config.project.as_deref().unwrap_or("local");
+        let topic = |name| pubsub_path(project, "topics", name);
+        let published = topic(&publication.topic);
         let mut failures = Vec::new();
         for subscription in inner.registry.subscriptions() {
-            if subscription.topic != publication.topic || !subscription.wants(&publication.attributes) {
+            if topic(&subscription.topic) != published || !subscription.wants(&publication.attributes) {
                 continue;
             }
             let Some(entry) = inner.registry.by_name(subscription.task) else {

@@ -10,15 +10,17 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::carry;
 use crate::context::Context;
 use crate::error::BoxError;
 use crate::json;
 use crate::message::Message;
 use crate::metadata::TaskMetadata;
-use crate::outcome::{TaskResult, in_subscriber};
+use crate::outcome::{TaskError, TaskResult, in_subscriber};
 use crate::publication::Attributes;
 use crate::push::Push;
 use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
+use crate::scope::Scope;
 use crate::state::States;
 use crate::subscription::SubscriptionOptions;
 use crate::task::{Registered, resolve};
@@ -173,7 +175,7 @@ impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
         Box::pin(async move {
             let push = match input {
                 Input::Push(push) => *push,
-                Input::Body(body) => Push::read_forwarded(&body).map_err(Failure::Decode)?,
+                Input::Body(body) => read_forwarded(&body, &metadata)?,
             };
             let message = Message {
                 content: T::parse(&push.data).map_err(|error| Failure::Decode(refusal(&*error)))?,
@@ -189,6 +191,15 @@ impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
             serde_json::to_vec(&output).map_err(Failure::Output)
         })
     }
+}
+
+/// The message that a task was made of; the original leaves the carried headers in its content, beside the task's own.
+fn read_forwarded(body: &[u8], metadata: &TaskMetadata) -> Result<Push, Failure> {
+    let mut push = Push::read_forwarded(metadata.headers(), body).map_err(Failure::Decode)?;
+    let scope = Scope::current().map_err(|error| Failure::Task(TaskError::from(error)))?;
+    let key = &scope.runtime.config().propagated_headers_key;
+    (push.data, _) = carry::read(push.data, &push.attributes, key, &[]);
+    Ok(push)
 }
 
 /// What `parse` is filled with.

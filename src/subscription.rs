@@ -10,6 +10,7 @@ use crate::topic::Topic;
 
 /// What a subscriber says of its subscription; what it leaves open is for the settings, and then for the service.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct SubscriptionOptions {
     pub(crate) topic: fn() -> Topic,
     pub(crate) filter: Option<&'static str>,

@@ -18,7 +18,7 @@ use crate::state::{Resolved, Resolver, States};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not registered as a task",
     label = "write `#[task]` above the `impl` block for this type",
-    note = "`#[task]` (`use cloud_tasks::task;`) registers the task and fills in its `State` and `Output`"
+    note = "`#[task]` (`use cloud_tasks::task;`) registers the type and fills in what can be read off the block"
 )]
 pub trait Registered: Sized {
     #[doc(hidden)]

@@ -16,7 +16,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use cloud_tasks::__private::Registration;
 use cloud_tasks::{
-    Config, Context, Discard, LocalEngine, Message, PublisherTask, Runtime, RuntimeBuilder, SubscriberTask,
+    Config, Context, Discard, LocalEngine, Message, PublisherTask, RetrySettings, Runtime, SubscriberTask,
     TaskResult, task,
 };
 use http_body_util::{BodyExt, Empty};
@@ -258,7 +258,7 @@ impl PublisherTask for Postcard {}
 /// Its messages are pushed to another server, where a test gives it one.
 struct PenPal;
 
-#[task(min_backoff = "1ms", max_backoff = "1ms")]
+#[task]
 impl SubscriberTask for PenPal {
     async fn run(_message: Message<Postcard>, cx: Context<Journal>) -> TaskResult {
         cx.state().write("PenPal", json!("read here"));
@@ -322,6 +322,13 @@ impl SubscriberTask for Walker {
     }
 }
 
+/// Nobody subscribes to it.
+#[derive(Serialize, Deserialize)]
+struct Echo {}
+
+#[task(topic = "echoes")]
+impl PublisherTask for Echo {}
+
 /// A service with an engine of its own.
 struct Shop {
     runtime: Runtime,
@@ -338,24 +345,27 @@ type Requests = Arc<Mutex<Vec<(String, HeaderMap)>>>;
 
 impl Shop {
     async fn open() -> Self {
-        Self::open_with(|builder| builder).await
+        Self::open_with(Config::default(), []).await
     }
 
-    async fn open_with(
-        with: impl FnOnce(RuntimeBuilder<cloud_tasks::Embedded>) -> RuntimeBuilder<cloud_tasks::Embedded>,
-    ) -> Self {
+    async fn open_with(config: Config, registrations: impl IntoIterator<Item = Registration>) -> Self {
         let (listener, endpoint) = listen().await;
-        let (changes, changed) = mpsc::unbounded_channel();
+        let (tell, changed) = mpsc::unbounded_channel();
         let journal = Journal {
             lines: Arc::default(),
-            changed: changes,
+            changed: tell,
         };
-        let config = Config::default()
+        let config = config
             .endpoint(&endpoint)
             .app_name("shop")
             .service_account("shop@local.iam.gserviceaccount.com");
-        let builder = Runtime::local().config(config).state(journal.clone());
-        let (runtime, engine) = with(builder).build().await.unwrap();
+        let (runtime, engine) = Runtime::local()
+            .config(config)
+            .state(journal.clone())
+            .register_all(registrations)
+            .build()
+            .await
+            .unwrap();
         let requests = Requests::default();
         let app = Router::new()
             .layer(runtime.layer())
@@ -464,10 +474,6 @@ async fn a_filter_lets_pass_by_what_is_not_wanted() {
 #[tokio::test]
 async fn a_message_that_nobody_subscribes_to_is_dropped() {
     let shop = Shop::open().await;
-    #[derive(Serialize, Deserialize)]
-    struct Echo {}
-    #[task(topic = "echoes")]
-    impl PublisherTask for Echo {}
 
     let id = Echo {}.sync().on(&shop.runtime).await.unwrap();
     shop.delivered().await;
@@ -561,6 +567,36 @@ async fn deliveries_are_the_subscriptions_backoff_apart_and_have_no_number_witho
     assert_eq!(shop.journal.of("Nagger"), [Value::Null, Value::Null, Value::Null]);
     assert!(
         started.elapsed() >= Duration::from_millis(400),
+        "{:?}",
+        started.elapsed()
+    );
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_push_that_outlasts_the_ack_deadline_is_cut_off_and_repeated() {
+    let mut shop = Shop::open().await;
+    let started = Instant::now();
+
+    Riddle {}.sync().on(&shop.runtime).await.unwrap();
+    for _ in 0..3 {
+        shop.next_line().await;
+    }
+
+    // The server may notice after the next delivery that the one before was given up.
+    let lines = shop.journal.of("Thinker");
+    assert_eq!(
+        lines.iter().filter(|line| **line == "started").count(),
+        2,
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines.iter().filter(|line| **line == "cut off").count(),
+        1,
+        "{lines:?}"
+    );
+    assert!(
+        started.elapsed() >= Duration::from_secs(10),
         "{:?}",
         started.elapsed()
     );
@@ -698,8 +734,11 @@ async fn pen_pal(answers: &[u16]) -> (String, Requests, Arc<Mutex<Vec<Value>>>, 
 
 /// A shop whose pen pal lives at this URL; an option is a constant, and the port of a test is none.
 async fn shop_with_pen_pal(url: String) -> Shop {
-    let registration = Registration::subscriber::<PenPal>("PenPal", "").url(url.leak());
-    Shop::open_with(|builder| builder.register_all([registration])).await
+    let registration = Registration::subscriber::<PenPal>("PenPal", "")
+        .url(url.leak())
+        .min_backoff(Duration::from_millis(1))
+        .max_backoff(Duration::from_millis(1));
+    Shop::open_with(Config::default(), [registration]).await
 }
 
 #[tokio::test]
@@ -815,5 +854,25 @@ async fn an_engine_stops_with_messages_that_wait_for_their_next_delivery() {
     Reminder { fails: 99 }.sync().on(&shop.runtime).await.unwrap();
     shop.next_line().await;
 
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn messages_go_to_the_pubsub_emulator_where_the_settings_name_one() {
+    let (listener, url) = listen().await;
+    drop(listener);
+    let config = Config::default()
+        .pubsub_emulator_host(url.strip_prefix("http://").unwrap())
+        .enqueue_retry(RetrySettings::off());
+    let shop = Shop::open_with(config, []).await;
+
+    let error = within(Order { id: 7 }.sync().on(&shop.runtime).into_future()).await;
+
+    assert!(
+        error.is_err(),
+        "nobody listens where the emulator should be: {error:?}"
+    );
+    shop.delivered().await;
+    assert_eq!(shop.journal.of("Billing").len(), 0);
     shop.close().await;
 }

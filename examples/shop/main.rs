@@ -34,7 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [] => serve().await,
         ["initialize-subscribers", "--yes"] => initialize_subscribers().await,
         ["initialize-subscribers"] => Err("it makes topics and subscriptions: say so with --yes".into()),
-        _ => Err(format!("{arguments:?} is no command; accepted: none, or initialize-subscribers --yes").into()),
+        _ => Err(
+            format!("{arguments:?} is no command; accepted: none, or initialize-subscribers --yes").into(),
+        ),
     }
 }
 
@@ -50,11 +52,18 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let config = Config::from_env()?.endpoint(&url);
     let (runtime, engine) = start(config, activity.clone()).await?;
     match &engine {
-        Some(engine) => println!("A shop with background jobs; its tasks go through a local Cloud Tasks at {}.", engine.url()),
-        None => println!("A shop with background jobs; its tasks go through the Cloud Tasks of CLOUD_TASKS_EMULATOR_HOST."),
+        Some(engine) => println!(
+            "A shop with background jobs; its tasks go through a local Cloud Tasks at {}.",
+            engine.url()
+        ),
+        None => println!(
+            "A shop with background jobs; its tasks go through the Cloud Tasks of CLOUD_TASKS_EMULATOR_HOST."
+        ),
     }
     if let Ok(host) = std::env::var("PUBSUB_EMULATOR_HOST") {
-        println!("Its events go through the Pub/Sub emulator at {host}; `initialize-subscribers --yes` makes what they need.");
+        println!(
+            "Its events go through the Pub/Sub emulator at {host}; `initialize-subscribers --yes` makes what they need."
+        );
     }
     println!("Listening on {url}. Try:");
     println!("  curl -X POST {url}/signup -d '{{\"name\": \"Ada\"}}'");
@@ -74,7 +83,10 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 }
 
 /// A runtime with a Cloud Tasks of its own, unless the environment names an emulator.
-async fn start(config: Config, activity: Activity) -> Result<(Runtime, Option<LocalEngine>), cloud_tasks::Error> {
+async fn start(
+    config: Config,
+    activity: Activity,
+) -> Result<(Runtime, Option<LocalEngine>), cloud_tasks::Error> {
     if std::env::var_os("CLOUD_TASKS_EMULATOR_HOST").is_some() {
         let runtime = Runtime::builder().config(config).state(activity).build().await?;
         return Ok((runtime, None));
@@ -86,7 +98,10 @@ async fn start(config: Config, activity: Activity) -> Result<(Runtime, Option<Lo
 /// Makes the topics and the subscriptions that the shop's events need, in the Pub/Sub emulator.
 async fn initialize_subscribers() -> Result<(), Box<dyn Error>> {
     if std::env::var_os("PUBSUB_EMULATOR_HOST").is_none() {
-        return Err("PUBSUB_EMULATOR_HOST is not set; without it the shop needs no topics and no subscriptions".into());
+        return Err(
+            "PUBSUB_EMULATOR_HOST is not set; without it the shop needs no topics and no subscriptions"
+                .into(),
+        );
     }
     let url = format!("http://127.0.0.1:{}", port()?);
     let config = Config::from_env()?.endpoint(url);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
+use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
 use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
 use google_cloud_pubsub::model::Subscription as Shape;
 use google_cloud_wkt::FieldMask;
@@ -12,6 +13,8 @@ use crate::error::Error;
 
 /// How long one call may take.
 const ATTEMPT: Duration = Duration::from_secs(30);
+/// Somebody waits for the set-up: a Pub/Sub that is out of reach shows soon.
+const ATTEMPTS: u32 = 3;
 
 /// Makes and reads topics and subscriptions.
 pub(crate) struct Admin {
@@ -24,10 +27,12 @@ impl Admin {
     pub(crate) async fn new(access: &PubSubAccess) -> Result<Self, Error> {
         let mut topics = TopicAdmin::builder()
             .with_credentials(access.credentials.clone())
-            .with_attempt_timeout(ATTEMPT);
+            .with_attempt_timeout(ATTEMPT)
+            .with_retry_policy(Aip194Strict.with_attempt_limit(ATTEMPTS));
         let mut subscriptions = SubscriptionAdmin::builder()
             .with_credentials(access.credentials.clone())
-            .with_attempt_timeout(ATTEMPT);
+            .with_attempt_timeout(ATTEMPT)
+            .with_retry_policy(Aip194Strict.with_attempt_limit(ATTEMPTS));
         if let Some(url) = &access.endpoint {
             topics = topics.with_endpoint(url);
             subscriptions = subscriptions.with_endpoint(url);

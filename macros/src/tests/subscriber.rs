@@ -309,3 +309,20 @@ fn an_option_of_another_trait_is_named_with_those_that_take_it() {
         ]
     );
 }
+
+#[test]
+fn a_signature_that_is_being_typed_is_not_called_missing() {
+    let item = quote! {
+        impl SubscriberTask for Half {
+            async fn run(message: Message<UserAction, cx: Context) -> TaskResult<String> { }
+        }
+    };
+    let text = expanded(quote!(), item.clone());
+
+    assert!(text.contains("panic ! ()") && text.contains("fn parse"), "{text}");
+    let said = messages(quote!(), item);
+    assert!(
+        matches!(said.as_slice(), [message] if !message.contains("missing")),
+        "{said:?}"
+    );
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use google_cloud_auth::credentials::{Credentials, anonymous};
 
 use crate::config::Config;
+use crate::names::pubsub_path;
 
 /// What every client of Pub/Sub is made with; making it calls nobody.
 #[derive(Clone)]
@@ -40,11 +41,7 @@ impl PubSubAccess {
     }
 
     fn path(&self, collection: &str, name: &str) -> String {
-        if name.starts_with("projects/") {
-            name.to_owned()
-        } else {
-            format!("projects/{}/{collection}/{name}", self.project)
-        }
+        pubsub_path(&self.project, collection, name).into_owned()
     }
 }
 

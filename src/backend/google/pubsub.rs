@@ -26,7 +26,7 @@ pub(crate) struct PubSub {
     access: PubSubAccess,
     retry: RetrySettings,
     client: OnceCell<BasePublisher>,
-    /// By full path; a service has few.
+    /// By full path, and by the names that were given; a service has few.
     topics: Mutex<HashMap<String, Arc<TopicPublisher>>>,
 }
 
@@ -46,7 +46,7 @@ impl PubSub {
 
     /// Publishes a message, and gives back its id.
     pub(crate) async fn publish(&self, publication: Publication) -> Result<String, Error> {
-        let topic = self.topic(self.access.topic(publication.topic())).await?;
+        let topic = self.topic(publication.topic()).await?;
         let message = Message::new()
             .set_data(publication.data)
             .set_attributes(publication.attributes)
@@ -63,16 +63,19 @@ impl PubSub {
         join_all(topics.iter().map(|topic| topic.flush())).await;
     }
 
-    async fn topic(&self, path: String) -> Result<Arc<TopicPublisher>, Error> {
-        if let Some(topic) = self.topics().get(&path) {
+    async fn topic(&self, name: &str) -> Result<Arc<TopicPublisher>, Error> {
+        if let Some(topic) = self.topics().get(name) {
             return Ok(Arc::clone(topic));
         }
+        let path = self.access.topic(name);
         let client = self.client.get_or_try_init(|| self.connect()).await?;
         let mut topics = self.topics();
-        let topic = topics
+        let made = topics
             .entry(path)
             .or_insert_with_key(|path| Arc::new(TopicPublisher::new(client.clone(), path.clone())));
-        Ok(Arc::clone(topic))
+        let topic = Arc::clone(made);
+        topics.insert(name.to_owned(), Arc::clone(&topic));
+        Ok(topic)
     }
 
     async fn connect(&self) -> Result<BasePublisher, Error> {

@@ -159,3 +159,53 @@ impl<F: FnMut()> Drop for OnDrop<F> {
         (self.0)();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use google_cloud_auth::credentials::anonymous;
+
+    use super::*;
+
+    async fn topic() -> TopicPublisher {
+        let client = BasePublisher::builder()
+            .with_credentials(anonymous::Builder::new().build())
+            .build()
+            .await
+            .unwrap();
+        TopicPublisher::new(client, "projects/p/topics/t".to_owned())
+    }
+
+    #[tokio::test]
+    async fn actors_of_old_keys_are_given_up_only_when_no_key_is_waited_for() {
+        let topic = topic().await;
+        topic.enter("waited for");
+        for number in 0..ORDERED_MESSAGES {
+            let key = number.to_string();
+            assert!(topic.enter(&key).1);
+            topic.leave(&key);
+        }
+        assert!(topic.ordered().previous.is_none());
+
+        topic.leave("waited for");
+        topic.enter("next");
+
+        let ordered = topic.ordered();
+        assert!(ordered.previous.is_some());
+        assert_eq!((ordered.handed_over, ordered.waiting.len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_message_is_alone_when_no_other_of_its_key_is_waited_for() {
+        let topic = topic().await;
+
+        assert!(topic.enter("a").1);
+        assert!(!topic.enter("a").1);
+        assert!(topic.enter("b").1);
+        topic.leave("a");
+        assert!(!topic.enter("a").1);
+        topic.leave("a");
+        topic.leave("a");
+
+        assert!(topic.enter("a").1);
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use crate::names::pubsub_path;
 use crate::subscription::Subscription;
 
 /// The service's own default, and the smallest that it takes.
@@ -33,13 +34,13 @@ pub(crate) struct PushQueue {
 impl PushQueue {
     pub(crate) fn new(subscription: &Subscription, project: &str) -> Self {
         let path: Vec<_> = subscription.name.split('/').collect();
-        let (project, name) = match path[..] {
-            ["projects", project, "subscriptions", name] => (project, name),
+        let (own_project, name) = match path[..] {
+            ["projects", own, "subscriptions", name] => (own, name),
             _ => (project, subscription.name.as_str()),
         };
         Self {
             topic: full_topic(&subscription.topic, project).into_owned(),
-            project: project.to_owned(),
+            project: own_project.to_owned(),
             name: name.to_owned(),
             id: queue_id(&subscription.name),
             subscription: subscription.clone(),
@@ -49,7 +50,7 @@ impl PushQueue {
 
     /// The subscription's name as pushes say it.
     pub(crate) fn full_name(&self) -> String {
-        format!("projects/{}/subscriptions/{}", self.project, self.name)
+        pubsub_path(&self.project, "subscriptions", &self.name).into_owned()
     }
 
     /// How long a push may take.
@@ -83,11 +84,7 @@ impl PushQueue {
 
 /// The full name of a topic; a short one is in this project.
 pub(crate) fn full_topic<'a>(name: &'a str, project: &str) -> Cow<'a, str> {
-    if name.starts_with("projects/") {
-        name.into()
-    } else {
-        format!("projects/{project}/topics/{name}").into()
-    }
+    pubsub_path(project, "topics", name)
 }
 
 /// A queue's id for a subscription's name, which may be longer than an id, or have what an id may not have.

@@ -63,7 +63,7 @@ impl ModelPublisherTask for OldModelEvent {
 }
 
 /// Public.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 #[deprecated]
 pub struct OldSubscriber;
 

@@ -1,0 +1,5 @@
+//! What is sent after a commit, and only then.
+
+mod hooks;
+mod sqlite;
+mod support;

@@ -1,0 +1,241 @@
+use cloud_tasks::sqlx::{CommitError, Transaction};
+use cloud_tasks::{PublisherTask, Recorder, Runtime, Task, Transactional};
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Connection, Database, Executor, Pool, Sqlite, SqliteConnection, SqlitePool};
+
+use crate::support::{SendWelcomeEmail, Shaky, action};
+
+/// A database with users, and posts whose author is looked for at the commit.
+async fn database() -> SqlitePool {
+    // Each connection to `:memory:` has a database of its own.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect("sqlite::memory:")
+        .await
+        .unwrap();
+    pool.execute(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY);
+         CREATE TABLE posts (author INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)",
+    )
+    .await
+    .unwrap();
+    pool
+}
+
+async fn insert_user(connection: &mut SqliteConnection, id: i64) {
+    sqlx::query("INSERT INTO users (id) VALUES (?)")
+        .bind(id)
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
+async fn users(pool: &SqlitePool) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM users")
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}
+
+async fn recorded() -> (SqlitePool, Runtime, Recorder) {
+    let (runtime, recorder) = Runtime::recorded().build().await.unwrap();
+    (database().await, runtime, recorder)
+}
+
+fn welcome(tx: &mut impl Transactional, runtime: &Runtime, user_id: i64) {
+    let email = SendWelcomeEmail { user_id }.asap();
+    email.on(runtime).on_commit(tx).unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_keeps_the_data_and_then_sends() {
+    let (pool, runtime, recorder) = recorded().await;
+
+    let mut tx = Transaction::begin(&pool).await.unwrap();
+    insert_user(&mut tx, 7).await;
+    welcome(&mut tx, &runtime, 7);
+    action("signup").sync().on(&runtime).on_commit(&mut tx).unwrap();
+    let before = recorder.envelopes().len() + recorder.publications().len();
+    tx.commit().await.unwrap();
+
+    assert_eq!((before, users(&pool).await), (0, 1));
+    recorder.assert_enqueued::<SendWelcomeEmail>(|email| email.user_id == 7);
+    assert_eq!(recorder.publications().len(), 1);
+}
+
+#[tokio::test]
+async fn a_rollback_sends_nothing() {
+    let (pool, runtime, recorder) = recorded().await;
+
+    let mut tx = Transaction::begin(&pool).await.unwrap();
+    insert_user(&mut tx, 7).await;
+    welcome(&mut tx, &runtime, 7);
+    tx.rollback().await.unwrap();
+
+    assert_eq!((users(&pool).await, recorder.envelopes().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_sends_nothing() {
+    let (pool, runtime, recorder) = recorded().await;
+
+    let mut tx = Transaction::begin(&pool).await.unwrap();
+    insert_user(&mut tx, 7).await;
+    welcome(&mut tx, &runtime, 7);
+    drop(tx);
+
+    assert_eq!((users(&pool).await, recorder.envelopes().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_commit_that_the_database_refuses_sends_nothing() {
+    let (pool, runtime, recorder) = recorded().await;
+
+    let mut tx = Transaction::begin(&pool).await.unwrap();
+    insert_user(&mut tx, 7).await;
+    tx.execute("INSERT INTO posts (author) VALUES (8)").await.unwrap();
+    welcome(&mut tx, &runtime, 7);
+    let error = tx.commit().await.unwrap_err();
+
+    assert!(!error.is_committed());
+    assert_eq!(
+        error.to_string(),
+        "the transaction is not committed, and nothing was sent"
+    );
+    assert!(
+        matches!(&error, CommitError::NotCommitted(source) if source.to_string().contains("FOREIGN KEY")),
+        "{error:?}"
+    );
+    assert_eq!((users(&pool).await, recorder.envelopes().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_failure_to_send_says_that_the_data_is_committed_and_can_be_mended() {
+    let pool = database().await;
+    let (runtime, backend) = Shaky::runtime(1).await;
+
+    let mut tx = Transaction::begin(&pool).await.unwrap();
+    insert_user(&mut tx, 7).await;
+    welcome(&mut tx, &runtime, 7);
+    welcome(&mut tx, &runtime, 8);
+    let error = tx.commit().await.unwrap_err();
+
+    assert!(error.is_committed());
+    assert_eq!(
+        error.to_string(),
+        "the transaction is committed, but 1 of 2 was not sent after it"
+    );
+    assert_eq!(users(&pool).await, 1);
+    let CommitError::NotSent(unsent) = error else {
+        panic!("{error:?}");
+    };
+    unsent.retry().await.unwrap();
+    let calls = backend.calls();
+    assert_eq!(
+        calls.iter().map(|call| call.worked).collect::<Vec<_>>(),
+        [false, true, true]
+    );
+    assert_eq!(calls[2].subject, calls[0].subject);
+}
+
+#[tokio::test]
+async fn what_a_savepoint_was_handed_shares_its_fate_and_that_of_the_transaction() {
+    let (pool, runtime, recorder) = recorded().await;
+
+    let mut tx = Transaction::begin(&pool).await.unwrap();
+    welcome(&mut tx, &runtime, 1);
+    let mut released = tx.savepoint().await.unwrap();
+    insert_user(&mut released, 2).await;
+    welcome(&mut released, &runtime, 2);
+    let mut inner = released.savepoint().await.unwrap();
+    insert_user(&mut inner, 3).await;
+    welcome(&mut inner, &runtime, 3);
+    inner.commit().await.unwrap();
+    released.commit().await.unwrap();
+    let mut rolled_back = tx.savepoint().await.unwrap();
+    insert_user(&mut rolled_back, 4).await;
+    welcome(&mut rolled_back, &runtime, 4);
+    rolled_back.rollback().await.unwrap();
+    welcome(&mut tx, &runtime, 5);
+    let before = recorder.envelopes().len();
+    tx.commit().await.unwrap();
+
+    let sent: Vec<_> = recorder
+        .enqueued::<SendWelcomeEmail>()
+        .iter()
+        .map(|email| email.user_id)
+        .collect();
+    assert_eq!((before, users(&pool).await), (0, 2));
+    assert_eq!(sent, [1, 2, 3, 5]);
+}
+
+#[tokio::test]
+async fn a_released_savepoint_of_a_transaction_that_is_rolled_back_sends_nothing() {
+    let (pool, runtime, recorder) = recorded().await;
+
+    let mut tx = Transaction::begin(&pool).await.unwrap();
+    let mut savepoint = tx.savepoint().await.unwrap();
+    welcome(&mut savepoint, &runtime, 1);
+    savepoint.commit().await.unwrap();
+    tx.rollback().await.unwrap();
+
+    assert_eq!(recorder.envelopes().len(), 0);
+}
+
+#[tokio::test]
+async fn a_transaction_begins_on_a_connection_that_is_in_none() {
+    let (pool, runtime, recorder) = recorded().await;
+    let mut connection = pool.acquire().await.unwrap();
+
+    let mut tx = Transaction::begin_on(&mut *connection).await.unwrap();
+    welcome(&mut tx, &runtime, 7);
+    tx.commit().await.unwrap();
+    let mut outer = connection.begin().await.unwrap();
+    let refused = Transaction::begin_on(&mut *outer).await.unwrap_err();
+
+    assert!(refused.to_string().contains("`savepoint()`"), "{refused}");
+    assert_eq!(recorder.envelopes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_transaction_begins_by_a_statement_of_its_own() {
+    let (pool, runtime, recorder) = recorded().await;
+
+    let mut tx = Transaction::begin_with(&pool, "BEGIN IMMEDIATE").await.unwrap();
+    insert_user(&mut tx, 7).await;
+    welcome(&mut tx, &runtime, 7);
+    tx.commit().await.unwrap();
+
+    assert_eq!((users(&pool).await, recorder.envelopes().len()), (1, 1));
+}
+
+/// Any database of sqlx's, PostgreSQL and MySQL among them.
+async fn signed_up<DB: Database>(pool: &Pool<DB>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
+{
+    let mut tx = Transaction::begin(pool).await?;
+    tx.as_sqlx().execute("INSERT INTO users (id) VALUES (7)").await?;
+    (&mut *tx).execute("INSERT INTO users (id) VALUES (8)").await?;
+    action("signup").sync_on_commit(&mut tx)?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_takes_any_database_and_its_future_can_be_spawned() {
+    let (pool, runtime, recorder) = recorded().await;
+
+    let other = pool.clone();
+    runtime
+        .spawn(async move { signed_up::<Sqlite>(&other).await })
+        .await
+        .unwrap()
+        .unwrap();
+    let mut tx = Transaction::begin(&pool).await.unwrap();
+    welcome(&mut tx, &runtime, 7);
+    runtime.spawn(tx.commit()).await.unwrap().unwrap();
+
+    assert_eq!((users(&pool).await, recorder.publications().len()), (2, 1));
+    assert_eq!(recorder.envelopes().len(), 1);
+}

@@ -1,0 +1,133 @@
+//! Tasks, events and a backend that several tests share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use cloud_tasks::{
+    Attributes, Backend, BackendFuture, Context, Enqueued, Envelope, Error, Model, ModelPublisherTask,
+    Publication, PublisherTask, Runtime, Task, TaskResult, task,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct SendWelcomeEmail {
+    pub(crate) user_id: i64,
+}
+
+#[task(queue = "emails")]
+impl Task for SendWelcomeEmail {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+/// JSON has only strings as keys.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Unwritable {
+    pub(crate) by_pair: BTreeMap<(u8, u8), u8>,
+}
+
+impl Unwritable {
+    pub(crate) fn new() -> Self {
+        Self {
+            by_pair: [((1, 2), 3)].into(),
+        }
+    }
+}
+
+#[task]
+impl PublisherTask for Unwritable {}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct UserAction {
+    pub(crate) action: String,
+}
+
+#[task(topic = "user-actions")]
+impl PublisherTask for UserAction {}
+
+pub(crate) fn action(action: &str) -> UserAction {
+    UserAction {
+        action: action.to_owned(),
+    }
+}
+
+#[derive(Model)]
+#[model(app_label = "sales")]
+pub(crate) struct Order {
+    pub(crate) id: i64,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct OrderCreated {
+    order_id: i64,
+}
+
+#[task]
+impl ModelPublisherTask for OrderCreated {
+    fn content(order: &Order, _extra: &()) -> Self {
+        Self { order_id: order.id }
+    }
+
+    fn attributes(order: &Order, _extra: &()) -> Attributes {
+        [("id".to_owned(), order.id.to_string())].into()
+    }
+}
+
+/// A backend that fails a number of times before it works, and writes down every call.
+#[derive(Clone, Default)]
+pub(crate) struct Shaky {
+    failures: Arc<AtomicUsize>,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+/// A call, by what names its subject: `queue/id`, or the content of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Call {
+    pub(crate) subject: String,
+    pub(crate) worked: bool,
+}
+
+impl Shaky {
+    pub(crate) async fn runtime(failures: usize) -> (Runtime, Self) {
+        let shaky = Self::default();
+        shaky.failures.store(failures, Ordering::Relaxed);
+        let runtime = Runtime::builder().backend(shaky.clone()).build().await.unwrap();
+        (runtime, shaky)
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    fn call(&self, subject: String) -> Result<(), Error> {
+        let left = self.failures.load(Ordering::Relaxed);
+        self.failures.store(left.saturating_sub(1), Ordering::Relaxed);
+        let worked = left == 0;
+        self.calls.lock().unwrap().push(Call {
+            subject: subject.clone(),
+            worked,
+        });
+        if worked {
+            return Ok(());
+        }
+        Err(Error::unavailable(format!("no answer for {subject}"), true))
+    }
+}
+
+impl Backend for Shaky {
+    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+        let id = envelope
+            .id()
+            .expect("an id that a second try can repeat")
+            .to_owned();
+        let outcome = self.call(format!("{}/{id}", envelope.queue()));
+        Box::pin(async move { outcome.map(|()| Enqueued::new(envelope.queue(), id)) })
+    }
+
+    fn publish<'a>(&'a self, _runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+        let outcome = self.call(String::from_utf8_lossy(publication.data()).into_owned());
+        Box::pin(async move { outcome.map(|()| "1".to_owned()) })
+    }
+}
