@@ -244,7 +244,9 @@ impl Stage {
     }
 
     async fn strike(self) {
-        self.engine.stop().await;
+        tokio::time::timeout(PATIENCE, self.engine.stop())
+            .await
+            .expect("the engine does not stop");
         self.server.abort();
         assert!(self.server.await.unwrap_err().is_cancelled());
     }
@@ -439,13 +441,23 @@ async fn an_attempt_that_takes_too_long_is_tried_again() {
 
 /// Creates a task in the queue `tasks` of the engine, whatever it asks for.
 async fn create_by_hand(stage: &Stage, http_request: Value) {
+    post_by_hand(
+        stage,
+        "queues/tasks/tasks",
+        &json!({"task": {"httpRequest": http_request}}),
+    )
+    .await;
+}
+
+/// Calls the API of the engine, as another client of it would.
+async fn post_by_hand(stage: &Stage, collection: &str, body: &Value) {
     let url = format!(
-        "{}/v2/projects/local/locations/local/queues/tasks/tasks",
+        "{}/v2/projects/local/locations/local/{collection}",
         stage.engine.url()
     );
     let request = http::Request::post(url)
         .header("content-type", "application/json")
-        .body(json!({"task": {"httpRequest": http_request}}).to_string().into())
+        .body(body.to_string().into())
         .unwrap();
 
     let (status, answer) = call(request).await;
@@ -552,6 +564,18 @@ async fn many_tasks_that_make_their_queue_at_once_all_run() {
     }
 
     assert_eq!(stage.attempts("new").await.len(), 50);
+    stage.strike().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_there_already_is_used() {
+    let mut stage = Stage::set().await;
+    let queue = json!({"name": "projects/local/locations/local/queues/there"});
+    post_by_hand(&stage, "queues", &queue).await;
+
+    stage.enqueue(Note.asap().queue("there")).await;
+
+    assert_eq!(stage.attempts("there").await.len(), 1);
     stage.strike().await;
 }
 
@@ -739,7 +763,7 @@ async fn an_engine_stops_with_tasks_that_wait() {
     let stage = Stage::set().await;
     stage.enqueue(Note.later(Duration::from_secs(3600))).await;
 
-    tokio::time::timeout(PATIENCE, stage.strike()).await.unwrap();
+    stage.strike().await;
 }
 
 #[tokio::test]

@@ -297,7 +297,8 @@ async fn the_propagated_headers_are_those_of_when_it_was_added() {
         .oneshot(request.unwrap())
         .await
         .unwrap();
-    std::mem::take(&mut *hooks.lock().unwrap()).run().await.unwrap();
+    let kept = std::mem::take(&mut *hooks.lock().unwrap());
+    kept.run().await.unwrap();
 
     assert_eq!(recorder.envelopes()[0].headers()["x-request-id"], "abc");
     assert_eq!(recorder.publications()[0].attributes()["x-request-id"], "abc");
@@ -313,7 +314,7 @@ async fn any_wrapper_can_hold_the_hooks() {
         }
     }
 
-    fn sign_up(tx: &mut impl Transactional) -> Result<(), cloud_tasks::Error> {
+    fn sign_up(tx: &mut impl Transactional) -> Result<(), Error> {
         action("signup").asap_on_commit(tx)
     }
 

@@ -209,7 +209,7 @@ async fn a_transaction_begins_by_a_statement_of_its_own() {
     assert_eq!((users(&pool).await, recorder.envelopes().len()), (1, 1));
 }
 
-/// Any database of sqlx's, PostgreSQL and MySQL among them.
+/// Any database of sqlx's, `PostgreSQL` and `MySQL` among them.
 async fn signed_up<DB: Database>(pool: &Pool<DB>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,

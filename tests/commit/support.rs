@@ -101,12 +101,12 @@ impl Shaky {
         self.calls.lock().unwrap().clone()
     }
 
-    fn call(&self, subject: String) -> Result<(), Error> {
+    fn call(&self, subject: &str) -> Result<(), Error> {
         let left = self.failures.load(Ordering::Relaxed);
         self.failures.store(left.saturating_sub(1), Ordering::Relaxed);
         let worked = left == 0;
         self.calls.lock().unwrap().push(Call {
-            subject: subject.clone(),
+            subject: subject.to_owned(),
             worked,
         });
         if worked {
@@ -122,12 +122,12 @@ impl Backend for Shaky {
             .id()
             .expect("an id that a second try can repeat")
             .to_owned();
-        let outcome = self.call(format!("{}/{id}", envelope.queue()));
+        let outcome = self.call(&format!("{}/{id}", envelope.queue()));
         Box::pin(async move { outcome.map(|()| Enqueued::new(envelope.queue(), id)) })
     }
 
     fn publish<'a>(&'a self, _runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
-        let outcome = self.call(String::from_utf8_lossy(publication.data()).into_owned());
+        let outcome = self.call(&String::from_utf8_lossy(publication.data()));
         Box::pin(async move { outcome.map(|()| "1".to_owned()) })
     }
 }

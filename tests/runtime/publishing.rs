@@ -139,9 +139,9 @@ async fn a_model_publisher_keeps_content_attributes_and_topic_as_they_were_when_
     order.id = 8;
     order.category = "games";
     created.asap().queue("slow").on(&runtime).await.unwrap();
-    drop(order);
 
     let envelope = recorder.envelopes().remove(0);
+    assert_eq!((order.id, order.category), (8, "games"));
     assert_eq!(envelope.queue(), "slow");
     assert_eq!(
         serde_json::from_slice::<Value>(envelope.body()).unwrap(),
