@@ -33,14 +33,15 @@
 //!   [`TaskMetadata`]: what it is told.
 //! * [`PublisherTask`], [`ModelPublisherTask`] and [`SubscriberTask`]: events; the [guide](guide::pubsub) has all of it.
 //! * [`Enqueue`]: the options of a call, and [`Enqueued`] what comes of it. [`Error`] says whether a task may exist.
+//! * [`CommitHooks`]: sending only what a transaction has committed; feature `sqlx` has a transaction that does it.
 //! * [`Runtime`] and [`RuntimeBuilder`]: settings, states and the backend; how code finds them. [`Config`]: all settings.
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
 //! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests. `Runtime::local`: the whole way on a laptop.
 //!
 //! # Features
 //!
-//! `google` (default) calls Google Cloud Tasks; `local` adds a Cloud Tasks API in this process. A crate that only defines
-//! tasks needs neither.
+//! `google` (default) calls Google Cloud Tasks; `local` adds a Cloud Tasks API in this process; `sqlx` adds a transaction
+//! that sends after its commit. A crate that only defines tasks needs none of them.
 //!
 //! # In doc tests of your own
 //!

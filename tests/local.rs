@@ -271,10 +271,10 @@ async fn pass_on() -> Result<String, StatusCode> {
 
 /// Sends a request; the status and the JSON of the answer.
 async fn call(request: http::Request<Full<Bytes>>) -> (StatusCode, Value) {
-    let response = Client::builder(TokioExecutor::new())
-        .build_http()
-        .request(request)
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = tokio::time::timeout(PATIENCE, client.request(request))
         .await
+        .expect("the call is never answered")
         .unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();

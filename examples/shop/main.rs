@@ -6,7 +6,11 @@
 //! curl -X POST localhost:8080/orders -d '{"id": 1, "express": true}'
 //! curl localhost:8080/activity
 //! ```
-#![allow(clippy::print_stdout, reason = "it talks to the person who starts it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to the person who starts it"
+)]
 
 mod activity;
 mod app;
@@ -106,7 +110,11 @@ async fn initialize_subscribers() -> Result<(), Box<dyn Error>> {
     let url = format!("http://127.0.0.1:{}", port()?);
     let config = Config::from_env()?.endpoint(url);
     let (runtime, engine) = start(config, Activity::default()).await?;
-    println!("{}", runtime.set_up_subscribers().await?);
+    let report = runtime.set_up_subscribers().await?;
+    println!("{report}");
+    for left in &report.left {
+        eprintln!("left as it is: {left}");
+    }
     if let Some(engine) = engine {
         engine.stop().await;
     }
