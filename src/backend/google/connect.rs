@@ -90,9 +90,10 @@ impl Google {
         self
     }
 
-    /// Sets how many calls may be under way at once, each on a connection of its own; default 64, at least 1.
+    /// Sets how many calls may be under way at once; default 64, at least 1. Further ones wait for their turn.
     ///
-    /// Further ones wait for their turn.
+    /// Each call has a connection of its own. On several threads there is now and then a connection more for a moment: the
+    /// client takes one back into its pool a little after the call has ended.
     pub fn calls_in_flight(mut self, calls: usize) -> Self {
         self.calls_in_flight = calls.clamp(1, Semaphore::MAX_PERMITS);
         self
