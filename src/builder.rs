@@ -20,6 +20,9 @@ use crate::registry::{self, Registration, Registry};
 use crate::runtime::{Inner, Runtime};
 use crate::state::States;
 use crate::task::Registered;
+use crate::verify::Access;
+#[cfg(feature = "google")]
+use crate::verify::Callers;
 
 /// Cloud Tasks sends at most 1 MiB, headers and all.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -66,7 +69,19 @@ pub struct RuntimeBuilder<M = Configured> {
 pub struct Configured {
     backend: Option<Arc<dyn Backend>>,
     #[cfg(feature = "google")]
+    callers: Callers,
+    trust: Trust,
+    #[cfg(feature = "google")]
     google: Google,
+}
+
+/// What a user said of callers that show no token of their own.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Trust {
+    #[default]
+    Verified,
+    Platform,
+    Anybody,
 }
 
 impl fmt::Debug for Configured {
@@ -96,6 +111,7 @@ struct Parts {
     states: States,
     registered: Vec<Registration>,
     expected: BTreeSet<String>,
+    unsigned_pushes: bool,
     max_body_bytes: usize,
     max_push_bytes: usize,
 }
@@ -172,6 +188,7 @@ impl<M> RuntimeBuilder<M> {
                 states: States::default(),
                 registered: Vec::new(),
                 expected: BTreeSet::new(),
+                unsigned_pushes: false,
                 max_body_bytes: MAX_BODY_BYTES,
                 max_push_bytes: MAX_PUSH_BYTES,
             },
@@ -211,6 +228,15 @@ impl<M> RuntimeBuilder<M> {
         self
     }
 
+    /// Takes messages at `/subscriptions/` from anybody, without a token: Google's Pub/Sub emulator sends none.
+    ///
+    /// Say it where you know that it is this emulator that you talk to, and nowhere else: no setting says it for you.
+    /// Tasks stay verified.
+    pub fn allow_unsigned_pushes(mut self) -> Self {
+        self.parts.unsigned_pushes = true;
+        self
+    }
+
     /// Sets the largest body that a task's request may have; default 1 MiB, which is Cloud Tasks' own limit.
     pub fn max_body_bytes(mut self, bytes: usize) -> Self {
         self.parts.max_body_bytes = bytes;
@@ -236,6 +262,36 @@ impl RuntimeBuilder<Configured> {
     #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
     pub fn google(mut self, google: Google) -> Self {
         self.mode.google = google;
+        self
+    }
+
+    /// Sets who may call, where the default does not fit.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    pub fn callers(mut self, callers: Callers) -> Self {
+        self.mode.callers = callers;
+        self
+    }
+
+    /// Runs tasks and takes messages for anybody who calls, without a token.
+    ///
+    /// For a service that only machines of your own can reach, or whose callers something in front of it verifies. For
+    /// Cloud Run's own check there is [`trust_platform`](Self::trust_platform), which still looks at who calls.
+    pub fn allow_unauthenticated(mut self) -> Self {
+        self.mode.trust = Trust::Anybody;
+        self
+    }
+
+    /// Believes the platform in front of this service that it checked the signatures of tokens, and took them away.
+    ///
+    /// Cloud Run does so for a service that requires authentication (IAM): the token arrives with
+    /// `SIGNATURE_REMOVED_BY_GOOGLE` in the place of its signature. All that it says is checked still: issuer, audience,
+    /// times, account. A token that has its signature is checked in full. Where no such platform stands in front, this
+    /// lets in whoever writes a token by hand.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    pub fn trust_platform(mut self) -> Self {
+        self.mode.trust = Trust::Platform;
         self
     }
 
@@ -277,7 +333,22 @@ impl RuntimeBuilder<Configured> {
                 None
             }
         };
-        parts.finish(backend, !eager, mistakes)
+        let access = access(
+            mode.trust,
+            #[cfg(feature = "google")]
+            mode.callers,
+            &parts.config,
+        );
+        let access = match access {
+            Ok(access) => access,
+            // Its tasks do not come back, so nobody needs to get in.
+            Err(_) if eager => Access::nobody(),
+            Err(found) => {
+                mistakes.extend(found);
+                Access::nobody()
+            }
+        };
+        parts.finish(backend, access, !eager, mistakes)
     }
 }
 
@@ -292,7 +363,8 @@ impl RuntimeBuilder<InProcess> {
         reason = "every `build()` is awaited, whatever the mode"
     )]
     pub async fn build(self) -> Result<Runtime, Error> {
-        self.parts.finish(Some(Arc::new(Eager)), false, Vec::new())
+        self.parts
+            .finish(Some(Arc::new(Eager)), Access::anybody(), false, Vec::new())
     }
 }
 
@@ -309,7 +381,9 @@ impl RuntimeBuilder<Recorded> {
     pub async fn build(self) -> Result<(Runtime, Recorder), Error> {
         let recorder = Recorder::new();
         let backend = Arc::new(recorder.backend());
-        let runtime = self.parts.finish(Some(backend), false, Vec::new())?;
+        let runtime = self
+            .parts
+            .finish(Some(backend), Access::anybody(), false, Vec::new())?;
         Ok((runtime.clone(), recorder.with_runtime(runtime)))
     }
 }
@@ -325,7 +399,12 @@ impl RuntimeBuilder<Embedded> {
         let mut parts = self.parts;
         let (engine, backend) = LocalEngine::start(&mut parts.config).await?;
         parts.pubsub = PubSubAccess::emulator(&parts.config);
-        let runtime = parts.finish(Some(Arc::new(backend)), true, Vec::new())?;
+        let access = engine
+            .callers()
+            .verifier(&parts.config, false)
+            .map(Access::verified);
+        let access = access.map_err(|mistakes| Error::new(ErrorKind::Build, list(&mistakes)))?;
+        let runtime = parts.finish(Some(Arc::new(backend)), access, true, Vec::new())?;
         engine.subscribe(runtime.subscriptions());
         Ok((runtime, engine))
     }
@@ -336,6 +415,7 @@ impl Parts {
     fn finish(
         self,
         backend: Option<Arc<dyn Backend>>,
+        access: Access,
         strict: bool,
         mut mistakes: Vec<String>,
     ) -> Result<Runtime, Error> {
@@ -379,12 +459,35 @@ impl Parts {
                 backend,
                 #[cfg(feature = "google")]
                 pubsub: self.pubsub,
+                access: access.with_unsigned_pushes(self.unsigned_pushes),
                 max_body_bytes: self.max_body_bytes,
                 max_push_bytes: self.max_push_bytes,
             })),
             _ => Err(Error::new(ErrorKind::Build, list(&mistakes))),
         }
     }
+}
+
+/// Who may call, as the user said and else as it is safe.
+fn access(
+    trust: Trust,
+    #[cfg(feature = "google")] callers: Callers,
+    #[cfg_attr(not(feature = "google"), expect(unused_variables))] config: &Config,
+) -> Result<Access, Vec<String>> {
+    if trust == Trust::Anybody {
+        tracing::warn!("callers are not verified: `allow_unauthenticated()` lets everybody run tasks");
+        return Ok(Access::anybody());
+    }
+    #[cfg(feature = "google")]
+    return callers
+        .verifier(config, trust == Trust::Platform)
+        .map(Access::verified);
+    #[cfg(not(feature = "google"))]
+    Err(vec![
+        "callers cannot be verified without the feature `google`: enable it, or let everybody in with \
+         `.allow_unauthenticated()`"
+            .to_owned(),
+    ])
 }
 
 fn list(mistakes: &[String]) -> String {

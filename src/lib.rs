@@ -36,6 +36,7 @@
 //! * [`CommitHooks`]: sending only what a transaction has committed; feature `sqlx` has a transaction that does it.
 //! * [`Runtime`] and [`RuntimeBuilder`]: settings, states and the backend; how code finds them. [`Config`]: all settings.
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
+//! * `Callers`: who may call; checked by default. `Runtime::serve`: a server with time limits that stops gracefully.
 //! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests. `Runtime::local`: the whole way on a laptop.
 //!
 //! # Features
@@ -88,6 +89,7 @@ mod subscriber;
 mod subscription;
 mod task;
 mod topic;
+mod verify;
 
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
@@ -126,6 +128,9 @@ pub use subscriber::SubscriberTask;
 pub use subscription::Subscription;
 pub use task::{Registered, Task};
 pub use topic::Topic;
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use verify::Callers;
 
 /// What `#[task]` writes code against; not for use by hand, and free to change.
 #[doc(hidden)]

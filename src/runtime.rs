@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::registry::Registry;
 use crate::scope::{self, Scope};
 use crate::subscription::Subscription;
+use crate::verify::Access;
 
 /// A handle on everything that tasks need: settings, the registered tasks, their states and the backend.
 ///
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) propagated: Vec<HeaderName>,
     /// The path of the endpoint, which routes start with.
     pub(crate) base_path: String,
+    pub(crate) access: Access,
     pub(crate) max_body_bytes: usize,
     pub(crate) max_push_bytes: usize,
 }

@@ -11,6 +11,7 @@ use crate::runtime::Runtime;
 use crate::service::body::{self, Unread};
 use crate::service::respond;
 use crate::service::route::Route;
+use crate::verify::Door;
 
 /// Answers a request that `route` says is ours.
 pub(crate) async fn handle<B: Body>(
@@ -19,7 +20,7 @@ pub(crate) async fn handle<B: Body>(
     read_route: impl for<'a> Fn(&'a str, &str) -> Route<'a>,
 ) -> Response<Bytes> {
     let inner = runtime.inner();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let (name, pushed) = match read_route(parts.uri.path(), &inner.base_path) {
         Route::Task(name) => (name, false),
         Route::Subscription(name) => (name, true),
@@ -27,6 +28,10 @@ pub(crate) async fn handle<B: Body>(
     };
     if parts.method != Method::POST {
         return respond::method_not_allowed();
+    }
+    let door = if pushed { Door::Subscriptions } else { Door::Tasks };
+    if let Err(refusal) = inner.access.check(door, &mut parts.headers).await {
+        return respond::refused(refusal);
     }
     let found = inner
         .registry

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::outcome::{TaskError, acknowledges};
 use crate::registry::Failure;
+use crate::verify::Refusal;
 
 #[derive(Serialize)]
 struct Mistake<'a> {
@@ -70,6 +71,34 @@ pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<By
 pub(crate) fn failed_inside(name: &str) -> Response<Bytes> {
     let text = format!("Task {name} failed");
     mistake(StatusCode::INTERNAL_SERVER_ERROR, &text, Some("failed"))
+}
+
+/// The caller is not let in.
+pub(crate) fn refused(refusal: Refusal) -> Response<Bytes> {
+    tracing::warn!(reason = %refusal, "a caller was refused");
+    let text = format!("Not allowed: {refusal}");
+    if let Refusal::NoKeys(pause) = refusal {
+        return later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The caller cannot be verified now",
+            pause,
+        );
+    }
+    if refusal.is_foreign() {
+        return mistake(StatusCode::FORBIDDEN, &text, None);
+    }
+    let mut response = mistake(StatusCode::UNAUTHORIZED, &text, None);
+    response
+        .headers_mut()
+        .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// Not now.
+pub(crate) fn later(code: StatusCode, text: &str, pause: Duration) -> Response<Bytes> {
+    let mut response = mistake(code, text, None);
+    response.headers_mut().insert(RETRY_AFTER, whole_seconds(pause));
+    response
 }
 
 pub(crate) fn unknown_task(name: &str) -> Response<Bytes> {

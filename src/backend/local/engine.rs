@@ -23,6 +23,7 @@ use crate::backend::local::relay;
 use crate::config::Config;
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::subscription::Subscription;
+use crate::verify::Callers;
 
 /// A Cloud Tasks and a Pub/Sub in this process, on loopback ports: queues, schedules, retries, deadlines and signed tokens
 /// for real.
@@ -114,6 +115,11 @@ impl LocalEngine {
             .map_err(failed)?;
         let pubsub = config.pubsub_emulator_host.is_none().then_some(pubsub);
         Ok((engine, LocalBackend::new(google, pubsub, handle)))
+    }
+
+    /// Those who may call: the engine itself.
+    pub(crate) fn callers(&self) -> Callers {
+        Callers::new().issuer(self.url(), format!("{}/jwks", self.url()))
     }
 
     /// Delivers messages to these subscriptions.

@@ -1,0 +1,84 @@
+//! Which doors are open, and to whom.
+
+#[cfg(feature = "google")]
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::verify::Refusal;
+#[cfg(feature = "google")]
+use crate::verify::verifier::Verifier;
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Tasks,
+    Subscriptions,
+}
+
+/// Who may use the routes of a runtime.
+pub(crate) struct Access {
+    callers: Who,
+    /// Pushes are taken from anybody, as Google's Pub/Sub emulator sends them.
+    unsigned_pushes: bool,
+}
+
+enum Who {
+    Anybody,
+    Nobody,
+    #[cfg(feature = "google")]
+    Verified(Arc<Verifier>),
+}
+
+impl Access {
+    /// Everybody gets in: a test's runtime, or one whose owner says so.
+    pub(crate) fn anybody() -> Self {
+        Self::new(Who::Anybody)
+    }
+
+    /// Nobody gets in, whatever they show.
+    pub(crate) fn nobody() -> Self {
+        Self::new(Who::Nobody)
+    }
+
+    #[cfg(feature = "google")]
+    pub(crate) fn verified(verifier: Verifier) -> Self {
+        Self::new(Who::Verified(Arc::new(verifier)))
+    }
+
+    fn new(callers: Who) -> Self {
+        Self {
+            callers,
+            unsigned_pushes: false,
+        }
+    }
+
+    pub(crate) fn with_unsigned_pushes(mut self, unsigned: bool) -> Self {
+        self.unsigned_pushes = unsigned;
+        self
+    }
+
+    /// Lets a caller in, or says why not. Marks the token, so that no `Debug` form of the headers shows it.
+    pub(crate) async fn check(&self, door: Door, headers: &mut HeaderMap) -> Result<(), Refusal> {
+        hide_tokens(headers);
+        if self.unsigned_pushes && door == Door::Subscriptions {
+            return Ok(());
+        }
+        match &self.callers {
+            Who::Anybody => Ok(()),
+            Who::Nobody => Err(Refusal::NobodyTrusted),
+            #[cfg(feature = "google")]
+            Who::Verified(verifier) => verifier.verify(headers).await,
+        }
+    }
+}
+
+/// Marks the values of `Authorization` as sensitive.
+pub(crate) fn hide_tokens(headers: &mut HeaderMap) {
+    if let http::header::Entry::Occupied(mut entry) = headers.entry(AUTHORIZATION) {
+        for value in entry.iter_mut() {
+            value.set_sensitive(true);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Why a caller was not let in.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a caller was not let in; says nothing of what the token holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Nobody is trusted, so no token could help.
+    NobodyTrusted,
+    NoToken,
+    /// Not one `Authorization: Bearer` header with a token of three parts in it.
+    Malformed(&'static str),
+    Algorithm,
+    /// The token asks for extensions, of which none is understood.
+    Critical,
+    UnknownKey,
+    Signature,
+    /// A claim is missing, or is of another type.
+    Claims,
+    Expired,
+    NotYetValid,
+    /// It is issued in the future.
+    IssuedLater,
+    Issuer,
+    Audience,
+    Account,
+    EmailNotVerified,
+    /// There are no keys to check against, which is not the caller's fault.
+    NoKeys(Duration),
+}
+
+impl Refusal {
+    /// Whether the token is in order but not of someone whom we trust.
+    pub(crate) fn is_foreign(self) -> bool {
+        matches!(
+            self,
+            Self::Issuer | Self::Audience | Self::Account | Self::EmailNotVerified
+        )
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NobodyTrusted => "no account is trusted here",
+            Self::NoToken => "there is no token",
+            Self::Malformed(what) => what,
+            Self::Algorithm => "the token is not signed with RS256",
+            Self::Critical => "the token has critical extensions",
+            Self::UnknownKey => "the token is signed with an unknown key",
+            Self::Signature => "the token's signature is wrong",
+            Self::Claims => "the token's claims are incomplete",
+            Self::Expired => "the token is expired",
+            Self::NotYetValid => "the token is not valid yet",
+            Self::IssuedLater => "the token was issued in the future",
+            Self::Issuer => "the token's issuer is not trusted",
+            Self::Audience => "the token is meant for another audience",
+            Self::Account => "the token's account is not trusted",
+            Self::EmailNotVerified => "the token's e-mail is not verified",
+            Self::NoKeys(_) => "the keys to check tokens with are out of reach",
+        })
+    }
+}
