@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderName;
+use tokio::sync::Semaphore;
 
 use crate::backend::Backend;
 use crate::backend::eager::Eager;
@@ -18,6 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::names;
 use crate::registry::{self, Registration, Registry};
 use crate::runtime::{Inner, Runtime};
+use crate::service::limit::Limit;
 use crate::state::States;
 use crate::task::Registered;
 use crate::verify::Access;
@@ -112,6 +114,7 @@ struct Parts {
     registered: Vec<Registration>,
     expected: BTreeSet<String>,
     unsigned_pushes: bool,
+    max_concurrency: Option<usize>,
     max_body_bytes: usize,
     max_push_bytes: usize,
 }
@@ -189,6 +192,7 @@ impl<M> RuntimeBuilder<M> {
                 registered: Vec::new(),
                 expected: BTreeSet::new(),
                 unsigned_pushes: false,
+                max_concurrency: None,
                 max_body_bytes: MAX_BODY_BYTES,
                 max_push_bytes: MAX_PUSH_BYTES,
             },
@@ -234,6 +238,16 @@ impl<M> RuntimeBuilder<M> {
     /// Tasks stay verified.
     pub fn allow_unsigned_pushes(mut self) -> Self {
         self.parts.unsigned_pushes = true;
+        self
+    }
+
+    /// Sets how many tasks and messages may be worked on at once; default: as many as come. At least 1.
+    ///
+    /// Those beyond are answered 429 with `Retry-After`, which also makes Cloud Tasks slow the queue down. A queue's own
+    /// limits are the better means where they do: this one protects the process from all its queues together. Callers are
+    /// verified first, and only what is let in counts.
+    pub fn max_concurrency(mut self, requests: usize) -> Self {
+        self.parts.max_concurrency = Some(requests.clamp(1, Semaphore::MAX_PERMITS));
         self
     }
 
@@ -343,6 +357,8 @@ impl RuntimeBuilder<Configured> {
             Ok(access) => access,
             // Its tasks do not come back, so nobody needs to get in.
             Err(_) if eager => Access::nobody(),
+            // What there is no account for was said already.
+            Err(_) if backend.is_none() => Access::nobody(),
             Err(found) => {
                 mistakes.extend(found);
                 Access::nobody()
@@ -445,6 +461,29 @@ impl Parts {
                 ));
             }
         }
+        if strict && !self.unsigned_pushes && !access.is_open() {
+            for subscription in registry
+                .subscriptions()
+                .iter()
+                .filter(|subscription| !subscription.oidc)
+            {
+                mistakes.push(format!(
+                    "the pushes to {} carry no token, since it says `oidc = false`, and would all be refused: take that \
+                     away, or take messages from anybody with `.allow_unsigned_pushes()`",
+                    subscription.task
+                ));
+            }
+        }
+        if self.unsigned_pushes {
+            tracing::warn!(
+                "pushes are not verified: `allow_unsigned_pushes()` takes messages from everybody"
+            );
+        } else if self.config.pubsub_emulator_host.is_some() && !access.is_open() {
+            tracing::warn!(
+                "the Pub/Sub emulator of PUBSUB_EMULATOR_HOST sends no token, so its pushes are refused; \
+                 `allow_unsigned_pushes()` takes them"
+            );
+        }
         match backend {
             Some(backend) if mistakes.is_empty() => Ok(Runtime::new(Inner {
                 propagated: self
@@ -459,6 +498,7 @@ impl Parts {
                 backend,
                 #[cfg(feature = "google")]
                 pubsub: self.pubsub,
+                limit: self.max_concurrency.map(Limit::new),
                 access: access.with_unsigned_pushes(self.unsigned_pushes),
                 max_body_bytes: self.max_body_bytes,
                 max_push_bytes: self.max_push_bytes,

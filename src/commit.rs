@@ -192,7 +192,7 @@ impl fmt::Debug for CommitHooks {
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let runtime = Runtime::builder().backend(Shaky(AtomicBool::new(false))).build().await?;
+/// # let runtime = Runtime::builder().backend(Shaky(AtomicBool::new(false))).allow_unauthenticated().build().await?;
 /// # let mut hooks = CommitHooks::new();
 /// # OrderPaid { order_id: 7 }.sync().on(&runtime).on_commit(&mut hooks)?;
 /// if let Err(unsent) = hooks.run().await {

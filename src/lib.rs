@@ -78,6 +78,8 @@ mod registry;
 mod run;
 mod runtime;
 mod scope;
+#[cfg(feature = "serve")]
+mod serve;
 mod service;
 #[cfg(feature = "google")]
 mod setup;
@@ -120,6 +122,9 @@ pub use publication::{Attributes, Publication};
 pub use publish::{Publish, PublishNow};
 pub use publisher::PublisherTask;
 pub use runtime::Runtime;
+#[cfg(feature = "serve")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serve")))]
+pub use serve::{Serve, ServeBody};
 pub use service::{TaskFuture, TaskLayer, TaskLayerService, TaskService};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]

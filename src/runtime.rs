@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::registry::Registry;
 use crate::scope::{self, Scope};
+use crate::service::limit::Limit;
 use crate::subscription::Subscription;
 use crate::verify::Access;
 
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     /// The path of the endpoint, which routes start with.
     pub(crate) base_path: String,
     pub(crate) access: Access,
+    pub(crate) limit: Option<Limit>,
     pub(crate) max_body_bytes: usize,
     pub(crate) max_push_bytes: usize,
 }

@@ -363,6 +363,8 @@ impl Shop {
             .config(config)
             .state(journal.clone())
             .register_all(registrations)
+            // One subscriber wants no token.
+            .allow_unsigned_pushes()
             .build()
             .await
             .unwrap();

@@ -68,6 +68,7 @@ impl Backend for Nowhere {
 async fn build_names_everything_that_is_wrong_at_once() {
     let error = Runtime::builder()
         .backend(Nowhere)
+        .allow_unauthenticated()
         .config(Config::default().endpoint("nowhere"))
         .expect_tasks(["Elsewhere"])
         .build()
@@ -110,6 +111,7 @@ async fn the_same_mistakes_read_the_same_every_time() {
     let build = || async {
         Runtime::builder()
             .backend(Nowhere)
+            .allow_unauthenticated()
             .build()
             .await
             .unwrap_err()

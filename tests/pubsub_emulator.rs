@@ -176,6 +176,7 @@ impl Stage {
         let (runtime, engine) = Runtime::local()
             .config(config(&emulator, &project).endpoint(&endpoint))
             .state(journal(sender))
+            .allow_unsigned_pushes()
             .build()
             .await
             .unwrap();

@@ -20,7 +20,7 @@ mod tasks;
 use std::error::Error;
 use std::net::Ipv4Addr;
 
-use cloud_tasks::{Config, LocalEngine, Runtime};
+use cloud_tasks::{Callers, Config, LocalEngine, Runtime};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -68,6 +68,9 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         println!(
             "Its events go through the Pub/Sub emulator at {host}; `initialize-subscribers --yes` makes what they need."
         );
+        println!(
+            "WARNING: that emulator signs nothing, so pushes are taken from anybody who can reach this port."
+        );
     }
     println!("Listening on {url}. Try:");
     println!("  curl -X POST {url}/signup -d '{{\"name\": \"Ada\"}}'");
@@ -75,10 +78,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     println!("  curl {url}/activity");
     println!("Ctrl-C stops it.");
 
-    axum::serve(listener, app(&runtime, activity))
-        .with_graceful_shutdown(stopped())
-        .await?;
-    runtime.flush().await;
+    runtime.serve(listener, app(&runtime, activity)).await?;
     if let Some(engine) = engine {
         engine.stop().await;
     }
@@ -91,11 +91,23 @@ async fn start(
     config: Config,
     activity: Activity,
 ) -> Result<(Runtime, Option<LocalEngine>), cloud_tasks::Error> {
-    if std::env::var_os("CLOUD_TASKS_EMULATOR_HOST").is_some() {
-        let runtime = Runtime::builder().config(config).state(activity).build().await?;
-        return Ok((runtime, None));
+    let unsigned_pushes = std::env::var_os("PUBSUB_EMULATOR_HOST").is_some();
+    if let Ok(host) = std::env::var("CLOUD_TASKS_EMULATOR_HOST") {
+        // An emulator signs its tokens itself. Said here and not by a setting: in production nothing may loosen the check.
+        let issuer = format!("http://{host}");
+        let callers = Callers::new().issuer(&issuer, format!("{issuer}/jwks"));
+        let mut builder = Runtime::builder().config(config).callers(callers).state(activity);
+        if unsigned_pushes {
+            builder = builder.allow_unsigned_pushes();
+        }
+        return Ok((builder.build().await?, None));
     }
-    let (runtime, engine) = Runtime::local().config(config).state(activity).build().await?;
+    let mut builder = Runtime::local().config(config).state(activity);
+    if unsigned_pushes {
+        // Google's Pub/Sub emulator sends no token.
+        builder = builder.allow_unsigned_pushes();
+    }
+    let (runtime, engine) = builder.build().await?;
     Ok((runtime, Some(engine)))
 }
 
@@ -128,21 +140,4 @@ fn port() -> Result<u16, String> {
             .map_err(|_| format!("PORT is {text:?}, which is not accepted: a number from 0 to 65535")),
         Err(_) => Ok(8080),
     }
-}
-
-/// Completes on Ctrl-C, or when the process is told to end.
-async fn stopped() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupted.await;
 }

@@ -35,7 +35,7 @@ pub(crate) mod recorder;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Error> {
-/// let runtime = Runtime::builder().backend(Printer).build().await?;
+/// let runtime = Runtime::builder().backend(Printer).allow_unauthenticated().build().await?;
 /// # let _ = runtime;
 /// # Ok(())
 /// # }

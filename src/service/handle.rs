@@ -1,12 +1,12 @@
 //! From a request to an answer: route, read, run, respond.
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
 use crate::metadata::TaskMetadata;
 use crate::push::Push;
-use crate::registry::{Failure, Input};
+use crate::registry::{Entry, Failure, Input};
 use crate::runtime::Runtime;
 use crate::service::body::{self, Unread};
 use crate::service::respond;
@@ -38,9 +38,26 @@ pub(crate) async fn handle<B: Body>(
         .by_name(&name)
         .filter(|entry| !pushed || entry.registration.subscriber_options().is_some());
     let Some(entry) = found else {
-        tracing::warn!(task = %name, pushed, "a request for a task that is not registered");
+        // Chosen by the caller: in its `Debug` form it makes no line of its own in a log.
+        tracing::warn!(task = ?respond::quoted(&name), pushed, "a request for a task that is not registered");
         return respond::unknown_task(&name);
     };
+    let work = perform(runtime, entry, pushed, parts.headers, body);
+    match &inner.limit {
+        Some(limit) => limit.run(work).await.unwrap_or_else(respond::busy),
+        None => work.await,
+    }
+}
+
+/// Reads the body and runs the task.
+async fn perform<B: Body>(
+    runtime: &Runtime,
+    entry: &Entry,
+    pushed: bool,
+    headers: HeaderMap,
+    body: B,
+) -> Response<Bytes> {
+    let inner = runtime.inner();
     let name = entry.registration.name;
     let bound = match entry.bound(name) {
         Ok(bound) => bound,
@@ -60,7 +77,7 @@ pub(crate) async fn handle<B: Body>(
         Err(Unread::Broken) => return respond::unreadable(),
     };
     let outcome = if pushed {
-        match Push::read(&parts.headers, body) {
+        match Push::read(&headers, body) {
             Ok(push) => runtime.receive(entry, bound, push).await,
             Err(mistake) => {
                 tracing::error!(task = name, %mistake, "the push does not decode");
@@ -68,7 +85,7 @@ pub(crate) async fn handle<B: Body>(
             }
         }
     } else {
-        let metadata = TaskMetadata::from_headers(parts.headers);
+        let metadata = TaskMetadata::from_headers(headers);
         runtime.run(entry, bound, Input::Body(body), metadata).await
     };
     match outcome {

@@ -15,6 +15,7 @@ use crate::runtime::Runtime;
 use crate::scope::{Scope, Scoped, propagated};
 use crate::service::handle::handle;
 use crate::service::route::{Route, route};
+use crate::verify::hide_tokens;
 
 /// Puts tasks in front of a service: requests for them are run, all others go on inside the runtime's scope.
 ///
@@ -91,7 +92,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let inner = self.runtime.inner();
         if route(request.uri().path(), &inner.base_path) != Route::Other {
             let runtime = self.runtime.clone();
@@ -101,6 +102,7 @@ where
                 },
             };
         }
+        hide_tokens(request.headers_mut());
         let scope = Scope {
             runtime: self.runtime.clone(),
             headers: propagated(&inner.propagated, request.headers()),

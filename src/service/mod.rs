@@ -3,7 +3,8 @@
 mod body;
 mod handle;
 mod layer;
-mod respond;
+pub(crate) mod limit;
+pub(crate) mod respond;
 mod route;
 mod serve;
 

@@ -11,6 +11,11 @@ use crate::outcome::{TaskError, acknowledges};
 use crate::registry::Failure;
 use crate::verify::Refusal;
 
+/// When to come back; both queues wait for longer by themselves.
+const PAUSE: Duration = Duration::from_secs(1);
+/// As much of a name as an answer or a log quotes.
+const QUOTED: usize = 100;
+
 #[derive(Serialize)]
 struct Mistake<'a> {
     error: &'a str,
@@ -94,15 +99,36 @@ pub(crate) fn refused(refusal: Refusal) -> Response<Bytes> {
     response
 }
 
+/// This process works on as much as it may.
+pub(crate) fn busy() -> Response<Bytes> {
+    later(StatusCode::TOO_MANY_REQUESTS, "Too many requests at once", PAUSE)
+}
+
+/// This process is about to end.
+#[cfg(feature = "serve")]
+pub(crate) fn stopping() -> Response<Bytes> {
+    later(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "This instance is shutting down",
+        PAUSE,
+    )
+}
+
 /// Not now.
-pub(crate) fn later(code: StatusCode, text: &str, pause: Duration) -> Response<Bytes> {
+fn later(code: StatusCode, text: &str, pause: Duration) -> Response<Bytes> {
     let mut response = mistake(code, text, None);
     response.headers_mut().insert(RETRY_AFTER, whole_seconds(pause));
     response
 }
 
 pub(crate) fn unknown_task(name: &str) -> Response<Bytes> {
+    let name = quoted(name);
     mistake(StatusCode::NOT_FOUND, &format!("Task {name} not found"), None)
+}
+
+/// The beginning of a name that a caller chose, of any length.
+pub(crate) fn quoted(name: &str) -> &str {
+    &name[..name.floor_char_boundary(QUOTED)]
 }
 
 pub(crate) fn unknown_path(base_path: &str) -> Response<Bytes> {

@@ -59,6 +59,11 @@ impl Access {
         self
     }
 
+    /// Whether everybody gets in.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.callers, Who::Anybody)
+    }
+
     /// Lets a caller in, or says why not. Marks the token, so that no `Debug` form of the headers shows it.
     pub(crate) async fn check(&self, door: Door, headers: &mut HeaderMap) -> Result<(), Refusal> {
         hide_tokens(headers);

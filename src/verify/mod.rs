@@ -21,7 +21,7 @@ mod token;
 #[cfg(feature = "google")]
 mod verifier;
 
-pub(crate) use access::{Access, Door};
+pub(crate) use access::{Access, Door, hide_tokens};
 #[cfg(feature = "google")]
 pub use callers::Callers;
 pub(crate) use refusal::Refusal;

@@ -93,7 +93,12 @@ impl Shaky {
     pub(crate) async fn runtime(failures: usize) -> (Runtime, Self) {
         let shaky = Self::default();
         shaky.failures.store(failures, Ordering::Relaxed);
-        let runtime = Runtime::builder().backend(shaky.clone()).build().await.unwrap();
+        let runtime = Runtime::builder()
+            .backend(shaky.clone())
+            .allow_unauthenticated()
+            .build()
+            .await
+            .unwrap();
         (runtime, shaky)
     }
 

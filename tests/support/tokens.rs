@@ -10,27 +10,27 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 /// The id of the issuer's key.
-pub const KEY_ID: &str = "key-1";
-pub const ISSUER: &str = "https://accounts.google.com";
-pub const ACCOUNT: &str = "tasks@my-project.iam.gserviceaccount.com";
+pub(crate) const KEY_ID: &str = "key-1";
+pub(crate) const ISSUER: &str = "https://accounts.google.com";
+pub(crate) const ACCOUNT: &str = "tasks@my-project.iam.gserviceaccount.com";
 
 /// The key that the issuer signs with.
-pub fn issuer_key() -> EncodingKey {
+pub(crate) fn issuer_key() -> EncodingKey {
     EncodingKey::from_rsa_pem(include_bytes!("../fixtures/keys/issuer.pem")).unwrap()
 }
 
 /// A key of somebody else.
-pub fn other_key() -> EncodingKey {
+pub(crate) fn other_key() -> EncodingKey {
     EncodingKey::from_rsa_pem(include_bytes!("../fixtures/keys/other.pem")).unwrap()
 }
 
 /// A key on a curve.
-pub fn curve_key() -> EncodingKey {
+pub(crate) fn curve_key() -> EncodingKey {
     EncodingKey::from_ec_pem(include_bytes!("../fixtures/keys/ec.pem")).unwrap()
 }
 
 /// The document with the public halves of keys, by their ids.
-pub fn jwks<'a>(keys: impl IntoIterator<Item = (&'a str, EncodingKey)>) -> Value {
+pub(crate) fn jwks<'a>(keys: impl IntoIterator<Item = (&'a str, EncodingKey)>) -> Value {
     let keys: Vec<_> = keys.into_iter().map(|(id, key)| jwk(id, &key)).collect();
     json!({ "keys": keys })
 }
@@ -46,17 +46,17 @@ fn jwk(id: &str, key: &EncodingKey) -> Value {
 }
 
 /// Now, in seconds since 1970.
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// The header of a token that is in order.
-pub fn header() -> Value {
+pub(crate) fn header() -> Value {
     json!({"alg": "RS256", "kid": KEY_ID, "typ": "JWT"})
 }
 
 /// The claims of a token that is in order, as Google writes them.
-pub fn claims(audience: &str) -> Value {
+pub(crate) fn claims(audience: &str) -> Value {
     json!({
         "iss": ISSUER,
         "aud": audience,
@@ -70,7 +70,7 @@ pub fn claims(audience: &str) -> Value {
 }
 
 /// A value with some members set; `null` takes one away, and `{"null": true}` makes it null.
-pub fn with(mut value: Value, changes: Value) -> Value {
+pub(crate) fn with(mut value: Value, changes: Value) -> Value {
     let members = value.as_object_mut().unwrap();
     let Value::Object(changes) = changes else {
         panic!("{changes} is no object");
@@ -86,7 +86,7 @@ pub fn with(mut value: Value, changes: Value) -> Value {
 }
 
 /// The first two parts of a token.
-pub fn unsigned(header: &str, claims: &str) -> String {
+pub(crate) fn unsigned(header: &str, claims: &str) -> String {
     format!(
         "{}.{}",
         URL_SAFE_NO_PAD.encode(header),
@@ -95,14 +95,14 @@ pub fn unsigned(header: &str, claims: &str) -> String {
 }
 
 /// A token of these texts, whatever they say, signed in this way.
-pub fn sign_text(header: &str, claims: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
+pub(crate) fn sign_text(header: &str, claims: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
     let text = unsigned(header, claims);
     let signature = jsonwebtoken::crypto::sign(text.as_bytes(), key, algorithm).unwrap();
     format!("{text}.{signature}")
 }
 
 /// A token that the issuer signed with RS256, whatever it says.
-pub fn sign(header: &Value, claims: &Value) -> String {
+pub(crate) fn sign(header: &Value, claims: &Value) -> String {
     sign_text(
         &header.to_string(),
         &claims.to_string(),
@@ -112,6 +112,6 @@ pub fn sign(header: &Value, claims: &Value) -> String {
 }
 
 /// A token that is in order, for this audience.
-pub fn good(audience: &str) -> String {
+pub(crate) fn good(audience: &str) -> String {
     sign(&header(), &claims(audience))
 }

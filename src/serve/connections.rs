@@ -1,0 +1,99 @@
+//! Accepting connections and serving them.
+
+use std::io;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
+use tower_service::Service;
+
+use crate::error::BoxError;
+
+/// How long a server that is out of sockets waits for some to be closed.
+const OUT_OF_SOCKETS: Duration = Duration::from_secs(1);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const MAX_STREAMS: u32 = 256;
+
+/// The connections of a server.
+pub(crate) struct Connections<S> {
+    pub(crate) service: S,
+    pub(crate) http: Builder<TokioExecutor>,
+    pub(crate) write_timeout: Duration,
+    pub(crate) graceful: GracefulShutdown,
+    pub(crate) tasks: JoinSet<()>,
+}
+
+/// HTTP/1.1 and HTTP/2, for clients who send their headers in time.
+pub(crate) fn http(header_timeout: Duration, answer_timeout: Duration) -> Builder<TokioExecutor> {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(answer_timeout);
+    http
+}
+
+impl<S, R> Connections<S>
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Accepts connections for ever.
+    pub(crate) async fn accept(&mut self, listener: &TcpListener) {
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.serve(stream),
+                    Err(error) if is_of_connection(&error) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "no connection was accepted");
+                        tokio::time::sleep(OUT_OF_SOCKETS).await;
+                    }
+                },
+                // Those that have ended are let go.
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    fn serve(&mut self, stream: TcpStream) {
+        // It only makes answers later where it fails.
+        let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.write_timeout));
+        let service = TowerToHyperService::new(self.service.clone());
+        let connection = self
+            .http
+            .serve_connection(TokioIo::new(Box::pin(stream)), service)
+            .into_owned();
+        let connection = self.graceful.watch(connection);
+        self.tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error, "a connection broke");
+            }
+        });
+    }
+}
+
+/// Whether only the one connection failed.
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+    )
+}

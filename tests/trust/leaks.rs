@@ -1,0 +1,114 @@
+//! What no log and no answer tells.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use http::HeaderMap;
+use serde_json::json;
+use tower::{Layer, ServiceExt};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{bearer, key_server, post, push, send, verified};
+use crate::tokens::{self, claims, header, sign, with};
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_log_and_no_answer_holds_a_token_an_argument_or_an_internal_error() {
+    let server = key_server().await;
+    let runtime = verified(&server).build().await.unwrap();
+    let lines = Lines::default();
+    // Everything of ours, and of others what is shown by default.
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter("info,cloud_tasks=trace")
+        .with_writer(lines.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let foreign = sign(
+        &header(),
+        &with(
+            claims("https://secret-audience.example"),
+            json!({"email": "secret@mail"}),
+        ),
+    );
+    let card = json!({"card": "4111-1111", "unknown": "4111-2222"}).to_string();
+    let mut answers = Vec::new();
+
+    for request in [
+        post("/tasks/Fail", Some(&bearer()), card),
+        post("/tasks/Fail", Some(&bearer()), r#"{"card": 41113333}"#),
+        post(
+            "/subscriptions/Listener",
+            Some(&bearer()),
+            push(&json!({"what": "4111-4444"})),
+        ),
+        post(
+            "/subscriptions/Listener",
+            Some(&bearer()),
+            push(&json!({"what": [41_115_555]})),
+        ),
+        post("/tasks/Fail", Some(&format!("Bearer {foreign}")), "null"),
+        post("/tasks/Fail", Some(&format!("{}A", bearer())), "null"),
+        post("/tasks/x%0AERROR%20forged%20line", Some(&bearer()), "null"),
+    ] {
+        let response = send(&runtime, request).await;
+        answers.push(format!("{response:?}"));
+    }
+
+    let answers = answers.join("\n");
+    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let token = tokens::good(crate::support::ENDPOINT);
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    assert!(logged.contains("a caller was refused"), "{logged}");
+    assert!(!logged.contains("\nERROR forged"), "{logged}");
+    for secret in [signature, "eyJ", "4111", "secret-audience", "secret@mail"] {
+        assert!(!logged.contains(secret), "{secret} in {logged}");
+        assert!(!answers.contains(secret), "{secret} in {answers}");
+    }
+    // The log is where a task's own error goes.
+    assert!(logged.contains("10.1.2.3"), "{logged}");
+    assert!(!answers.contains("10.1.2.3"), "{answers}");
+}
+
+#[tokio::test]
+async fn a_service_behind_the_layer_sees_the_token_marked_as_sensitive() {
+    let server = key_server().await;
+    let runtime = verified(&server).build().await.unwrap();
+    let seen = Arc::new(Mutex::new(HeaderMap::new()));
+    let keeper = Arc::clone(&seen);
+    let inner = tower::service_fn(move |request: http::Request<axum::body::Body>| {
+        *keeper.lock().unwrap() = request.headers().clone();
+        async { Ok::<_, std::convert::Infallible>(http::Response::new(axum::body::Body::empty())) }
+    });
+
+    runtime
+        .layer()
+        .layer(inner)
+        .oneshot(post("/elsewhere", Some("Bearer hunter2"), ""))
+        .await
+        .unwrap();
+
+    let text = format!("{:?}", seen.lock().unwrap());
+    assert!(text.contains("Sensitive"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}

@@ -1,0 +1,236 @@
+//! The server: how it stops, and clients who take their time.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use cloud_tasks::{Runtime, Serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::support::{Foreman, Nowhere};
+
+const LONG: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(50);
+
+/// A server with [`Work`](crate::support::Work) and a page of its own.
+struct Server {
+    address: SocketAddr,
+    foreman: Foreman,
+    starts: mpsc::UnboundedReceiver<u64>,
+    backend: Nowhere,
+    stop: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    async fn start(options: impl FnOnce(Serve<Router>) -> Serve<Router>) -> Self {
+        let (foreman, starts) = Foreman::new();
+        let backend = Nowhere::default();
+        let runtime = Runtime::builder()
+            .backend(backend.clone())
+            .state(foreman.clone())
+            .allow_unauthenticated()
+            .build()
+            .await
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/big", get(|| async { vec![b'x'; 64 * 1024 * 1024] }))
+            .route("/read", post(|body: String| async move { body }))
+            .layer(runtime.layer());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serve = runtime
+            .serve(listener, app)
+            .shutdown(async { drop(stopped.await) });
+        Self {
+            address,
+            foreman,
+            starts,
+            backend,
+            stop: Some(stop),
+            ended: tokio::spawn(options(serve).into_future()),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// A connection over which a task is started.
+    async fn start_work(&mut self, number: u64) -> TcpStream {
+        let mut stream = self.connect().await;
+        request(
+            &mut stream,
+            "POST /tasks/Work",
+            &format!(r#"{{"number": {number}}}"#),
+        )
+        .await;
+        assert_eq!(self.starts.recv().await, Some(number));
+        stream
+    }
+
+    /// Sends requests until the server says that it is stopping.
+    async fn until_stopping(&self) -> String {
+        loop {
+            let mut stream = self.connect().await;
+            request(&mut stream, "GET /", "").await;
+            let answer = answer(&mut stream).await;
+            if !answer.starts_with("HTTP/1.1 200") {
+                return answer;
+            }
+        }
+    }
+}
+
+async fn request(stream: &mut TcpStream, line: &str, body: &str) {
+    let text = format!(
+        "{line} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(text.as_bytes()).await.unwrap();
+}
+
+/// The first answer that comes.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut bytes = vec![0; 4096];
+    let count = stream.read(&mut bytes).await.unwrap_or_default();
+    String::from_utf8_lossy(&bytes[..count]).into_owned()
+}
+
+/// Everything until the server closes the connection.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A connection that is cut off ends with an error, which is an end too.
+    let _ = stream.read_to_end(&mut bytes).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn when_it_stops_what_runs_ends_what_is_new_goes_elsewhere_and_publishers_are_flushed() {
+    let mut server = Server::start(|serve| serve.grace(LONG)).await;
+    let mut running = server.start_work(7).await;
+    server.stop();
+
+    let turned_away = server.until_stopping().await;
+    server.foreman.release(1);
+    let ended = rest(&mut running).await;
+    server.ended.await.unwrap().unwrap();
+
+    assert!(turned_away.starts_with("HTTP/1.1 503"), "{turned_away}");
+    assert!(turned_away.contains("retry-after: 1\r\n"), "{turned_away}");
+    assert!(turned_away.contains("connection: close\r\n"), "{turned_away}");
+    assert!(turned_away.ends_with(r#"{"error":"This instance is shutting down"}"#));
+    assert!(ended.ends_with(r#"{"result":7,"status":"executed"}"#), "{ended}");
+    assert_eq!(server.foreman.cut_off(), 0);
+    assert_eq!(server.backend.flushes.load(Ordering::SeqCst), 1);
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn what_does_not_end_within_the_grace_is_cut_off_without_an_answer() {
+    let mut server = Server::start(|serve| serve.grace(SHORT)).await;
+    let mut running = server.start_work(7).await;
+    server.stop();
+
+    let answer = rest(&mut running).await;
+    server.ended.await.unwrap().unwrap();
+
+    assert_eq!(answer, "");
+    assert_eq!(server.foreman.cut_off(), 1);
+    assert_eq!(server.backend.flushes.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_hold_up_the_stop() {
+    let mut server = Server::start(|serve| serve.grace(LONG).header_timeout(LONG)).await;
+    let mut idle = server.connect().await;
+    request(&mut idle, "GET /", "").await;
+    assert!(answer(&mut idle).await.ends_with("hello"));
+
+    server.stop();
+
+    server.ended.await.unwrap().unwrap();
+    assert_eq!(rest(&mut idle).await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_send_its_headers_is_let_go() {
+    let mut server = Server::start(|serve| serve.header_timeout(SHORT)).await;
+    let mut slow = server.connect().await;
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
+
+    // It ends, which is what is asked for: without a limit this would wait for ever.
+    rest(&mut slow).await;
+
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let mut server = Server::start(|serve| serve.body_timeout(SHORT)).await;
+
+    for (path, status) in [("/tasks/Note", "400"), ("/read", "400")] {
+        let mut slow = server.connect().await;
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{");
+        slow.write_all(head.as_bytes()).await.unwrap();
+
+        let answer = answer(&mut slow).await;
+
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{path}: {answer}"
+        );
+    }
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_let_go() {
+    let mut server = Server::start(|serve| serve.write_timeout(SHORT).grace(LONG)).await;
+    let mut slow = server.connect().await;
+    request(&mut slow, "GET /big", "").await;
+    assert!(answer(&mut slow).await.starts_with("HTTP/1.1 200"));
+
+    // The stop waits for answers that are on their way, and so ends only when this one is given up.
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+
+    assert!(rest(&mut slow).await.len() < 64 * 1024 * 1024);
+}
+
+#[tokio::test]
+async fn it_speaks_http_2_too() {
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+
+    let mut server = Server::start(|serve| serve).await;
+    let client: Client<_, http_body_util::Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
+
+    let response = client
+        .get(format!("http://{}/", server.address).parse().unwrap())
+        .await
+        .unwrap();
+
+    assert_eq!(
+        (response.version(), response.status().as_u16()),
+        (http::Version::HTTP_2, 200)
+    );
+    drop(client);
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+}
