@@ -82,6 +82,7 @@ pub struct Configured {
 enum Trust {
     #[default]
     Verified,
+    #[cfg(feature = "google")]
     Platform,
     Anybody,
 }

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// Why a caller was not let in; says nothing of what the token holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "google"),
+    expect(dead_code, reason = "without it there is no verifier")
+)]
 pub(crate) enum Refusal {
     /// Nobody is trusted, so no token could help.
     NobodyTrusted,
