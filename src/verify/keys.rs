@@ -74,9 +74,14 @@ impl Keys {
         }
     }
 
-    /// The keys, where there are some that still serve; starts to renew those that are due, without waiting for it.
-    pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
-        let set = self.shared.current.load_full()?;
+    fn current(&self) -> Option<Arc<KeySet>> {
+        self.read(Arc::clone)
+    }
+
+    /// Looks at the keys, where there are some that still serve; starts to renew those that are due, and does not wait.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&Arc<KeySet>) -> R) -> Option<R> {
+        let current = self.shared.current.load();
+        let set = current.as_ref()?;
         let now = Instant::now();
         if now >= set.fresh_until
             // Whoever holds the lock is about to do the same.
@@ -84,7 +89,7 @@ impl Keys {
         {
             self.shared.start(fetch);
         }
-        (now < set.usable_until).then_some(set)
+        (now < set.usable_until).then(|| look(set))
     }
 
     /// The keys with this one among them; waits for a fetch where it is not, and one is due or under way.
