@@ -179,7 +179,7 @@ fn report(title: &str, rounds: &[[Cost; 3]]) {
 
 async fn run(host: &str, short: bool) {
     let subjects = subjects(host).await;
-    let (alone, together, times) = if short { (10, 100, 1) } else { (300, 1000, 5) };
+    let (alone, together, times) = if short { (10, 100, 1) } else { (50, 1000, 40) };
     for subject in &subjects {
         subject.one_by_one(10).await;
         subject.at_once(together).await;
