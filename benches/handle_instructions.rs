@@ -18,7 +18,7 @@ use bytes::Bytes;
 use cloud_tasks::TaskService;
 use http::Response;
 use http_body::Body;
-use subjects::{FEW, MANY, TaskRequest};
+use subjects::{FEW, MANY, TaskRequest, push};
 use tower::Service;
 
 /// The task service in a process that has a subscriber.
@@ -45,8 +45,8 @@ fn main() {
     subjects::warm(&subjects::axum());
     subjects::warm(&subjects::tasks(FEW));
     subjects::warm(&subjects::tasks(MANY));
-    subjects::warm_push(&subjects::axum_push());
-    subjects::warm_push(&subjects::tasks(FEW));
+    push::warm_push(&push::axum_push());
+    push::warm_push(&subjects::tasks(FEW));
     subjects::warm(&watched());
 }
 
@@ -79,15 +79,15 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::axum(subjects::axum_push())]
+    #[bench::axum(push::axum_push())]
     #[bench::few_tasks(subjects::tasks(FEW))]
     fn thousand_pushes<S, B>(service: S)
     where
         S: Service<TaskRequest, Response = Response<B>, Error = Infallible> + Clone,
         B: Body<Data = Bytes>,
     {
-        subjects::warm_push(&service);
-        repeat(&service, subjects::push_request);
+        push::warm_push(&service);
+        repeat(&service, push::push_request);
     }
 
     fn repeat<S, B>(service: &S, request: fn() -> TaskRequest)

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
 mod many;
-mod push;
+pub(crate) mod push;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -25,7 +25,6 @@ use serde::{Deserialize, Serialize};
 use tower::{Service, ServiceExt, service_fn};
 
 pub(crate) use many::MANY;
-pub(crate) use push::{axum_push, push_request, warm_push};
 
 /// A request as Cloud Tasks sends it, with a body that came in one piece.
 pub(crate) type TaskRequest = Request<Full<Bytes>>;
