@@ -1,4 +1,4 @@
-//! The instructions of a thousand handled requests: the task service next to a bare service and to axum.
+//! The instructions of a thousand handled requests, tasks and pushes: the task service next to a bare service and to axum.
 //!
 //! Counted by callgrind, so the machine's noise does not matter. Neither building the requests nor dropping the answers
 //! is counted, nor what happens only the first time. It needs valgrind and `gungraun-runner`, as `README.md` tells;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use cloud_tasks::TaskService;
 use http::Response;
 use http_body::Body;
-use subjects::{FEW, MANY, TaskRequest};
+use subjects::{FEW, MANY, TaskRequest, push};
 use tower::Service;
 
 /// The task service in a process that has a subscriber.
@@ -45,6 +45,8 @@ fn main() {
     subjects::warm(&subjects::axum());
     subjects::warm(&subjects::tasks(FEW));
     subjects::warm(&subjects::tasks(MANY));
+    push::warm_push(&push::axum_push());
+    push::warm_push(&subjects::tasks(FEW));
     subjects::warm(&watched());
 }
 
@@ -73,15 +75,34 @@ mod counted {
         B: Body<Data = Bytes>,
     {
         subjects::warm(&service);
+        repeat(&service, subjects::request);
+    }
+
+    #[library_benchmark]
+    #[bench::axum(push::axum_push())]
+    #[bench::few_tasks(subjects::tasks(FEW))]
+    fn thousand_pushes<S, B>(service: S)
+    where
+        S: Service<TaskRequest, Response = Response<B>, Error = Infallible> + Clone,
+        B: Body<Data = Bytes>,
+    {
+        push::warm_push(&service);
+        repeat(&service, push::push_request);
+    }
+
+    fn repeat<S, B>(service: &S, request: fn() -> TaskRequest)
+    where
+        S: Service<TaskRequest, Response = Response<B>, Error = Infallible> + Clone,
+    {
         // The allocator is used as on a server: a request comes, an answer goes, and the next one finds its place. What
         // that costs depends on what else is there, so each request finds another heap.
         for other in 0..1000 {
             std::mem::forget(black_box(Vec::<u8>::with_capacity(other * 7 % 2000)));
-            let Ok(_answer) = counted_request(&service, subjects::request());
+            let Ok(_answer) = counted_request(service, request());
         }
     }
 
-    library_benchmark_group!(name = handle, benchmarks = thousand);
+    library_benchmark_group!(name = handle, benchmarks = [thousand, thousand_pushes]);
     main!(
         config = LibraryBenchmarkConfig::default().tool(
             Callgrind::default()

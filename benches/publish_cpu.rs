@@ -4,6 +4,7 @@
 //! and 100 messages a call), and with no delay and 1000 messages a call. The subjects take turns, round by round, and a
 //! ratio is of two in the same round. The emulator takes more CPU than all of them, so publishes per second say little.
 //! Run it with `cargo bench --bench publish_cpu`; it ends after about a minute. With `--test` there is one short round.
+//! With `--only N --times T` the subject `N` (0 to 2) alone publishes a thousand at once, `T` times, for a profiler.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -15,6 +16,7 @@
 #[path = "../tests/support/pubsub.rs"]
 mod pubsub;
 
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use cloud_tasks::{Config, PublisherTask, Runtime, task};
@@ -177,7 +179,7 @@ fn report(title: &str, rounds: &[[Cost; 3]]) {
 
 async fn run(host: &str, short: bool) {
     let subjects = subjects(host).await;
-    let (alone, together, times) = if short { (10, 100, 1) } else { (300, 1000, 5) };
+    let (alone, together, times) = if short { (10, 100, 1) } else { (50, 1000, 40) };
     for subject in &subjects {
         subject.one_by_one(10).await;
         subject.at_once(together).await;
@@ -211,15 +213,34 @@ async fn run(host: &str, short: bool) {
     report(&format!("{together} at once"), &at_once);
 }
 
+/// One subject alone, a thousand messages at once and that so many times: what a profiler wants.
+async fn only(host: &str, index: usize, times: u64) {
+    let subjects = subjects(host).await;
+    for _ in 0..times {
+        subjects[index].at_once(1000).await;
+    }
+}
+
+/// What the value behind an argument is.
+fn value_of<T: FromStr>(arguments: &[String], name: &str) -> Option<T> {
+    let position = arguments.iter().position(|argument| argument == name)?;
+    arguments.get(position + 1)?.parse().ok()
+}
+
 fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let Some(host) = pubsub::emulator("publish_cpu") else {
         return;
     };
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .unwrap()
-        .block_on(run(&host, has("--test") || !has("--bench")));
+        .unwrap();
+    runtime.block_on(async {
+        match value_of(&arguments, "--only") {
+            Some(index) => only(&host, index, value_of(&arguments, "--times").unwrap_or(10)).await,
+            None => run(&host, has("--test") || !has("--bench")).await,
+        }
+    });
 }

@@ -115,7 +115,8 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
     /// Makes the event of a model, with what else its content or attributes are made of.
     fn of_with(model: &Self::Model, extra: &Self::Extra) -> Prepared {
         let content = Self::content(model, extra);
-        let draft = Draft::new(Self::REGISTRATION, &content, Self::topic_for(model, extra)).map(|draft| {
+        let topic = Self::topic_for(model, extra);
+        let draft = Draft::new(Self::REGISTRATION.name, &content, topic).map(|draft| {
             draft
                 .with_own_topic()
                 .with_attributes(Self::attributes(model, extra))

@@ -1,5 +1,6 @@
 //! A message on its way to a topic.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,7 +25,7 @@ pub(crate) const TRACE_PREFIX: &str = "googclient_";
 /// of the attributes. Source of the limits: <https://cloud.google.com/pubsub/quotas#resource_limits>.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Publication {
-    pub(crate) topic: String,
+    pub(crate) topic: Cow<'static, str>,
     pub(crate) data: Bytes,
     pub(crate) attributes: Attributes,
     pub(crate) ordering_key: Option<String>,

@@ -1,13 +1,15 @@
 //! What publishers' `asap()`, `later(..)`, `until(..)` and `sync()` return: awaited builders.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
-use tracing::Instrument;
+use serde_json::value::RawValue;
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument, Span};
 
 use crate::carry;
 use crate::commit::{Outgoing, Transactional};
@@ -23,8 +25,9 @@ use crate::topic::Topic;
 /// A message whose content is encoded already, with everything that belongs to it.
 #[derive(Clone)]
 pub(crate) struct Draft {
-    registration: Registration,
-    content: Box<RawValue>,
+    /// The publisher's name.
+    task: &'static str,
+    content: Bytes,
     topic: Topic,
     /// Whether the topic was worked out for this message, and so must travel with it.
     own_topic: bool,
@@ -32,10 +35,9 @@ pub(crate) struct Draft {
     ordering_key: Option<String>,
 }
 
-/// The body of a publisher's task.
+/// The body of a publisher's task, without the message in front.
 #[derive(Serialize)]
-struct Body<'a> {
-    message: &'a RawValue,
+struct Rest<'a> {
     attributes: Option<&'a Attributes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic_name: Option<&'a str>,
@@ -53,14 +55,11 @@ pub(crate) struct PublisherBody {
 }
 
 impl Draft {
-    pub(crate) fn new<T: Serialize>(
-        registration: Registration,
-        content: &T,
-        topic: Topic,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new<T: Serialize>(task: &'static str, content: &T, topic: Topic) -> Result<Self, Error> {
+        let content = serde_json::to_vec(content).map_err(|error| encode_error(task, error))?;
         Ok(Self {
-            registration,
-            content: to_raw_value(content).map_err(|error| encode_error(registration.name, error))?,
+            task,
+            content: content.into(),
             topic,
             own_topic: false,
             attributes: Attributes::new(),
@@ -75,45 +74,43 @@ impl Draft {
     }
 
     pub(crate) fn with_attributes(mut self, attributes: Attributes) -> Self {
-        self.attributes.extend(attributes);
+        self.attributes = attributes;
         self
     }
 
-    fn publication(&self, scope: &Scope) -> Result<Publication, Error> {
+    fn publication(self, scope: &Scope) -> Result<Publication, Error> {
         publication(
             scope,
-            self.topic.name(scope.runtime.config()),
-            Bytes::copy_from_slice(self.content.get().as_bytes()),
-            self.attributes.clone(),
-            self.ordering_key.clone(),
+            self.topic.into_name(scope.runtime.config()),
+            self.content,
+            self.attributes,
+            self.ordering_key,
         )
     }
 
-    fn body(&self, scope: &Scope) -> Result<Bytes, Error> {
+    fn body(self, scope: &Scope) -> Result<Bytes, Error> {
         // What Pub/Sub would refuse is refused now, and not when the task runs.
-        let publication = self.publication(scope)?;
-        let body = Body {
-            message: &self.content,
+        let publication = self.clone().publication(scope)?;
+        let rest = Rest {
             attributes: (!self.attributes.is_empty()).then_some(&self.attributes),
             topic_name: self.own_topic.then_some(publication.topic()),
             ordering_key: self.ordering_key.as_deref(),
         };
-        serde_json::to_vec(&body)
-            .map(Bytes::from)
-            .map_err(|error| encode_error(self.registration.name, error))
-    }
-
-    /// Publishes the message from this process.
-    pub(crate) async fn publish(&self, scope: &Scope) -> Result<String, Error> {
-        let publication = self.publication(scope)?;
-        scope.runtime.publish(publication).await
+        let mut body = Vec::with_capacity(self.content.len() + 128);
+        body.extend_from_slice(br#"{"message":"#);
+        body.extend_from_slice(&self.content);
+        // The rest is an object that is never empty: where it opens is the comma behind the message.
+        let comma = body.len();
+        serde_json::to_writer(&mut body, &rest).map_err(|error| encode_error(self.task, error))?;
+        body[comma] = b',';
+        Ok(body.into())
     }
 }
 
 /// A message with the headers of a scope, checked against the service's limits.
 pub(crate) fn publication(
     scope: &Scope,
-    topic: String,
+    topic: Cow<'static, str>,
     data: Bytes,
     attributes: Attributes,
     ordering_key: Option<String>,
@@ -137,20 +134,32 @@ pub(crate) fn publication(
 
 impl Runtime {
     /// Hands a message to the backend, and gives back its id.
-    pub(crate) async fn publish(&self, publication: Publication) -> Result<String, Error> {
-        let span = tracing::info_span!("publish", topic = publication.topic(), id = tracing::field::Empty);
-        let publish = async {
-            let result = self.inner().backend.publish(self, publication).await;
-            match &result {
+    ///
+    /// The message is not kept in the future: a thousand of these wait at once.
+    pub(crate) fn publish(
+        &self,
+        publication: Publication,
+    ) -> impl Future<Output = Result<String, Error>> + Send {
+        // A span that nobody wants still costs something wherever it is entered.
+        let span = if LevelFilter::current() >= LevelFilter::INFO {
+            tracing::info_span!("publish", topic = publication.topic(), id = tracing::field::Empty)
+        } else {
+            Span::none()
+        };
+        let publish = span.in_scope(|| self.inner().backend.publish(self, publication));
+        let mut publish = publish.instrument(span);
+        async move {
+            let result = (&mut publish).await;
+            let span = publish.span();
+            span.in_scope(|| match &result {
                 Ok(id) => {
-                    tracing::Span::current().record("id", id.as_str());
+                    span.record("id", id.as_str());
                     tracing::debug!("published");
                 }
                 Err(error) => tracing::warn!(%error, "not published"),
-            }
+            });
             result
-        };
-        publish.instrument(span).await
+        }
     }
 }
 
@@ -351,9 +360,15 @@ impl PublishNow {
         }
     }
 
-    async fn send(self) -> Result<String, Error> {
+    fn prepare(self) -> Result<(Runtime, Publication), Error> {
         let scope = self.scope()?;
-        self.draft?.publish(&scope).await
+        let publication = self.draft?.publication(&scope)?;
+        Ok((scope.runtime, publication))
+    }
+
+    async fn send(self) -> Result<String, Error> {
+        let (runtime, publication) = self.prepare()?;
+        runtime.publish(publication).await
     }
 }
 

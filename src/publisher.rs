@@ -1,5 +1,6 @@
 //! Publishers: events that can be published, at once or by a task.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -96,7 +97,7 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
 }
 
 fn draft<T: PublisherTask>(event: &T) -> Result<Draft, Error> {
-    Draft::new(T::REGISTRATION, event, T::topic())
+    Draft::new(T::REGISTRATION.name, event, T::topic())
 }
 
 impl Registration {
@@ -136,7 +137,7 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
             let scope = Scope::current().map_err(failed)?;
             let topic = body
                 .topic_name
-                .unwrap_or_else(|| T::topic().name(scope.runtime.config()));
+                .map_or_else(|| T::topic().into_name(scope.runtime.config()), Cow::Owned);
             let publication = publication(
                 &scope,
                 topic,

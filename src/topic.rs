@@ -71,10 +71,16 @@ impl Topic {
 
     /// The name with its prefix: what the topic is called in its project, or its full path where that was given.
     pub fn name(&self, config: &Config) -> String {
-        match &self.owner {
-            Owner::ThisApp => config.prefixed(&self.base),
-            Owner::App(app) => format!("{app}{}{}", config.delimiter, self.base),
-            Owner::Nobody => self.base.clone().into_owned(),
+        self.clone().into_name(config).into_owned()
+    }
+
+    /// The same, without a copy of a name that no prefix is put in front of.
+    pub(crate) fn into_name(self, config: &Config) -> Cow<'static, str> {
+        match self.owner {
+            Owner::ThisApp if config.app_name.is_none() => self.base,
+            Owner::ThisApp => config.prefixed(&self.base).into(),
+            Owner::App(app) => [&*app, &config.delimiter, &self.base].concat().into(),
+            Owner::Nobody => self.base,
         }
     }
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
 mod many;
+pub(crate) mod push;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -139,8 +140,8 @@ pub(crate) fn axum() -> Router {
 
 /// The task service of a runtime with this many tasks.
 pub(crate) fn tasks(count: usize) -> TaskService {
-    // The linker gives one, that of the request.
-    let others = many::registrations(count - 1);
+    // The linker gives two, those of the requests.
+    let others = many::registrations(count - 2);
     let runtime = wait(Runtime::eager().register_all(others).build());
     runtime.unwrap().service()
 }
@@ -180,16 +181,22 @@ where
     S: Service<TaskRequest, Response = Response<B>, Error = Infallible> + Clone,
     B: Body<Data = Bytes>,
 {
+    let answer = r#"{"result":"sent welcome to 7 in attempt 3","status":"executed"}"#;
+    warm_with(service, request, answer);
+}
+
+fn warm_with<S, B>(service: &S, request: fn() -> TaskRequest, answer: &str)
+where
+    S: Service<TaskRequest, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body<Data = Bytes>,
+{
     enter();
     for _ in 0..100 {
         let Ok(response) = handle(service.clone(), request());
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
         let body = wait(response.into_body().collect()).ok().unwrap().to_bytes();
-        assert_eq!(
-            body,
-            r#"{"result":"sent welcome to 7 in attempt 3","status":"executed"}"#
-        );
+        assert_eq!(body, answer);
     }
 }
 

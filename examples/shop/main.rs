@@ -6,6 +6,14 @@
 //! curl -X POST localhost:8080/orders -d '{"id": 1, "express": true}'
 //! curl localhost:8080/activity
 //! ```
+//!
+//! Its events go through Google's Pub/Sub emulator where that runs (`gcloud beta emulators pubsub start`):
+//!
+//! ```text
+//! export PUBSUB_EMULATOR_HOST=localhost:8085
+//! cargo run --example shop -- initialize-subscribers --yes
+//! cargo run --example shop
+//! ```
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -19,6 +27,7 @@ mod tasks;
 
 use std::error::Error;
 use std::net::Ipv4Addr;
+use std::process::ExitCode;
 
 use cloud_tasks::{Callers, Config, LocalEngine, Runtime};
 use tokio::net::TcpListener;
@@ -28,7 +37,17 @@ use crate::activity::Activity;
 use crate::app::app;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
@@ -65,8 +84,10 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         ),
     }
     if let Ok(host) = std::env::var("PUBSUB_EMULATOR_HOST") {
+        println!("Its events go through the Pub/Sub emulator at {host}. What they need is made, once, by");
+        println!("  cargo run --example shop -- initialize-subscribers --yes");
         println!(
-            "Its events go through the Pub/Sub emulator at {host}; `initialize-subscribers --yes` makes what they need."
+            "The emulator ignores filters, so all orders are shipped; it does not number deliveries, and repeats after 1 s."
         );
         println!(
             "WARNING: that emulator signs nothing, so pushes are taken from anybody who can reach this port."
@@ -119,7 +140,14 @@ async fn initialize_subscribers() -> Result<(), Box<dyn Error>> {
                 .into(),
         );
     }
-    let url = format!("http://127.0.0.1:{}", port()?);
+    let url =
+        match port()? {
+            0 => return Err(
+                "PORT is 0, but the subscriptions push to a port: name the one that the shop will listen on"
+                    .into(),
+            ),
+            port => format!("http://127.0.0.1:{port}"),
+        };
     let config = Config::from_env()?.endpoint(url);
     let (runtime, engine) = start(config, Activity::default()).await?;
     let report = runtime.set_up_subscribers().await?;

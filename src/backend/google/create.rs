@@ -1,6 +1,7 @@
 //! Creating a task: once, or again until it is certain.
 
 use std::fmt;
+use std::future::ready;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
@@ -98,16 +99,14 @@ impl Backend for GoogleBackend {
     }
 
     fn publish<'a>(&'a self, _runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
-        Box::pin(async move {
-            match &self.pubsub {
-                Some(pubsub) => pubsub.publish(publication).await,
-                None => Err(Error::rejected(format!(
-                    "the message to topic {} was not published: Cloud Tasks is an emulator here, and no Pub/Sub is named; \
-                     set PUBSUB_EMULATOR_HOST",
-                    publication.topic()
-                ))),
-            }
-        })
+        match &self.pubsub {
+            Some(pubsub) => pubsub.publish(publication),
+            None => Box::pin(ready(Err(Error::rejected(format!(
+                "the message to topic {} was not published: Cloud Tasks is an emulator here, and no Pub/Sub is named; \
+                 set PUBSUB_EMULATOR_HOST",
+                publication.topic()
+            ))))),
+        }
     }
 
     fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use futures_util::future::join_all;
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
@@ -14,9 +16,10 @@ use google_cloud_pubsub::model::Message;
 use google_cloud_pubsub::retry_policy::RetryableErrors;
 use tokio::sync::OnceCell;
 
+use crate::backend::BackendFuture;
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::answer::Verdict;
-use crate::backend::google::topic::TopicPublisher;
+use crate::backend::google::topic::{Handed, TopicPublisher};
 use crate::config::RetrySettings;
 use crate::error::Error;
 use crate::publication::Publication;
@@ -45,16 +48,15 @@ impl PubSub {
     }
 
     /// Publishes a message, and gives back its id.
-    pub(crate) async fn publish(&self, publication: Publication) -> Result<String, Error> {
-        let topic = self.topic(publication.topic()).await?;
-        let message = Message::new()
-            .set_data(publication.data)
-            .set_attributes(publication.attributes)
-            .set_ordering_key(publication.ordering_key.unwrap_or_default());
-        topic
-            .publish(message)
-            .await
-            .map_err(|error| failed(topic.topic(), error))
+    ///
+    /// To a topic that is known the message is on its way at once, and what is boxed is a few words.
+    pub(crate) fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
+        match self.known(publication.topic()) {
+            Some(topic) => publish(topic, publication),
+            None => {
+                Box::pin(async move { publish(self.topic(publication.topic()).await?, publication).await })
+            }
+        }
     }
 
     /// Waits until everything that was handed over is published, or has failed.
@@ -63,10 +65,11 @@ impl PubSub {
         join_all(topics.iter().map(|topic| topic.flush())).await;
     }
 
+    fn known(&self, name: &str) -> Option<Arc<TopicPublisher>> {
+        self.topics().get(name).cloned()
+    }
+
     async fn topic(&self, name: &str) -> Result<Arc<TopicPublisher>, Error> {
-        if let Some(topic) = self.topics().get(name) {
-            return Ok(Arc::clone(topic));
-        }
         let path = self.access.topic(name);
         let client = self.client.get_or_try_init(|| self.connect()).await?;
         let mut topics = self.topics();
@@ -103,6 +106,32 @@ impl PubSub {
 
     fn topics(&self) -> MutexGuard<'_, HashMap<String, Arc<TopicPublisher>>> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn publish(topic: Arc<TopicPublisher>, publication: Publication) -> BackendFuture<'static, String> {
+    let message = Message::new()
+        .set_data(publication.data)
+        .set_attributes(publication.attributes);
+    match publication.ordering_key {
+        None => Box::pin(Publishing(topic.publish(message))),
+        Some(key) => Box::pin(async move {
+            let message = message.set_ordering_key(key);
+            let published = topic.publish_ordered(message).await;
+            published.map_err(|error| failed(topic.topic(), error))
+        }),
+    }
+}
+
+/// A message without ordering key, whose answer is awaited.
+struct Publishing(Handed);
+
+impl Future for Publishing {
+    type Output = Result<String, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let published = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(published.map_err(|error| failed(self.0.topic(), error)))
     }
 }
 

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::mem;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use google_cloud_pubsub::client::{BasePublisher, Publisher};
 use google_cloud_pubsub::error::PublishError;
 use google_cloud_pubsub::model::Message;
+use google_cloud_pubsub::publisher::PublishFuture;
 
 /// As many as Pub/Sub takes at once.
 const BATCH: u32 = 1000;
@@ -62,22 +65,20 @@ impl TopicPublisher {
         &self.topic
     }
 
-    /// Publishes a message, and gives back its id.
-    ///
-    /// The message is on its way as soon as this was polled; dropping it then stops nothing.
-    pub(crate) async fn publish(&self, message: Message) -> Result<String, PublishError> {
-        if !message.ordering_key.is_empty() {
-            return self.publish_ordered(message).await;
-        }
+    /// Hands over a message without ordering key; dropping what is returned does not stop it.
+    pub(crate) fn publish(self: Arc<Self>, message: Message) -> Handed {
         let alone = self.in_flight.fetch_add(1, Ordering::Relaxed) == 0;
-        let _leave = OnDrop(|| {
-            self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        });
         let publisher = if alone { &self.single } else { &self.batching };
-        publisher.publish(message).await
+        Handed {
+            published: publisher.publish(message),
+            topic: self,
+        }
     }
 
-    async fn publish_ordered(&self, message: Message) -> Result<String, PublishError> {
+    /// Publishes a message with an ordering key, and gives back its id.
+    ///
+    /// The message is on its way as soon as this was polled; dropping it then stops nothing.
+    pub(crate) async fn publish_ordered(&self, message: Message) -> Result<String, PublishError> {
         let key = message.ordering_key.clone();
         let (publisher, alone) = self.enter(&key);
         let _leave = OnDrop(|| self.leave(&key));
@@ -132,6 +133,33 @@ impl TopicPublisher {
             publishers.extend(ordered.previous.clone());
         }
         join_all(publishers.iter().map(Publisher::flush)).await;
+    }
+}
+
+/// A message on its way: gives its id.
+pub(crate) struct Handed {
+    published: PublishFuture,
+    topic: Arc<TopicPublisher>,
+}
+
+impl Handed {
+    /// The topic's full path.
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic.topic
+    }
+}
+
+impl Future for Handed {
+    type Output = Result<String, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.published).poll(cx)
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        self.topic.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

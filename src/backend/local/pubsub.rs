@@ -206,7 +206,7 @@ fn dead_letter(topic: &str, delivery: Delivery) -> Publication {
         .map(|(name, value)| (format!("CloudPubSubDeadLetterSource{name}"), value)),
     );
     Publication {
-        topic: topic.to_owned(),
+        topic: topic.to_owned().into(),
         data: push.data,
         attributes,
         ordering_key: push.ordering_key,
