@@ -18,7 +18,8 @@ use bytes::Bytes;
 use cloud_tasks::TaskService;
 use http::Response;
 use http_body::Body;
-use subjects::{FEW, MANY, TaskRequest, push};
+use subjects::many::MANY;
+use subjects::{FEW, TaskRequest, push};
 use tower::Service;
 
 /// The task service in a process that has a subscriber.

@@ -16,7 +16,8 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::Response;
 use http_body::Body;
-use subjects::{FEW, MANY, TaskRequest};
+use subjects::many::MANY;
+use subjects::{FEW, TaskRequest};
 use tower::Service;
 
 fn measure<S, B>(c: &mut Criterion, name: &str, service: &S)

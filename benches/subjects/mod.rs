@@ -3,7 +3,7 @@
 //! All four get the same request, decode the same arguments, do the same work and answer the same bytes.
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
-mod many;
+pub(crate) mod many;
 pub(crate) mod push;
 
 use std::convert::Infallible;
@@ -23,8 +23,6 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use serde::{Deserialize, Serialize};
 use tower::{Service, ServiceExt, service_fn};
-
-pub(crate) use many::MANY;
 
 /// A request as Cloud Tasks sends it, with a body that came in one piece.
 pub(crate) type TaskRequest = Request<Full<Bytes>>;
