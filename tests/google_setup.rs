@@ -51,7 +51,10 @@ async fn willing(pubsub: &MockServer) {
 async fn set_up(pubsub: &MockServer, config: Config) -> SetUpReport {
     // No task is enqueued, so that no Cloud Tasks needs to be there.
     let google = google("http://127.0.0.1:9").pubsub_endpoint(pubsub.uri());
-    let builder = Runtime::builder().config(config).google(google);
+    let builder = Runtime::builder()
+        .config(config)
+        .google(google)
+        .allow_unsigned_pushes();
     builder.build().await.unwrap().set_up_subscribers().await.unwrap()
 }
 
