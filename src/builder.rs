@@ -10,13 +10,14 @@ use tokio::sync::Semaphore;
 use crate::backend::Backend;
 use crate::backend::eager::Eager;
 #[cfg(feature = "google")]
-use crate::backend::google::{Google, PubSubAccess};
+use crate::backend::google::{Google, PubSubAccess, QueueAccess};
 #[cfg(feature = "local")]
 use crate::backend::local::LocalEngine;
 use crate::backend::recorder::Recorder;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::names;
+use crate::queue::QueueSettings;
 use crate::registry::{self, Registration, Registry};
 use crate::runtime::{Inner, Runtime};
 use crate::service::limit::Limit;
@@ -111,6 +112,9 @@ struct Parts {
     /// How set-up reaches Pub/Sub.
     #[cfg(feature = "google")]
     pubsub: Option<PubSubAccess>,
+    #[cfg(feature = "google")]
+    queue_access: Option<QueueAccess>,
+    queues: Vec<QueueSettings>,
     states: States,
     registered: Vec<Registration>,
     expected: BTreeSet<String>,
@@ -189,6 +193,9 @@ impl<M> RuntimeBuilder<M> {
                 config: Config::default(),
                 #[cfg(feature = "google")]
                 pubsub: None,
+                #[cfg(feature = "google")]
+                queue_access: None,
+                queues: Vec::new(),
                 states: States::default(),
                 registered: Vec::new(),
                 expected: BTreeSet::new(),
@@ -230,6 +237,15 @@ impl<M> RuntimeBuilder<M> {
     /// A crate that the binary never names is dropped by the linker, and its tasks with it; `use my_tasks as _;` keeps it.
     pub fn expect_tasks<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.parts.expected.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Says what a queue is to be like, for [`Runtime::setup`]; a second time for a queue replaces the first.
+    ///
+    /// [`Runtime::setup`]: crate::Runtime#method.setup
+    pub fn queue(mut self, settings: QueueSettings) -> Self {
+        self.parts.queues.retain(|other| other.name != settings.name);
+        self.parts.queues.push(settings);
         self
     }
 
@@ -332,6 +348,7 @@ impl RuntimeBuilder<Configured> {
             None => match mode.google.connect(&mut parts.config).await {
                 Ok(backend) => {
                     parts.pubsub = backend.pubsub_access().cloned();
+                    parts.queue_access = Some(backend.queues.clone());
                     Some(Arc::new(backend))
                 }
                 Err(found) => {
@@ -416,6 +433,7 @@ impl RuntimeBuilder<Embedded> {
         let mut parts = self.parts;
         let (engine, backend) = LocalEngine::start(&mut parts.config).await?;
         parts.pubsub = PubSubAccess::emulator(&parts.config);
+        parts.queue_access = Some(backend.queue_access());
         let access = engine
             .callers()
             .verifier(&parts.config, false)
@@ -437,6 +455,7 @@ impl Parts {
         mut mistakes: Vec<String>,
     ) -> Result<Runtime, Error> {
         mistakes.extend(self.config.mistakes());
+        mistakes.extend(self.queues.iter().flat_map(QueueSettings::mistakes));
         mistakes.extend(
             names::queue_mistake(self.config.default_queue())
                 .map(|mistake| format!("{mistake} (the default queue is the application's name)")),
@@ -499,6 +518,10 @@ impl Parts {
                 backend,
                 #[cfg(feature = "google")]
                 pubsub: self.pubsub,
+                #[cfg(feature = "google")]
+                queue_access: self.queue_access,
+                #[cfg(feature = "google")]
+                queues: self.queues,
                 limit: self.max_concurrency.map(Limit::new),
                 access: access.with_unsigned_pushes(self.unsigned_pushes),
                 max_body_bytes: self.max_body_bytes,

@@ -73,6 +73,7 @@ mod publication;
 mod publish;
 mod publisher;
 mod push;
+mod queue;
 mod receive;
 mod registry;
 mod run;
@@ -121,6 +122,7 @@ pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
 pub use publication::{Attributes, Publication};
 pub use publish::{Publish, PublishNow};
 pub use publisher::PublisherTask;
+pub use queue::QueueSettings;
 pub use runtime::Runtime;
 #[cfg(feature = "serve")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serve")))]
@@ -128,7 +130,9 @@ pub use serve::{Serve, ServeBody};
 pub use service::{TaskFuture, TaskLayer, TaskLayerService, TaskService};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use setup::SetUpReport;
+pub use setup::{
+    Action, Change, Failure, FieldChange, HeldBack, Plan, ResourceKind, SetUpError, SetUpReport, Setup,
+};
 pub use subscriber::SubscriberTask;
 pub use subscription::Subscription;
 pub use task::{Registered, Task};

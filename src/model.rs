@@ -13,6 +13,8 @@ use crate::publication::Attributes;
 use crate::publish::{Draft, Publish, PublishNow};
 use crate::publisher::bind;
 use crate::registry::{Kind, Registration};
+#[cfg(feature = "google")]
+use crate::setup::{SetUpReport, set_up_one};
 use crate::task::Registered;
 use crate::topic::Topic;
 
@@ -102,6 +104,19 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
     fn topic_for(model: &Self::Model, extra: &Self::Extra) -> Topic {
         let _ = (model, extra);
         Self::topic()
+    }
+
+    /// Makes the topic that the events of all objects go to, unless it is there, in the project of the [current](crate::Runtime::current) runtime.
+    ///
+    /// [`Setup::only`](crate::Setup::only) shows what it would do first.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime or it reaches no Pub/Sub, and when a call fails; what was made before that stays.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
+        set_up_one::<Self>()
     }
 
     /// Makes the event of a model.

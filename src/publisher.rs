@@ -18,6 +18,8 @@ use crate::outcome::TaskError;
 use crate::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
 use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
 use crate::scope::Scope;
+#[cfg(feature = "google")]
+use crate::setup::{SetUpReport, set_up_one};
 use crate::state::States;
 use crate::task::Registered;
 
@@ -75,6 +77,19 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
     /// Publishes the message now, from this process; gives back its id.
     fn sync(self) -> PublishNow {
         PublishNow::new(draft(&self))
+    }
+
+    /// Makes the topic, unless it is there, in the project of the [current](crate::Runtime::current) runtime.
+    ///
+    /// [`Setup::only`](crate::Setup::only) shows what it would do first.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime or it reaches no Pub/Sub, and when a call fails; what was made before that stays.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
+        set_up_one::<Self>()
     }
 
     /// Enqueues a task that publishes the message, once a transaction has committed; see [`Publish::on_commit`].

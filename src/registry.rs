@@ -232,15 +232,21 @@ impl Registry {
         &self.subscriptions
     }
 
-    /// The names of the topics that are published to, as far as they are known before a message is made.
+    /// The publishers and the names of their topics, as far as these are known before a message is made.
     #[cfg(feature = "google")]
-    pub(crate) fn published_topics(&self, config: &Config) -> impl Iterator<Item = String> {
+    pub(crate) fn published_topics(&self, config: &Config) -> impl Iterator<Item = (&'static str, String)> {
         self.by_type
             .values()
             .filter_map(|entry| match entry.registration.kind {
-                Kind::Publisher { topic } => Some(topic().name(config)),
+                Kind::Publisher { topic } => Some((entry.registration.name, topic().name(config))),
                 Kind::Task | Kind::Subscriber(_) => None,
             })
+    }
+
+    /// The queues that tasks name themselves.
+    #[cfg(feature = "google")]
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &'static str> {
+        self.by_type.values().filter_map(|entry| entry.registration.queue)
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Entry>> {

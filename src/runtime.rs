@@ -8,9 +8,11 @@ use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
 #[cfg(feature = "google")]
-use crate::backend::google::PubSubAccess;
+use crate::backend::google::{PubSubAccess, QueueAccess};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "google")]
+use crate::queue::QueueSettings;
 use crate::registry::Registry;
 use crate::scope::{self, Scope};
 use crate::service::limit::Limit;
@@ -47,6 +49,11 @@ pub(crate) struct Inner {
     /// How set-up reaches Pub/Sub, where there is one.
     #[cfg(feature = "google")]
     pub(crate) pubsub: Option<PubSubAccess>,
+    /// How set-up reaches queues, where there are some.
+    #[cfg(feature = "google")]
+    pub(crate) queue_access: Option<QueueAccess>,
+    #[cfg(feature = "google")]
+    pub(crate) queues: Vec<QueueSettings>,
     pub(crate) propagated: Vec<HeaderName>,
     /// The path of the endpoint, which routes start with.
     pub(crate) base_path: String,

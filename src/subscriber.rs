@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use crate::carry;
 use crate::context::Context;
 use crate::error::BoxError;
+#[cfg(feature = "google")]
+use crate::error::Error;
 use crate::json;
 use crate::message::Message;
 use crate::metadata::TaskMetadata;
@@ -21,6 +23,8 @@ use crate::publication::Attributes;
 use crate::push::Push;
 use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
 use crate::scope::Scope;
+#[cfg(feature = "google")]
+use crate::setup::{SetUpReport, set_up_one};
 use crate::state::States;
 use crate::subscription::SubscriptionOptions;
 use crate::task::{Registered, resolve};
@@ -96,6 +100,19 @@ pub trait SubscriberTask: Registered + Send + 'static {
         message: Message<Self::Content, Self::Attributes>,
         cx: Context<Self::State>,
     ) -> impl Future<Output = TaskResult<Self::Output>> + Send;
+
+    /// Makes or changes the topic, the subscription and what dead letters need, in the project of the [current](crate::Runtime::current) runtime.
+    ///
+    /// [`Setup::only`](crate::Setup::only) shows what it would do first.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime or it reaches no Pub/Sub, and when a call fails; what was made before that stays.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
+        set_up_one::<Self>()
+    }
 }
 
 impl Registration {

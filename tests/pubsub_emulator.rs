@@ -28,8 +28,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use cloud_tasks::{
-    Attributes, Config, Context, Discard, Error, LocalEngine, Message, PublisherTask, RetrySettings, Runtime,
-    SubscriberTask, TaskResult, task,
+    Action, Attributes, Config, Context, Discard, Error, LocalEngine, Message, PublisherTask, ResourceKind,
+    RetrySettings, Runtime, SetUpReport, SubscriberTask, TaskResult, task,
 };
 use futures_util::future::{join_all, poll_immediate, try_join_all};
 use http_body_util::Full;
@@ -162,7 +162,7 @@ impl Stage {
     /// `None` where there is no emulator.
     async fn set(test: &str) -> Option<Self> {
         let stage = Self::bare(test).await?;
-        stage.runtime.set_up_subscribers().await.unwrap();
+        set_up(&stage.runtime).await;
         Some(stage)
     }
 
@@ -247,6 +247,11 @@ async fn place(Path(number): Path<u64>) -> Result<(), StatusCode> {
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+async fn set_up(runtime: &Runtime) -> SetUpReport {
+    let plan = runtime.setup().only_subscribers().plan().await.unwrap();
+    plan.apply().await.unwrap()
+}
+
 /// A runtime that publishes to `emulator` and serves nothing.
 async fn publisher(emulator: &str, project: &str) -> (Runtime, LocalEngine) {
     let (sender, _) = mpsc::unbounded_channel();
@@ -264,23 +269,22 @@ async fn set_up_makes_topics_and_push_subscriptions() {
         return;
     };
 
-    let report = stage.runtime.set_up_subscribers().await.unwrap();
+    let report = set_up(&stage.runtime).await;
 
     let names = [
         "Chooser", "Clerk", "Failing", "Follower", "Refuser", "Stumbler", "Tuner",
     ];
-    assert_eq!(report.added, names);
+    assert_eq!(report.names(Action::Add, ResourceKind::Subscription), names);
     let mut lines = vec![format!(
         "Successfully initialized 7 subscribers to domain {}",
         stage.endpoint
     )];
     lines.extend(names.map(|name| format!("[+] {name}")));
     assert_eq!(report.to_string(), lines.join("\n"));
-    assert!(report.changed.is_empty() && report.unchanged.is_empty() && report.left.is_empty());
+    assert!(report.unchanged.is_empty() && report.held_back.is_empty());
     let made = |path: &str| {
-        report
-            .made
-            .contains(&format!("projects/{}/{path}", stage.project))
+        let path = format!("projects/{}/{path}", stage.project);
+        report.changes.iter().any(|change| change.resource == path)
     };
     assert!(
         made("topics/shop--orders-placed") && made("topics/shop--doomed-failed"),
@@ -324,12 +328,9 @@ async fn a_second_set_up_changes_only_what_differs() {
         return;
     };
 
-    let again = stage.runtime.set_up_subscribers().await.unwrap();
+    let again = set_up(&stage.runtime).await;
     assert_eq!(again.unchanged.len(), 7, "{again:?}");
-    assert!(
-        again.added.is_empty() && again.changed.is_empty() && again.made.is_empty(),
-        "{again:?}"
-    );
+    assert!(again.changes.is_empty(), "{again:?}");
 
     // The service has moved, and someone has made the topic of one subscription by hand before.
     let (sender, _) = mpsc::unbounded_channel();
@@ -339,8 +340,9 @@ async fn a_second_set_up_changes_only_what_differs() {
         .build()
         .await
         .unwrap();
-    let report = moved.set_up_subscribers().await.unwrap();
-    assert_eq!(report.changed.len(), 7, "{report:?}");
+    let report = set_up(&moved).await;
+    let changed = report.names(Action::Change, ResourceKind::Subscription);
+    assert_eq!(changed.len(), 7, "{report:?}");
     assert!(report.to_string().contains("\n[~] Clerk\n"), "{report}");
     let clerk = stage.get("subscriptions", "shop--Clerk").await;
     assert_eq!(
@@ -369,15 +371,17 @@ async fn what_cannot_be_changed_is_told_and_left() {
     let (status, answer) = rest(&stage.emulator, Method::PUT, &path, &subscription).await;
     assert_eq!(status, 200, "{answer}");
 
-    let report = stage.runtime.set_up_subscribers().await.unwrap();
+    let report = set_up(&stage.runtime).await;
 
-    assert_eq!(report.changed, ["Tuner"]);
     assert_eq!(
-        report.left,
-        [format!(
-            "the subscription {path} was left as it is: its filter is \"attributes:other\", not \"attributes.kind = \
-             \\\"loud\\\"\"; only deleting it changes that, and its backlog is lost then"
-        )],
+        report.names(Action::Change, ResourceKind::Subscription),
+        ["Tuner"]
+    );
+    assert_eq!(report.held_back.len(), 1);
+    assert_eq!(
+        report.held_back[0].change.to_string(),
+        "[~] subscription Tuner\n      filter: attributes:other -> attributes.kind = \"loud\"\n      loses: messages that are \
+         not acknowledged yet, since it is deleted and made anew"
     );
     let tuner = stage.get("subscriptions", "shop--Tuner").await;
     assert_eq!(tuner["filter"], "attributes:other");
@@ -692,7 +696,15 @@ async fn a_pubsub_that_is_out_of_reach_leaves_tasks_alone() -> Result<(), Error>
         error.is_unavailable() && error.may_have_been_created(),
         "{error:?}"
     );
-    assert!(runtime.set_up_subscribers().await.unwrap_err().is_unavailable());
+    assert!(
+        runtime
+            .setup()
+            .only_subscribers()
+            .plan()
+            .await
+            .unwrap_err()
+            .is_unavailable()
+    );
     engine.stop().await;
     Ok(())
 }

@@ -150,11 +150,14 @@ async fn initialize_subscribers() -> Result<(), Box<dyn Error>> {
         };
     let config = Config::from_env()?.endpoint(url);
     let (runtime, engine) = start(config, Activity::default()).await?;
-    let report = runtime.set_up_subscribers().await?;
-    println!("{report}");
-    for left in &report.left {
-        eprintln!("left as it is: {left}");
+    let plan = runtime.setup().only_subscribers().plan().await?;
+    for left in plan.held_back() {
+        eprintln!("left as it is, {}:\n{}", left.because, left.change);
     }
+    for note in plan.notes() {
+        eprintln!("note: {note}");
+    }
+    println!("{}", plan.apply().await?);
     if let Some(engine) = engine {
         engine.stop().await;
     }

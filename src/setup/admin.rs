@@ -1,115 +1,130 @@
-//! The calls that make topics and subscriptions.
+//! The clients that a set-up reads and changes the cloud with.
 
-use std::time::Duration;
-
-use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
-use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
-use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
+use google_cloud_gax::paginator::ItemPaginator;
+use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_pubsub::model::Subscription as Shape;
-use google_cloud_wkt::FieldMask;
+use google_cloud_tasks_v2::client::CloudTasks;
+use google_cloud_tasks_v2::model::Queue;
 
-use crate::backend::google::PubSubAccess;
+use crate::backend::google::{PubSubAccess, QueueAccess};
 use crate::error::Error;
+use crate::setup::patience::{ATTEMPT, Patience, backoff, failed};
 
-/// How long one call may take.
-const ATTEMPT: Duration = Duration::from_secs(30);
-/// Somebody waits for the set-up: a Pub/Sub that is out of reach shows soon.
-const ATTEMPTS: u32 = 3;
+/// As many as Pub/Sub lists at once.
+const PAGE: i32 = 1000;
 
-/// Makes and reads topics and subscriptions.
-pub(crate) struct Admin {
-    topics: TopicAdmin,
-    subscriptions: SubscriptionAdmin,
-    project: String,
+/// The clients of Pub/Sub.
+pub(crate) struct PubSubAdmin {
+    pub(crate) topics: TopicAdmin,
+    pub(crate) subscriptions: SubscriptionAdmin,
+    /// The one client that has the policies of topics and subscriptions too.
+    pub(crate) policies: SchemaService,
+    pub(crate) access: PubSubAccess,
 }
 
-impl Admin {
-    pub(crate) async fn new(access: &PubSubAccess) -> Result<Self, Error> {
-        let mut topics = TopicAdmin::builder()
-            .with_credentials(access.credentials.clone())
-            .with_attempt_timeout(ATTEMPT)
-            .with_retry_policy(Aip194Strict.with_attempt_limit(ATTEMPTS));
-        let mut subscriptions = SubscriptionAdmin::builder()
-            .with_credentials(access.credentials.clone())
-            .with_attempt_timeout(ATTEMPT)
-            .with_retry_policy(Aip194Strict.with_attempt_limit(ATTEMPTS));
-        if let Some(url) = &access.endpoint {
-            topics = topics.with_endpoint(url);
-            subscriptions = subscriptions.with_endpoint(url);
-        }
-        let failed = |error| {
+impl PubSubAdmin {
+    pub(crate) async fn new(access: PubSubAccess) -> Result<Self, Error> {
+        let unbuilt = |error| {
             Error::unavailable("the client of Pub/Sub was not built", false).with_source(Box::new(error))
         };
+        macro_rules! build {
+            ($client:ty) => {{
+                let mut builder = <$client>::builder()
+                    .with_credentials(access.credentials.clone())
+                    .with_attempt_timeout(ATTEMPT)
+                    .with_retry_policy(Patience)
+                    .with_backoff_policy(backoff());
+                if let Some(url) = &access.endpoint {
+                    builder = builder.with_endpoint(url);
+                }
+                builder.build().await.map_err(unbuilt)?
+            }};
+        }
         Ok(Self {
-            topics: topics.build().await.map_err(failed)?,
-            subscriptions: subscriptions.build().await.map_err(failed)?,
-            project: format!("projects/{}/", access.project),
+            topics: build!(TopicAdmin),
+            subscriptions: build!(SubscriptionAdmin),
+            policies: build!(SchemaService),
+            access,
         })
     }
 
-    /// Makes a topic, and says whether it did: not where there is one, nor in another project, whose owner makes it.
-    pub(crate) async fn make_topic(&self, path: &str) -> Result<bool, Error> {
-        if !path.starts_with(&self.project) {
-            return Ok(false);
+    /// `projects/P`.
+    pub(crate) fn project(&self) -> String {
+        format!("projects/{}", self.access.project)
+    }
+
+    /// The full paths of all topics of the project.
+    pub(crate) async fn list_topics(&self) -> Result<Vec<String>, Error> {
+        let request = self
+            .topics
+            .list_topics()
+            .set_project(self.project())
+            .set_page_size(PAGE);
+        let mut items = request.by_item();
+        let mut topics = Vec::new();
+        while let Some(topic) = items.next().await {
+            let topic =
+                topic.map_err(|error| failed("read", &format!("{}/topics", self.project()), error))?;
+            topics.push(topic.name);
         }
-        made(path, self.topics.create_topic().set_name(path).send().await)
+        Ok(topics)
     }
 
-    /// Makes a subscription, and says whether it did.
-    pub(crate) async fn make_subscription(&self, shape: &Shape) -> Result<bool, Error> {
+    /// All subscriptions of the project.
+    pub(crate) async fn list_subscriptions(&self) -> Result<Vec<Shape>, Error> {
         let request = self
             .subscriptions
-            .create_subscription()
-            .with_request(shape.clone());
-        made(&shape.name, request.send().await)
-    }
-
-    pub(crate) async fn subscription(&self, path: &str) -> Result<Shape, Error> {
-        let request = self.subscriptions.get_subscription().set_subscription(path);
-        request.send().await.map_err(|error| failed(path, "read", error))
-    }
-
-    pub(crate) async fn change(&self, shape: Shape, fields: &[&'static str]) -> Result<(), Error> {
-        let path = shape.name.clone();
-        let request = self
-            .subscriptions
-            .update_subscription()
-            .set_subscription(shape)
-            .set_update_mask(FieldMask::default().set_paths(fields.iter().copied()));
-        request
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| failed(&path, "changed", error))
+            .list_subscriptions()
+            .set_project(self.project())
+            .set_page_size(PAGE);
+        let mut items = request.by_item();
+        let mut subscriptions = Vec::new();
+        while let Some(subscription) = items.next().await {
+            let path = format!("{}/subscriptions", self.project());
+            subscriptions.push(subscription.map_err(|error| failed("read", &path, error))?);
+        }
+        Ok(subscriptions)
     }
 }
 
-fn made<T>(path: &str, result: Result<T, GoogleError>) -> Result<bool, Error> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(error)
-            if error
-                .status()
-                .is_some_and(|status| status.code == Code::AlreadyExists) =>
-        {
-            Ok(false)
-        }
-        Err(error) => Err(failed(path, "made", error)),
-    }
+/// The client of Cloud Tasks' queues.
+pub(crate) struct QueueAdmin {
+    pub(crate) client: CloudTasks,
+    pub(crate) location: String,
 }
 
-fn failed(path: &str, what: &str, error: GoogleError) -> Error {
-    let help = match error.status().map(|status| status.code) {
-        Some(Code::PermissionDenied) => "; the caller needs roles/pubsub.editor on the project",
-        Some(Code::NotFound) => "; is its topic there, and the project right?",
-        _ => "",
-    };
-    let message = format!("{path} was not {what}: {error}{help}");
-    let refused = error.http_status_code().is_some_and(|code| code < 500);
-    let result = if refused {
-        Error::rejected(message)
-    } else {
-        Error::unavailable(message, true)
-    };
-    result.with_source(error)
+impl QueueAdmin {
+    pub(crate) async fn new(access: QueueAccess) -> Result<Self, Error> {
+        let mut builder = CloudTasks::builder()
+            .with_credentials(access.credentials)
+            .with_attempt_timeout(ATTEMPT)
+            .with_retry_policy(Patience)
+            .with_backoff_policy(backoff());
+        if let Some(url) = &access.endpoint {
+            builder = builder.with_endpoint(url);
+        }
+        let client = builder.build().await.map_err(|error| {
+            Error::unavailable("the client of Cloud Tasks was not built", false).with_source(Box::new(error))
+        })?;
+        Ok(Self {
+            client,
+            location: access.location,
+        })
+    }
+
+    /// All queues of the location.
+    pub(crate) async fn list_queues(&self) -> Result<Vec<Queue>, Error> {
+        let request = self
+            .client
+            .list_queues()
+            .set_parent(&self.location)
+            .set_page_size(PAGE);
+        let mut items = request.by_item();
+        let mut queues = Vec::new();
+        while let Some(queue) = items.next().await {
+            let path = format!("{}/queues", self.location);
+            queues.push(queue.map_err(|error| failed("read", &path, error))?);
+        }
+        Ok(queues)
+    }
 }

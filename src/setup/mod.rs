@@ -1,8 +1,21 @@
-//! Set-up: what the code asks for is made in the cloud.
+//! Set-up: the cloud is made to look as the code says.
 
 mod admin;
+mod change;
+mod grants;
+mod options;
+mod owner;
+mod patience;
+mod plan;
+mod pubsub;
+mod queues;
 mod report;
 mod shape;
-mod subscribers;
+mod start;
+mod step;
 
-pub use report::SetUpReport;
+pub use change::{Action, Change, FieldChange, ResourceKind};
+pub use plan::{HeldBack, Plan};
+pub use report::{Failure, SetUpError, SetUpReport};
+pub use start::Setup;
+pub(crate) use start::set_up_one;

@@ -1,52 +1,154 @@
 //! What a set-up did.
 
+use std::error::Error as StdError;
 use std::fmt;
 
-/// What became of the subscribers, each list in the order of names; its `Display` form is for a terminal.
-///
-/// ```
-/// use cloud_tasks::SetUpReport;
-///
-/// let mut report = SetUpReport::default();
-/// report.endpoint = "https://shop.example".into();
-/// report.added.push("Auditor".into());
-/// report.changed.push("Biller".into());
-/// report.unchanged.push("Mailer".into());
-/// assert_eq!(
-///     report.to_string(),
-///     "Successfully initialized 3 subscribers to domain https://shop.example\n[+] Auditor\n[~] Biller",
-/// );
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::setup::change::{Action, Change, ResourceKind};
+use crate::setup::plan::{HeldBack, is_subscriber};
+
+/// What an applied [`Plan`](crate::Plan) did; its `Display` form is what the original library prints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SetUpReport {
-    /// The base URL that messages are pushed to.
+    /// The base URL that tasks and messages come to.
     pub endpoint: String,
-    /// The subscribers whose subscriptions were made.
-    pub added: Vec<String>,
-    /// The subscribers whose subscriptions were changed.
-    pub changed: Vec<String>,
+    /// What was changed, in the order in which it was.
+    pub changes: Vec<Change>,
     /// The subscribers whose subscriptions were as they should be, as far as they can be.
     pub unchanged: Vec<String>,
-    /// The full paths of the topics and dead-letter subscriptions that were made.
-    pub made: Vec<String>,
-    /// What differs and cannot be changed in place, a sentence each.
-    pub left: Vec<String>,
+    /// What differs and was left as it is.
+    pub held_back: Vec<HeldBack>,
+    /// What could not be looked at, a sentence each.
+    pub notes: Vec<String>,
+    /// How many subscribers there are; `None` where they were not part of the set-up.
+    pub subscribers: Option<usize>,
+    /// How many queues there are; `None` where they were not part of the set-up.
+    pub queues: Option<usize>,
+}
+
+impl SetUpReport {
+    /// The names of what was changed in this way, of one kind, in order.
+    pub fn names(&self, action: Action, kind: ResourceKind) -> Vec<&str> {
+        let mut names: Vec<_> = self
+            .changes
+            .iter()
+            .filter(|change| change.action == action && change.kind == kind)
+            .map(|change| change.name.as_str())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn list(&self, f: &mut fmt::Formatter<'_>, of: impl Fn(&Change) -> bool) -> fmt::Result {
+        for action in [Action::Add, Action::Change, Action::Delete] {
+            let changes = self.changes.iter().filter(|change| change.action == action);
+            let mut names: Vec<_> = changes
+                .filter(|change| of(change))
+                .map(|change| &change.name)
+                .collect();
+            names.sort_unstable();
+            for name in names {
+                write!(f, "\n[{}] {name}", action.sign())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for SetUpReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.added.len() + self.changed.len() + self.unchanged.len();
         let endpoint = &self.endpoint;
-        write!(
-            f,
-            "Successfully initialized {count} subscribers to domain {endpoint}"
-        )?;
-        for (sign, names) in [('+', &self.added), ('~', &self.changed)] {
-            for name in names {
-                write!(f, "\n[{sign}] {name}")?;
+        if let Some(count) = self.subscribers {
+            write!(
+                f,
+                "Successfully initialized {count} subscribers to domain {endpoint}"
+            )?;
+            self.list(f, is_subscriber)?;
+        }
+        if let Some(count) = self.queues {
+            if self.subscribers.is_some() {
+                writeln!(f)?;
             }
+            write!(f, "Successfully configured {count} queues to domain {endpoint}")?;
+            self.list(f, |change| change.kind == ResourceKind::Queue)?;
         }
         Ok(())
+    }
+}
+
+/// A change that was not made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The change.
+    pub change: Change,
+    /// Why it was not made, and what helps.
+    pub error: Error,
+}
+
+/// A set-up that was not finished: what was done, what failed, and what was not tried.
+#[derive(Debug)]
+pub struct SetUpError {
+    inner: Box<Unfinished>,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    report: SetUpReport,
+    failed: Vec<Failure>,
+    not_tried: Vec<Change>,
+}
+
+impl SetUpError {
+    pub(crate) fn new(report: SetUpReport, failed: Vec<Failure>, not_tried: Vec<Change>) -> Self {
+        Self {
+            inner: Box::new(Unfinished {
+                report,
+                failed,
+                not_tried,
+            }),
+        }
+    }
+
+    /// What was done all the same.
+    pub fn report(&self) -> &SetUpReport {
+        &self.inner.report
+    }
+
+    /// What failed, and why.
+    pub fn failed(&self) -> &[Failure] {
+        &self.inner.failed
+    }
+
+    /// What was not tried, since it needs what failed.
+    pub fn not_tried(&self) -> &[Change] {
+        &self.inner.not_tried
+    }
+}
+
+impl fmt::Display for SetUpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the set-up was not finished: {} of {} changes were made; what is missing is made by the next run",
+            self.report().changes.len(),
+            self.report().changes.len() + self.failed().len() + self.not_tried().len()
+        )?;
+        for failure in self.failed() {
+            write!(f, "\nfailed: {}\n      {}", failure.change, failure.error)?;
+        }
+        for change in self.not_tried() {
+            write!(f, "\nnot tried: {change}")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for SetUpError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.failed().first().map(|failure| &failure.error as _)
     }
 }

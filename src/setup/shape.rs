@@ -6,10 +6,12 @@ use google_cloud_pubsub::model::push_config::{AuthenticationMethod, OidcToken};
 use google_cloud_pubsub::model::{
     DeadLetterPolicy, ExpirationPolicy, PushConfig, RetryPolicy, Subscription as Shape,
 };
+use google_cloud_wkt::Duration as WktDuration;
 
 use crate::backend::google::PubSubAccess;
 use crate::config::Config;
 use crate::error::Error;
+use crate::setup::change::FieldChange;
 use crate::subscription::Subscription;
 
 /// The subscription that is wanted; what the subscriber leaves open stays open.
@@ -65,108 +67,121 @@ pub(crate) fn dead_letters(path: &str, topic: &str) -> Shape {
         .set_expiration_policy(ExpirationPolicy::new())
 }
 
-/// The fields to change, by their names in an update mask. What is left open in `wanted` stays as it is.
-pub(crate) fn changes(there: &Shape, wanted: &Shape) -> Vec<&'static str> {
-    let deadline = wanted.ack_deadline_seconds;
-    let differing = [
-        (
-            "push_config",
-            !same_push(there.push_config.as_ref(), wanted.push_config.as_ref()),
-        ),
-        (
-            "ack_deadline_seconds",
-            deadline != 0 && deadline != there.ack_deadline_seconds,
-        ),
-        (
-            "retry_policy",
-            !same_retry(there.retry_policy.as_ref(), wanted.retry_policy.as_ref()),
-        ),
-        (
-            "expiration_policy",
-            wanted.expiration_policy.is_some() && wanted.expiration_policy != there.expiration_policy,
-        ),
-        (
-            "message_retention_duration",
-            wanted.message_retention_duration.is_some()
-                && wanted.message_retention_duration != there.message_retention_duration,
-        ),
-        (
-            "dead_letter_policy",
-            !same_dead_letters(
-                there.dead_letter_policy.as_ref(),
-                wanted.dead_letter_policy.as_ref(),
-            ),
-        ),
-    ];
-    differing
-        .into_iter()
-        .filter_map(|(field, differs)| differs.then_some(field))
-        .collect()
-}
-
-/// What differs and can only be had by deleting the subscription, and its backlog with it.
-pub(crate) fn fixed_differences(there: &Shape, wanted: &Shape) -> Vec<String> {
-    let mut differences = Vec::new();
-    if there.topic != wanted.topic {
-        differences.push(format!("its topic is {}, not {}", there.topic, wanted.topic));
-    }
-    if there.filter != wanted.filter {
-        differences.push(format!(
-            "its filter is {:?}, not {:?}",
-            there.filter, wanted.filter
-        ));
-    }
-    if there.enable_message_ordering != wanted.enable_message_ordering {
-        let (is, not) = if wanted.enable_message_ordering {
-            ("does not order", "orders")
-        } else {
-            ("orders", "does not")
-        };
-        differences.push(format!("it {is} messages, and the subscriber's {not}"));
-    }
-    differences
-}
-
-fn same_push(there: Option<&PushConfig>, wanted: Option<&PushConfig>) -> bool {
-    let parts = |push: Option<&PushConfig>| {
-        let push = push?;
-        // The service fills attributes in, so only what we set counts.
-        let token = push
-            .authentication_method
-            .as_ref()
-            .and_then(|method| match method {
-                AuthenticationMethod::OidcToken(token) => {
-                    Some((token.service_account_email.clone(), token.audience.clone()))
-                }
-                _ => None,
-            });
-        Some((push.push_endpoint.clone(), token))
+/// What differs and can be changed in place; what is left open in `wanted` stays as it is.
+pub(crate) fn changes(there: &Shape, wanted: &Shape) -> Vec<FieldChange> {
+    let mut differing = Differences::default();
+    differing.push("push_config", push(there), push(wanted));
+    let deadline =
+        |shape: &Shape| (shape.ack_deadline_seconds != 0).then(|| format!("{}s", shape.ack_deadline_seconds));
+    differing.push_asked("ack_deadline_seconds", deadline(there), deadline(wanted));
+    let backoff = |shape: &Shape, pick: fn(&RetryPolicy) -> Option<WktDuration>| {
+        shape.retry_policy.as_ref().and_then(pick).map(String::from)
     };
-    parts(there) == parts(wanted)
+    differing.push_asked(
+        "retry_policy.minimum_backoff",
+        backoff(there, |policy| policy.minimum_backoff),
+        backoff(wanted, |policy| policy.minimum_backoff),
+    );
+    differing.push_asked(
+        "retry_policy.maximum_backoff",
+        backoff(there, |policy| policy.maximum_backoff),
+        backoff(wanted, |policy| policy.maximum_backoff),
+    );
+    let expiration = |shape: &Shape| {
+        let policy = shape.expiration_policy.as_ref()?;
+        Some(policy.ttl.map_or_else(|| "never".to_owned(), String::from))
+    };
+    differing.push_asked("expiration_policy", expiration(there), expiration(wanted));
+    let retention = |shape: &Shape| shape.message_retention_duration.map(String::from);
+    differing.push_asked("message_retention_duration", retention(there), retention(wanted));
+    let dead_letters = |shape: &Shape| shape.dead_letter_policy.clone();
+    let topic = |shape: &Shape| dead_letters(shape).map(|policy| policy.dead_letter_topic);
+    differing.push_asked(
+        "dead_letter_policy.dead_letter_topic",
+        topic(there),
+        topic(wanted),
+    );
+    let attempts = |shape: &Shape| {
+        dead_letters(shape)
+            .map(|policy| policy.max_delivery_attempts)
+            .filter(|attempts| *attempts != 0)
+            .map(|attempts| attempts.to_string())
+    };
+    differing.push_asked(
+        "dead_letter_policy.max_delivery_attempts",
+        attempts(there),
+        attempts(wanted),
+    );
+    differing.0
 }
 
-fn same_retry(there: Option<&RetryPolicy>, wanted: Option<&RetryPolicy>) -> bool {
-    let Some(wanted) = wanted else {
-        return true;
-    };
-    there.is_some_and(|there| {
-        (wanted.minimum_backoff.is_none() || wanted.minimum_backoff == there.minimum_backoff)
-            && (wanted.maximum_backoff.is_none() || wanted.maximum_backoff == there.maximum_backoff)
+/// What differs and can only be had by making the subscription anew, which loses its backlog.
+pub(crate) fn fixed_changes(there: &Shape, wanted: &Shape) -> Vec<FieldChange> {
+    let mut differing = Differences::default();
+    differing.push("topic", Some(there.topic.clone()), Some(wanted.topic.clone()));
+    let filter = |shape: &Shape| Some(shape.filter.clone()).filter(|filter| !filter.is_empty());
+    differing.push("filter", filter(there), filter(wanted));
+    let ordering = |shape: &Shape| Some(shape.enable_message_ordering.to_string());
+    differing.push("enable_message_ordering", ordering(there), ordering(wanted));
+    differing.0
+}
+
+/// The names of an update mask: whole policies, since Pub/Sub takes no parts of them.
+pub(crate) fn mask(changes: &[FieldChange]) -> Vec<String> {
+    let mut fields: Vec<_> = changes
+        .iter()
+        .map(|change| change.field.split('.').next().unwrap_or_default().to_owned())
+        .collect();
+    fields.dedup();
+    fields
+}
+
+/// The wanted shape, with what it leaves open in the policies that are sent whole as it is there.
+pub(crate) fn completed(mut wanted: Shape, there: &Shape) -> Shape {
+    if let (Some(wanted), Some(there)) = (&mut wanted.retry_policy, &there.retry_policy) {
+        wanted.minimum_backoff = wanted.minimum_backoff.or(there.minimum_backoff);
+        wanted.maximum_backoff = wanted.maximum_backoff.or(there.maximum_backoff);
+    }
+    if let (Some(wanted), Some(there)) = (&mut wanted.dead_letter_policy, &there.dead_letter_policy)
+        && wanted.max_delivery_attempts == 0
+    {
+        wanted.max_delivery_attempts = there.max_delivery_attempts;
+    }
+    wanted
+}
+
+#[derive(Default)]
+struct Differences(Vec<FieldChange>);
+
+impl Differences {
+    fn push(&mut self, field: &str, old: Option<String>, new: Option<String>) {
+        if old != new {
+            self.0.push(FieldChange::new(field, old, new));
+        }
+    }
+
+    /// Only where the code asks for a value.
+    fn push_asked(&mut self, field: &str, old: Option<String>, new: Option<String>) {
+        if new.is_some() {
+            self.push(field, old, new);
+        }
+    }
+}
+
+/// Where pushes go, and as whom they are signed; the service fills attributes in, so only what we set counts.
+fn push(shape: &Shape) -> Option<String> {
+    let push = shape.push_config.as_ref()?;
+    let endpoint = &push.push_endpoint;
+    Some(match &push.authentication_method {
+        Some(AuthenticationMethod::OidcToken(token)) => {
+            let (account, audience) = (&token.service_account_email, &token.audience);
+            format!("{endpoint}, signed as {account} for {audience}")
+        }
+        _ => format!("{endpoint}, not signed"),
     })
 }
 
-fn same_dead_letters(there: Option<&DeadLetterPolicy>, wanted: Option<&DeadLetterPolicy>) -> bool {
-    let Some(wanted) = wanted else {
-        return true;
-    };
-    there.is_some_and(|there| {
-        let attempts = wanted.max_delivery_attempts;
-        there.dead_letter_topic == wanted.dead_letter_topic
-            && (attempts == 0 || attempts == there.max_delivery_attempts)
-    })
-}
-
-fn duration(duration: Duration) -> Result<google_cloud_wkt::Duration, Error> {
+fn duration(duration: Duration) -> Result<WktDuration, Error> {
     duration.try_into().map_err(|error| {
         Error::invalid(format!("{duration:?} is longer than Pub/Sub takes")).with_source(Box::new(error))
     })

@@ -7,6 +7,16 @@ use google_cloud_auth::credentials::{Credentials, anonymous};
 use crate::config::Config;
 use crate::names::pubsub_path;
 
+/// What a client of queues is made with.
+#[derive(Clone)]
+pub(crate) struct QueueAccess {
+    /// Another URL than Google's.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) credentials: Credentials,
+    /// `projects/P/locations/L`.
+    pub(crate) location: String,
+}
+
 /// What every client of Pub/Sub is made with; making it calls nobody.
 #[derive(Clone)]
 pub(crate) struct PubSubAccess {

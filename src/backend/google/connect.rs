@@ -9,7 +9,7 @@ use google_cloud_tasks_v2::client::CloudTasks;
 use http::Uri;
 use tokio::sync::Semaphore;
 
-use crate::backend::google::access::PubSubAccess;
+use crate::backend::google::access::{PubSubAccess, QueueAccess};
 use crate::backend::google::create::GoogleBackend;
 use crate::backend::google::credentials;
 use crate::backend::google::message::Target;
@@ -155,6 +155,11 @@ impl Google {
             })
         });
         // We repeat calls ourselves: only so can an ALREADY_EXISTS be told from one on a repeat.
+        let queues = QueueAccess {
+            endpoint: api_endpoint.clone(),
+            credentials: credentials.clone(),
+            location: target.location().to_owned(),
+        };
         let mut builder = CloudTasks::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry)
@@ -169,6 +174,7 @@ impl Google {
         Ok(GoogleBackend {
             client,
             target,
+            queues,
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry,
             pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry)),

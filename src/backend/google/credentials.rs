@@ -64,7 +64,7 @@ fn key_file_account() -> Option<String> {
 
 /// Asks the metadata server, which there is on Google's machines alone.
 /// Source: <https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys>.
-async fn metadata(key: &str) -> Option<String> {
+pub(crate) async fn metadata(key: &str) -> Option<String> {
     let host = std::env::var("GCE_METADATA_HOST").unwrap_or_else(|_| "metadata.google.internal".into());
     let request = Request::get(format!("http://{host}/computeMetadata/v1/{key}"))
         .header("metadata-flavor", "Google")

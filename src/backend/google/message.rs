@@ -54,7 +54,6 @@ impl Target {
         format!("{}/queues/{queue}", self.location)
     }
 
-    #[cfg(feature = "local")]
     pub(crate) fn location(&self) -> &str {
         &self.location
     }

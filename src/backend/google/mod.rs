@@ -9,7 +9,8 @@ mod message;
 mod pubsub;
 mod topic;
 
-pub(crate) use access::PubSubAccess;
+pub(crate) use access::{PubSubAccess, QueueAccess};
 pub use connect::Google;
 #[cfg(feature = "local")]
 pub(crate) use create::GoogleBackend;
+pub(crate) use credentials::metadata;

@@ -174,7 +174,7 @@ fn refused_or_unclear(topic: &str, cause: &GoogleError) -> Error {
 fn help(cause: &GoogleError, topic: &str) -> Option<String> {
     match cause.status()?.code {
         Code::NotFound => Some(format!(
-            "is there such a topic? `Runtime::set_up_subscribers` makes it, and so does `gcloud pubsub topics create {topic}`"
+            "is there such a topic? `Runtime::setup` makes it, and so does `gcloud pubsub topics create {topic}`"
         )),
         Code::PermissionDenied => Some(format!("the caller needs roles/pubsub.publisher on {topic}")),
         Code::Unauthenticated => Some("the credentials were not accepted".to_owned()),

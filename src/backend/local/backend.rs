@@ -9,7 +9,7 @@ use google_cloud_tasks_v2::model::Queue;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use crate::backend::google::GoogleBackend;
+use crate::backend::google::{GoogleBackend, QueueAccess};
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
 use crate::envelope::Envelope;
@@ -35,6 +35,10 @@ impl LocalBackend {
             pubsub,
             engine,
         }
+    }
+
+    pub(crate) fn queue_access(&self) -> QueueAccess {
+        self.google.queues.clone()
     }
 
     async fn make_queue(&self, queue: &str) -> Result<(), Error> {

@@ -1,0 +1,292 @@
+//! Topics, subscriptions and what dead letters need: what there is to be, against what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use google_cloud_pubsub::model::Subscription as Shape;
+
+use crate::error::Error;
+use crate::runtime::Runtime;
+use crate::setup::admin::PubSubAdmin;
+use crate::setup::change::{Action, Change, ResourceKind};
+use crate::setup::grants::{self, Grant};
+use crate::setup::options::Options;
+use crate::setup::owner::owns;
+use crate::setup::plan::Found;
+use crate::setup::shape;
+use crate::setup::step::{Operation, Step};
+use crate::subscription::Subscription;
+
+/// How many policies are read at once.
+const AT_ONCE: usize = 16;
+
+/// Works out what is to be done for publishers and subscribers.
+pub(crate) async fn find(
+    runtime: &Runtime,
+    admin: &PubSubAdmin,
+    options: &Options,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let there = admin.list_topics().await?;
+    for topic in wanted_topics(runtime, admin, options) {
+        // Those of another project are for its owner to make.
+        if !there.contains(&topic) && topic.starts_with(&format!("{}/", admin.project())) {
+            let change = Change::new(Action::Add, ResourceKind::Topic, last(&topic), &topic);
+            found.steps.push(Step {
+                change,
+                operation: Operation::MakeTopic,
+            });
+        }
+    }
+    let there: BTreeMap<String, Shape> = admin
+        .list_subscriptions()
+        .await?
+        .into_iter()
+        .map(|shape| (shape.name.clone(), shape))
+        .collect();
+    let subscriptions: Vec<_> = runtime
+        .subscriptions()
+        .iter()
+        .filter(|subscription| options.takes(subscription.task))
+        .collect();
+    let mut made = BTreeSet::new();
+    for subscription in &subscriptions {
+        dead_letters(subscription, admin, &there, &mut made, found);
+        one(runtime, subscription, admin, &there, options, found)?;
+    }
+    if options.only.is_none() {
+        leftovers(runtime, admin, &there, options, found);
+    }
+    grants(&subscriptions, admin, options, found).await
+}
+
+/// The full paths of all topics that publishers, subscribers and dead letters need.
+fn wanted_topics(runtime: &Runtime, admin: &PubSubAdmin, options: &Options) -> BTreeSet<String> {
+    let config = runtime.config();
+    let published = runtime
+        .inner()
+        .registry
+        .published_topics(config)
+        .filter(|(name, _)| options.takes(name))
+        .map(|(_, topic)| topic);
+    let subscribed = runtime
+        .subscriptions()
+        .iter()
+        .filter(|subscription| options.takes(subscription.task))
+        .flat_map(|subscription| [Some(&subscription.topic), subscription.dead_letter_topic.as_ref()])
+        .flatten()
+        .cloned();
+    published
+        .chain(subscribed)
+        .map(|name| admin.access.topic(&name))
+        .collect()
+}
+
+fn dead_letters(
+    subscription: &Subscription,
+    admin: &PubSubAdmin,
+    there: &BTreeMap<String, Shape>,
+    made: &mut BTreeSet<String>,
+    found: &mut Found,
+) {
+    let (Some(topic), Some(name)) = (
+        &subscription.dead_letter_topic,
+        &subscription.dead_letter_subscription,
+    ) else {
+        return;
+    };
+    let path = admin.access.subscription(name);
+    if there.contains_key(&path) || !made.insert(path.clone()) {
+        return;
+    }
+    found.steps.push(Step {
+        change: Change::new(
+            Action::Add,
+            ResourceKind::DeadLetterSubscription,
+            last(&path),
+            &path,
+        ),
+        operation: Operation::MakeSubscription(Box::new(shape::dead_letters(
+            &path,
+            &admin.access.topic(topic),
+        ))),
+    });
+}
+
+fn one(
+    runtime: &Runtime,
+    subscription: &Subscription,
+    admin: &PubSubAdmin,
+    there: &BTreeMap<String, Shape>,
+    options: &Options,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let wanted = shape::wanted(subscription, &admin.access, runtime.config())?;
+    let change = |action| {
+        Change::new(
+            action,
+            ResourceKind::Subscription,
+            subscription.task,
+            &wanted.name,
+        )
+    };
+    let Some(there) = there.get(&wanted.name) else {
+        found.steps.push(Step {
+            change: change(Action::Add),
+            operation: Operation::MakeSubscription(Box::new(wanted)),
+        });
+        return Ok(());
+    };
+    let fixed = shape::fixed_changes(there, &wanted);
+    let fields = shape::changes(there, &wanted);
+    if !fixed.is_empty() {
+        let mut replaced = change(Action::Change);
+        replaced.loses =
+            Some("messages that are not acknowledged yet, since it is deleted and made anew".to_owned());
+        replaced.fields = fixed;
+        if options.allow_data_loss {
+            replaced.fields.extend(fields);
+            found.steps.push(Step {
+                change: replaced,
+                operation: Operation::ReplaceSubscription(Box::new(wanted)),
+            });
+            return Ok(());
+        }
+        found.hold_back(replaced, "it needs `allow_data_loss`");
+    }
+    if fields.is_empty() {
+        found.unchanged.push(subscription.task.to_owned());
+        return Ok(());
+    }
+    let mask = shape::mask(&fields);
+    let mut changed = change(Action::Change);
+    changed.fields = fields;
+    found.steps.push(Step {
+        change: changed,
+        operation: Operation::ChangeSubscription(Box::new(shape::completed(wanted, there)), mask),
+    });
+    Ok(())
+}
+
+/// Subscriptions that this application made for subscribers that are gone.
+fn leftovers(
+    runtime: &Runtime,
+    admin: &PubSubAdmin,
+    there: &BTreeMap<String, Shape>,
+    options: &Options,
+    found: &mut Found,
+) {
+    let config = runtime.config();
+    let wanted: BTreeSet<String> = runtime
+        .subscriptions()
+        .iter()
+        .map(|subscription| admin.access.subscription(&subscription.name))
+        .collect();
+    let ours = format!("{}/subscriptions/", config.base_url());
+    for (path, shape) in there {
+        // A name alone proves little: somebody may have made one by hand. What we made pushes to us.
+        let pushes_to_us = shape
+            .push_config
+            .as_ref()
+            .is_some_and(|push| push.push_endpoint.starts_with(&ours));
+        if wanted.contains(path) || !owns(config, last(path)) || !pushes_to_us {
+            continue;
+        }
+        let base = last(path)
+            .rsplit(config.delimiter.as_str())
+            .next()
+            .unwrap_or_default();
+        let mut change = Change::new(Action::Delete, ResourceKind::Subscription, base, path);
+        change.loses = Some("messages that are not acknowledged yet".to_owned());
+        if options.prune {
+            found.steps.push(Step {
+                change,
+                operation: Operation::DeleteSubscription,
+            });
+        } else {
+            found.hold_back(change, "it needs `prune`");
+        }
+    }
+}
+
+async fn grants(
+    subscriptions: &[&Subscription],
+    admin: &PubSubAdmin,
+    options: &Options,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let with_dead_letters: Vec<_> = subscriptions
+        .iter()
+        .filter_map(|subscription| Some((*subscription, subscription.dead_letter_topic.as_ref()?)))
+        .collect();
+    if with_dead_letters.is_empty() {
+        return Ok(());
+    }
+    if admin.access.signer.is_none() {
+        found
+            .notes
+            .push("an emulator has no IAM: what dead letters need of it was not looked at".to_owned());
+        return Ok(());
+    }
+    let Some(number) = options.project_number() else {
+        found.notes.push(
+            "the number of the project is not known, so what dead letters need of IAM was not looked at: say it with \
+             `project_number`; `gcloud projects describe PROJECT --format='value(projectNumber)'` tells it"
+                .to_owned(),
+        );
+        return Ok(());
+    };
+    let member = format!("serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com");
+    let mut wanted = Vec::new();
+    for (subscription, topic) in with_dead_letters {
+        let both = [
+            (admin.access.topic(topic), "roles/pubsub.publisher"),
+            (
+                admin.access.subscription(&subscription.name),
+                "roles/pubsub.subscriber",
+            ),
+        ];
+        for (resource, role) in both {
+            let member = member.clone();
+            let grant = Grant {
+                resource,
+                role,
+                member,
+            };
+            if !wanted.contains(&grant) {
+                wanted.push(grant);
+            }
+        }
+    }
+    let checked: Vec<_> = stream::iter(wanted)
+        .map(async |grant| (grants::is_given(admin, &grant).await, grant))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    for (given, grant) in checked {
+        if given? {
+            continue;
+        }
+        let mut change = Change::new(
+            Action::Add,
+            ResourceKind::IamBinding,
+            &format!("{} on {}", grant.role, last(&grant.resource)),
+            &grant.resource,
+        );
+        change.fields.push(crate::setup::change::FieldChange::new(
+            grant.role,
+            None,
+            Some(grant.member.clone()),
+        ));
+        found.steps.push(Step {
+            change,
+            operation: Operation::Grant(grant),
+        });
+    }
+    Ok(())
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

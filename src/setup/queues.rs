@@ -1,0 +1,137 @@
+//! Queues: which there are to be, and what of one that is there differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use google_cloud_tasks_v2::model::{Queue, RateLimits, RetryConfig};
+use google_cloud_wkt::Duration as WktDuration;
+
+use crate::error::Error;
+use crate::queue::QueueSettings;
+use crate::runtime::Runtime;
+use crate::setup::admin::QueueAdmin;
+use crate::setup::change::{Action, Change, FieldChange, ResourceKind};
+use crate::setup::step::{Operation, Step};
+
+/// The steps to the queues that the tasks of a runtime go to, and how many there are.
+pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<Step>, usize), Error> {
+    let there: BTreeMap<String, Queue> = admin
+        .list_queues()
+        .await?
+        .into_iter()
+        .map(|queue| (queue.name.clone(), queue))
+        .collect();
+    let settings = &runtime.inner().queues;
+    let mut names: BTreeSet<&str> = runtime.inner().registry.queues().collect();
+    names.insert(runtime.config().default_queue());
+    names.extend(settings.iter().map(|settings| settings.name.as_str()));
+    let mut steps = Vec::new();
+    for name in &names {
+        let default = QueueSettings::new(*name);
+        let settings = settings.iter().find(|settings| settings.name == *name);
+        let path = format!("{}/queues/{name}", admin.location);
+        let wanted = queue(&path, settings.unwrap_or(&default))?;
+        let Some(there) = there.get(&path) else {
+            steps.push(Step {
+                change: Change::new(Action::Add, ResourceKind::Queue, name, &path),
+                operation: Operation::MakeQueue(Box::new(wanted)),
+            });
+            continue;
+        };
+        let fields = changes(there, &wanted);
+        if !fields.is_empty() {
+            let mask = fields.iter().map(|change| change.field.clone()).collect();
+            let mut change = Change::new(Action::Change, ResourceKind::Queue, name, &path);
+            change.fields = fields;
+            steps.push(Step {
+                change,
+                operation: Operation::ChangeQueue(Box::new(wanted), mask),
+            });
+        }
+    }
+    Ok((steps, names.len()))
+}
+
+/// The queue as Cloud Tasks takes it; what is left open stays so.
+fn queue(path: &str, settings: &QueueSettings) -> Result<Queue, Error> {
+    let mut queue = Queue::new().set_name(path);
+    if settings.max_dispatches_per_second.is_some() || settings.max_concurrent_dispatches.is_some() {
+        queue = queue.set_rate_limits(
+            RateLimits::new()
+                .set_max_dispatches_per_second(settings.max_dispatches_per_second.unwrap_or_default())
+                .set_max_concurrent_dispatches(int(settings.max_concurrent_dispatches)),
+        );
+    }
+    let retries = RetryConfig::new()
+        .set_max_attempts(settings.max_attempts.unwrap_or_default())
+        .set_or_clear_max_retry_duration(duration(settings.max_retry_duration)?)
+        .set_or_clear_min_backoff(duration(settings.min_backoff)?)
+        .set_or_clear_max_backoff(duration(settings.max_backoff)?)
+        .set_max_doublings(int(settings.max_doublings));
+    if retries != RetryConfig::new() {
+        queue = queue.set_retry_config(retries);
+    }
+    Ok(queue)
+}
+
+fn int(number: Option<u32>) -> i32 {
+    number.map_or(0, |number| i32::try_from(number).unwrap_or(i32::MAX))
+}
+
+fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
+    let converted = duration.map(WktDuration::try_from).transpose();
+    converted.map_err(|error| {
+        Error::invalid(format!("{duration:?} is longer than Cloud Tasks takes")).with_source(Box::new(error))
+    })
+}
+
+/// A field's name in an update mask, and its value as text.
+type Read<'a> = (&'static str, Box<dyn Fn(&Queue) -> Option<String> + 'a>);
+
+/// What differs of what is asked for.
+fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
+    let rates = |queue: &Queue| queue.rate_limits.clone().unwrap_or_default();
+    let retries = |queue: &Queue| queue.retry_config.clone().unwrap_or_default();
+    let number = |number: i32| (number != 0).then(|| number.to_string());
+    let time = |time: Option<WktDuration>| time.map(String::from);
+    let fields: [Read<'_>; 7] = [
+        (
+            "rate_limits.max_dispatches_per_second",
+            Box::new(|queue| {
+                let rate = rates(queue).max_dispatches_per_second;
+                (rate > 0.0).then(|| rate.to_string())
+            }),
+        ),
+        (
+            "rate_limits.max_concurrent_dispatches",
+            Box::new(|queue| number(rates(queue).max_concurrent_dispatches)),
+        ),
+        (
+            "retry_config.max_attempts",
+            Box::new(|queue| number(retries(queue).max_attempts)),
+        ),
+        (
+            "retry_config.max_retry_duration",
+            Box::new(|queue| time(retries(queue).max_retry_duration)),
+        ),
+        (
+            "retry_config.min_backoff",
+            Box::new(|queue| time(retries(queue).min_backoff)),
+        ),
+        (
+            "retry_config.max_backoff",
+            Box::new(|queue| time(retries(queue).max_backoff)),
+        ),
+        (
+            "retry_config.max_doublings",
+            Box::new(|queue| number(retries(queue).max_doublings)),
+        ),
+    ];
+    fields
+        .iter()
+        .filter_map(|(field, read)| {
+            let (old, new) = (read(there), read(wanted));
+            (new.is_some() && old != new).then(|| FieldChange::new(field, old, new))
+        })
+        .collect()
+}

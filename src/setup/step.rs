@@ -1,0 +1,167 @@
+//! One call, or a few that belong together, and the change that it makes.
+
+use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::options::RequestOptionsBuilder;
+use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_tasks_v2::model::Queue;
+use google_cloud_wkt::FieldMask;
+
+use crate::error::{Error, ErrorKind};
+use crate::setup::admin::{PubSubAdmin, QueueAdmin};
+use crate::setup::change::Change;
+use crate::setup::grants::{self, Grant};
+use crate::setup::patience::{failed, is};
+
+/// A change and how it is made.
+pub(crate) struct Step {
+    pub(crate) change: Change,
+    pub(crate) operation: Operation,
+}
+
+pub(crate) enum Operation {
+    MakeTopic,
+    MakeSubscription(Box<Shape>),
+    ChangeSubscription(Box<Shape>, Vec<String>),
+    /// Deletes it and makes it anew.
+    ReplaceSubscription(Box<Shape>),
+    DeleteSubscription,
+    Grant(Grant),
+    MakeQueue(Box<Queue>),
+    ChangeQueue(Box<Queue>, Vec<String>),
+}
+
+/// Everything that a plan calls.
+pub(crate) struct Clients {
+    pub(crate) pubsub: Option<PubSubAdmin>,
+    pub(crate) queues: Option<QueueAdmin>,
+}
+
+impl Clients {
+    fn pubsub(&self) -> Result<&PubSubAdmin, Error> {
+        self.pubsub
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime reaches no Pub/Sub"))
+    }
+
+    fn queues(&self) -> Result<&QueueAdmin, Error> {
+        self.queues
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime reaches no Cloud Tasks"))
+    }
+}
+
+impl Step {
+    /// The order in which things are made: what others need comes first, and what is deleted last.
+    pub(crate) fn phase(&self) -> u8 {
+        match self.operation {
+            Operation::MakeTopic => 0,
+            // A dead letter that nobody keeps is lost: before the subscription that it comes from.
+            Operation::MakeSubscription(_)
+                if self.change.kind == crate::setup::ResourceKind::DeadLetterSubscription =>
+            {
+                1
+            }
+            Operation::MakeSubscription(_)
+            | Operation::ChangeSubscription(..)
+            | Operation::ReplaceSubscription(_) => 2,
+            Operation::Grant(_) => 3,
+            Operation::MakeQueue(_) | Operation::ChangeQueue(..) => 4,
+            Operation::DeleteSubscription => 5,
+        }
+    }
+
+    pub(crate) async fn perform(&self, clients: &Clients) -> Result<(), Error> {
+        let path = self.change.resource.as_str();
+        match &self.operation {
+            Operation::MakeTopic => {
+                let request = clients.pubsub()?.topics.create_topic().set_name(path);
+                match request.send().await {
+                    // Somebody else was quicker, or a repeated call.
+                    Err(error) if !is(&error, Code::AlreadyExists) => Err(failed("made", path, error)),
+                    _ => Ok(()),
+                }
+            }
+            Operation::MakeSubscription(shape) => make_subscription(clients.pubsub()?, shape).await,
+            Operation::ChangeSubscription(shape, fields) => {
+                let request = clients
+                    .pubsub()?
+                    .subscriptions
+                    .update_subscription()
+                    .set_subscription((**shape).clone())
+                    .set_update_mask(FieldMask::default().set_paths(fields));
+                let sent = request.with_idempotency(true).send().await;
+                sent.map(drop).map_err(|error| failed("changed", path, error))
+            }
+            Operation::ReplaceSubscription(shape) => {
+                let pubsub = clients.pubsub()?;
+                delete_subscription(pubsub, path).await?;
+                make_subscription(pubsub, shape).await
+            }
+            Operation::DeleteSubscription => delete_subscription(clients.pubsub()?, path).await,
+            Operation::Grant(grant) => grants::give(clients.pubsub()?, grant).await,
+            Operation::MakeQueue(queue) => make_queue(clients.queues()?, queue).await,
+            Operation::ChangeQueue(queue, fields) => {
+                let request = clients
+                    .queues()?
+                    .client
+                    .update_queue()
+                    .set_queue((**queue).clone())
+                    .set_update_mask(FieldMask::default().set_paths(fields));
+                let sent = request.with_idempotency(true).send().await;
+                sent.map(drop).map_err(|error| failed("changed", path, error))
+            }
+        }
+    }
+}
+
+async fn make_subscription(pubsub: &PubSubAdmin, shape: &Shape) -> Result<(), Error> {
+    let request = pubsub
+        .subscriptions
+        .create_subscription()
+        .with_request(shape.clone());
+    let Err(error) = request.send().await else {
+        return Ok(());
+    };
+    if !is(&error, Code::AlreadyExists) {
+        return Err(failed("made", &shape.name, error));
+    }
+    // A repeated call that had landed, or somebody else's: then it need not be as we want it.
+    let there = pubsub
+        .subscriptions
+        .get_subscription()
+        .set_subscription(&shape.name);
+    let there = there
+        .send()
+        .await
+        .map_err(|error| failed("read", &shape.name, error))?;
+    let same = crate::setup::shape::changes(&there, shape).is_empty()
+        && crate::setup::shape::fixed_changes(&there, shape).is_empty();
+    if same {
+        Ok(())
+    } else {
+        Err(Error::rejected(format!(
+            "{} was made by somebody else in the meantime, and differs: plan anew",
+            shape.name
+        )))
+    }
+}
+
+async fn delete_subscription(pubsub: &PubSubAdmin, path: &str) -> Result<(), Error> {
+    let request = pubsub.subscriptions.delete_subscription().set_subscription(path);
+    match request.with_idempotency(true).send().await {
+        Err(error) if !is(&error, Code::NotFound) => Err(failed("deleted", path, error)),
+        _ => Ok(()),
+    }
+}
+
+async fn make_queue(queues: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
+    let request = queues
+        .client
+        .create_queue()
+        .set_parent(&queues.location)
+        .set_queue(queue.clone());
+    match request.with_idempotency(true).send().await {
+        Err(error) if !is(&error, Code::AlreadyExists) => Err(failed("made", &queue.name, error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,13 @@
+//! The set-up of topics, subscriptions, permissions and queues, against a cloud that is played here.
+#![cfg(feature = "google")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+#[path = "../support/api.rs"]
+mod api;
+mod cloud;
+mod failures;
+mod local;
+mod plans;
+mod pubsub;
+mod queues;

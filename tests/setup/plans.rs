@@ -1,0 +1,103 @@
+//! Plans for many.
+
+use cloud_tasks::__private::{Registration, Resolved, Resolver};
+use cloud_tasks::{Context, Message, Registered, SubscriberTask, TaskResult, Topic};
+use serde_json::Value;
+
+use crate::api::config;
+use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS};
+
+/// One of a hundred subscribers, told apart by two digits.
+struct Many<const A: u8, const B: u8>;
+
+impl<const A: u8, const B: u8> Many<A, B> {
+    const LETTERS: [u8; 6] = [b'M', b'a', b'n', b'y', b'0' + A, b'0' + B];
+    const NAME: &str = match std::str::from_utf8(&Self::LETTERS) {
+        Ok(name) => name,
+        Err(_) => "",
+    };
+}
+
+// What `#[task]` writes, but for a name that the type's arguments are part of.
+impl<const A: u8, const B: u8> Registered for Many<A, B> {
+    const REGISTRATION: Registration =
+        Registration::subscriber::<Self>(Self::NAME, concat!(file!(), ":", line!()));
+
+    fn state(states: &mut Resolver<'_>) -> Resolved {
+        states.each::<()>()
+    }
+}
+
+impl<const A: u8, const B: u8> SubscriberTask for Many<A, B> {
+    type State = ();
+    type Content = Value;
+    type Attributes = cloud_tasks::Attributes;
+    type Output = ();
+
+    fn topic() -> Topic {
+        Topic::new("many")
+    }
+
+    fn parse(data: &[u8]) -> Result<Value, cloud_tasks::BoxError> {
+        Ok(serde_json::from_slice(data)?)
+    }
+
+    async fn run(_message: Message<Value>, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+fn ten<const A: u8>() -> [Registration; 10] {
+    [
+        Many::<A, 0>::REGISTRATION,
+        Many::<A, 1>::REGISTRATION,
+        Many::<A, 2>::REGISTRATION,
+        Many::<A, 3>::REGISTRATION,
+        Many::<A, 4>::REGISTRATION,
+        Many::<A, 5>::REGISTRATION,
+        Many::<A, 6>::REGISTRATION,
+        Many::<A, 7>::REGISTRATION,
+        Many::<A, 8>::REGISTRATION,
+        Many::<A, 9>::REGISTRATION,
+    ]
+}
+
+fn hundred() -> Vec<Registration> {
+    let mut all = Vec::new();
+    all.extend(ten::<0>());
+    all.extend(ten::<1>());
+    all.extend(ten::<2>());
+    all.extend(ten::<3>());
+    all.extend(ten::<4>());
+    all.extend(ten::<5>());
+    all.extend(ten::<6>());
+    all.extend(ten::<7>());
+    all.extend(ten::<8>());
+    all.extend(ten::<9>());
+    all
+}
+
+#[tokio::test]
+async fn a_plan_for_a_hundred_subscriptions_takes_a_handful_of_calls() {
+    let cloud = Cloud::new().await;
+    let runtime = cloud
+        .builder(config().app_name("shop"))
+        .register_all(hundred())
+        .build()
+        .await
+        .unwrap();
+    let plan = || runtime.setup().project_number(NUMBER).plan();
+
+    let first = plan().await.unwrap();
+    let read = cloud.calls().await;
+    let report = first.apply().await.unwrap();
+    let second = plan().await.unwrap();
+
+    // Topics, subscriptions, queues; and two policies, for the one subscriber with dead letters.
+    assert_eq!(read.len(), 5, "{read:?}");
+    assert_eq!(report.subscribers, Some(103));
+    assert!(second.is_empty(), "{second}");
+    let made = cloud.calls().await;
+    let prefix = format!("PUT /v1/{SUBSCRIPTIONS}/shop--Many");
+    assert_eq!(made.iter().filter(|call| call.starts_with(&prefix)).count(), 100);
+}

@@ -1,0 +1,117 @@
+//! Queues on the wire.
+
+use std::time::Duration;
+
+use cloud_tasks::{Action, QueueSettings, ResourceKind};
+use serde_json::json;
+
+use crate::api::{QUEUES, config};
+use crate::cloud::Cloud;
+
+#[tokio::test]
+async fn every_queue_that_a_task_goes_to_is_made_with_its_settings() {
+    let cloud = Cloud::new().await;
+
+    let plan = cloud.runtime().await.setup().only_queues().plan().await.unwrap();
+    let names: Vec<_> = plan.changes().map(|change| change.name.clone()).collect();
+    let report = plan.apply().await.unwrap();
+
+    assert_eq!(names, ["emails", "shop"]);
+    assert_eq!(
+        cloud.get(&format!("{QUEUES}/emails")),
+        Some(json!({
+            "name": format!("{QUEUES}/emails"),
+            "rateLimits": {"maxDispatchesPerSecond": 5.0},
+            "retryConfig": {"maxAttempts": 3},
+        }))
+    );
+    assert_eq!(
+        cloud.get(&format!("{QUEUES}/shop")),
+        Some(json!({"name": format!("{QUEUES}/shop")}))
+    );
+    assert_eq!(
+        report.to_string(),
+        "Successfully configured 2 queues to domain https://shop.example\n[+] emails\n[+] shop"
+    );
+}
+
+#[tokio::test]
+async fn only_the_settings_that_differ_are_changed() {
+    let cloud = Cloud::new().await;
+    let path = format!("{QUEUES}/emails");
+    cloud.put(&format!("{QUEUES}/shop"), json!({}));
+    cloud.put(
+        &path,
+        json!({
+            "rateLimits": {"maxDispatchesPerSecond": 500.0, "maxBurstSize": 100, "maxConcurrentDispatches": 1000},
+            "retryConfig": {"maxAttempts": 100, "minBackoff": "0.100s", "maxBackoff": "3600s", "maxDoublings": 16},
+            "state": "RUNNING",
+        }),
+    );
+    let settings = QueueSettings::new("emails")
+        .max_dispatches_per_second(500.0)
+        .max_concurrent_dispatches(10)
+        .min_backoff(Duration::from_millis(100))
+        .max_backoff(Duration::from_secs(60))
+        .max_retry_duration(Duration::from_secs(90))
+        .max_doublings(3);
+    let runtime = cloud
+        .builder(config().app_name("shop"))
+        .queue(settings)
+        .build()
+        .await
+        .unwrap();
+
+    let plan = runtime.setup().only_queues().plan().await.unwrap();
+    assert_eq!(
+        plan.to_string(),
+        "To do for https://shop.example: 0 to add, 1 to change, 0 to delete\n\
+         [~] queue emails\n      \
+         rate_limits.max_concurrent_dispatches: 1000 -> 10\n      \
+         retry_config.max_retry_duration: (none) -> 90s\n      \
+         retry_config.max_backoff: 3600s -> 60s\n      \
+         retry_config.max_doublings: 16 -> 3"
+    );
+    let report = plan.apply().await.unwrap();
+
+    assert_eq!(report.names(Action::Change, ResourceKind::Queue), ["emails"]);
+    let queue = cloud.get(&path).unwrap();
+    assert_eq!(
+        queue["rateLimits"],
+        json!({"maxDispatchesPerSecond": 500.0, "maxBurstSize": 100, "maxConcurrentDispatches": 10})
+    );
+    assert_eq!(queue["retryConfig"]["maxAttempts"], 100);
+    assert!(runtime.setup().only_queues().plan().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn settings_that_cloud_tasks_would_refuse_are_named_by_build() {
+    let cloud = Cloud::new().await;
+    let wrong = QueueSettings::new("emails")
+        .max_dispatches_per_second(501.0)
+        .max_concurrent_dispatches(0)
+        .max_attempts(0)
+        .min_backoff(Duration::from_secs(2))
+        .max_backoff(Duration::from_secs(1))
+        .max_doublings(2000);
+
+    let error = cloud
+        .builder(config())
+        .queue(wrong)
+        .queue(QueueSettings::new("under_score"))
+        .build()
+        .await
+        .unwrap_err()
+        .to_string();
+
+    for part in [
+        "max_dispatches_per_second takes more than 0 and at most 500",
+        "max_concurrent_dispatches takes 1 to 5000",
+        "max_attempts takes 1 or more, or -1 for no limit",
+        "min_backoff is longer than max_backoff",
+        "max_doublings takes at most 1000",
+        "under_score",
+    ] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+}
