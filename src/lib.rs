@@ -53,6 +53,9 @@
 mod backend;
 mod builder;
 mod carry;
+#[cfg(feature = "cli")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
+pub mod cli;
 mod commit;
 mod config;
 mod context;
@@ -75,6 +78,7 @@ mod publisher;
 mod push;
 mod queue;
 mod receive;
+mod registered;
 mod registry;
 mod run;
 mod runtime;
@@ -123,6 +127,7 @@ pub use publication::{Attributes, Publication};
 pub use publish::{Publish, PublishNow};
 pub use publisher::PublisherTask;
 pub use queue::QueueSettings;
+pub use registered::{RegisteredKind, RegisteredTask};
 pub use runtime::Runtime;
 #[cfg(feature = "serve")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serve")))]

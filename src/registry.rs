@@ -243,6 +243,13 @@ impl Registry {
             })
     }
 
+    /// Every registration, by name.
+    pub(crate) fn registrations(&self) -> Vec<&Registration> {
+        let mut all: Vec<_> = self.by_type.values().map(|entry| &entry.registration).collect();
+        all.sort_by_key(|registration| registration.name);
+        all
+    }
+
     /// The queues that tasks name themselves.
     #[cfg(feature = "google")]
     pub(crate) fn queues(&self) -> impl Iterator<Item = &'static str> {

@@ -26,9 +26,12 @@ mod orders;
 mod tasks;
 
 use std::error::Error;
+use std::io::IsTerminal;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
+use clap::Parser;
+use cloud_tasks::cli::Command;
 use cloud_tasks::{Callers, Config, LocalEngine, Runtime};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -36,10 +39,17 @@ use tracing_subscriber::EnvFilter;
 use crate::activity::Activity;
 use crate::app::app;
 
+/// A small shop with background jobs; without a command it is served.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -47,19 +57,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
+async fn run() -> Result<ExitCode, Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => serve().await,
-        ["initialize-subscribers", "--yes"] => initialize_subscribers().await,
-        ["initialize-subscribers"] => Err("it makes topics and subscriptions: say so with --yes".into()),
-        _ => Err(
-            format!("{arguments:?} is no command; accepted: none, or initialize-subscribers --yes").into(),
-        ),
+    match Args::parse().command {
+        None => serve().await.map(|()| ExitCode::SUCCESS),
+        Some(command) => set_up(command).await,
     }
 }
 
@@ -132,36 +138,30 @@ async fn start(
     Ok((runtime, Some(engine)))
 }
 
-/// Makes the topics and the subscriptions that the shop's events need, in the Pub/Sub emulator.
-async fn initialize_subscribers() -> Result<(), Box<dyn Error>> {
-    if std::env::var_os("PUBSUB_EMULATOR_HOST").is_none() {
+/// Runs a command: the shop's topics and subscriptions are those of the Pub/Sub emulator.
+async fn set_up(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    let makes_subscriptions = !matches!(command, Command::List(_));
+    if makes_subscriptions && std::env::var_os("PUBSUB_EMULATOR_HOST").is_none() {
         return Err(
             "PUBSUB_EMULATOR_HOST is not set; without it the shop needs no topics and no subscriptions"
                 .into(),
         );
     }
-    let url =
-        match port()? {
-            0 => return Err(
-                "PORT is 0, but the subscriptions push to a port: name the one that the shop will listen on"
-                    .into(),
-            ),
-            port => format!("http://127.0.0.1:{port}"),
-        };
+    let url = match port()? {
+        0 if makes_subscriptions => {
+            return Err(
+                "PORT is 0, any free port, but subscriptions push to a port: name the one that the shop will listen on".into(),
+            );
+        }
+        port => format!("http://127.0.0.1:{port}"),
+    };
     let config = Config::from_env()?.endpoint(url);
     let (runtime, engine) = start(config, Activity::default()).await?;
-    let plan = runtime.setup().only_subscribers().plan().await?;
-    for left in plan.held_back() {
-        eprintln!("left as it is, {}:\n{}", left.because, left.change);
-    }
-    for note in plan.notes() {
-        eprintln!("note: {note}");
-    }
-    println!("{}", plan.apply().await?);
+    let code = command.run(&runtime).await;
     if let Some(engine) = engine {
         engine.stop().await;
     }
-    Ok(())
+    Ok(code)
 }
 
 fn port() -> Result<u16, String> {

@@ -6,6 +6,8 @@
 #[path = "../support/api.rs"]
 mod api;
 mod cloud;
+#[cfg(feature = "cli")]
+mod commands;
 mod failures;
 mod local;
 mod plans;

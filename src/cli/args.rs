@@ -1,0 +1,81 @@
+//! The commands and their options.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::console::Console;
+use crate::cli::{list, set_up};
+use crate::runtime::Runtime;
+
+/// What there is to do; mount it with `#[command(subcommand)]` or `#[command(flatten)]`.
+#[derive(Clone, Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Make the topics and push subscriptions that publishers and subscribers need
+    InitializeSubscribers(SetUpArgs),
+    /// Make everything that is needed: topics, subscriptions and queues
+    InitializeTasks(SetUpArgs),
+    /// List every registered task
+    List(ListArgs),
+}
+
+/// The options of a set-up.
+#[derive(Clone, Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[non_exhaustive]
+pub struct SetUpArgs {
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Exit with 2 when the plan has changes
+    #[arg(long, requires = "plan")]
+    pub exit_code: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Delete the subscriptions of this application that its code does not know any more
+    #[arg(long)]
+    pub prune: bool,
+    /// Make subscriptions anew whose filter, topic or ordering differs; their unacknowledged messages are lost
+    #[arg(long)]
+    pub allow_data_loss: bool,
+    /// The number of the project, where no metadata server tells it
+    #[arg(long, value_name = "NUMBER")]
+    pub project_number: Option<u64>,
+    /// Do it without asking
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+}
+
+/// The options of a list.
+#[derive(Clone, Debug, Default, Args)]
+#[non_exhaustive]
+pub struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Command {
+    /// Does it, on this process's terminal, and gives back the exit code for `main`.
+    pub async fn run(self, runtime: &Runtime) -> ExitCode {
+        ExitCode::from(self.run_on(runtime, &mut Console::standard()).await)
+    }
+
+    /// Does it, on this console, and gives back the exit code: 0 done, 1 failed, 2 a plan with changes.
+    pub async fn run_on(self, runtime: &Runtime, console: &mut Console) -> u8 {
+        let done = match self {
+            Self::InitializeSubscribers(args) => {
+                set_up::run(runtime.setup().only_subscribers(), &args, console).await
+            }
+            Self::InitializeTasks(args) => set_up::run(runtime.setup(), &args, console).await,
+            Self::List(args) => list::run(runtime, &args, console),
+        };
+        done.unwrap_or_else(|error| {
+            // Who does not read our output does not read this either.
+            let _ = console.error(&format!("error: {error:#}"));
+            1
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! Where commands print and ask.
+
+use std::fmt;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Where commands print, and whom they ask.
+pub struct Console {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    /// Answers to questions; `None` where nobody is there to ask.
+    answers: Option<Box<dyn BufRead + Send>>,
+    color: bool,
+    progress: bool,
+}
+
+impl Console {
+    /// The terminal or the pipes of this process.
+    ///
+    /// It asks where standard input and standard error are terminals, and has colours where standard output is one and
+    /// `NO_COLOR` is not set.
+    pub fn standard() -> Self {
+        let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
+        Self {
+            color: anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+            out: Box::new(anstream::stdout()),
+            err: Box::new(anstream::stderr()),
+            answers: asks.then(|| Box::new(io::BufReader::new(io::stdin())) as _),
+            progress: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Pipes, without colours and with nobody to ask.
+    pub fn plain(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
+        Self {
+            out: Box::new(out),
+            err: Box::new(err),
+            answers: None,
+            color: false,
+            progress: false,
+        }
+    }
+
+    /// Takes answers from here.
+    pub fn with_answers(mut self, answers: impl BufRead + Send + 'static) -> Self {
+        self.answers = Some(Box::new(answers));
+        self
+    }
+
+    /// Sets whether there are colours.
+    pub fn with_color(mut self, color: bool) -> Self {
+        self.color = color;
+        self
+    }
+
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.progress
+    }
+
+    /// Prints a result; lines that begin with `[+]`, `[~]` or `[-]` are coloured.
+    pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
+        for line in text.lines() {
+            let color = match line.get(..3).filter(|_| self.color) {
+                Some("[+]") => "\u{1b}[32m",
+                Some("[~]") => "\u{1b}[33m",
+                Some("[-]") => "\u{1b}[31m",
+                _ => "",
+            };
+            let reset = if color.is_empty() { "" } else { "\u{1b}[0m" };
+            writeln!(self.out, "{color}{line}{reset}")?;
+        }
+        self.out.flush()
+    }
+
+    /// Prints a remark or an error.
+    pub(crate) fn error(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.err, "{text}")?;
+        self.err.flush()
+    }
+
+    /// Asks for a yes; `None` where nobody is there.
+    pub(crate) fn confirm(&mut self, question: &str) -> io::Result<Option<bool>> {
+        let Some(answers) = &mut self.answers else {
+            return Ok(None);
+        };
+        write!(self.err, "{question} [y/N] ")?;
+        self.err.flush()?;
+        let mut answer = String::new();
+        answers.read_line(&mut answer)?;
+        Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
+    }
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Console")
+            .field("color", &self.color)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,115 @@
+//! The set-up commands: look, show, ask, do.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::cli::args::SetUpArgs;
+use crate::cli::console::Console;
+use crate::error::BoxError;
+use crate::setup::{Plan, SetUpError, SetUpReport, Setup};
+
+/// From so many changes on there is a progress bar.
+const MANY: usize = 10;
+
+pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Console) -> Result<u8, BoxError> {
+    if args.prune {
+        setup = setup.prune();
+    }
+    if args.allow_data_loss {
+        setup = setup.allow_data_loss();
+    }
+    if let Some(number) = args.project_number {
+        setup = setup.project_number(number);
+    }
+    let plan = setup.plan().await?;
+    if args.plan {
+        let text = if args.json {
+            serde_json::to_string_pretty(&plan.to_json())?
+        } else {
+            plan.to_string()
+        };
+        console.print(&text)?;
+        return Ok(if args.exit_code && !plan.is_empty() { 2 } else { 0 });
+    }
+    if !args.yes && !plan.is_empty() {
+        console.error(&plan.to_string())?;
+        match console.confirm("Do it?")? {
+            Some(true) => {}
+            Some(false) => {
+                console.error("Nothing was changed.")?;
+                return Ok(1);
+            }
+            None => {
+                return Err(
+                    "nothing was changed, and nobody is there to ask: say --yes, or --plan to look".into(),
+                );
+            }
+        }
+    } else {
+        remarks(&plan, console)?;
+    }
+    let bar = (console.shows_progress() && plan.changes().count() >= MANY).then(|| bar(&plan));
+    let applied = plan
+        .apply_with(|change| {
+            if let Some(bar) = &bar {
+                bar.set_message(format!("{} {}", change.kind, change.name));
+                bar.inc(1);
+            }
+        })
+        .await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    report(applied, args, console)
+}
+
+/// What was left out of the plan, and why.
+fn remarks(plan: &Plan, console: &mut Console) -> Result<(), BoxError> {
+    for left in plan.held_back() {
+        console.error(&format!("left as it is, {}:\n{}", left.because, left.change))?;
+    }
+    for note in plan.notes() {
+        console.error(&format!("note: {note}"))?;
+    }
+    Ok(())
+}
+
+fn report(
+    applied: Result<SetUpReport, SetUpError>,
+    args: &SetUpArgs,
+    console: &mut Console,
+) -> Result<u8, BoxError> {
+    let (report, error) = match &applied {
+        Ok(report) => (report, None),
+        Err(error) => (error.report(), Some(error)),
+    };
+    if args.json {
+        let mut json = serde_json::to_value(report)?;
+        if let Some(error) = error {
+            let failed = error
+                .failed()
+                .iter()
+                .map(|failure| json!({"change": failure.change, "error": failure.error.to_string()}));
+            json["failed"] = failed.collect();
+            json["not_tried"] = serde_json::to_value(error.not_tried())?;
+        }
+        console.print(&serde_json::to_string_pretty(&json)?)?;
+        return Ok(u8::from(error.is_some()));
+    }
+    match applied {
+        Ok(report) => {
+            console.print(&report.to_string())?;
+            Ok(0)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn bar(plan: &Plan) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
+    let bar = ProgressBar::new(plan.changes().count() as u64);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

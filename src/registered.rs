@@ -1,0 +1,107 @@
+//! What is registered, for people to look at.
+
+use serde::Serialize;
+
+use crate::names;
+use crate::registry::Kind;
+use crate::runtime::Runtime;
+
+/// What a registered type does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RegisteredKind {
+    /// A background job.
+    Task,
+    /// An event that is published.
+    Publisher,
+    /// It is run on messages.
+    Subscriber,
+}
+
+/// A registered task, publisher or subscriber.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RegisteredTask {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub kind: RegisteredKind,
+    /// The queue that its tasks go to, unless a call names another one; none for a subscriber that runs at once.
+    pub queue: Option<String>,
+    /// The topic that it publishes to or subscribes to, with its prefix.
+    pub topic: Option<String>,
+    /// Where it is called.
+    pub url: String,
+    /// Where it is defined, as `file:line`.
+    pub location: &'static str,
+}
+
+impl Runtime {
+    /// Everything that is registered, by name.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, RegisteredKind, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Charge { invoice: u64 }
+    ///
+    /// #[task(queue = "billing")]
+    /// impl Task for Charge {
+    ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let runtime = Runtime::eager().build().await?;
+    /// let charge = &runtime.registered()[0];
+    /// assert_eq!((charge.name, charge.kind), ("Charge", RegisteredKind::Task));
+    /// assert_eq!(charge.queue.as_deref(), Some("billing"));
+    /// assert_eq!(charge.url, "http://localhost:8080/tasks/Charge");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn registered(&self) -> Vec<RegisteredTask> {
+        let config = self.config();
+        let registrations = self.inner().registry.registrations();
+        let queue = |queue: Option<&str>| Some(queue.unwrap_or(config.default_queue()).to_owned());
+        let of = |name| {
+            self.subscriptions()
+                .iter()
+                .find(|subscription| subscription.task == name)
+        };
+        registrations
+            .into_iter()
+            .map(|registration| {
+                let name = registration.name;
+                let (kind, queue, topic, url) = match &registration.kind {
+                    Kind::Task => (RegisteredKind::Task, queue(registration.queue), None, None),
+                    Kind::Publisher { topic } => (
+                        RegisteredKind::Publisher,
+                        queue(registration.queue),
+                        Some(topic().name(config)),
+                        None,
+                    ),
+                    Kind::Subscriber(options) => (
+                        RegisteredKind::Subscriber,
+                        options
+                            .use_cloud_tasks
+                            .then(|| queue(registration.queue))
+                            .flatten(),
+                        of(name).map(|subscription| subscription.topic.clone()),
+                        of(name).map(|subscription| subscription.url.clone()),
+                    ),
+                };
+                let of_task = || format!("{}/tasks/{}", config.base_url(), names::encode_segment(name));
+                RegisteredTask {
+                    name,
+                    kind,
+                    queue,
+                    topic,
+                    url: url.unwrap_or_else(of_task),
+                    location: registration.location,
+                }
+            })
+            .collect()
+    }
+}

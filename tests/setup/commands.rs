@@ -1,0 +1,227 @@
+//! The commands, as a binary that mounts them.
+
+use std::io::{self, Cursor, Write};
+use std::sync::{Arc, Mutex};
+
+use clap::Parser;
+use cloud_tasks::Runtime;
+use cloud_tasks::cli::{Command, Console};
+use serde_json::{Value, json};
+
+use crate::api::refused;
+use crate::cloud::{Cloud, SUBSCRIPTIONS};
+
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What was printed.
+#[derive(Clone, Default)]
+struct Pipe(Arc<Mutex<Vec<u8>>>);
+
+impl Pipe {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a command line: the exit code, and what went to standard output and to standard error.
+async fn run(runtime: &Runtime, line: &str, change: impl FnOnce(Console) -> Console) -> (u8, String, String) {
+    let (out, err) = (Pipe::default(), Pipe::default());
+    let mut console = change(Console::plain(out.clone(), err.clone()));
+    let words = format!("shop {line} --project-number 123456");
+    let words = if line.starts_with("list") {
+        words.replace(" --project-number 123456", "")
+    } else {
+        words
+    };
+    let args = Args::try_parse_from(words.split_whitespace()).unwrap();
+    let code = args.command.run_on(runtime, &mut console).await;
+    (code, out.text(), err.text())
+}
+
+async fn plain(runtime: &Runtime, line: &str) -> (u8, String, String) {
+    run(runtime, line, |console| console).await
+}
+
+#[tokio::test]
+async fn a_plan_is_printed_and_nothing_is_changed_and_its_exit_code_tells_whether_there_is_something_to_do() {
+    let cloud = Cloud::new().await;
+    let runtime = cloud.runtime().await;
+
+    let (code, out, err) = plain(&runtime, "initialize-subscribers --plan").await;
+    let (with_code, ..) = plain(&runtime, "initialize-subscribers --plan --exit-code").await;
+    let nothing_made = cloud.all().0.is_empty();
+    let (_, json, _) = plain(&runtime, "initialize-subscribers --plan --json").await;
+    plain(&runtime, "initialize-subscribers --yes").await;
+    let (done, nothing, _) = plain(&runtime, "initialize-subscribers --plan --exit-code").await;
+
+    assert_eq!((code, with_code, done), (0, 2, 0));
+    assert!(nothing_made);
+    assert!(out.starts_with(
+        "To do for https://shop.example: 8 to add, 0 to change, 0 to delete\n[+] topic shop--orders\n"
+    ));
+    assert!(err.is_empty(), "{err}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        json["changes"][0],
+        json!({"action": "add", "kind": "topic", "name": "shop--orders", "resource": "projects/acme/topics/shop--orders"})
+    );
+    assert_eq!(nothing, "Nothing to do for https://shop.example\n");
+}
+
+#[tokio::test]
+async fn yes_does_it_and_prints_what_the_original_library_prints() {
+    let cloud = Cloud::new().await;
+    let runtime = cloud.runtime().await;
+
+    let (code, out, _) = plain(&runtime, "initialize-tasks --yes").await;
+    let (again, second, _) = plain(&runtime, "initialize-tasks --yes").await;
+
+    assert_eq!((code, again), (0, 0));
+    assert_eq!(
+        out,
+        "Successfully initialized 3 subscribers to domain https://shop.example\n[+] Auditor\n[+] Plain\n[+] Unsigned\n\
+         Successfully configured 2 queues to domain https://shop.example\n[+] emails\n[+] shop\n"
+    );
+    assert_eq!(
+        second,
+        "Successfully initialized 3 subscribers to domain https://shop.example\n\
+         Successfully configured 2 queues to domain https://shop.example\n"
+    );
+}
+
+#[tokio::test]
+async fn without_yes_it_asks_and_where_nobody_is_there_it_says_what_to_write() {
+    let cloud = Cloud::new().await;
+    let runtime = cloud.runtime().await;
+    let line = "initialize-subscribers";
+
+    let (nobody, _, unasked) = plain(&runtime, line).await;
+    let (no, _, asked) = run(&runtime, line, |console| console.with_answers(Cursor::new("\n"))).await;
+    assert!(cloud.all().0.is_empty());
+    let (yes, out, _) = run(&runtime, line, |console| console.with_answers(Cursor::new("y\n"))).await;
+
+    assert_eq!((nobody, no, yes), (1, 1, 0));
+    assert!(
+        unasked.ends_with(
+            "error: nothing was changed, and nobody is there to ask: say --yes, or --plan to look\n"
+        )
+    );
+    assert!(asked.ends_with("Do it? [y/N] Nothing was changed.\n"), "{asked}");
+    assert!(out.starts_with("Successfully initialized 3 subscribers"), "{out}");
+}
+
+#[tokio::test]
+async fn a_failure_exits_with_1_and_says_what_was_done_in_text_and_in_json() {
+    for (flags, json) in [("--yes", false), ("--yes --json", true)] {
+        let cloud = Cloud::new().await;
+        let runtime = cloud.runtime().await;
+        cloud.fail(
+            1,
+            "PUT",
+            "/subscriptions/shop--Plain",
+            refused(403, "PERMISSION_DENIED", "no"),
+        );
+
+        let (code, out, err) = plain(&runtime, &format!("initialize-subscribers {flags}")).await;
+
+        assert_eq!(code, 1);
+        if json {
+            let report: Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(report["changes"].as_array().map(Vec::len), Some(5));
+            assert_eq!(report["failed"][0]["change"]["name"], "Plain");
+            assert_eq!(report["not_tried"].as_array().map(Vec::len), Some(2));
+        } else {
+            assert!(
+                err.starts_with("error: the set-up was not finished: 5 of 8 changes were made"),
+                "{err}"
+            );
+            assert!(err.contains("failed: [+] subscription Plain"), "{err}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn leftovers_are_mentioned_and_deleted_with_prune() {
+    let cloud = Cloud::new().await;
+    let runtime = cloud.runtime().await;
+    plain(&runtime, "initialize-subscribers --yes").await;
+    let gone = format!("{SUBSCRIPTIONS}/shop--Gone");
+    cloud.put(
+        &gone,
+        json!({"pushConfig": {"pushEndpoint": "https://shop.example/subscriptions/Gone"}}),
+    );
+
+    let (_, _, mentioned) = plain(&runtime, "initialize-subscribers --yes").await;
+    let there = cloud.get(&gone).is_some();
+    let (_, out, _) = plain(&runtime, "initialize-subscribers --yes --prune").await;
+
+    assert!(
+        mentioned.starts_with("left as it is, it needs `prune`:\n[-] subscription Gone"),
+        "{mentioned}"
+    );
+    assert!(there && cloud.get(&gone).is_none());
+    assert!(out.ends_with("\n[-] Gone\n"), "{out}");
+}
+
+#[tokio::test]
+async fn changes_are_coloured_where_there_are_colours() {
+    let cloud = Cloud::new().await;
+    let runtime = cloud.runtime().await;
+
+    let (_, out, _) = run(&runtime, "initialize-subscribers --plan", |console| {
+        console.with_color(true)
+    })
+    .await;
+
+    assert!(
+        out.contains("\u{1b}[32m[+] topic shop--orders\u{1b}[0m\n"),
+        "{out:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_list_has_every_registered_task() {
+    let cloud = Cloud::new().await;
+    let runtime = cloud.runtime().await;
+
+    let (code, out, _) = plain(&runtime, "list").await;
+    let (_, json, _) = plain(&runtime, "list --json").await;
+
+    assert_eq!(code, 0);
+    assert_eq!(
+        out,
+        "NAME      KIND        QUEUE   TOPIC         URL\n\
+         Auditor   subscriber  -       shop--orders  https://shop.example/subscriptions/Auditor\n\
+         Placed    publisher   shop    shop--orders  https://shop.example/tasks/Placed\n\
+         Plain     subscriber  -       shop--orders  https://shop.example/subscriptions/Plain\n\
+         Send      task        emails  -             https://shop.example/tasks/Send\n\
+         Unsigned  subscriber  -       shop--orders  https://shop.example/subscriptions/Unsigned\n"
+    );
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[3]["name"], "Send");
+    assert_eq!(json[3]["queue"], "emails");
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_refused() {
+    for line in ["initialize-tasks --plan --yes", "initialize-tasks --exit-code"] {
+        assert!(
+            Args::try_parse_from(format!("shop {line}").split_whitespace()).is_err(),
+            "{line}"
+        );
+    }
+}
