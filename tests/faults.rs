@@ -204,6 +204,9 @@ async fn make_queue(engine: &LocalEngine) {
         .unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
     assert_eq!(client.request(request).await.unwrap().status(), StatusCode::OK);
+    // Its key takes a while to make, which is not to hold up the first calls.
+    let keys = format!("{}/jwks", engine.url()).parse().unwrap();
+    assert_eq!(client.get(keys).await.unwrap().status(), StatusCode::OK);
 }
 
 /// Every kind of fault came, and of those that can arrive all the same some did.
