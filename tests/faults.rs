@@ -151,7 +151,7 @@ impl Stage {
         let runtime = &connect(&self.engine, &config, &self.journal).await;
         stream::iter(numbers)
             .map(|number| async move { (number, Work { number }.asap().on(runtime).await) })
-            .buffer_unordered(64)
+            .buffer_unordered(32)
             .collect()
             .await
     }
@@ -184,7 +184,7 @@ async fn connect(engine: &LocalEngine, config: &Config, journal: &Journal) -> Ru
         .fetch_timeout(Duration::from_secs(60));
     Runtime::builder()
         .config(config.clone())
-        .google(Google::new().attempt_timeout(Duration::from_millis(500)))
+        .google(Google::new().attempt_timeout(Duration::from_secs(1)))
         .callers(callers)
         .state(journal.clone())
         .build()
