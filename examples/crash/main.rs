@@ -6,7 +6,7 @@
 //!
 //! First with SIGKILL, which leaves a worker no time at all: a task that was executed but not answered yet is executed
 //! again. Then with SIGTERM, at which a worker ends what runs, so that nothing is executed twice. It fails where a task
-//! is lost, or where a graceful stop makes a duplicate.
+//! is lost, or where a graceful stop cuts one off or makes a duplicate.
 #![allow(clippy::print_stdout, reason = "it talks to the person who starts it")]
 
 #[cfg(unix)]
@@ -26,8 +26,8 @@ async fn main() -> Result<std::process::ExitCode, storm::BoxError> {
     if storm::be_the_worker().await? {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("| signal  | tasks | signals | attempts | executions | lost | duplicates | seconds |");
-    println!("|---------|-------|---------|----------|------------|------|------------|---------|");
+    println!("| signal  | tasks | signals | attempts | executions | cut off | lost | duplicates | seconds |");
+    println!("|---------|-------|---------|----------|------------|---------|------|------------|---------|");
     let mut fine = true;
     for (name, signal) in [("SIGKILL", Signal::KILL), ("SIGTERM", Signal::TERM)] {
         let storm = Storm {
@@ -38,11 +38,12 @@ async fn main() -> Result<std::process::ExitCode, storm::BoxError> {
         };
         let report = storm.rage(|| Ok(Command::new(std::env::current_exe()?))).await?;
         println!(
-            "| {name} | {:>5} | {:>7} | {:>8} | {:>10} | {:>4} | {:>10} | {:>7.1} |",
+            "| {name} | {:>5} | {:>7} | {:>8} | {:>10} | {:>7} | {:>4} | {:>10} | {:>7.1} |",
             report.tasks,
             report.signals,
             report.attempts,
             report.executions,
+            report.cut_off,
             report.lost,
             report.duplicates,
             report.time.as_secs_f64(),
@@ -50,7 +51,8 @@ async fn main() -> Result<std::process::ExitCode, storm::BoxError> {
         if !report.finished {
             println!("The queue was not empty after {:?}.", storm.patience);
         }
-        fine &= report.finished && report.lost == 0 && (signal == Signal::KILL || report.duplicates == 0);
+        let gracefully = report.cut_off == 0 && report.duplicates == 0;
+        fine &= report.finished && report.lost == 0 && (signal == Signal::KILL || gracefully);
     }
     if fine {
         println!("Nothing was lost.");

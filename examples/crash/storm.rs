@@ -27,6 +27,8 @@ const ADDRESS: &str = "CRASH_ADDRESS";
 const RECORD: &str = "CRASH_RECORD";
 /// What the worker prints after every execution.
 const TICK: &str = "executed";
+/// What is in the record of every execution that has begun.
+const BEGUN: &str = "begun";
 const QUEUE: &str = "crash";
 
 /// Works for a few milliseconds, and then says so in the record.
@@ -38,9 +40,10 @@ pub(crate) struct Work {
 #[task(queue = "crash")]
 impl Task for Work {
     async fn run(self, cx: Context<Record>) -> TaskResult {
+        cx.state().begin()?;
         // Of different lengths, so that some are always under way.
         tokio::time::sleep(Duration::from_millis(5 + self.number % 20)).await;
-        cx.state().append(self.number, cx.metadata().attempt())?;
+        cx.state().end(self.number, cx.metadata().attempt())?;
         Ok(())
     }
 }
@@ -55,10 +58,18 @@ impl Record {
         Ok(Self(Arc::new(file)))
     }
 
-    /// Writes a line at once, so that it is there as a whole or not at all.
-    fn append(&self, number: u64, attempt: u32) -> io::Result<()> {
-        (&*self.0).write_all(format!("{number} {attempt}\n").as_bytes())?;
+    fn begin(&self) -> io::Result<()> {
+        self.append(&format!("{BEGUN}\n"))
+    }
+
+    fn end(&self, number: u64, attempt: u32) -> io::Result<()> {
+        self.append(&format!("{number} {attempt}\n"))?;
         writeln!(io::stdout(), "{TICK}")
+    }
+
+    /// Writes a line in one go, so that it is there as a whole or not at all.
+    fn append(&self, line: &str) -> io::Result<()> {
+        (&*self.0).write_all(line.as_bytes())
     }
 }
 
@@ -118,7 +129,10 @@ pub(crate) struct Report {
     pub(crate) signals: u64,
     /// The attempts of the engine: those that found nobody, were cut off or turned away, and those that were executed.
     pub(crate) attempts: u64,
+    /// The executions that came to their end.
     pub(crate) executions: u64,
+    /// Those that did not.
+    pub(crate) cut_off: u64,
     pub(crate) lost: u64,
     pub(crate) duplicates: u64,
     /// Whether the engine got to the end of its queue.
@@ -263,9 +277,13 @@ impl RecordFile {
     }
 
     fn report(&self, tasks: u64, signals: u64, finished: bool, time: Duration) -> Result<Report, BoxError> {
-        let mut executions = 0;
+        let (mut begun, mut executions) = (0, 0);
         let mut last_attempts = HashMap::new();
         for line in std::fs::read_to_string(&self.0)?.lines() {
+            if line == BEGUN {
+                begun += 1;
+                continue;
+            }
             let (number, attempt) = line.split_once(' ').ok_or("half a line in the record")?;
             let (number, attempt): (u64, u64) = (number.parse()?, attempt.parse()?);
             let last = last_attempts.entry(number).or_insert(attempt);
@@ -279,6 +297,7 @@ impl RecordFile {
             // No attempt follows the one that succeeds.
             attempts: last_attempts.values().sum(),
             executions,
+            cut_off: begun - executions,
             lost: tasks - done,
             duplicates: executions - done,
             finished,
