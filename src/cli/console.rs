@@ -58,6 +58,14 @@ impl Console {
 
     /// Prints a result; lines that begin with `[+]`, `[~]` or `[-]` are coloured.
     pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
+        match self.write(text) {
+            // Whoever reads has seen enough, as `head` has.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
         for line in text.lines() {
             let color = match line.get(..3).filter(|_| self.color) {
                 Some("[+]") => "\u{1b}[32m",
