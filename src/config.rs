@@ -377,7 +377,7 @@ fn is_endpoint(url: &str) -> bool {
     }) && !url.contains('#')
 }
 
-/// `Uri` takes any digits for a port, and then says that there is none.
+/// `Uri` also takes a port that is empty or too large, and then says that there is none.
 fn has_no_bad_port(authority: &Authority) -> bool {
     authority.port_u16().is_some() || authority.as_str().ends_with(authority.host())
 }
