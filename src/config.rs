@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use http::uri::Authority;
 use http::{HeaderName, Uri};
 
 use crate::error::{Error, ErrorKind};
@@ -372,7 +373,13 @@ fn is_endpoint(url: &str) -> bool {
         matches!(uri.scheme_str(), Some("http" | "https"))
             && uri.host().is_some_and(|host| !host.is_empty())
             && uri.query().is_none()
+            && uri.authority().is_some_and(has_no_bad_port)
     }) && !url.contains('#')
+}
+
+/// `Uri` also takes a port that is empty or too large, and then says that there is none.
+fn has_no_bad_port(authority: &Authority) -> bool {
+    authority.port_u16().is_some() || authority.as_str().ends_with(authority.host())
 }
 
 fn is_header(name: &str) -> bool {

@@ -214,6 +214,17 @@ impl Enqueue {
         self
     }
 
+    /// Adds a header that came with a message, unless a task cannot have it: whoever publishes must not be able to make a
+    /// message that is never taken.
+    pub(crate) fn carried_header(mut self, name: &HeaderName, value: &HeaderValue) -> Self {
+        let own = value
+            .to_str()
+            .ok()
+            .and_then(|value| own_header(name.as_str(), value).ok());
+        self.parts.headers.extend(own);
+        self
+    }
+
     /// Sets how long one attempt may take, instead of the task's own timeout or 10 minutes: 15 seconds to 30 minutes.
     ///
     /// Cloud Tasks gives an attempt up then, and the handler cancels it.

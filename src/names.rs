@@ -62,7 +62,7 @@ pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
             };
             match (parts.next(), parts.next(), parts.next(), parts.next()) {
                 (Some(project), Some(found), Some(id), None)
-                    if found == collection && !project.is_empty() =>
+                    if found == collection && is_project(project) =>
                 {
                     id
                 }
@@ -87,6 +87,14 @@ pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
              beginning with goog"
         )
     })
+}
+
+/// Whether this may be a project's id or number, or one with a domain in front; the service knows better which ones are.
+fn is_project(project: &str) -> bool {
+    !project.is_empty()
+        && project
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
 }
 
 /// The full path of a topic or a subscription, given its name or that path.

@@ -7,6 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::Error;
+use crate::names;
 
 /// The attributes of a message: short texts beside its content, which filters see.
 pub type Attributes = BTreeMap<String, String>;
@@ -54,7 +55,9 @@ impl Publication {
 
     /// Checks everything that Pub/Sub would refuse.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let mistake = if self.data.len() > MAX_DATA_BYTES {
+        let mistake = if let Some(mistake) = names::pubsub_mistake("topic", &self.topic) {
+            Some(mistake)
+        } else if self.data.len() > MAX_DATA_BYTES {
             Some(format!(
                 "its content has {} bytes; Pub/Sub takes at most {MAX_DATA_BYTES}",
                 self.data.len()

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::json;
@@ -215,9 +215,9 @@ const MESSAGE: HeaderName = HeaderName::from_static("x-cloud-tasks-message");
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Forwarded {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     content: Option<Box<RawValue>>,
-    /// Content that is no JSON, in base64.
+    /// Content that is no JSON, or not to the letter, in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
     attributes: Option<Attributes>,
@@ -237,10 +237,18 @@ struct ForwardedMessage {
     subscription: Option<String>,
 }
 
+/// A member that is there; `null` is content as well.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
 impl Push {
     /// The body of the task that this message is forwarded to.
     pub(crate) fn to_forwarded_body(&self) -> Vec<u8> {
-        let content: Option<Box<RawValue>> = serde_json::from_slice(&self.data).ok();
+        let content = serde_json::from_slice::<Box<RawValue>>(&self.data)
+            .ok()
+            // Blanks around it would be lost, which a parser of the user's own may look at.
+            .filter(|content| content.get().len() == self.data.len());
         let body = Forwarded {
             data: content.is_none().then(|| STANDARD.encode(&self.data)),
             content,

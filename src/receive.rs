@@ -50,9 +50,10 @@ impl Runtime {
     async fn forward(&self, entry: &Entry, push: &Push, headers: &HeaderMap) -> Result<Vec<u8>, Failure> {
         let body = push.to_forwarded_body();
         let (name, message) = push.to_forwarded_header();
-        let mut enqueue = Enqueue::of_body(entry.registration, Ok(body.into()))
-            .on(self)
-            .header(name, message);
+        let mut enqueue = Enqueue::of_body(entry.registration, Ok(body.into())).on(self);
+        if !message.is_empty() {
+            enqueue = enqueue.header(name, message);
+        }
         if !push.id.is_empty() {
             let name = format!("{}/{}", push.subscription, push.id);
             enqueue = enqueue.task_id(
@@ -62,9 +63,7 @@ impl Runtime {
             );
         }
         for (name, value) in headers {
-            if let Ok(value) = value.to_str() {
-                enqueue = enqueue.header(name, value);
-            }
+            enqueue = enqueue.carried_header(name, value);
         }
         let enqueued = enqueue
             .await

@@ -171,6 +171,8 @@ fn json(status: StatusCode, body: Bytes) -> Response<Bytes> {
 }
 
 fn whole_seconds(delay: Duration) -> HeaderValue {
-    let rounded = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+    let rounded = delay
+        .as_secs()
+        .saturating_add(u64::from(delay.subsec_nanos() > 0));
     HeaderValue::from(rounded)
 }

@@ -240,6 +240,23 @@ async fn the_eager_variable_makes_an_ordinary_runtime_run_everything_here() {
     assert!(runtime.config() == &Config::default().eager(true));
 }
 
+#[test]
+fn an_endpoint_with_a_port_that_is_none_is_refused() {
+    for url in [
+        "http://shop.example:",
+        "http://shop.example:70000/jobs",
+        "https://[::1]:",
+    ] {
+        let error = Config::from_vars([("CLOUD_TASKS_ENDPOINT", url)]).unwrap_err();
+
+        assert!(
+            error.to_string().starts_with("CLOUD_TASKS_ENDPOINT is "),
+            "{error}"
+        );
+    }
+    assert!(Config::from_vars([("CLOUD_TASKS_ENDPOINT", "https://[::1]:8080/jobs")]).is_ok());
+}
+
 proptest! {
     #[test]
     fn no_value_makes_reading_the_settings_panic(name in 0..4_usize, value in "\\PC*") {

@@ -9,6 +9,7 @@ mod linking;
 mod mounting;
 mod observing;
 mod propagation;
+mod properties;
 mod publishing;
 mod recorder;
 mod scopes;

@@ -26,6 +26,7 @@ impl Task for Act {
             "discard with 204" => Err(Discard::new("hunter2").status(204)?)?,
             "discard with 500" => Err(Discard::new("hunter2").status(500)?)?,
             "wait" => Err(RetryAfter::new(Duration::from_millis(1500)))?,
+            "wait for ever" => Err(RetryAfter::new(Duration::MAX))?,
             "panic" => panic!("hunter2"),
             _ => Ok(json!({"did": self.how})),
         }
@@ -178,6 +179,16 @@ async fn a_task_that_asks_to_be_retried_later_answers_503_with_whole_seconds_rou
         response.body(),
         &r#"{"error":"Task Act.now asked to be retried later","status":"retry"}"#
     );
+}
+
+#[tokio::test]
+async fn a_task_that_asks_to_be_retried_at_the_end_of_time_answers_503_too() {
+    let request = post("/tasks/Act.now", r#"{"how": "wait for ever"}"#);
+
+    let response = send(&runtime().await, request).await;
+
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], u64::MAX.to_string());
 }
 
 const NOTHING_HERE: &str =
