@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "local")]
+use std::time::SystemTime;
 
 use http::HeaderName;
 use tokio::sync::Semaphore;
@@ -12,7 +14,7 @@ use crate::backend::eager::Eager;
 #[cfg(feature = "google")]
 use crate::backend::google::{Google, PubSubAccess, QueueAccess};
 #[cfg(feature = "local")]
-use crate::backend::local::LocalEngine;
+use crate::backend::local::{Clock, LocalEngine};
 use crate::backend::recorder::Recorder;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
@@ -104,8 +106,16 @@ pub struct Recorded;
 
 /// Tasks go to a local engine that belongs to this process.
 #[cfg(feature = "local")]
-#[derive(Debug)]
-pub struct Embedded;
+pub struct Embedded {
+    clock: Clock,
+}
+
+#[cfg(feature = "local")]
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").finish_non_exhaustive()
+    }
+}
 
 struct Parts {
     config: Config,
@@ -181,7 +191,9 @@ impl Runtime {
     #[cfg(feature = "local")]
     #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
     pub fn local() -> RuntimeBuilder<Embedded> {
-        RuntimeBuilder::with_mode(Embedded)
+        RuntimeBuilder::with_mode(Embedded {
+            clock: Arc::new(SystemTime::now),
+        })
     }
 }
 
@@ -424,14 +436,36 @@ impl RuntimeBuilder<Recorded> {
 
 #[cfg(feature = "local")]
 impl RuntimeBuilder<Embedded> {
+    /// Sets the clock that schedules go by, so that a test need not wait for midnight; that of the machine, unless set.
+    ///
+    /// It is looked at about once a second, and when the next schedule is due by it. Everything else keeps the real time:
+    /// delayed tasks, retries, deadlines and tokens.
+    ///
+    /// ```no_run
+    /// use std::time::{Duration, SystemTime};
+    /// use cloud_tasks::Runtime;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let tomorrow = || SystemTime::now() + Duration::from_secs(24 * 60 * 60);
+    /// let (runtime, engine) = Runtime::local().clock(tomorrow).build().await?;
+    /// # let _ = (runtime, engine);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.mode.clock = Arc::new(now);
+        self
+    }
+
     /// Checks everything, starts the engine, and builds the runtime.
     ///
     /// # Errors
     ///
     /// With all that is wrong at once, or when the engine cannot listen on a loopback port. Nothing keeps running.
     pub async fn build(self) -> Result<(Runtime, LocalEngine), Error> {
-        let mut parts = self.parts;
-        let (engine, backend) = LocalEngine::start(&mut parts.config).await?;
+        let Self { mode, mut parts } = self;
+        let (engine, backend) = LocalEngine::start(&mut parts.config, mode.clock).await?;
         parts.pubsub = PubSubAccess::emulator(&parts.config);
         parts.queue_access = Some(backend.queue_access());
         let access = engine
@@ -441,6 +475,7 @@ impl RuntimeBuilder<Embedded> {
         let access = access.map_err(|mistakes| Error::new(ErrorKind::Build, list(&mistakes)))?;
         let runtime = parts.finish(Some(Arc::new(backend)), access, true, Vec::new())?;
         engine.subscribe(runtime.subscriptions());
+        engine.schedule(runtime.schedules());
         Ok((runtime, engine))
     }
 }
@@ -491,6 +526,15 @@ impl Parts {
                     "the pushes to {} carry no token, since it says `oidc = false`, and would all be refused: take that \
                      away, or take messages from anybody with `.allow_unsigned_pushes()`",
                     subscription.task
+                ));
+            }
+        }
+        if strict && !access.is_open() {
+            for schedule in registry.schedules().iter().filter(|schedule| !schedule.oidc) {
+                mistakes.push(format!(
+                    "the scheduled requests to {} carry no token, since it says `oidc = false`, and would all be refused: \
+                     take that away",
+                    schedule.task
                 ));
             }
         }

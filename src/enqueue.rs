@@ -16,10 +16,12 @@ use crate::envelope::{Enqueued, Envelope};
 use crate::error::{Error, ErrorKind};
 use crate::json;
 use crate::limits;
-use crate::metadata::{TaskMetadata, timeout_header};
+use crate::metadata::{TaskMetadata, job_headers, timeout_header};
 use crate::names;
+use crate::periodic::PeriodicTask;
 use crate::registry::Registration;
 use crate::runtime::Runtime;
+use crate::schedule::{self, ScheduleOptions, encoded_payload};
 use crate::scope::Scope;
 use crate::task::Task;
 
@@ -129,6 +131,8 @@ pub(crate) struct Parts {
     id: Option<String>,
     timeout: Option<Duration>,
     headers: HeaderMap,
+    /// Whose run this is to be, where it is one of a schedule.
+    job: Option<&'static ScheduleOptions>,
 }
 
 impl Enqueue {
@@ -151,10 +155,27 @@ impl Enqueue {
                 id: None,
                 timeout: None,
                 headers: HeaderMap::new(),
+                job: None,
             },
             mistake,
             runtime: None,
         }
+    }
+
+    /// A run of the schedule of a task.
+    pub(crate) fn scheduled<T: PeriodicTask>() -> Self {
+        let mut enqueue = Self::of_body(T::REGISTRATION, encoded_payload::<T>());
+        let options = const { &T::SCHEDULE };
+        enqueue.parts.job = Some(options);
+        match schedule::headers(options) {
+            Ok(headers) => enqueue.parts.headers = headers,
+            Err(mistakes) => {
+                let task = T::REGISTRATION.name;
+                let mistake = format!("task {task} was not enqueued: {}", mistakes.join("; "));
+                enqueue.mistake.get_or_insert(Error::invalid(mistake));
+            }
+        }
+        enqueue
     }
 
     pub(crate) fn at(mut self, when: When) -> Self {
@@ -286,10 +307,13 @@ impl Parts {
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        let now = SystemTime::now();
+        if let Some(options) = self.job {
+            headers.extend(job_headers(&options.job_name(name, config), now));
+        }
         if let Some(timeout) = self.timeout {
             headers.extend([timeout_header(timeout)]);
         }
-        let now = SystemTime::now();
         let queue = self.queue.unwrap_or_else(|| {
             self.registration
                 .queue
@@ -388,7 +412,7 @@ const TAKEN_PREFIXES: &[&str] = &["x-cloudtasks-", "x-google", "x-appengine"];
 const MAX_HEADER_BYTES: usize = 8188;
 
 /// A header of the caller's, unless Cloud Tasks would drop or replace it.
-fn own_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+pub(crate) fn own_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let parsed: HeaderName = name
         .parse()
         .map_err(|_| format!("{name:?} is no name of a header"))?;

@@ -31,6 +31,7 @@
 //!
 //! * [`Task`] and [`macro@task`]: defining one. [`TaskResult`], [`Discard`], [`RetryAfter`]: how it ends. [`Context`] and
 //!   [`TaskMetadata`]: what it is told.
+//! * [`PeriodicTask`] and [`Schedule`]: tasks at their times; the [guide](guide::periodic) has all of it.
 //! * [`PublisherTask`], [`ModelPublisherTask`] and [`SubscriberTask`]: events; the [guide](guide::pubsub) has all of it.
 //! * [`Enqueue`]: the options of a call, and [`Enqueued`] what comes of it. [`Error`] says whether a task may exist.
 //! * [`CommitHooks`]: sending only what a transaction has committed; feature `sqlx` has a transaction that does it.
@@ -72,6 +73,7 @@ mod metadata;
 mod model;
 mod names;
 mod outcome;
+mod periodic;
 mod publication;
 mod publish;
 mod publisher;
@@ -82,6 +84,7 @@ mod registered;
 mod registry;
 mod run;
 mod runtime;
+mod schedule;
 mod scope;
 #[cfg(feature = "serve")]
 mod serve;
@@ -123,12 +126,14 @@ pub use message::Message;
 pub use metadata::TaskMetadata;
 pub use model::{Model, ModelPublisherTask, Prepared};
 pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
+pub use periodic::PeriodicTask;
 pub use publication::{Attributes, Publication};
 pub use publish::{Publish, PublishNow};
 pub use publisher::PublisherTask;
 pub use queue::QueueSettings;
 pub use registered::{RegisteredKind, RegisteredTask};
 pub use runtime::Runtime;
+pub use schedule::Schedule;
 #[cfg(feature = "serve")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serve")))]
 pub use serve::{Serve, ServeBody};
@@ -149,7 +154,9 @@ pub use verify::Callers;
 /// What `#[task]` writes code against; not for use by hand, and free to change.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::periodic::{DefaultPayload, IntoPayload};
     pub use crate::registry::{Linked, Registration};
+    pub use crate::schedule::ScheduleOptions;
     pub use crate::state::{Resolved, Resolver};
     pub use crate::subscriber::parse_json;
     pub use inventory;

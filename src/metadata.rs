@@ -15,6 +15,7 @@ const RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretry
 const SCHEDULER: HeaderName = HeaderName::from_static("x-cloudscheduler");
 const JOB_NAME: HeaderName = HeaderName::from_static("x-cloudscheduler-jobname");
 const SCHEDULE_TIME: HeaderName = HeaderName::from_static("x-cloudscheduler-scheduletime");
+const IS_SCHEDULED: HeaderValue = HeaderValue::from_static("true");
 /// Ours: carries a timeout that one call asked for, since Cloud Tasks does not tell the handler its dispatch deadline.
 const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
 
@@ -108,7 +109,8 @@ impl TaskMetadata {
 
     /// The time that the Cloud Scheduler job was due, which together with its name identifies the run.
     pub fn schedule_time(&self) -> Option<SystemTime> {
-        humantime::parse_rfc3339(self.text(&SCHEDULE_TIME)?).ok()
+        let time: jiff::Timestamp = self.text(&SCHEDULE_TIME)?.parse().ok()?;
+        Some(time.into())
     }
 
     /// The timeout that the enqueueing call asked for, where it asked for one.
@@ -141,6 +143,22 @@ impl TaskMetadata {
         let since = eta.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let text = format!("{}.{:06}", since.as_secs(), since.subsec_micros());
         self.with(ETA, &text)
+    }
+
+    /// Says that a Cloud Scheduler job made this request, which was due at this time.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use cloud_tasks::TaskMetadata;
+    ///
+    /// let metadata = TaskMetadata::new().with_job("shop--Digest", SystemTime::UNIX_EPOCH);
+    /// assert!(metadata.is_scheduled());
+    /// assert_eq!(metadata.job_name(), Some("shop--Digest"));
+    /// assert_eq!(metadata.schedule_time(), Some(SystemTime::UNIX_EPOCH));
+    /// ```
+    pub fn with_job(mut self, name: &str, schedule_time: SystemTime) -> Self {
+        self.headers.extend(job_headers(name, schedule_time));
+        self
     }
 
     pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
@@ -178,6 +196,18 @@ impl fmt::Debug for TaskMetadata {
             .field("schedule_time", &self.schedule_time())
             .finish_non_exhaustive()
     }
+}
+
+/// The headers of a request that a Cloud Scheduler job makes.
+pub(crate) fn job_headers(name: &str, time: SystemTime) -> HeaderMap {
+    let time = time.max(SystemTime::UNIX_EPOCH);
+    let time = humantime::format_rfc3339(time).to_string();
+    let metadata = TaskMetadata::new()
+        .with(JOB_NAME, name)
+        .with(SCHEDULE_TIME, &time);
+    let mut headers = metadata.headers;
+    headers.insert(SCHEDULER, IS_SCHEDULED);
+    headers
 }
 
 /// The header that carries a call's own timeout to the handler.

@@ -49,6 +49,21 @@ pub(crate) fn task_id_mistake(id: &str) -> Option<String> {
     })
 }
 
+/// Says what is wrong with the name of a Cloud Scheduler job, if anything is.
+/// Source: `google.cloud.scheduler.v1.Job.name` in Google's protos.
+pub(crate) fn job_mistake(name: &str) -> Option<String> {
+    let fits = (1..=500).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    (!fits).then(|| {
+        format!(
+            "the job's name {name:?} is not accepted: 1 to 500 letters, digits, `_` and `-`; `schedule_name` gives it \
+             another one"
+        )
+    })
+}
+
 /// Says what is wrong with the name of a topic or a subscription, or with its full path, if anything is.
 /// Source: `google.pubsub.v1.Topic.name` and `Subscription.name` in Google's protos.
 pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {

@@ -15,6 +15,7 @@ use crate::metadata::TaskMetadata;
 use crate::names;
 use crate::outcome::TaskError;
 use crate::push::Push;
+use crate::schedule::{Periodic, Schedule};
 use crate::state::States;
 use crate::subscription::{Subscription, SubscriptionOptions};
 use crate::topic::Topic;
@@ -73,6 +74,7 @@ pub struct Registration {
     pub(crate) timeout: Option<Duration>,
     pub(crate) location: &'static str,
     pub(crate) kind: Kind,
+    pub(crate) periodic: Option<Periodic>,
     pub(crate) type_id: fn() -> TypeId,
     pub(crate) bind: fn(&States) -> Result<Bound, Vec<&'static str>>,
 }
@@ -92,6 +94,7 @@ impl Registration {
             timeout: None,
             location,
             kind,
+            periodic: None,
             type_id: TypeId::of::<T>,
             bind,
         }
@@ -162,6 +165,7 @@ pub(crate) struct Entry {
 #[derive(Default)]
 pub(crate) struct Registry {
     subscriptions: Vec<Subscription>,
+    schedules: Vec<Schedule>,
     by_name: HashMap<&'static str, Arc<Entry>>,
     by_type: HashMap<TypeId, Arc<Entry>>,
 }
@@ -186,6 +190,7 @@ impl Registry {
             });
             mistakes.extend(option_mistakes(&registration));
             mistakes.extend(registry.add_subscription(&registration, config));
+            mistakes.extend(registry.add_schedule(&registration, config));
             if let Kind::Publisher { topic } = registration.kind {
                 mistakes.extend(
                     names::pubsub_mistake("topic", &topic().name(config))
@@ -225,6 +230,32 @@ impl Registry {
         }
         self.subscriptions.push(subscription);
         mistakes
+    }
+
+    /// Adds the schedule of a periodic task, and gives back what is wrong with it.
+    fn add_schedule(&mut self, registration: &Registration, config: &Config) -> Vec<String> {
+        let Some(periodic) = &registration.periodic else {
+            return Vec::new();
+        };
+        let schedule = match Schedule::new(registration, periodic, config) {
+            Ok(schedule) => schedule,
+            Err(mistakes) => return mistakes,
+        };
+        let shared = self.schedules.iter().find(|other| other.name == schedule.name);
+        let mistakes = shared.map(|other| {
+            format!(
+                "the tasks {} and {} share the Cloud Scheduler job {:?}: give one of them a `schedule_name`",
+                other.task, schedule.task, schedule.name
+            )
+        });
+        let mistakes = mistakes.into_iter().collect();
+        self.schedules.push(schedule);
+        mistakes
+    }
+
+    /// The schedules of all periodic tasks, by the names of these.
+    pub(crate) fn schedules(&self) -> &[Schedule] {
+        &self.schedules
     }
 
     /// The subscriptions of all subscribers, by the names of these.

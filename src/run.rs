@@ -14,6 +14,7 @@ use crate::metadata::TaskMetadata;
 use crate::outcome::TaskError;
 use crate::registry::{Bound, Entry, Failure, Input};
 use crate::runtime::Runtime;
+use crate::schedule;
 use crate::scope::{Scope, propagated};
 
 impl Runtime {
@@ -90,10 +91,22 @@ impl Entry {
         })
     }
 
+    /// When Cloud Scheduler gives an attempt up, where it made this one.
+    fn deadline_of_schedule(&self, metadata: &TaskMetadata) -> Option<Duration> {
+        let options = self.registration.periodic?.options;
+        metadata.is_scheduled().then(|| {
+            options
+                .attempt_deadline
+                .or(self.registration.timeout)
+                .unwrap_or(schedule::DEFAULT_DEADLINE)
+        })
+    }
+
     /// How long one attempt may take: as the call said, else as the task says, else the service's default.
     pub(crate) fn timeout(&self, metadata: &TaskMetadata) -> Duration {
         metadata
             .timeout()
+            .or_else(|| self.deadline_of_schedule(metadata))
             .or(self.registration.timeout)
             .or_else(|| {
                 self.registration

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind};
 #[cfg(feature = "google")]
 use crate::queue::QueueSettings;
 use crate::registry::Registry;
+use crate::schedule::Schedule;
 use crate::scope::{self, Scope};
 use crate::service::limit::Limit;
 use crate::subscription::Subscription;
@@ -155,6 +156,11 @@ impl Runtime {
     /// The subscriptions of all registered subscribers, as they are to be.
     pub fn subscriptions(&self) -> &[Subscription] {
         self.inner.registry.subscriptions()
+    }
+
+    /// The schedules of all registered periodic tasks, as they are to be.
+    pub fn schedules(&self) -> &[Schedule] {
+        self.inner.registry.schedules()
     }
 
     /// The settings.

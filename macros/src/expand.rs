@@ -1,6 +1,7 @@
 //! Typed options to tokens.
 
 mod item;
+mod schedule;
 mod topic;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -49,6 +50,7 @@ fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
     }
     let item = item::item(task);
     let event = event(task);
+    let periodic = schedule::periodic(task);
     let registered = registered(task);
     // A mistaken task is not registered: rustc has to find nothing wrong but the mistake.
     let submitted = correct.then(|| {
@@ -62,7 +64,7 @@ fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
             };
         }
     });
-    quote!(#item #event #registered #submitted)
+    quote!(#item #event #periodic #registered #submitted)
 }
 
 /// A publisher's type is the event.
@@ -101,11 +103,13 @@ fn registration(task: &TaskImpl) -> TokenStream {
     let (krate, ty, name) = (&task.krate, &task.block.self_ty, &task.name);
     let constructor = Ident::new(task.kind.constructor(), Span::call_site());
     let settings = task.settings.iter().map(|setting| call(task, setting));
+    let periodic = task.schedule.as_ref().map(|_| quote!(.periodic::<#ty>()));
     quote! {
         #krate::__private::Registration::#constructor::<#ty>(
             #name, ::core::concat!(::core::file!(), ":", ::core::line!())
         )
         #(#settings)*
+        #periodic
     }
 }
 

@@ -53,12 +53,56 @@ mod tests;
 /// | `queue` | the queue that it goes to, where a call names no other: 1 to 100 of `A-Z a-z 0-9 -` | `APP_NAME`, or `tasks` where there is none |
 /// | `timeout` | how long one attempt may take, 15 seconds to 30 minutes | that of Cloud Tasks, 10 minutes |
 /// | `crate` | the path of this crate, where it goes by another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
+/// | `every` and what goes with it | a schedule, [below](#task-with-every-a-periodic-task) | none |
 ///
 /// A length of time is a text of whole numbers with the units `d`, `h`, `m`, `s` and `ms` (`"15m"`, `"1m 30s"`), or a
 /// constant `Duration`.
 ///
 /// The name is what tasks that wait in a queue are found by. When a type is renamed, keep its `name`, or list the old one
 /// in `aliases`.
+///
+/// # `Task` with `every`: a periodic task
+///
+/// The task also has a schedule, and becomes a `PeriodicTask`.
+///
+/// ```standalone_crate
+/// use cloud_tasks::{Context, Error, PeriodicTask, Runtime, Task, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Digest { limit: u32 }
+///
+/// #[task(every = "0 9 * * 1-5", time_zone = "Europe/Paris", payload = Digest { limit: 10 }, schedule_max_retries = 3)]
+/// impl Task for Digest {
+///     async fn run(self, cx: Context) -> TaskResult {
+///         assert_eq!(cx.metadata().job_name(), Some("Digest"));
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let runtime = Runtime::eager().build().await?;
+/// assert_eq!(runtime.schedules()[0].time_zone, "Europe/Paris");
+/// Digest::run_scheduled().on(&runtime).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// | option | value | default |
+/// |---|---|---|
+/// | `every` | when: cron of five fields, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, or App Engine's words such as `every 5 minutes`, `every monday 09:00`; checked when the runtime is built | none; without it none of the others is taken |
+/// | `time_zone` | the zone of these times, by its name in the tz database | `UTC` |
+/// | `payload` | the arguments: a value of the type, or a function that gives one; made once, when the runtime is built | the type's `Default` |
+/// | `headers` | headers of the request, `[("X-Source", "schedule")]`, or a constant slice of such pairs | `Content-Type: application/json` |
+/// | `schedule_max_retries` | how often a run that failed is tried again: 0 to 5 | that of Cloud Scheduler, 0 |
+/// | `schedule_min_backoff`, `schedule_max_backoff` | the shortest and the longest pause before: 5 seconds to 1 hour | those of Cloud Scheduler, 5 seconds and 1 hour |
+/// | `schedule_max_doublings` | how often the pause doubles: 0 to 5 | that of Cloud Scheduler, 5 |
+/// | `attempt_deadline` | how long one attempt of a scheduled run may take: 15 seconds to 30 minutes | `timeout`, else that of Cloud Scheduler, 3 minutes |
+/// | `description` | what the job is for: at most 500 characters | none |
+/// | `schedule_name` | the base name of the Cloud Scheduler job, which gets the prefix of the app: 1 to 500 of `A-Z a-z 0-9 _ -` | the task's name |
+/// | `absolute_schedule_name` | the name of the job without any prefix; instead of `schedule_name` | none |
+/// | `oidc` | whether its requests carry a signed token | `true` |
 ///
 /// # `PublisherTask`: an event
 ///
@@ -287,6 +331,30 @@ pub fn model(item: TokenStream) -> TokenStream {
 ///
 /// #[task(timeout = MINUTES)]
 /// impl Task for Timed {
+///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// }
+/// ```
+/// A schedule of a task that has no default, and no payload:
+/// ```compile_fail,E0277
+/// use cloud_tasks::{Context, Task, TaskResult, task};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Digest { limit: u32 }
+///
+/// #[task(every = "@daily")]
+/// impl Task for Digest {
+///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// }
+/// ```
+/// A payload of another type:
+/// ```compile_fail,E0277
+/// use cloud_tasks::{Context, Task, TaskResult, task};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Digest { limit: u32 }
+///
+/// #[task(every = "@daily", payload = "ten")]
+/// impl Task for Digest {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 /// ```

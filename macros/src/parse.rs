@@ -16,7 +16,7 @@ mod topic;
 mod types;
 mod value;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use syn::{Expr, Path};
 
 pub(crate) use fitness::Fitness;
@@ -29,7 +29,7 @@ pub(crate) use topic::{Source, Topic};
 pub(crate) use value::{Length, Value};
 
 use given::Given;
-use options::{NAME, refuse_combinations};
+use options::{EVERY, NAME, OF_SCHEDULE, PAYLOAD, refuse_combinations};
 
 /// What the attribute stands on.
 pub(crate) enum Input {
@@ -47,9 +47,48 @@ pub(crate) struct TaskImpl {
     pub(crate) name: Expr,
     pub(crate) function: Function,
     pub(crate) topic: Option<Topic>,
+    pub(crate) schedule: Option<Schedule>,
     /// What the registration is told besides.
     pub(crate) settings: Vec<Setting>,
     pub(crate) fitness: Fitness,
+}
+
+/// When a task is run besides, and how.
+pub(crate) struct Schedule {
+    /// The option `every` as it was written.
+    pub(crate) key: Ident,
+    pub(crate) every: Expr,
+    pub(crate) payload: Payload,
+    pub(crate) settings: Vec<Setting>,
+}
+
+pub(crate) enum Payload {
+    Given(Expr),
+    /// That of the type.
+    Default,
+    /// It was meant to be given.
+    Mistaken,
+}
+
+impl Schedule {
+    /// Takes what is said of a schedule, also where there is none.
+    fn read(given: &mut Given) -> Option<Self> {
+        if !given.accepts(&EVERY) {
+            return None;
+        }
+        let payload = match given.take(&PAYLOAD) {
+            Some(Value::Constant(payload)) => Payload::Given(payload),
+            _ if given.has(&PAYLOAD) => Payload::Mistaken,
+            _ => Payload::Default,
+        };
+        let settings = given.take_settings(OF_SCHEDULE);
+        Some(Self {
+            key: given.key(&EVERY)?.clone(),
+            every: given.take_text(&EVERY)?,
+            payload,
+            settings,
+        })
+    }
 }
 
 /// An option that is called like the function of the registration that takes it.
@@ -80,6 +119,7 @@ impl TaskImpl {
             .take_text(&NAME)
             .unwrap_or_else(|| fitness::default_name(&block, fitness, errors));
         let function = Function::read(&block, kind, &krate, errors);
+        let schedule = Schedule::read(&mut given);
         let topic = Topic::read(kind, &block, fitness, &function, &mut given, errors);
         Self {
             kind,
@@ -88,6 +128,7 @@ impl TaskImpl {
             name,
             function,
             topic,
+            schedule,
             settings: given.into_settings(),
             fitness,
         }

@@ -2,6 +2,7 @@
 
 mod model;
 mod publisher;
+mod schedule;
 mod subscriber;
 
 use proc_macro2::TokenStream;

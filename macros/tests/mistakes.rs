@@ -33,6 +33,29 @@ impl SubscriberTask for MistakenSubscriber {
     }
 }
 
+const TIMES: &str = "0 25 * * *";
+const ZONE: &str = "Europe/Pariss";
+const HEADERS: &[(&str, &str)] = &[("X-CloudScheduler", "true"), ("Host", "elsewhere")];
+
+#[derive(Default, Serialize, Deserialize)]
+struct MistakenSchedule;
+
+#[task(
+    name = "Mistaken.Schedule",
+    every = TIMES,
+    time_zone = ZONE,
+    headers = HEADERS,
+    schedule_max_retries = 5 + 1,
+    schedule_min_backoff = std::time::Duration::from_secs(60),
+    schedule_max_backoff = std::time::Duration::from_secs(4),
+    attempt_deadline = std::time::Duration::from_secs(1)
+)]
+impl Task for MistakenSchedule {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn mistaken_constants_are_reported_at_the_lines_of_their_attributes() {
     let refused = Runtime::recorded()
@@ -47,6 +70,15 @@ async fn mistaken_constants_are_reported_at_the_lines_of_their_attributes() {
         ("the topic \"not a topic\"", 24),
         ("not_a_filter", 29),
         ("the dead-letter topic \"not a topic\"", 29),
+        ("hour \"25\" is not accepted", 43),
+        ("there is no time zone \"Europe/Pariss\"", 43),
+        ("the header \"x-cloudscheduler\" cannot be set", 43),
+        ("the header \"Host\" cannot be set", 43),
+        ("schedule_max_retries is 6; Cloud Scheduler takes 0 to 5", 43),
+        ("schedule_max_backoff is 4s", 43),
+        ("schedule_min_backoff is 60s, which is more than", 43),
+        ("attempt_deadline is 1s", 43),
+        ("the job's name \"Mistaken.Schedule\" is not accepted", 43),
     ] {
         let place = format!("mistakes.rs:{line})");
         assert!(

@@ -1,4 +1,7 @@
 //! Guides: one subject a page.
 
+#[doc = include_str!("periodic.md")]
+pub mod periodic {}
+
 #[doc = include_str!("pubsub.md")]
 pub mod pubsub {}

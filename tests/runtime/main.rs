@@ -8,6 +8,7 @@ mod events;
 mod linking;
 mod mounting;
 mod observing;
+mod periodic;
 mod propagation;
 mod properties;
 mod publishing;

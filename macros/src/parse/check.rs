@@ -158,6 +158,46 @@ pub(super) fn filter(text: &str) -> Result<(), String> {
     }
 }
 
+/// That there is something: `build()` reads the times, and says where they are wrong.
+pub(super) fn every(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("the times are empty: write cron such as `0 9 * * 1-5`, or `every 5 minutes`".to_owned());
+    }
+    Ok(())
+}
+
+/// The form alone: `build()` looks the name up.
+pub(super) fn time_zone(name: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte);
+    if !name.is_empty() && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(format!(
+        "the time zone {name:?} is not accepted: a name of the tz database, such as `Europe/Paris` or `UTC`"
+    ))
+}
+
+/// How long Cloud Scheduler lets a description be.
+pub(super) fn description(text: &str) -> Result<(), String> {
+    match text.chars().count() {
+        0..=500 => Ok(()),
+        length => Err(format!(
+            "the description has {length} characters, and Cloud Scheduler takes at most 500"
+        )),
+    }
+}
+
+/// How Cloud Scheduler lets a job be called.
+pub(super) fn schedule_name(name: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    if (1..=500).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(format!(
+        "the job's name {name:?} is not accepted: 1 to 500 letters, digits, `_` and `-`"
+    ))
+}
+
 /// Where messages are pushed to.
 pub(super) fn url(url: &str) -> Result<(), String> {
     let host = ["http://", "https://"]
@@ -298,6 +338,34 @@ mod tests {
         assert_eq!(filter("nonsense ("), Ok(()));
         assert_eq!(filter(&"x".repeat(256)), Ok(()));
         assert!(filter("").is_err() && filter(&"é".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn times_and_zones_are_judged_by_their_form() {
+        assert_eq!(every("nonsense"), Ok(()));
+        assert!(every("").is_err() && every(" ").is_err());
+        assert_check(
+            time_zone,
+            &[
+                "UTC",
+                "Europe/Paris",
+                "Etc/GMT+1",
+                "America/Port-au-Prince",
+                "No/Where",
+            ],
+            &["", "Europe Paris", "é", "UTC "],
+        );
+    }
+
+    #[test]
+    fn jobs_are_described_and_called_as_cloud_scheduler_has_it() {
+        assert_check(
+            schedule_name,
+            &["digest", "a_b-C9", &"j".repeat(500)],
+            &["", "a.b", "a/b", "a b", "é", &"j".repeat(501)],
+        );
+        assert_eq!(description(&"é".repeat(500)), Ok(()));
+        assert!(description(&"x".repeat(501)).is_err());
     }
 
     #[test]

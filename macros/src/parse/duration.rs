@@ -34,6 +34,26 @@ pub(super) const BACKOFF: Limits = Limits {
     units: ["s", "m"],
 };
 
+/// The pauses of a job's retries.
+pub(super) const SCHEDULE_BACKOFF: Limits = Limits {
+    least: 5 * SECOND,
+    most: 60 * MINUTE,
+    step: 1,
+    words: "Cloud Scheduler takes 5 seconds to 1 hour",
+    examples: "\"10s\" or \"1m 30s\"",
+    units: ["s", "m"],
+};
+
+/// How long an attempt of a job may take.
+pub(super) const ATTEMPT_DEADLINE: Limits = Limits {
+    least: 15 * SECOND,
+    most: 30 * MINUTE,
+    step: 1,
+    words: "Cloud Scheduler takes 15 seconds to 30 minutes",
+    examples: "\"15m\" or \"1m 30s\"",
+    units: ["s", "m"],
+};
+
 /// How long a subscription may go unused; at most what a protobuf `Duration` holds.
 pub(super) const EXPIRATION: Limits = Limits {
     least: DAY,
@@ -206,6 +226,8 @@ mod tests {
                 ["15s", "30m"],
                 ["14999ms", "1s", "0s", "30m1ms", "1h", "1h30m"].as_slice(),
             ),
+            (SCHEDULE_BACKOFF, ["5s", "1h"], &["4999ms", "0s", "1h 1ms"]),
+            (ATTEMPT_DEADLINE, ["15s", "30m"], &["14s", "31m"]),
             (BACKOFF, ["0s", "600s"], &["600001ms", "11m", "1d"]),
             (EXPIRATION, ["1d", "365d"], &["0s", "23h", "86399s", "3652501d"]),
             (

@@ -120,6 +120,11 @@ impl Given {
         self.entries.iter().find(|entry| entry.option.name == option.name)
     }
 
+    /// Whether the attribute takes this option here.
+    pub(super) fn accepts(&self, option: &Accepted) -> bool {
+        self.accepted().iter().any(|known| known.name == option.name)
+    }
+
     /// The name of an option as it was written, whatever the value.
     pub(super) fn key(&self, option: &Accepted) -> Option<&Ident> {
         self.entry(option).map(|entry| &entry.key)
@@ -145,7 +150,7 @@ impl Given {
         }
     }
 
-    fn take(&mut self, option: &Accepted) -> Option<Value> {
+    pub(super) fn take(&mut self, option: &Accepted) -> Option<Value> {
         let mut entries = self.entries.iter_mut();
         entries
             .find(|entry| entry.option.name == option.name)?
@@ -168,18 +173,19 @@ impl Given {
         }
     }
 
+    /// Those of some options that were given, in the order in which they are listed.
+    pub(super) fn take_settings(&mut self, options: &'static [Accepted]) -> Vec<Setting> {
+        let taken = options.iter().filter_map(|option| {
+            let value = self.take(option)?;
+            let name = option.name;
+            Some(Setting { name, value })
+        });
+        taken.collect()
+    }
+
     /// What was not taken, in the order in which the options are listed.
     pub(super) fn into_settings(mut self) -> Vec<Setting> {
-        let accepted = self.accepted().iter();
-        accepted
-            .filter_map(|option| {
-                let value = self.take(option)?;
-                Some(Setting {
-                    name: option.name,
-                    value,
-                })
-            })
-            .collect()
+        self.take_settings(self.accepted())
     }
 }
 

@@ -32,9 +32,47 @@ pub(super) enum Form {
     Flag,
     /// The path of a module.
     Path,
+    /// Pairs of texts.
+    Pairs,
+    /// Anything that the compiler takes.
+    Any,
 }
 
-pub(super) const TASK: &[Accepted] = &[NAME, ALIASES, QUEUE, TIMEOUT, CRATE];
+pub(super) const TASK: &[Accepted] = &[
+    NAME,
+    ALIASES,
+    QUEUE,
+    TIMEOUT,
+    EVERY,
+    TIME_ZONE,
+    PAYLOAD,
+    HEADERS,
+    SCHEDULE_MAX_RETRIES,
+    SCHEDULE_MIN_BACKOFF,
+    SCHEDULE_MAX_BACKOFF,
+    SCHEDULE_MAX_DOUBLINGS,
+    ATTEMPT_DEADLINE,
+    DESCRIPTION,
+    SCHEDULE_NAME,
+    ABSOLUTE_SCHEDULE_NAME,
+    OIDC,
+    CRATE,
+];
+
+/// Those of a task that say something of its schedule, and nothing without `every`.
+pub(super) const OF_SCHEDULE: &[Accepted] = &[
+    TIME_ZONE,
+    HEADERS,
+    SCHEDULE_MAX_RETRIES,
+    SCHEDULE_MIN_BACKOFF,
+    SCHEDULE_MAX_BACKOFF,
+    SCHEDULE_MAX_DOUBLINGS,
+    ATTEMPT_DEADLINE,
+    DESCRIPTION,
+    SCHEDULE_NAME,
+    ABSOLUTE_SCHEDULE_NAME,
+    OIDC,
+];
 
 pub(super) const PUBLISHER: &[Accepted] = &[NAME, ALIASES, QUEUE, TIMEOUT, TOPIC, ABSOLUTE_TOPIC, APP, CRATE];
 
@@ -70,7 +108,7 @@ pub(super) const SUBSCRIBER: &[Accepted] = &[
     option("ack_deadline", "\"30s\"", Form::Length(&duration::ACK_DEADLINE)),
     DEAD_LETTER_TOPIC,
     DEAD_LETTER_SUBSCRIPTION,
-    option("oidc", "false", Form::Truth),
+    OIDC,
     SUBSCRIPTION,
     ABSOLUTE_SUBSCRIPTION,
     option("url", "\"https://example.com/push\"", Form::Text(check::url)),
@@ -95,6 +133,40 @@ pub(super) const ABSOLUTE_TOPIC: Accepted = option(
 );
 pub(super) const APP: Accepted = option("app", "\"accounts\"", Form::Text(check::app));
 pub(super) const APP_LABEL: Accepted = option("app_label", "\"sales\"", Form::Text(check::app_label));
+const OIDC: Accepted = option("oidc", "false", Form::Truth);
+pub(super) const EVERY: Accepted = option("every", "\"0 9 * * 1-5\"", Form::Text(check::every));
+const TIME_ZONE: Accepted = option("time_zone", "\"Europe/Paris\"", Form::Text(check::time_zone));
+pub(super) const PAYLOAD: Accepted = option("payload", "Self { limit: 10 }", Form::Any);
+const HEADERS: Accepted = option("headers", "[(\"X-Source\", \"schedule\")]", Form::Pairs);
+const SCHEDULE_MAX_RETRIES: Accepted = option("schedule_max_retries", "3", Form::Number(MOST_OF_SCHEDULE));
+const SCHEDULE_MIN_BACKOFF: Accepted = option(
+    "schedule_min_backoff",
+    "\"10s\"",
+    Form::Length(&duration::SCHEDULE_BACKOFF),
+);
+const SCHEDULE_MAX_BACKOFF: Accepted = option(
+    "schedule_max_backoff",
+    "\"5m\"",
+    Form::Length(&duration::SCHEDULE_BACKOFF),
+);
+const SCHEDULE_MAX_DOUBLINGS: Accepted =
+    option("schedule_max_doublings", "3", Form::Number(MOST_OF_SCHEDULE));
+const ATTEMPT_DEADLINE: Accepted = option(
+    "attempt_deadline",
+    "\"10m\"",
+    Form::Length(&duration::ATTEMPT_DEADLINE),
+);
+const DESCRIPTION: Accepted = option(
+    "description",
+    "\"mails the digest\"",
+    Form::Text(check::description),
+);
+const SCHEDULE_NAME: Accepted = option("schedule_name", "\"digest\"", Form::Text(check::schedule_name));
+const ABSOLUTE_SCHEDULE_NAME: Accepted = option(
+    "absolute_schedule_name",
+    "\"legacy-digest\"",
+    Form::Text(check::schedule_name),
+);
 const MAX_RETRIES: Accepted = option("max_retries", "5", Form::Number(MOST_RETRIES));
 const MIN_BACKOFF: Accepted = option("min_backoff", "\"5s\"", Form::Length(&duration::BACKOFF));
 const MAX_BACKOFF: Accepted = option("max_backoff", "\"60s\"", Form::Length(&duration::BACKOFF));
@@ -120,6 +192,9 @@ pub(super) const CRATE: Accepted = option("crate", "\"path::to::cloud_tasks\"", 
 /// Deliveries that Pub/Sub counts before a message becomes a dead letter.
 const LEAST_RETRIES: u32 = 5;
 const MOST_RETRIES: u32 = 100;
+
+/// Retries and doublings that Cloud Scheduler takes.
+const MOST_OF_SCHEDULE: u32 = 5;
 
 const fn option(name: &'static str, example: &'static str, form: Form) -> Accepted {
     Accepted { name, example, form }
@@ -176,7 +251,17 @@ pub(super) fn refuse_combinations(given: &Given, errors: &mut Errors) {
         errors,
     );
     refuse_dead_letters(given, errors);
-    refuse_backoffs(given, errors);
+    refuse_backoffs(given, &MIN_BACKOFF, &MAX_BACKOFF, errors);
+    refuse_backoffs(given, &SCHEDULE_MIN_BACKOFF, &SCHEDULE_MAX_BACKOFF, errors);
+    refuse_both(
+        given,
+        &SCHEDULE_NAME,
+        &ABSOLUTE_SCHEDULE_NAME,
+        "`schedule_name` and `absolute_schedule_name` both name the Cloud Scheduler job: keep `schedule_name` for a name \
+         that gets the app's prefix, `absolute_schedule_name` for one that stays as it is",
+        errors,
+    );
+    refuse_schedule_without_times(given, errors);
 }
 
 /// The message goes to the second.
@@ -225,18 +310,36 @@ fn refuse_dead_letters(given: &Given, errors: &mut Errors) {
     }
 }
 
-fn refuse_backoffs(given: &Given, errors: &mut Errors) {
+fn refuse_backoffs(given: &Given, min: &Accepted, max: &Accepted, errors: &mut Errors) {
     let millis = |option| match given.value(option) {
         Some(Value::Length(Length::Millis(millis))) => Some(*millis),
         _ => None,
     };
-    if let (Some(least), Some(most)) = (millis(&MIN_BACKOFF), millis(&MAX_BACKOFF))
+    if let (Some(least), Some(most)) = (millis(min), millis(max))
         && least > most
     {
         errors.push(syn::Error::new_spanned(
-            given.key(&MIN_BACKOFF),
-            "`min_backoff` is longer than `max_backoff`",
+            given.key(min),
+            format!("`{}` is longer than `{}`", min.name, max.name),
         ));
+    }
+}
+
+/// What is said of a schedule needs one, but a subscriber has options of these names as well.
+fn refuse_schedule_without_times(given: &Given, errors: &mut Errors) {
+    if !given.accepts(&EVERY) || given.has(&EVERY) {
+        return;
+    }
+    for option in OF_SCHEDULE.iter().chain([&PAYLOAD]) {
+        if let Some(key) = given.key(option) {
+            let (name, every) = (option.name, EVERY.usage());
+            errors.push(syn::Error::new_spanned(
+                key,
+                format!(
+                    "`{name}` is of the schedule of a task, and this one has none: write `{every}` as well"
+                ),
+            ));
+        }
     }
 }
 

@@ -44,6 +44,8 @@ impl Form {
             }
             Self::Number(most) => number(value, *most, option).map(Value::Constant),
             Self::Truth | Self::Flag => truth(value, option).map(Value::Constant),
+            Self::Pairs => pairs(value, option),
+            Self::Any => Ok(Value::Constant(value)),
             Self::Path => path(&value, option).map(Value::Path),
         };
         errors.keep(read)
@@ -138,6 +140,34 @@ fn number(value: Expr, most: u32, option: &Accepted) -> syn::Result<Expr> {
             option.usage()
         ),
     ))
+}
+
+/// Pairs of texts between brackets, or a constant slice of such.
+fn pairs(value: Expr, option: &Accepted) -> syn::Result<Value> {
+    if let Some(literal) = literal(&value) {
+        return Err(not_pairs(literal, option));
+    }
+    let Expr::Array(list) = value else {
+        return Ok(Value::Constant(value));
+    };
+    for pair in &list.elems {
+        let fits = |part: &Expr| matches!(literal(part), None | Some(Lit::Str(_)));
+        let is_pair = match pair {
+            Expr::Tuple(pair) => pair.elems.len() == 2 && pair.elems.iter().all(fits),
+            other => literal(other).is_none(),
+        };
+        if !is_pair {
+            return Err(not_pairs(pair, option));
+        }
+    }
+    Ok(Value::List(list.elems.into_iter().collect()))
+}
+
+fn not_pairs(value: impl quote::ToTokens, option: &Accepted) -> syn::Error {
+    syn::Error::new_spanned(
+        value,
+        format!("`{}` takes pairs of texts: `{}`", option.name, option.usage()),
+    )
 }
 
 fn truth(value: Expr, option: &Accepted) -> syn::Result<Expr> {

@@ -1,4 +1,4 @@
-//! The API of the emulator, as far as messages need it.
+//! The API of the emulator, as far as messages and schedules need it.
 
 use std::time::Duration;
 
@@ -28,23 +28,15 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Makes a queue that repeats without end; one that there is already is left as it is.
+    /// Makes a queue with these settings; one that there is already is left as it is.
     pub(crate) async fn create_queue(
         &self,
         location: &str,
         queue: &str,
-        (min_backoff, max_backoff): (Duration, Duration),
+        mut settings: Value,
     ) -> Result<(), BoxError> {
-        let body = json!({
-            "name": format!("{location}/queues/{queue}"),
-            "retryConfig": {
-                "maxAttempts": -1,
-                "minBackoff": seconds(min_backoff),
-                "maxBackoff": seconds(max_backoff),
-                "maxDoublings": 16,
-            },
-        });
-        match self.post(&format!("{location}/queues"), &body).await? {
+        settings["name"] = json!(format!("{location}/queues/{queue}"));
+        match self.post(&format!("{location}/queues"), &settings).await? {
             StatusCode::CONFLICT | StatusCode::OK => Ok(()),
             status => Err(format!("the emulator answered {status}").into()),
         }
@@ -91,6 +83,6 @@ impl Emulator {
 }
 
 /// A duration in the JSON of Google's APIs.
-fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     format!("{}s", duration.as_secs_f64())
 }

@@ -20,8 +20,10 @@ use crate::backend::local::backend::LocalBackend;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay;
+use crate::backend::local::schedules::{Clock, Scheduler};
 use crate::config::Config;
 use crate::error::{BoxError, Error, ErrorKind};
+use crate::schedule::Schedule;
 use crate::subscription::Subscription;
 use crate::verify::Callers;
 
@@ -62,17 +64,30 @@ use crate::verify::Callers;
 /// * Only `http` URLs are called, and retention and expiration do not apply: a message waits as long as the engine runs.
 ///
 /// With `PUBSUB_EMULATOR_HOST` in the settings nothing of this happens: messages go to that emulator.
+///
+/// # Schedules
+///
+/// [The schedules of the runtime](crate::Runtime::schedules) run at their times while the engine lives, with the headers of
+/// Cloud Scheduler and a token as tasks have it; [`run_schedule`](Self::run_schedule) runs one now.
+///
+/// * A run that fails is tried again as often as the schedule says, but not beyond the next time that it is due. Pauses that
+///   are left open are 0.1 to 10 seconds, and not the service's own 5 seconds to 1 hour.
+/// * A time that passes while the machine sleeps is made up for once. A run does not begin before the attempt under way ends.
+/// * An interval such as `every 5 minutes` counts from when the last run was due, and not from its end.
 pub struct LocalEngine {
     address: SocketAddr,
     location: String,
     pubsub: Arc<PubSub>,
+    scheduler: Arc<Scheduler>,
+    /// The engine's own tokio.
+    handle: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl LocalEngine {
     /// Starts an engine, and points the settings at it.
-    pub(crate) async fn start(config: &mut Config) -> Result<(Self, LocalBackend), Error> {
+    pub(crate) async fn start(config: &mut Config, clock: Clock) -> Result<(Self, LocalBackend), Error> {
         let listener = listen()?;
         let relay = listen()?;
         let address = address(&listener)?;
@@ -83,36 +98,39 @@ impl LocalEngine {
                 format!("the runtime was not built: {}", mistakes.join("; ")),
             )
         })?;
-        let emulator = Emulator {
+        let emulator = Arc::new(Emulator {
             http: Client::builder(TokioExecutor::new()).build_http(),
             url: format!("http://{address}"),
             account: google.target.service_account().to_owned(),
             audience: config.base_url().to_owned(),
-        };
-        let pubsub = Arc::new(PubSub::new(
-            emulator,
-            format!("http://{}", self::address(&relay)?),
-            config.project.clone().unwrap_or_default(),
-        ));
+        });
+        let relay_url = format!("http://{}", self::address(&relay)?);
+        let project = config.project.clone().unwrap_or_default();
+        let scheduler = Scheduler::new(Arc::clone(&emulator), relay_url.clone(), &project, clock);
+        let scheduler = Arc::new(scheduler);
+        let pubsub = Arc::new(PubSub::new(emulator, relay_url, project));
 
         let (stop, stopped) = oneshot::channel();
         let (started, handle) = oneshot::channel();
-        let of_thread = Arc::clone(&pubsub);
+        let of_thread = (Arc::clone(&pubsub), Arc::clone(&scheduler));
         let thread = thread::Builder::new()
             .name("cloud-tasks-engine".into())
-            .spawn(move || run(listener, relay, &of_thread, started, stopped))
+            .spawn(move || run(listener, relay, of_thread, started, stopped))
+            .map_err(failed)?;
+        // Where it fails the thread has ended.
+        let handle = handle
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
             .map_err(failed)?;
         let engine = Self {
             address,
             location: google.target.location().to_owned(),
             pubsub: Arc::clone(&pubsub),
+            scheduler,
+            handle: handle.clone(),
             stop: Some(stop),
             thread: Some(thread),
         };
-        let handle = handle
-            .await
-            .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
-            .map_err(failed)?;
         let pubsub = config.pubsub_emulator_host.is_none().then_some(pubsub);
         Ok((engine, LocalBackend::new(google, pubsub, handle)))
     }
@@ -127,6 +145,11 @@ impl LocalEngine {
         self.pubsub.subscribe(subscriptions);
     }
 
+    /// Runs these schedules at their times.
+    pub(crate) fn schedule(&self, schedules: &[Schedule]) {
+        self.scheduler.add(schedules);
+    }
+
     /// The URL of the API, which is the issuer of its tokens too; their keys are at `/jwks`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -138,11 +161,11 @@ impl LocalEngine {
     ///
     /// When the engine does not answer.
     pub async fn wait_idle(&self, queue: &str) -> Result<(), BoxError> {
-        let url = format!(
-            "{}/emulator/{}/queues/{queue}:waitIdle",
-            self.url(),
-            self.location
-        );
+        self.wait_idle_in(&self.location, queue).await
+    }
+
+    async fn wait_idle_in(&self, location: &str, queue: &str) -> Result<(), BoxError> {
+        let url = format!("{}/emulator/{location}/queues/{queue}:waitIdle", self.url());
         let request = Request::get(url).body(Empty::<Bytes>::new())?;
         let response = Client::builder(TokioExecutor::new())
             .build_http()
@@ -170,6 +193,45 @@ impl LocalEngine {
         } else {
             Err("the local engine has stopped".into())
         }
+    }
+
+    /// Starts a run of a schedule now, whenever it is due, as `gcloud scheduler jobs run` does.
+    ///
+    /// It is named by its task or by its job. [`wait_scheduled`](Self::wait_scheduled) waits for its end.
+    ///
+    /// ```no_run
+    /// # async fn run(engine: cloud_tasks::LocalEngine) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// engine.run_schedule("Digest").await?;
+    /// engine.wait_scheduled().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When there is no such schedule, or when the engine has stopped by itself.
+    pub async fn run_schedule(&self, name: &str) -> Result<(), BoxError> {
+        let (scheduler, name) = (Arc::clone(&self.scheduler), name.to_owned());
+        let started = self
+            .handle
+            .spawn(async move { scheduler.run_now(&name).await })
+            .await;
+        started.unwrap_or_else(|_| Err("the local engine has stopped".into()))
+    }
+
+    /// Waits until every run of a schedule that was started has succeeded or was given up.
+    ///
+    /// What those runs enqueued does not count: see [`wait_idle`](Self::wait_idle) for its queues.
+    ///
+    /// # Errors
+    ///
+    /// When the engine does not answer.
+    pub async fn wait_scheduled(&self) -> Result<(), BoxError> {
+        let (location, queues) = self.scheduler.queues();
+        for queue in queues {
+            self.wait_idle_in(location, queue).await?;
+        }
+        Ok(())
     }
 
     /// Stops the engine and waits for it; attempts and pushes under way are cut off, tasks and messages that wait are gone.
@@ -221,7 +283,7 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Error> {
 fn run(
     listener: TcpListener,
     relay: TcpListener,
-    pubsub: &Arc<PubSub>,
+    (pubsub, scheduler): (Arc<PubSub>, Arc<Scheduler>),
     started: oneshot::Sender<io::Result<Handle>>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -241,7 +303,8 @@ fn run(
         let serve = cloud_tasks_emulator::serve(listener, format!("http://{address}"), Vec::new());
         tokio::select! {
             served = serve => served,
-            never = relay::serve(relay, Arc::clone(pubsub)) => match never {},
+            never = relay::serve(relay, Arc::clone(&pubsub), Arc::clone(&scheduler)) => match never {},
+            never = scheduler.run() => match never {},
             _ = stopped => Ok(()),
         }
     });

@@ -2,7 +2,8 @@
 //! through the same client as Google; and on top of it the delivery of messages to the subscriptions of the runtime.
 //!
 //! A message that is published becomes one task of the emulator for every subscription that wants it. The emulator has the
-//! schedule, the backoff and the key that signs tokens; it calls the relay, which pushes as Pub/Sub would.
+//! schedule, the backoff and the key that signs tokens; it calls the relay, which pushes as Pub/Sub would. Runs of schedules
+//! go the same way, and the relay makes the requests of Cloud Scheduler.
 
 mod backend;
 mod emulator;
@@ -11,5 +12,7 @@ mod outstanding;
 mod pubsub;
 mod queue;
 mod relay;
+mod schedules;
 
 pub use engine::LocalEngine;
+pub(crate) use schedules::Clock;

@@ -23,7 +23,7 @@ const MARGIN: Duration = Duration::from_secs(30);
 
 /// A Pub/Sub for the subscriptions of one runtime.
 pub(crate) struct PubSub {
-    pub(crate) emulator: Emulator,
+    pub(crate) emulator: Arc<Emulator>,
     /// The base URL of the relay.
     pub(crate) relay: String,
     pub(crate) project: String,
@@ -33,7 +33,7 @@ pub(crate) struct PubSub {
 }
 
 impl PubSub {
-    pub(crate) fn new(emulator: Emulator, relay: String, project: String) -> Self {
+    pub(crate) fn new(emulator: Arc<Emulator>, relay: String, project: String) -> Self {
         Self {
             emulator,
             relay,
@@ -110,7 +110,7 @@ impl PubSub {
         let location = format!("projects/{}/locations/pubsub", self.project);
         queue
             .made
-            .get_or_try_init(|| self.emulator.create_queue(&location, &queue.id, queue.backoff()))
+            .get_or_try_init(|| self.emulator.create_queue(&location, &queue.id, queue.settings()))
             .await?;
         self.emulator
             .create_task(

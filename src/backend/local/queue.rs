@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use crate::backend::local::emulator::seconds;
 use crate::names::pubsub_path;
 use crate::subscription::Subscription;
 
@@ -59,7 +61,7 @@ impl PushQueue {
     }
 
     /// The shortest and the longest pause before a message is delivered again.
-    pub(crate) fn backoff(&self) -> (Duration, Duration) {
+    fn backoff(&self) -> (Duration, Duration) {
         let (min, max) = match (self.subscription.min_backoff, self.subscription.max_backoff) {
             (Some(min), Some(max)) => (min, max),
             (Some(min), None) => (min, min.max(MAX_BACKOFF)),
@@ -69,6 +71,19 @@ impl PushQueue {
         // Cloud Tasks reads zero as its own default, which is an hour for the longest.
         let least = Duration::from_millis(1);
         (min.max(least), max.max(least))
+    }
+
+    /// The settings of the queue, which repeats without end.
+    pub(crate) fn settings(&self) -> Value {
+        let (min_backoff, max_backoff) = self.backoff();
+        json!({
+            "retryConfig": {
+                "maxAttempts": -1,
+                "minBackoff": seconds(min_backoff),
+                "maxBackoff": seconds(max_backoff),
+                "maxDoublings": 16,
+            },
+        })
     }
 
     /// Whether a message that failed in this delivery goes to the dead-letter topic, and to which.
@@ -87,10 +102,10 @@ pub(crate) fn full_topic<'a>(name: &'a str, project: &str) -> Cow<'a, str> {
     pubsub_path(project, "topics", name)
 }
 
-/// A queue's id for a subscription's name, which may be longer than an id, or have what an id may not have.
+/// A queue's id for the name of a subscription or a job, which may be longer than an id, or have what an id may not have.
 ///
 /// The id of a name that does not fit begins with a digit, which no name does.
-fn queue_id(name: &str) -> String {
+pub(crate) fn queue_id(name: &str) -> String {
     if name.len() <= 100 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         name.to_owned()
     } else {

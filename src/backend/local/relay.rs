@@ -1,4 +1,4 @@
-//! The relay: a server on loopback that the emulator calls for every delivery of a message.
+//! The relay: a server on loopback that the emulator calls for every delivery of a message and every run of a schedule.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,9 +13,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::backend::local::pubsub::PubSub;
+use crate::backend::local::schedules::{self, Scheduler};
 
 /// Serves until it is dropped; its connections end with the tokio that they run on.
-pub(crate) async fn serve(listener: TcpListener, pubsub: Arc<PubSub>) -> Infallible {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    pubsub: Arc<PubSub>,
+    scheduler: Arc<Scheduler>,
+) -> Infallible {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -26,8 +31,8 @@ pub(crate) async fn serve(listener: TcpListener, pubsub: Arc<PubSub>) -> Infalli
                 continue;
             }
         };
-        let pubsub = Arc::clone(&pubsub);
-        let service = service_fn(move |request| answer(Arc::clone(&pubsub), request));
+        let (pubsub, scheduler) = (Arc::clone(&pubsub), Arc::clone(&scheduler));
+        let service = service_fn(move |request| answer(Arc::clone(&pubsub), Arc::clone(&scheduler), request));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -40,11 +45,18 @@ pub(crate) async fn serve(listener: TcpListener, pubsub: Arc<PubSub>) -> Infalli
 /// A success ends the task of the emulator; anything else makes it call again after a pause.
 async fn answer<B>(
     pubsub: Arc<PubSub>,
+    scheduler: Arc<Scheduler>,
     mut request: Request<B>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let token = request.headers_mut().remove(header::AUTHORIZATION);
     let mut response = Response::new(Empty::new());
-    if !pubsub.deliver(request.uri().path(), token).await {
+    let path = request.uri().path();
+    let done = if path.starts_with(schedules::PATH) {
+        scheduler.attempt(path, token).await
+    } else {
+        pubsub.deliver(path, token).await
+    };
+    if !done {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     }
     Ok(response)

@@ -1,0 +1,205 @@
+//! Cron as Cloud Scheduler takes it: five fields of unix-cron.
+//! Source: <https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules>.
+
+use super::calendar::{Calendar, Days, bits, has};
+
+/// A field of a cron text.
+struct Field {
+    name: &'static str,
+    least: u8,
+    most: u8,
+    /// Names of values, from the least on.
+    names: &'static [&'static str],
+    /// What it takes, in words.
+    accepted: &'static str,
+}
+
+const MINUTE: Field = Field {
+    name: "minute",
+    least: 0,
+    most: 59,
+    names: &[],
+    accepted: "0-59",
+};
+const HOUR: Field = Field {
+    name: "hour",
+    least: 0,
+    most: 23,
+    names: &[],
+    accepted: "0-23",
+};
+const MONTHDAY: Field = Field {
+    name: "day of the month",
+    least: 1,
+    most: 31,
+    names: &[],
+    accepted: "1-31",
+};
+const MONTH: Field = Field {
+    name: "month",
+    least: 1,
+    most: 12,
+    names: &[
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ],
+    accepted: "1-12 or JAN-DEC",
+};
+const WEEKDAY: Field = Field {
+    name: "day of the week",
+    least: 0,
+    most: 7,
+    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+    accepted: "0-7 or SUN-SAT, where 0 and 7 are Sunday",
+};
+
+const SHORTHANDS: &[(&str, &str)] = &[
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+];
+
+/// The cron text that `@daily` and the like stand for.
+pub(super) fn written_out(shorthand: &str) -> Result<&'static str, String> {
+    let known = SHORTHANDS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(shorthand));
+    known.map(|(_, cron)| *cron).ok_or_else(|| {
+        let names: Vec<_> = SHORTHANDS.iter().map(|(name, _)| *name).collect();
+        format!("there is no {shorthand:?}: {} are known", names.join(", "))
+    })
+}
+
+/// Reads five fields; every mistake is named.
+pub(super) fn parse(text: &str) -> Result<Calendar, Vec<String>> {
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    let [minute, hour, monthday, month, weekday] = parts[..] else {
+        let seconds = if parts.len() == 6 { ", and no seconds" } else { "" };
+        return Err(vec![format!(
+            "it has {} fields; cron has 5{seconds}: minute, hour, day of the month, month, day of the week",
+            parts.len()
+        )]);
+    };
+    let fields = [
+        (&MINUTE, minute),
+        (&HOUR, hour),
+        (&MONTHDAY, monthday),
+        (&MONTH, month),
+        (&WEEKDAY, weekday),
+    ];
+    let mut mistakes = Vec::new();
+    let [minutes, hours, monthdays, months, weekdays] = fields.map(|(field, text)| {
+        field.parse(text).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            0
+        })
+    });
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let sunday = u64::from(has(weekdays, 7));
+    let times = (0..24).filter(|hour| has(hours, *hour)).flat_map(|hour| {
+        let of_hour = (0..60).filter(|minute| has(minutes, *minute));
+        of_hour.map(move |minute| u16::from(hour) * 60 + u16::from(minute))
+    });
+    let days = Days {
+        months,
+        monthdays,
+        weekdays: (weekdays | sunday) & bits(0, 6),
+        // As every cron has it since Vixie's: where both are restricted, one of them is enough.
+        either: !monthday.starts_with('*') && !weekday.starts_with('*'),
+        ..Days::ALL
+    };
+    Ok(Calendar {
+        days,
+        times: times.collect(),
+    })
+}
+
+impl Field {
+    /// The values that a field lists, as bits.
+    fn parse(&self, text: &str) -> Result<u64, String> {
+        let mut set = 0;
+        for part in text.split(',') {
+            set |= self.part(part).map_err(|why| {
+                let Self { name, accepted, .. } = self;
+                format!(
+                    "its {name} {text:?} is not accepted{why}; a {name} is {accepted}, a range such as {}, `*`, either with \
+                     a step such as `*/2`, or a list of them with commas",
+                    self.range()
+                )
+            })?;
+        }
+        Ok(set)
+    }
+
+    /// A range as it is shown in messages.
+    fn range(&self) -> &'static str {
+        match self.name {
+            "minute" => "`0-29`",
+            "hour" => "`9-17`",
+            "month" => "`1-6`",
+            "day of the week" => "`1-5`",
+            _ => "`1-15`",
+        }
+    }
+
+    fn part(&self, part: &str) -> Result<u64, String> {
+        let (range, step) = match part.split_once('/') {
+            Some((range, step)) => (range, Some(step)),
+            None => (part, None),
+        };
+        let (first, last) = match range.split_once('-') {
+            _ if range == "*" => (self.least, self.most.min(self.last_of_star())),
+            Some((first, last)) => (self.value(first)?, self.value(last)?),
+            None if step.is_some() => {
+                return Err(format!(
+                    " at {part:?}: a step follows a range, as in `{range}-{}/{}`",
+                    self.most,
+                    step.unwrap_or_default()
+                ));
+            }
+            None => {
+                let value = self.value(range)?;
+                (value, value)
+            }
+        };
+        if first > last {
+            return Err(format!(" at {part:?}: it ends before it begins"));
+        }
+        let step = match step {
+            None => 1,
+            Some(step) => number(step)
+                .filter(|step| *step > 0)
+                .ok_or_else(|| format!(" at {part:?}: a step is a whole number from 1"))?,
+        };
+        let values = (first..=last).step_by(usize::from(step));
+        Ok(values.fold(0, |set, value| set | 1 << value))
+    }
+
+    /// The seventh day of the week is the zeroth again.
+    fn last_of_star(&self) -> u8 {
+        if self.names.len() == 7 { 6 } else { self.most }
+    }
+
+    fn value(&self, text: &str) -> Result<u8, String> {
+        let named = self
+            .names
+            .iter()
+            .zip(self.least..)
+            .find(|(name, _)| name.eq_ignore_ascii_case(text));
+        named
+            .map(|(_, value)| value)
+            .or_else(|| number(text).filter(|value| (self.least..=self.most).contains(value)))
+            .ok_or_else(|| format!(" at {text:?}"))
+    }
+}
+
+/// Digits alone: no sign.
+fn number(text: &str) -> Option<u8> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
