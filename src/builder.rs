@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::backend::Backend;
 use crate::backend::eager::Eager;
 #[cfg(feature = "google")]
-use crate::backend::google::{Google, PubSubAccess, QueueAccess};
+use crate::backend::google::{Google, PubSubAccess, QueueAccess, SchedulerAccess};
 #[cfg(feature = "local")]
 use crate::backend::local::{Clock, LocalEngine};
 use crate::backend::recorder::Recorder;
@@ -124,6 +124,8 @@ struct Parts {
     pubsub: Option<PubSubAccess>,
     #[cfg(feature = "google")]
     queue_access: Option<QueueAccess>,
+    #[cfg(feature = "google")]
+    scheduler: Option<SchedulerAccess>,
     queues: Vec<QueueSettings>,
     states: States,
     registered: Vec<Registration>,
@@ -207,6 +209,8 @@ impl<M> RuntimeBuilder<M> {
                 pubsub: None,
                 #[cfg(feature = "google")]
                 queue_access: None,
+                #[cfg(feature = "google")]
+                scheduler: None,
                 queues: Vec::new(),
                 states: States::default(),
                 registered: Vec::new(),
@@ -361,6 +365,7 @@ impl RuntimeBuilder<Configured> {
                 Ok(backend) => {
                     parts.pubsub = backend.pubsub_access().cloned();
                     parts.queue_access = Some(backend.queues.clone());
+                    parts.scheduler.clone_from(&backend.scheduler);
                     Some(Arc::new(backend))
                 }
                 Err(found) => {
@@ -564,6 +569,8 @@ impl Parts {
                 pubsub: self.pubsub,
                 #[cfg(feature = "google")]
                 queue_access: self.queue_access,
+                #[cfg(feature = "google")]
+                scheduler: self.scheduler,
                 #[cfg(feature = "google")]
                 queues: self.queues,
                 limit: self.max_concurrency.map(Limit::new),

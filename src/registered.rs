@@ -13,6 +13,8 @@ use crate::runtime::Runtime;
 pub enum RegisteredKind {
     /// A background job.
     Task,
+    /// A background job that also has a schedule.
+    Periodic,
     /// An event that is published.
     Publisher,
     /// It is run on messages.
@@ -75,7 +77,14 @@ impl Runtime {
             .map(|registration| {
                 let name = registration.name;
                 let (kind, queue, topic, url) = match &registration.kind {
-                    Kind::Task => (RegisteredKind::Task, queue(registration.queue), None, None),
+                    Kind::Task => {
+                        let kind = if registration.periodic.is_some() {
+                            RegisteredKind::Periodic
+                        } else {
+                            RegisteredKind::Task
+                        };
+                        (kind, queue(registration.queue), None, None)
+                    }
                     Kind::Publisher { topic } => (
                         RegisteredKind::Publisher,
                         queue(registration.queue),

@@ -108,6 +108,12 @@ impl Registration {
         }
     }
 
+    /// Whether this is a publisher.
+    #[cfg(feature = "google")]
+    pub(crate) fn is_publisher(&self) -> bool {
+        matches!(self.kind, Kind::Publisher { .. })
+    }
+
     /// Sets the names that the task answers to besides its own.
     pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;

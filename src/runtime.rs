@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
 #[cfg(feature = "google")]
-use crate::backend::google::{PubSubAccess, QueueAccess};
+use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "google")]
@@ -53,6 +53,9 @@ pub(crate) struct Inner {
     /// How set-up reaches queues, where there are some.
     #[cfg(feature = "google")]
     pub(crate) queue_access: Option<QueueAccess>,
+    /// How set-up reaches schedules, where there are some.
+    #[cfg(feature = "google")]
+    pub(crate) scheduler: Option<SchedulerAccess>,
     #[cfg(feature = "google")]
     pub(crate) queues: Vec<QueueSettings>,
     pub(crate) propagated: Vec<HeaderName>,

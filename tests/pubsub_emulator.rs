@@ -358,6 +358,42 @@ async fn a_second_set_up_changes_only_what_differs() {
 }
 
 #[tokio::test]
+async fn a_subscription_whose_subscriber_is_gone_is_deleted_with_prune_alone() {
+    let Some(stage) = Stage::set("a_subscription_whose_subscriber_is_gone_is_deleted_with_prune_alone").await
+    else {
+        return;
+    };
+    let project = &stage.project;
+    let path = format!("projects/{project}/subscriptions/shop--Gone");
+    let subscription = json!({
+        "topic": format!("projects/{project}/topics/shop--tuned"),
+        "pushConfig": {"pushEndpoint": format!("{}/subscriptions/Gone", stage.endpoint)},
+    });
+    let (status, answer) = rest(&stage.emulator, Method::PUT, &path, &subscription).await;
+    assert_eq!(status, 200, "{answer}");
+
+    let kept = set_up(&stage.runtime).await;
+    let (there, _) = rest(&stage.emulator, Method::GET, &path, &json!({})).await;
+    let plan = stage
+        .runtime
+        .setup()
+        .only_subscribers()
+        .prune()
+        .plan()
+        .await
+        .unwrap();
+    let report = plan.apply().await.unwrap();
+    let (gone, _) = rest(&stage.emulator, Method::GET, &path, &json!({})).await;
+
+    assert_eq!(
+        (kept.held_back.len(), there.as_u16(), gone.as_u16()),
+        (1, 200, 404)
+    );
+    assert_eq!(report.names(Action::Delete, ResourceKind::Subscription), ["Gone"]);
+    stage.strike().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_changed_is_told_and_left() {
     let Some(stage) = Stage::bare("what_cannot_be_changed_is_told_and_left").await else {
         return;

@@ -14,7 +14,9 @@ use crate::runtime::Runtime;
 pub enum Command {
     /// Make the topics and push subscriptions that publishers and subscribers need
     InitializeSubscribers(SetUpArgs),
-    /// Make everything that is needed: topics, subscriptions and queues
+    /// Make the schedules of periodic tasks
+    ScheduleTasks(SetUpArgs),
+    /// Make everything that is needed: topics, subscriptions, queues and schedules
     InitializeTasks(SetUpArgs),
     /// List every registered task
     List(ListArgs),
@@ -34,7 +36,7 @@ pub struct SetUpArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Delete the subscriptions of this application that its code does not know any more
+    /// Delete the subscriptions and schedules of this application that its code does not know any more
     #[arg(long)]
     pub prune: bool,
     /// Make subscriptions anew whose filter, topic or ordering differs; their unacknowledged messages are lost
@@ -69,6 +71,7 @@ impl Command {
             Self::InitializeSubscribers(args) => {
                 set_up::run(runtime.setup().only_subscribers(), &args, console).await
             }
+            Self::ScheduleTasks(args) => set_up::run(runtime.setup().only_schedules(), &args, console).await,
             Self::InitializeTasks(args) => set_up::run(runtime.setup(), &args, console).await,
             Self::List(args) => list::run(runtime, &args, console),
         };

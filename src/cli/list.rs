@@ -16,6 +16,7 @@ pub(crate) fn run(runtime: &Runtime, args: &ListArgs, console: &mut Console) -> 
     for task in registered {
         let kind = match task.kind {
             RegisteredKind::Task => "task",
+            RegisteredKind::Periodic => "periodic",
             RegisteredKind::Publisher => "publisher",
             RegisteredKind::Subscriber => "subscriber",
         };

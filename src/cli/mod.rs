@@ -25,6 +25,7 @@
 //! | command | what it does |
 //! |---|---|
 //! | `initialize-subscribers` | topics and push subscriptions, and what dead letters need |
+//! | `schedule-tasks` | the schedules of periodic tasks |
 //! | `initialize-tasks` | all of that, and queues |
 //! | `list` | every registered task with its kind, queue, topic and URL |
 //!

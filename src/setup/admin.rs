@@ -3,10 +3,12 @@
 use google_cloud_gax::paginator::ItemPaginator;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_scheduler_v1::client::CloudScheduler;
+use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::client::CloudTasks;
 use google_cloud_tasks_v2::model::Queue;
 
-use crate::backend::google::{PubSubAccess, QueueAccess};
+use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::error::Error;
 use crate::setup::patience::{ATTEMPT, Patience, backoff, failed};
 
@@ -84,6 +86,42 @@ impl PubSubAdmin {
             subscriptions.push(subscription.map_err(|error| failed("read", &path, error))?);
         }
         Ok(subscriptions)
+    }
+}
+
+/// The client of Cloud Scheduler.
+pub(crate) struct SchedulerAdmin {
+    pub(crate) client: CloudScheduler,
+    pub(crate) access: SchedulerAccess,
+}
+
+impl SchedulerAdmin {
+    pub(crate) async fn new(access: SchedulerAccess) -> Result<Self, Error> {
+        let mut builder = CloudScheduler::builder()
+            .with_credentials(access.credentials.clone())
+            .with_attempt_timeout(ATTEMPT)
+            .with_retry_policy(Patience)
+            .with_backoff_policy(backoff());
+        if let Some(url) = &access.endpoint {
+            builder = builder.with_endpoint(url);
+        }
+        let client = builder.build().await.map_err(|error| {
+            Error::unavailable("the client of Cloud Scheduler was not built", false)
+                .with_source(Box::new(error))
+        })?;
+        Ok(Self { client, access })
+    }
+
+    /// All jobs of the location.
+    pub(crate) async fn list_jobs(&self) -> Result<Vec<Job>, Error> {
+        let location = &self.access.location;
+        let request = self.client.list_jobs().set_parent(location).set_page_size(PAGE);
+        let mut items = request.by_item();
+        let mut jobs = Vec::new();
+        while let Some(job) = items.next().await {
+            jobs.push(job.map_err(|error| failed("read", &format!("{location}/jobs"), error))?);
+        }
+        Ok(jobs)
     }
 }
 

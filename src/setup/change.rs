@@ -42,6 +42,8 @@ pub enum ResourceKind {
     IamBinding,
     /// A Cloud Tasks queue.
     Queue,
+    /// A Cloud Scheduler job.
+    Schedule,
 }
 
 impl fmt::Display for ResourceKind {
@@ -52,6 +54,7 @@ impl fmt::Display for ResourceKind {
             Self::Subscription => "subscription",
             Self::IamBinding => "IAM binding",
             Self::Queue => "queue",
+            Self::Schedule => "schedule",
         })
     }
 }

@@ -10,6 +10,7 @@ mod plan;
 mod pubsub;
 mod queues;
 mod report;
+mod schedules;
 mod shape;
 mod start;
 mod step;

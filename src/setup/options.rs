@@ -10,6 +10,7 @@ pub(crate) struct Options {
     pub(crate) allow_data_loss: bool,
     pub(crate) subscribers: bool,
     pub(crate) queues: bool,
+    pub(crate) schedules: bool,
     /// The tasks that are meant; all where it is `None`.
     pub(crate) only: Option<BTreeSet<String>>,
     pub(crate) given_project_number: Option<u64>,

@@ -77,6 +77,8 @@ fn help(path: &str, error: &GoogleError) -> Option<String> {
     let queue = path.contains("/queues");
     let (api, role) = if queue {
         ("cloudtasks.googleapis.com", "roles/cloudtasks.queueAdmin")
+    } else if path.contains("/jobs") {
+        ("cloudscheduler.googleapis.com", "roles/cloudscheduler.admin")
     } else {
         ("pubsub.googleapis.com", "roles/pubsub.editor")
     };

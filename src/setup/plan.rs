@@ -7,7 +7,7 @@ use futures_util::stream;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::setup::change::{Action, Change, ResourceKind};
+use crate::setup::change::{Action, Change};
 use crate::setup::report::{Failure, SetUpError, SetUpReport};
 use crate::setup::step::{Clients, Step};
 
@@ -33,9 +33,10 @@ pub(crate) struct Found {
     pub(crate) unchanged: Vec<String>,
     pub(crate) held_back: Vec<HeldBack>,
     pub(crate) notes: Vec<String>,
-    /// How many subscribers and queues were looked at; `None` where they were not.
+    /// How many subscribers, queues and schedules were looked at; `None` where they were not.
     pub(crate) subscribers: Option<usize>,
     pub(crate) queues: Option<usize>,
+    pub(crate) schedules: Option<usize>,
 }
 
 impl Found {
@@ -87,7 +88,7 @@ impl Plan {
         })
     }
 
-    /// Does it: topics first, then subscriptions, permissions, queues, and last what is deleted; 16 calls at once.
+    /// Does it: topics first, then subscriptions, permissions, queues, schedules, and last what is deleted; 16 calls at once.
     ///
     /// # Errors
     ///
@@ -115,6 +116,7 @@ impl Plan {
             notes: found.notes,
             subscribers: found.subscribers,
             queues: found.queues,
+            schedules: found.schedules,
             ..SetUpReport::default()
         };
         let (mut failed, mut not_tried) = (Vec::new(), Vec::new());
@@ -199,9 +201,4 @@ impl fmt::Debug for Plan {
             .field("changes", &self.changes().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
-}
-
-/// Whether a change is what people count as a subscriber.
-pub(crate) fn is_subscriber(change: &Change) -> bool {
-    change.kind == ResourceKind::Subscription
 }

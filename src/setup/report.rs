@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::setup::change::{Action, Change, ResourceKind};
-use crate::setup::plan::{HeldBack, is_subscriber};
+use crate::setup::plan::HeldBack;
 
 /// What an applied [`Plan`](crate::Plan) did; its `Display` form is what the original library prints.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -27,6 +27,8 @@ pub struct SetUpReport {
     pub subscribers: Option<usize>,
     /// How many queues there are; `None` where they were not part of the set-up.
     pub queues: Option<usize>,
+    /// How many periodic tasks there are; `None` where they were not part of the set-up.
+    pub schedules: Option<usize>,
 }
 
 impl SetUpReport {
@@ -42,15 +44,9 @@ impl SetUpReport {
         names
     }
 
-    fn list(&self, f: &mut fmt::Formatter<'_>, of: impl Fn(&Change) -> bool) -> fmt::Result {
+    fn list(&self, f: &mut fmt::Formatter<'_>, kind: ResourceKind) -> fmt::Result {
         for action in [Action::Add, Action::Change, Action::Delete] {
-            let changes = self.changes.iter().filter(|change| change.action == action);
-            let mut names: Vec<_> = changes
-                .filter(|change| of(change))
-                .map(|change| &change.name)
-                .collect();
-            names.sort_unstable();
-            for name in names {
+            for name in self.names(action, kind) {
                 write!(f, "\n[{}] {name}", action.sign())?;
             }
         }
@@ -60,20 +56,30 @@ impl SetUpReport {
 
 impl fmt::Display for SetUpReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoint = &self.endpoint;
-        if let Some(count) = self.subscribers {
-            write!(
-                f,
-                "Successfully initialized {count} subscribers to domain {endpoint}"
-            )?;
-            self.list(f, is_subscriber)?;
-        }
-        if let Some(count) = self.queues {
-            if self.subscribers.is_some() {
+        let parts = [
+            (
+                self.subscribers,
+                "initialized",
+                "subscribers",
+                ResourceKind::Subscription,
+            ),
+            (self.queues, "configured", "queues", ResourceKind::Queue),
+            (self.schedules, "scheduled", "tasks", ResourceKind::Schedule),
+        ];
+        let mut first = true;
+        for (count, done, what, kind) in parts {
+            let Some(count) = count else {
+                continue;
+            };
+            if !std::mem::take(&mut first) {
                 writeln!(f)?;
             }
-            write!(f, "Successfully configured {count} queues to domain {endpoint}")?;
-            self.list(f, |change| change.kind == ResourceKind::Queue)?;
+            write!(
+                f,
+                "Successfully {done} {count} {what} to domain {}",
+                self.endpoint
+            )?;
+            self.list(f, kind)?;
         }
         Ok(())
     }

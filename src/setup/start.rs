@@ -3,12 +3,12 @@
 use crate::backend::google::metadata;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Runtime;
-use crate::setup::admin::{PubSubAdmin, QueueAdmin};
+use crate::setup::admin::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::setup::options::Options;
 use crate::setup::plan::{Found, Plan};
 use crate::setup::report::SetUpReport;
 use crate::setup::step::Clients;
-use crate::setup::{pubsub, queues};
+use crate::setup::{pubsub, queues, schedules};
 use crate::task::Registered;
 
 /// A look at the cloud that is about to be taken; made by [`Runtime::setup`].
@@ -23,8 +23,8 @@ impl Runtime {
     /// Makes the cloud look as the code says: looks at what is there, and plans what differs.
     ///
     /// It covers topics of publishers, subscribers and dead letters, which only need to exist; the push subscriptions of
-    /// subscribers, field by field; the subscriptions that keep dead letters; the IAM bindings that dead letters need; and the
-    /// queues that tasks go to, as far as [`queue`](crate::RuntimeBuilder::queue) says. What the code leaves open stays as
+    /// subscribers, field by field; the subscriptions that keep dead letters; the IAM bindings that dead letters need; the
+    /// queues that tasks go to, as far as [`queue`](crate::RuntimeBuilder::queue) says; and the schedules of periodic tasks. What the code leaves open stays as
     /// it is. Nothing of another application is ever touched, and nothing is deleted unless that is asked for.
     ///
     /// ```no_run
@@ -45,6 +45,7 @@ impl Runtime {
             options: Options {
                 subscribers: true,
                 queues: true,
+                schedules: true,
                 ..Options::default()
             },
         }
@@ -55,18 +56,31 @@ impl Setup {
     /// Only topics, subscriptions and what they need.
     pub fn only_subscribers(mut self) -> Self {
         self.options.queues = false;
+        self.options.schedules = false;
         self
     }
 
     /// Only queues.
     pub fn only_queues(mut self) -> Self {
         self.options.subscribers = false;
+        self.options.schedules = false;
         self
     }
 
-    /// Only this publisher or subscriber: its topic, its subscription and what belongs to them. Called again it adds one.
+    /// Only the schedules of periodic tasks.
+    pub fn only_schedules(mut self) -> Self {
+        self.options.subscribers = false;
+        self.options.queues = false;
+        self
+    }
+
+    /// Only this publisher, subscriber or periodic task: its topic, its subscription and what belongs to them, its schedule.
+    /// Called again it adds one.
     pub fn only<T: Registered>(mut self) -> Self {
         self.options.queues = false;
+        if T::REGISTRATION.subscriber_options().is_none() && !T::REGISTRATION.is_publisher() {
+            self.options.subscribers = false;
+        }
         self.options
             .only
             .get_or_insert_default()
@@ -74,10 +88,11 @@ impl Setup {
         self
     }
 
-    /// Deletes the subscriptions that this application has and its code does not know any more, and their messages.
+    /// Deletes the subscriptions and schedules that this application has and its code does not know any more, and the
+    /// messages of the former.
     ///
     /// That it is this application's is told by its name, which must begin with the application's and the delimiter and
-    /// have no delimiter after that, and by its pushes, which must come to this endpoint. Without a name
+    /// have no delimiter after that, and by its pushes or requests, which must come to this endpoint. Without a name
     /// ([`Config::app_name`](crate::Config::app_name)) nothing is deleted. Topics and queues never are: others may use the
     /// one, and the name of the other stays blocked for days.
     pub fn prune(mut self) -> Self {
@@ -108,6 +123,7 @@ impl Setup {
         let mut clients = Clients {
             pubsub: None,
             queues: None,
+            scheduler: None,
         };
         let mut found = Found::default();
         if self.options.subscribers {
@@ -115,6 +131,9 @@ impl Setup {
         }
         if self.options.queues {
             self.look_at_queues(&mut clients, &mut found).await?;
+        }
+        if self.options.schedules {
+            self.look_at_schedules(&mut clients, &mut found).await?;
         }
         let plan = Plan {
             clients,
@@ -171,6 +190,32 @@ impl Setup {
         found.steps.extend(steps);
         found.queues = Some(count);
         clients.queues = Some(admin);
+        Ok(())
+    }
+}
+
+impl Setup {
+    async fn look_at_schedules(&self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
+        let schedules = self.runtime.schedules().iter();
+        let count = schedules
+            .filter(|schedule| self.options.takes(schedule.task))
+            .count();
+        let asked_for = !self.options.subscribers && !self.options.queues && self.options.only.is_none();
+        // Who has no periodic tasks need not turn Cloud Scheduler on.
+        if count == 0 && !self.options.prune && !asked_for {
+            return Ok(());
+        }
+        let Some(access) = self.runtime.inner().scheduler.clone() else {
+            found.notes.push(
+                "schedules were not looked at: this runtime reaches no Cloud Scheduler, and the local engine fires them itself"
+                    .to_owned(),
+            );
+            return Ok(());
+        };
+        let admin = SchedulerAdmin::new(access).await?;
+        schedules::find(&self.runtime, &admin, &self.options, found).await?;
+        found.schedules = Some(count);
+        clients.scheduler = Some(admin);
         Ok(())
     }
 }

@@ -3,14 +3,16 @@
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::model::Queue;
 use google_cloud_wkt::FieldMask;
 
 use crate::error::{Error, ErrorKind};
-use crate::setup::admin::{PubSubAdmin, QueueAdmin};
+use crate::setup::admin::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::setup::change::Change;
 use crate::setup::grants::{self, Grant};
 use crate::setup::patience::{failed, is};
+use crate::setup::schedules;
 
 /// A change and how it is made.
 pub(crate) struct Step {
@@ -28,12 +30,16 @@ pub(crate) enum Operation {
     Grant(Grant),
     MakeQueue(Box<Queue>),
     ChangeQueue(Box<Queue>, Vec<String>),
+    MakeJob(Box<Job>),
+    ChangeJob(Box<Job>, Vec<String>),
+    DeleteJob,
 }
 
 /// Everything that a plan calls.
 pub(crate) struct Clients {
     pub(crate) pubsub: Option<PubSubAdmin>,
     pub(crate) queues: Option<QueueAdmin>,
+    pub(crate) scheduler: Option<SchedulerAdmin>,
 }
 
 impl Clients {
@@ -47,6 +53,12 @@ impl Clients {
         self.queues
             .as_ref()
             .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime reaches no Cloud Tasks"))
+    }
+
+    fn scheduler(&self) -> Result<&SchedulerAdmin, Error> {
+        self.scheduler
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime reaches no Cloud Scheduler"))
     }
 }
 
@@ -66,7 +78,8 @@ impl Step {
             | Operation::ReplaceSubscription(_) => 2,
             Operation::Grant(_) => 3,
             Operation::MakeQueue(_) | Operation::ChangeQueue(..) => 4,
-            Operation::DeleteSubscription => 5,
+            Operation::MakeJob(_) | Operation::ChangeJob(..) => 5,
+            Operation::DeleteSubscription | Operation::DeleteJob => 6,
         }
     }
 
@@ -99,6 +112,9 @@ impl Step {
             }
             Operation::DeleteSubscription => delete_subscription(clients.pubsub()?, path).await,
             Operation::Grant(grant) => grants::give(clients.pubsub()?, grant).await,
+            Operation::MakeJob(job) => schedules::make(clients.scheduler()?, job).await,
+            Operation::ChangeJob(job, fields) => schedules::update(clients.scheduler()?, job, fields).await,
+            Operation::DeleteJob => schedules::delete(clients.scheduler()?, path).await,
             Operation::MakeQueue(queue) => make_queue(clients.queues()?, queue).await,
             Operation::ChangeQueue(queue, fields) => {
                 let request = clients

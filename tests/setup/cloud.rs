@@ -71,6 +71,26 @@ impl Task for Send {
     }
 }
 
+/// Runs at its times.
+#[derive(Default, Deserialize, Serialize)]
+pub(crate) struct Digest {
+    pub(crate) limit: u32,
+}
+
+#[task(
+    every = "0 9 * * 1-5",
+    time_zone = "Europe/Paris",
+    payload = Digest { limit: 10 },
+    schedule_max_retries = 3,
+    schedule_min_backoff = "10s",
+    timeout = "2m"
+)]
+impl Task for Digest {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
 pub(crate) const NUMBER: u64 = 123_456;
 pub(crate) const SUBSCRIPTIONS: &str = "projects/acme/subscriptions";
 pub(crate) const TOPICS: &str = "projects/acme/topics";
@@ -161,7 +181,11 @@ impl Cloud {
     pub(crate) fn builder(&self, config: Config) -> RuntimeBuilder {
         Runtime::builder()
             .config(config)
-            .google(google(self.server.uri()).pubsub_endpoint(self.server.uri()))
+            .google(
+                google(self.server.uri())
+                    .pubsub_endpoint(self.server.uri())
+                    .scheduler_endpoint(self.server.uri()),
+            )
             .allow_unsigned_pushes()
     }
 
@@ -219,7 +243,7 @@ impl State {
             return ResponseTemplate::new(200).set_body_json(resource);
         }
         let kind = path.rsplit('/').next().unwrap();
-        if !["topics", "subscriptions", "queues"].contains(&kind) {
+        if !["topics", "subscriptions", "queues", "jobs"].contains(&kind) {
             return refused(404, "NOT_FOUND", "there is no such thing");
         }
         let prefix = format!("{path}/");

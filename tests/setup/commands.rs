@@ -94,12 +94,14 @@ async fn yes_does_it_and_prints_what_the_original_library_prints() {
     assert_eq!(
         out,
         "Successfully initialized 3 subscribers to domain https://shop.example\n[+] Auditor\n[+] Plain\n[+] Unsigned\n\
-         Successfully configured 2 queues to domain https://shop.example\n[+] emails\n[+] shop\n"
+         Successfully configured 2 queues to domain https://shop.example\n[+] emails\n[+] shop\n\
+         Successfully scheduled 1 tasks to domain https://shop.example\n[+] Digest\n"
     );
     assert_eq!(
         second,
         "Successfully initialized 3 subscribers to domain https://shop.example\n\
-         Successfully configured 2 queues to domain https://shop.example\n"
+         Successfully configured 2 queues to domain https://shop.example\n\
+         Successfully scheduled 1 tasks to domain https://shop.example\n"
     );
 }
 
@@ -206,14 +208,15 @@ async fn the_list_has_every_registered_task() {
         out,
         "NAME      KIND        QUEUE   TOPIC         URL\n\
          Auditor   subscriber  -       shop--orders  https://shop.example/subscriptions/Auditor\n\
+         Digest    periodic    shop    -             https://shop.example/tasks/Digest\n\
          Placed    publisher   shop    shop--orders  https://shop.example/tasks/Placed\n\
          Plain     subscriber  -       shop--orders  https://shop.example/subscriptions/Plain\n\
          Send      task        emails  -             https://shop.example/tasks/Send\n\
          Unsigned  subscriber  -       shop--orders  https://shop.example/subscriptions/Unsigned\n"
     );
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json[3]["name"], "Send");
-    assert_eq!(json[3]["queue"], "emails");
+    assert_eq!(json[4]["name"], "Send");
+    assert_eq!(json[4]["queue"], "emails");
 }
 
 #[test]

@@ -35,7 +35,7 @@ async fn queues_of_the_local_engine_are_made_and_changed() {
         report.to_string(),
         format!("Successfully configured 2 queues to domain http://127.0.0.1:9\n[+] emails\n[+] shop")
     );
-    assert_eq!(notes, 1);
+    assert_eq!(notes, 2);
     assert!(second.is_empty(), "{second}");
 
     let host = engine.url().trim_start_matches("http://").to_owned();

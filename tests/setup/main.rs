@@ -13,3 +13,4 @@ mod local;
 mod plans;
 mod pubsub;
 mod queues;
+mod schedules;

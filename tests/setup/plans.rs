@@ -1,10 +1,17 @@
 //! Plans for many.
 
-use cloud_tasks::__private::{Registration, Resolved, Resolver};
-use cloud_tasks::{Context, Message, Registered, SubscriberTask, TaskResult, Topic};
-use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::api::config;
+use axum::extract::State;
+use axum::http::Method;
+use axum::routing::any;
+use axum::{Json, Router};
+use cloud_tasks::__private::{Registration, Resolved, Resolver};
+use cloud_tasks::{Context, Message, Registered, Runtime, SubscriberTask, TaskResult, Topic};
+use serde_json::{Value, json};
+
+use crate::api::{config, google};
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS};
 
 /// One of a hundred subscribers, told apart by two digits.
@@ -93,11 +100,55 @@ async fn a_plan_for_a_hundred_subscriptions_takes_a_handful_of_calls() {
     let report = first.apply().await.unwrap();
     let second = plan().await.unwrap();
 
-    // Topics, subscriptions, queues; and two policies, for the one subscriber with dead letters.
-    assert_eq!(read.len(), 5, "{read:?}");
+    // Topics, subscriptions, queues, jobs; and two policies, for the one subscriber with dead letters.
+    assert_eq!(read.len(), 6, "{read:?}");
     assert_eq!(report.subscribers, Some(103));
     assert!(second.is_empty(), "{second}");
     let made = cloud.calls().await;
     let prefix = format!("PUT /v1/{SUBSCRIPTIONS}/shop--Many");
     assert_eq!(made.iter().filter(|call| call.starts_with(&prefix)).count(), 100);
+}
+
+/// How many calls are under way, and the most that ever were.
+#[derive(Clone, Default)]
+struct Busy {
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+async fn count(State(busy): State<Busy>, method: Method) -> Json<Value> {
+    if method == Method::PUT {
+        let now = busy.now.fetch_add(1, Ordering::SeqCst) + 1;
+        busy.most.fetch_max(now, Ordering::SeqCst);
+        // Long enough for others to come, as many as do.
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        busy.now.fetch_sub(1, Ordering::SeqCst);
+    }
+    Json(json!({}))
+}
+
+#[tokio::test]
+async fn a_hundred_subscriptions_are_made_side_by_side_and_never_more_than_sixteen_at_once() {
+    let busy = Busy::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = Router::new().fallback(any(count)).with_state(busy.clone());
+    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let runtime = Runtime::builder()
+        .config(config().app_name("shop"))
+        .google(google(&url).pubsub_endpoint(&url))
+        .allow_unsigned_pushes()
+        .register_all(hundred())
+        .build()
+        .await
+        .unwrap();
+
+    let plan = runtime.setup().only_subscribers().plan().await.unwrap();
+    plan.apply().await.unwrap();
+
+    let most = busy.most.load(Ordering::SeqCst);
+    assert!((2..=16).contains(&most), "{most}");
+    server.abort();
 }

@@ -17,6 +17,19 @@ pub(crate) struct QueueAccess {
     pub(crate) location: String,
 }
 
+/// What a client of Cloud Scheduler is made with.
+#[derive(Clone)]
+pub(crate) struct SchedulerAccess {
+    /// Another URL than Google's.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) credentials: Credentials,
+    /// `projects/P/locations/L`.
+    pub(crate) location: String,
+    /// Whom requests are signed as, and for whom.
+    pub(crate) account: String,
+    pub(crate) audience: String,
+}
+
 /// What every client of Pub/Sub is made with; making it calls nobody.
 #[derive(Clone)]
 pub(crate) struct PubSubAccess {

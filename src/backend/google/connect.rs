@@ -9,7 +9,7 @@ use google_cloud_tasks_v2::client::CloudTasks;
 use http::Uri;
 use tokio::sync::Semaphore;
 
-use crate::backend::google::access::{PubSubAccess, QueueAccess};
+use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::google::create::GoogleBackend;
 use crate::backend::google::credentials;
 use crate::backend::google::message::Target;
@@ -48,6 +48,7 @@ pub struct Google {
     credentials: Option<Credentials>,
     api_endpoint: Option<String>,
     pubsub_endpoint: Option<String>,
+    scheduler_endpoint: Option<String>,
     calls_in_flight: usize,
     attempt_timeout: Duration,
 }
@@ -58,6 +59,7 @@ impl Default for Google {
             credentials: None,
             api_endpoint: None,
             pubsub_endpoint: None,
+            scheduler_endpoint: None,
             calls_in_flight: 64,
             attempt_timeout: Duration::from_secs(10),
         }
@@ -87,6 +89,12 @@ impl Google {
     /// An emulator of the settings comes first.
     pub fn pubsub_endpoint(mut self, url: impl Into<String>) -> Self {
         self.pubsub_endpoint = Some(url.into());
+        self
+    }
+
+    /// Calls Cloud Scheduler at another URL, such as that of a private service endpoint.
+    pub fn scheduler_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.scheduler_endpoint = Some(url.into());
         self
     }
 
@@ -155,6 +163,13 @@ impl Google {
             })
         });
         // We repeat calls ourselves: only so can an ALREADY_EXISTS be told from one on a repeat.
+        let scheduler = emulator.is_none().then(|| SchedulerAccess {
+            endpoint: self.scheduler_endpoint,
+            credentials: credentials.clone(),
+            location: target.location().to_owned(),
+            account: target.service_account().to_owned(),
+            audience: config.base_url().to_owned(),
+        });
         let queues = QueueAccess {
             endpoint: api_endpoint.clone(),
             credentials: credentials.clone(),
@@ -175,6 +190,7 @@ impl Google {
             client,
             target,
             queues,
+            scheduler,
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry,
             pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry)),
@@ -187,6 +203,7 @@ impl fmt::Debug for Google {
         f.debug_struct("Google")
             .field("api_endpoint", &self.api_endpoint)
             .field("pubsub_endpoint", &self.pubsub_endpoint)
+            .field("scheduler_endpoint", &self.scheduler_endpoint)
             .field("calls_in_flight", &self.calls_in_flight)
             .field("attempt_timeout", &self.attempt_timeout)
             .finish_non_exhaustive()

@@ -11,7 +11,7 @@ use google_cloud_tasks_v2::model::Task;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::backend::google::access::{PubSubAccess, QueueAccess};
+use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::google::answer::{self, Verdict};
 use crate::backend::google::message::Target;
 use crate::backend::google::pubsub::PubSub;
@@ -28,6 +28,8 @@ pub(crate) struct GoogleBackend {
     pub(crate) client: CloudTasks,
     pub(crate) target: Target,
     pub(crate) queues: QueueAccess,
+    /// Missing where Cloud Tasks is an emulator: there is none of Cloud Scheduler.
+    pub(crate) scheduler: Option<SchedulerAccess>,
     /// The client opens a connection for every call under way, so their number is bounded.
     pub(crate) calls: Semaphore,
     pub(crate) retry: RetrySettings,

@@ -9,7 +9,7 @@ mod message;
 mod pubsub;
 mod topic;
 
-pub(crate) use access::{PubSubAccess, QueueAccess};
+pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
 pub use connect::Google;
 #[cfg(feature = "local")]
 pub(crate) use create::GoogleBackend;
