@@ -219,6 +219,27 @@ async fn a_schedule_fires_by_itself_when_the_clock_reaches_its_time() {
 }
 
 #[tokio::test]
+async fn times_that_passed_while_the_machine_slept_are_made_up_for_once() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let (start, days) = (at("2024-06-30T12:00:00Z"), Arc::new(AtomicU32::new(0)));
+    let seen = Arc::clone(&days);
+    let mut stage = Stage::set_at(0, move || start + day * seen.load(Ordering::SeqCst)).await;
+
+    days.store(3, Ordering::SeqCst);
+
+    let (_, metadata) = stage.next().await;
+    assert_eq!(metadata.schedule_time(), Some(at("2024-06-30T22:00:00Z")));
+    assert!(
+        stage
+            .run("Stumble")
+            .await
+            .iter()
+            .all(|(line, _)| line == "stumble")
+    );
+    stage.strike().await;
+}
+
+#[tokio::test]
 async fn nothing_fires_before_its_time() {
     let mut stage = Stage::set(0).await;
 

@@ -55,6 +55,36 @@ impl Task for AllWrong {
     }
 }
 
+#[derive(Default, Deserialize, Serialize)]
+struct Morning;
+
+#[task(every = "0 6 * * *", schedule_name = "daily")]
+impl Task for Morning {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Noon;
+
+#[task(every = "0 12 * * *", schedule_name = "daily")]
+impl Task for Noon {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Unsigned;
+
+#[task(every = "@daily", oidc = false)]
+impl Task for Unsigned {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 struct Nowhere;
 
@@ -77,7 +107,7 @@ async fn build_names_everything_that_is_wrong_at_once() {
 
     let text = error.to_string();
     assert!(
-        text.starts_with("the runtime was not built, for 10 reasons:\n"),
+        text.starts_with("the runtime was not built, for 11 reasons:\n"),
         "{text}"
     );
     for mistake in [
@@ -86,6 +116,7 @@ async fn build_names_everything_that_is_wrong_at_once() {
         "the task name \"..\" is not accepted",
         "the queue \"under_score\" is not accepted",
         "the timeout 3600s is not accepted: Cloud Tasks takes 15 seconds to 30 minutes",
+        "the tasks Morning and Noon share the Cloud Scheduler job \"daily\"",
         "no state of type `mistakes::Database` was given, which Twin needs",
         "no state of type `mistakes::Mailer` was given, which Twin needs",
         "no state of type `u8` was given, which Twin needs",
@@ -119,4 +150,17 @@ async fn the_same_mistakes_read_the_same_every_time() {
     };
 
     assert_eq!(build().await, build().await);
+}
+
+#[tokio::test]
+async fn a_schedule_without_a_token_is_a_mistake_where_callers_are_verified() {
+    let build = |runtime: cloud_tasks::RuntimeBuilder| async {
+        let error = runtime.backend(Nowhere).build().await.unwrap_err();
+        error
+            .to_string()
+            .contains("the scheduled requests to Unsigned carry no token")
+    };
+
+    assert!(build(Runtime::builder()).await);
+    assert!(!build(Runtime::builder().allow_unauthenticated()).await);
 }

@@ -327,9 +327,9 @@ fn the_end_of_time_is_no_panic() {
 /// A field of numbers, and which numbers it means.
 fn field(least: u8, most: u8) -> impl Strategy<Value = (String, Vec<u8>)> {
     let range = (least..=most, least..=most, 1..=most).prop_map(|(one, other, step)| {
-        let (low, high) = (one.min(other), one.max(other));
-        let values = (low..=high).step_by(step.into()).collect();
-        (format!("{low}-{high}/{step}"), values)
+        let (from, to) = (one.min(other), one.max(other));
+        let values = (from..=to).step_by(step.into()).collect();
+        (format!("{from}-{to}/{step}"), values)
     });
     let one = (least..=most).prop_map(|value| (value.to_string(), vec![value]));
     let all = Just(("*".to_owned(), (least..=most).collect()));

@@ -52,6 +52,17 @@ impl Task for Sweep {
     }
 }
 
+/// Never ends by itself.
+#[derive(Default, Deserialize, Serialize)]
+struct Endless;
+
+#[task(every = "@yearly", timeout = "20m", attempt_deadline = "1m")]
+impl Task for Endless {
+    async fn run(self, _cx: Context) -> TaskResult {
+        std::future::pending().await
+    }
+}
+
 fn config() -> Config {
     Config::default()
         .app_name("shop")
@@ -71,7 +82,7 @@ async fn eager(log: &Log) -> Runtime {
 async fn a_schedule_is_what_its_task_says_and_the_settings_make_of_it() {
     let runtime = eager(&Log::default()).await;
 
-    let [digest, sweep] = runtime.schedules() else {
+    let [digest, _, sweep] = runtime.schedules() else {
         panic!("{:?}", runtime.schedules());
     };
     assert_eq!(
@@ -133,6 +144,23 @@ async fn a_request_of_cloud_scheduler_runs_the_task_and_tells_it_its_job() {
         log.lines(),
         ["limit 10 of \"shop--morning-digest\" from \"schedule\", due true"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduled_attempt_is_cancelled_when_cloud_scheduler_gives_it_up() {
+    let runtime = eager(&Log::default()).await;
+    for (scheduled, minutes) in [("true", 1), ("false", 20)] {
+        let request = Request::post("/jobs/tasks/Endless")
+            .header("X-CloudScheduler", scheduled)
+            .body("{}".into())
+            .unwrap();
+        let started = tokio::time::Instant::now();
+
+        let (status, _) = answer(&runtime, request).await;
+
+        assert_eq!(status, 504);
+        assert_eq!(started.elapsed().as_secs() / 60, minutes);
+    }
 }
 
 #[test]

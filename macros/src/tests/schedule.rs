@@ -47,7 +47,7 @@ fn every_option_is_told_to_the_schedule() {
             oidc = false,
             every = TIMES,
             time_zone = "Europe/Paris",
-            payload = || Digest { limit: 1 },
+            payload = Digest::of_today,
             headers = [("A", "b"), PAIR],
             schedule_max_retries = 5,
             schedule_min_backoff = "5s",
@@ -74,7 +74,7 @@ fn every_option_is_told_to_the_schedule() {
             .oidc(false);
 
         fn payload() -> Self {
-            ::cloud_tasks::__private::IntoPayload::<Self, _>::into_payload(|| Digest { limit: 1 })
+            ::cloud_tasks::__private::IntoPayload::<Self, _>::into_payload(Digest::of_today)
         }
     };
     assert!(text.contains(&flat(&told)), "{text}");

@@ -50,16 +50,19 @@ struct Job {
     schedule: Schedule,
     queue: String,
     made: OnceCell<()>,
+    /// When it is due first.
+    first: Option<SystemTime>,
     /// When the last run was due: it takes the place of one that still fails.
     latest: Mutex<SystemTime>,
 }
 
 impl Job {
-    fn new(schedule: &Schedule) -> Self {
+    fn new(schedule: &Schedule, now: SystemTime) -> Self {
         Self {
             schedule: schedule.clone(),
             queue: queue_id(&schedule.name),
             made: OnceCell::new(),
+            first: schedule.next_after(now),
             latest: Mutex::new(SystemTime::UNIX_EPOCH),
         }
     }
@@ -115,7 +118,11 @@ impl Scheduler {
 
     /// Runs these schedules from now on; the first call counts.
     pub(crate) fn add(&self, schedules: &[Schedule]) {
-        self.jobs.get_or_init(|| schedules.iter().map(Job::new).collect());
+        self.jobs.get_or_init(|| {
+            let now = (self.clock)();
+            let job = |schedule| Job::new(schedule, now);
+            schedules.iter().map(job).collect()
+        });
         self.known.notify_one();
     }
 
@@ -126,7 +133,7 @@ impl Scheduler {
         if jobs.is_empty() {
             return pending().await;
         }
-        let mut agenda = Agenda::new(jobs, (self.clock)());
+        let mut agenda = Agenda::new(jobs);
         loop {
             let now = (self.clock)();
             for (at, due) in agenda.take_due(jobs, now) {
@@ -227,8 +234,8 @@ impl Scheduler {
 struct Agenda(Vec<Option<SystemTime>>);
 
 impl Agenda {
-    fn new(jobs: &[Job], now: SystemTime) -> Self {
-        Self(jobs.iter().map(|job| job.schedule.next_after(now)).collect())
+    fn new(jobs: &[Job]) -> Self {
+        Self(jobs.iter().map(|job| job.first).collect())
     }
 
     /// The jobs that are due, and since when. A job that was due several times meanwhile runs once.
