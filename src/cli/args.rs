@@ -1,12 +1,6 @@
 //! The commands and their options.
 
-use std::process::ExitCode;
-
 use clap::{Args, Subcommand};
-
-use crate::cli::console::Console;
-use crate::cli::{list, set_up};
-use crate::runtime::Runtime;
 
 /// What there is to do; mount it with `#[command(subcommand)]` or `#[command(flatten)]`.
 #[derive(Clone, Debug, Subcommand)]
@@ -57,28 +51,4 @@ pub struct ListArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-impl Command {
-    /// Does it, on this process's terminal, and gives back the exit code for `main`.
-    pub async fn run(self, runtime: &Runtime) -> ExitCode {
-        ExitCode::from(self.run_on(runtime, &mut Console::standard()).await)
-    }
-
-    /// Does it, on this console, and gives back the exit code: 0 done, 1 failed, 2 a plan with changes.
-    pub async fn run_on(self, runtime: &Runtime, console: &mut Console) -> u8 {
-        let done = match self {
-            Self::InitializeSubscribers(args) => {
-                set_up::run(runtime.setup().only_subscribers(), &args, console).await
-            }
-            Self::ScheduleTasks(args) => set_up::run(runtime.setup().only_schedules(), &args, console).await,
-            Self::InitializeTasks(args) => set_up::run(runtime.setup(), &args, console).await,
-            Self::List(args) => list::run(runtime, &args, console),
-        };
-        done.unwrap_or_else(|error| {
-            // Who does not read our output does not read this either.
-            let _ = console.error(&format!("error: {error:#}"));
-            1
-        })
-    }
 }

@@ -37,6 +37,7 @@
 mod args;
 mod console;
 mod list;
+mod run;
 mod set_up;
 
 pub use args::{Command, ListArgs, SetUpArgs};

@@ -15,6 +15,24 @@ use crate::setup::patience::{ATTEMPT, Patience, backoff, failed};
 /// As many as Pub/Sub lists at once.
 const PAGE: i32 = 1000;
 
+/// Builds a client that waits and repeats as a set-up does.
+macro_rules! build {
+    ($client:ty, $access:expr) => {{
+        let mut builder = <$client>::builder()
+            .with_credentials($access.credentials.clone())
+            .with_attempt_timeout(ATTEMPT)
+            .with_retry_policy(Patience)
+            .with_backoff_policy(backoff());
+        if let Some(url) = &$access.endpoint {
+            builder = builder.with_endpoint(url);
+        }
+        builder.build().await.map_err(|error| {
+            let message = concat!("the client ", stringify!($client), " was not built");
+            Error::unavailable(message, false).with_source(Box::new(error))
+        })?
+    }};
+}
+
 /// The clients of Pub/Sub.
 pub(crate) struct PubSubAdmin {
     pub(crate) topics: TopicAdmin,
@@ -26,26 +44,10 @@ pub(crate) struct PubSubAdmin {
 
 impl PubSubAdmin {
     pub(crate) async fn new(access: PubSubAccess) -> Result<Self, Error> {
-        let unbuilt = |error| {
-            Error::unavailable("the client of Pub/Sub was not built", false).with_source(Box::new(error))
-        };
-        macro_rules! build {
-            ($client:ty) => {{
-                let mut builder = <$client>::builder()
-                    .with_credentials(access.credentials.clone())
-                    .with_attempt_timeout(ATTEMPT)
-                    .with_retry_policy(Patience)
-                    .with_backoff_policy(backoff());
-                if let Some(url) = &access.endpoint {
-                    builder = builder.with_endpoint(url);
-                }
-                builder.build().await.map_err(unbuilt)?
-            }};
-        }
         Ok(Self {
-            topics: build!(TopicAdmin),
-            subscriptions: build!(SubscriptionAdmin),
-            policies: build!(SchemaService),
+            topics: build!(TopicAdmin, access),
+            subscriptions: build!(SubscriptionAdmin, access),
+            policies: build!(SchemaService, access),
             access,
         })
     }
@@ -97,18 +99,7 @@ pub(crate) struct SchedulerAdmin {
 
 impl SchedulerAdmin {
     pub(crate) async fn new(access: SchedulerAccess) -> Result<Self, Error> {
-        let mut builder = CloudScheduler::builder()
-            .with_credentials(access.credentials.clone())
-            .with_attempt_timeout(ATTEMPT)
-            .with_retry_policy(Patience)
-            .with_backoff_policy(backoff());
-        if let Some(url) = &access.endpoint {
-            builder = builder.with_endpoint(url);
-        }
-        let client = builder.build().await.map_err(|error| {
-            Error::unavailable("the client of Cloud Scheduler was not built", false)
-                .with_source(Box::new(error))
-        })?;
+        let client = build!(CloudScheduler, access);
         Ok(Self { client, access })
     }
 
@@ -133,17 +124,7 @@ pub(crate) struct QueueAdmin {
 
 impl QueueAdmin {
     pub(crate) async fn new(access: QueueAccess) -> Result<Self, Error> {
-        let mut builder = CloudTasks::builder()
-            .with_credentials(access.credentials)
-            .with_attempt_timeout(ATTEMPT)
-            .with_retry_policy(Patience)
-            .with_backoff_policy(backoff());
-        if let Some(url) = &access.endpoint {
-            builder = builder.with_endpoint(url);
-        }
-        let client = builder.build().await.map_err(|error| {
-            Error::unavailable("the client of Cloud Tasks was not built", false).with_source(Box::new(error))
-        })?;
+        let client = build!(CloudTasks, access);
         Ok(Self {
             client,
             location: access.location,
