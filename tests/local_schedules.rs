@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use cloud_tasks::{Config, Context, Discard, LocalEngine, Runtime, Task, TaskMetadata, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// What the tasks of a test have done so far.
@@ -17,6 +17,8 @@ use tokio::task::JoinHandle;
 struct Journal {
     lines: mpsc::UnboundedSender<(String, TaskMetadata)>,
     failures: Arc<AtomicU32>,
+    /// Lets attempts of `Gated` end.
+    gate: Arc<Semaphore>,
 }
 
 impl Journal {
@@ -87,12 +89,26 @@ impl Task for Declined {
     }
 }
 
+/// Fails each time, once the test lets it.
+#[derive(Default, Serialize, Deserialize)]
+struct Gated;
+
+#[task(every = "@yearly", schedule_max_retries = 2)]
+impl Task for Gated {
+    async fn run(self, cx: Context<Journal>) -> TaskResult {
+        cx.state().write("gated", &cx);
+        cx.state().gate.acquire().await?.forget();
+        Err("not this time")?
+    }
+}
+
 /// Longer than anything here takes: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service with a local engine: both on ports of their own.
 struct Stage {
     engine: LocalEngine,
+    gate: Arc<Semaphore>,
     lines: mpsc::UnboundedReceiver<(String, TaskMetadata)>,
     server: JoinHandle<()>,
 }
@@ -107,9 +123,11 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}/jobs", listener.local_addr().unwrap());
         let (sender, lines) = mpsc::unbounded_channel();
+        let gate = Arc::new(Semaphore::new(0));
         let journal = Journal {
             lines: sender,
             failures: Arc::new(failures.into()),
+            gate: Arc::clone(&gate),
         };
         let (runtime, engine) = Runtime::local()
             .config(Config::default().app_name("shop").endpoint(endpoint))
@@ -122,6 +140,7 @@ impl Stage {
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
             engine,
+            gate,
             lines,
             server,
         }
@@ -201,6 +220,26 @@ async fn a_run_that_fails_is_tried_again_as_often_as_its_schedule_says() {
     assert_eq!(stage.run("Stumble").await.len(), 3);
     assert_eq!(stage.run("OnceOnly").await.len(), 1);
     assert_eq!(stage.run("Declined").await.len(), 1);
+    stage.strike().await;
+}
+
+#[tokio::test]
+async fn a_run_that_fails_is_given_up_when_the_next_one_is_due() {
+    let (start, seconds) = (at("2024-01-02T12:00:00Z"), AtomicU64::new(0));
+    let clock = move || start + Duration::from_secs(seconds.fetch_add(1, Ordering::SeqCst));
+    let mut stage = Stage::set_at(0, clock).await;
+    stage.engine.run_schedule("Gated").await.unwrap();
+    let (_, first) = stage.next().await;
+
+    stage.engine.run_schedule("Gated").await.unwrap();
+    stage.gate.add_permits(10);
+
+    stage.engine.wait_scheduled().await.unwrap();
+    let second: Vec<_> = std::iter::from_fn(|| stage.lines.try_recv().ok()).collect();
+    assert_eq!(second.len(), 3);
+    for (_, metadata) in second {
+        assert!(metadata.schedule_time() > first.schedule_time());
+    }
     stage.strike().await;
 }
 
