@@ -38,12 +38,13 @@
 //! * [`Runtime`] and [`RuntimeBuilder`]: settings, states and the backend; how code finds them. [`Config`]: all settings.
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
 //! * `Callers`: who may call; checked by default. `Runtime::serve`: a server with time limits that stops gracefully.
+//! * `Runtime::setup` and `Plan`: the cloud made to look as the code says; `cli` has it as commands.
 //! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests. `Runtime::local`: the whole way on a laptop.
 //!
 //! # Features
 //!
-//! `google` (default) calls Google Cloud Tasks; `local` adds a Cloud Tasks API in this process; `sqlx` adds a transaction
-//! that sends after its commit. A crate that only defines tasks needs none of them.
+//! `google` (default) calls Google Cloud Tasks; `serve` (default) has a server that stops gracefully; `local` adds a Cloud Tasks
+//! API in this process; `cli` has commands; `sqlx` adds a transaction that sends after its commit. A crate that only defines tasks needs none of them.
 //!
 //! # In doc tests of your own
 //!

@@ -50,6 +50,20 @@ impl Task for FollowUp {
     }
 }
 
+/// Counts what has happened, every minute.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct CountActivity;
+
+#[task(every = "* * * * *")]
+impl Task for CountActivity {
+    async fn run(self, cx: Context<Activity>) -> TaskResult {
+        let count = cx.state().entries().len();
+        cx.state()
+            .record("CountActivity", cx.metadata(), format!("counted {count} entries"));
+        Ok(())
+    }
+}
+
 /// Grants a bonus that nobody is entitled to any more: it discards itself.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct GrantBonus {

@@ -97,12 +97,12 @@ impl Runtime {
         RuntimeBuilder::with_mode(InProcess)
     }
 
-    /// Starts a runtime that records what is enqueued; `build()` gives the [`Recorder`] too.
+    /// Starts a runtime that records what is enqueued; `build()` gives the [`Recorder`](crate::Recorder) too.
     pub fn recorded() -> RuntimeBuilder<Recorded> {
         RuntimeBuilder::with_mode(Recorded)
     }
 
-    /// Starts a runtime with a Cloud Tasks and a Pub/Sub of its own in this process; `build()` gives the [`LocalEngine`]
+    /// Starts a runtime with a Cloud Tasks and a Pub/Sub of its own in this process; `build()` gives the [`LocalEngine`](crate::LocalEngine)
     /// too.
     ///
     /// Tasks come back over HTTP to the endpoint of the settings, and messages to the subscriptions of the runtime, so

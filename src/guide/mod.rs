@@ -5,3 +5,7 @@ pub mod periodic {}
 
 #[doc = include_str!("pubsub.md")]
 pub mod pubsub {}
+
+#[cfg(feature = "google")]
+#[doc = include_str!("setup.md")]
+pub mod setup {}

@@ -1,5 +1,6 @@
 //! What happens when the cloud says no, or not now.
 
+use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use crate::api::refused;
@@ -158,6 +159,37 @@ async fn errors_say_which_command_helps() {
             assert!(error.contains(part), "{part} in {error}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_somebody_else_deleted_in_between_is_deleted() {
+    let cloud = Cloud::new().await;
+    plan(&cloud).await.unwrap().apply().await.unwrap();
+    let push = json!({"pushConfig": {"pushEndpoint": "https://shop.example/subscriptions/Gone"}});
+    cloud.put(&format!("{SUBSCRIPTIONS}/shop--Gone"), push);
+    cloud.fail(
+        1,
+        "DELETE",
+        "/subscriptions/shop--Gone",
+        refused(404, "NOT_FOUND", "it is gone"),
+    );
+
+    let setup = cloud.runtime().await.setup().project_number(NUMBER).prune();
+    let report = setup.plan().await.unwrap().apply().await.unwrap();
+
+    assert!(report.to_string().contains("\n[-] Gone"), "{report}");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_there_is_explained() {
+    let cloud = Cloud::new().await;
+    let gone = refused(404, "NOT_FOUND", "Resource not found (resource=shop--orders).");
+    cloud.fail(1, "PUT", "/subscriptions/shop--Plain", gone);
+
+    let error = plan(&cloud).await.unwrap().apply().await.unwrap_err().to_string();
+
+    assert!(error.contains("shop--Plain was not made"), "{error}");
+    assert!(error.contains("is what it belongs to there?"), "{error}");
 }
 
 #[tokio::test]
