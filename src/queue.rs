@@ -89,7 +89,7 @@ impl QueueSettings {
         self
     }
 
-    /// Sets how often the pause doubles before it grows by the same amount each time.
+    /// Sets how often the pause doubles before it grows by the same amount each time; 1 to 1,000.
     pub fn max_doublings(mut self, doublings: u32) -> Self {
         self.max_doublings = Some(doublings);
         self
@@ -123,8 +123,9 @@ impl QueueSettings {
             "min_backoff is longer than max_backoff",
         );
         check(
-            self.max_doublings.is_some_and(|doublings| doublings > 1000),
-            "max_doublings takes at most 1000",
+            self.max_doublings
+                .is_some_and(|doublings| !(1..=1000).contains(&doublings)),
+            "max_doublings takes 1 to 1000; Cloud Tasks cannot tell 0 from nothing",
         );
         mistakes.extend(names::queue_mistake(&self.name));
         mistakes

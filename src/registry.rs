@@ -234,6 +234,11 @@ impl Registry {
                 other.task, subscription.task, subscription.name
             ));
         }
+        mistakes.extend(
+            self.subscriptions
+                .iter()
+                .filter_map(|other| dead_letter_mistake(other, &subscription)),
+        );
         self.subscriptions.push(subscription);
         mistakes
     }
@@ -314,6 +319,27 @@ impl Registry {
         }
         missing
     }
+}
+
+/// What is wrong with the dead letters of two subscribers.
+fn dead_letter_mistake(one: &Subscription, other: &Subscription) -> Option<String> {
+    let keeps = |subscription: &Subscription| subscription.dead_letter_subscription.clone();
+    let shared = keeps(one).filter(|name| keeps(other).as_ref() == Some(name));
+    if let Some(name) = shared.filter(|_| one.dead_letter_topic != other.dead_letter_topic) {
+        return Some(format!(
+            "the subscribers {} and {} keep the dead letters of two topics in one subscription, {name:?}, which can have one \
+             topic: give one of them another `dead_letter_subscription`",
+            one.task, other.task
+        ));
+    }
+    [(one, other), (other, one)].into_iter().find_map(|(keeper, pushed)| {
+        let name = keeps(keeper).filter(|name| *name == pushed.name)?;
+        Some(format!(
+            "the dead letters of {} are kept in the subscription {name:?}, which is the one that {} is pushed from: give one \
+             of them another name",
+            keeper.task, pushed.task
+        ))
+    })
 }
 
 fn option_mistakes(registration: &Registration) -> impl Iterator<Item = String> {

@@ -110,8 +110,11 @@ impl RuntimeBuilder<Configured> {
     ///
     /// Cloud Run does so for a service that requires authentication (IAM): the token arrives with
     /// `SIGNATURE_REMOVED_BY_GOOGLE` in the place of its signature. All that it says is checked still: issuer, audience,
-    /// times, account. A token that has its signature is checked in full. Where no such platform stands in front, this
-    /// lets in whoever writes a token by hand.
+    /// times, account. A token that has its signature is checked in full, and a request that has an
+    /// `X-Serverless-Authorization` header is refused, since Cloud Run then checks that one and not `Authorization`.
+    ///
+    /// Where no such platform stands in front, this lets in whoever writes a token by hand. Give `roles/run.invoker` only to
+    /// accounts that you would trust here too: the platform's check is then the one that counts.
     #[cfg(feature = "google")]
     #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
     pub fn trust_platform(mut self) -> Self {

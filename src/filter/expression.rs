@@ -47,8 +47,16 @@ pub struct Filter {
     expression: Expression,
 }
 
+#[cfg(feature = "google")]
+impl Filter {
+    /// Whether another filter differs in its spelling alone.
+    pub(crate) fn means_the_same_as(&self, other: &Self) -> bool {
+        self.expression == other.expression
+    }
+}
+
 /// What a filter means. `!=` is `Not(Equals)`: it also matches a message without the attribute.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) enum Expression {
     Has(Box<str>),
     Equals { key: Box<str>, value: Box<str> },

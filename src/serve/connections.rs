@@ -1,6 +1,8 @@
 //! Accepting connections and serving them.
 
 use std::io;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -12,10 +14,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
 use crate::error::BoxError;
+use crate::serve::drain::Gate;
 
 /// How long a server that is out of sockets waits for some to be closed.
 const OUT_OF_SOCKETS: Duration = Duration::from_secs(1);
@@ -26,6 +30,7 @@ const MAX_STREAMS: u32 = 256;
 pub(crate) struct Connections<S> {
     pub(crate) service: S,
     pub(crate) http: Builder<TokioExecutor>,
+    pub(crate) header_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) graceful: GracefulShutdown,
     pub(crate) tasks: JoinSet<()>,
@@ -45,9 +50,10 @@ pub(crate) fn http(header_timeout: Duration, answer_timeout: Duration) -> Builde
     http
 }
 
-impl<S, R> Connections<S>
+impl<S, R> Connections<Gate<S>>
 where
-    S: Service<Request<Incoming>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
+    S: Clone,
+    Gate<S>: Service<Request<Incoming>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
         + Clone
         + Send
         + 'static,
@@ -76,14 +82,24 @@ where
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.write_timeout));
-        let service = TowerToHyperService::new(self.service.clone());
+        let (service, started) = self.service.for_connection();
+        let service = TowerToHyperService::new(service);
         let connection = self
             .http
-            .serve_connection(TokioIo::new(Box::pin(stream)), service)
+            .serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service)
             .into_owned();
         let connection = self.graceful.watch(connection);
+        let header_timeout = self.header_timeout;
         self.tasks.spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let first = timeout(header_timeout, connection.as_mut()).await;
+            let ended = match first {
+                Ok(ended) => ended,
+                // hyper's own limit begins with the first bytes, and so never for who sends none.
+                Err(_) if !started.load(Ordering::Relaxed) => return,
+                Err(_) => connection.await,
+            };
+            if let Err(error) = ended {
                 tracing::debug!(error, "a connection broke");
             }
         });

@@ -36,6 +36,20 @@ pub(crate) struct Gate<S> {
     pub(crate) service: S,
     pub(crate) drain: Arc<Drain>,
     pub(crate) body_timeout: Duration,
+    /// Whether a request has come over this connection.
+    pub(crate) started: Arc<AtomicBool>,
+}
+
+impl<S: Clone> Gate<S> {
+    /// A gate for one connection, and what tells whether a request has come over it.
+    pub(crate) fn for_connection(&self) -> (Self, Arc<AtomicBool>) {
+        let started = Arc::new(AtomicBool::new(false));
+        let gate = Self {
+            started: Arc::clone(&started),
+            ..self.clone()
+        };
+        (gate, started)
+    }
 }
 
 impl<S, R> Service<Request<Incoming>> for Gate<S>
@@ -53,6 +67,7 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        self.started.store(true, Ordering::Relaxed);
         // Counted before it is looked whether this is still allowed: the stop looks the other way round.
         let running = self.drain.running.token();
         if self.drain.stopping.load(Ordering::SeqCst) {

@@ -21,6 +21,11 @@ use crate::serve::body::ServeBody;
 use crate::serve::connections::{Connections, http};
 use crate::serve::drain::{Drain, Gate};
 
+/// Longer than anybody waits, and short enough to be added to a time.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+/// How long a handler that blocks its thread may hold up the end.
+const CUT_OFF: Duration = Duration::from_secs(1);
+
 type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server that is about to run; made by [`Runtime::serve`], started by awaiting it.
@@ -96,9 +101,10 @@ impl<S> Serve<S> {
         self
     }
 
-    /// Sets how long a client may take to send the headers of a request, and an idle connection stays open; default 30 seconds.
+    /// Sets how long a client may take to send the headers of a request, the first one included, and how long an idle connection
+    /// of HTTP/1.1 stays open; default 30 seconds.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.header_timeout = timeout;
+        self.header_timeout = timeout.min(FAR);
         self
     }
 
@@ -108,9 +114,10 @@ impl<S> Serve<S> {
         self
     }
 
-    /// Sets how long a client may leave an answer unread before its connection is closed; default 30 seconds.
+    /// Sets how long a client of HTTP/1.1 may leave an answer unread, and one of HTTP/2 a ping unanswered, before its connection
+    /// is closed; default 30 seconds.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
-        self.write_timeout = timeout;
+        self.write_timeout = timeout.min(FAR);
         self
     }
 }
@@ -134,8 +141,10 @@ where
                 service: self.service,
                 drain: Arc::clone(&drain),
                 body_timeout: self.body_timeout,
+                started: Arc::default(),
             },
             http: http(self.header_timeout, self.write_timeout),
+            header_timeout: self.header_timeout,
             write_timeout: self.write_timeout,
             graceful: GracefulShutdown::new(),
             tasks: JoinSet::new(),
@@ -171,7 +180,9 @@ where
                 "requests did not end in time; the queues will send theirs again"
             );
         }
-        tasks.shutdown().await;
+        if timeout(CUT_OFF, tasks.shutdown()).await.is_err() {
+            tracing::error!("a request that was cut off blocks its thread");
+        }
         if timeout(self.grace, self.runtime.flush()).await.is_err() {
             tracing::error!("not everything was published in time");
         }

@@ -47,8 +47,17 @@ pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<By
                 .status_code()
                 .filter(|status| !pushed || acknowledges(*status))
                 .and_then(|status| StatusCode::from_u16(status).ok());
-            let body = Bytes::from_static(br#"{"result":null,"status":"discarded"}"#);
-            json(chosen.unwrap_or(usual), body)
+            let status = chosen.unwrap_or(usual);
+            if status == StatusCode::NO_CONTENT || status == StatusCode::RESET_CONTENT {
+                // These have no body, which clients of HTTP/2 insist on.
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = status;
+                return response;
+            }
+            json(
+                status,
+                Bytes::from_static(br#"{"result":null,"status":"discarded"}"#),
+            )
         }
         Failure::Task(TaskError::RetryAfter(retry)) => {
             let text = format!("Task {name} asked to be retried later");

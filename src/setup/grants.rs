@@ -2,7 +2,7 @@
 
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::options::RequestOptionsBuilder;
-use google_cloud_iam_v1::model::{Binding, Policy};
+use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 
 use crate::error::Error;
 use crate::setup::admin::PubSubAdmin;
@@ -10,6 +10,9 @@ use crate::setup::patience::{failed, is};
 
 /// How often a policy is read and written again that somebody else has changed in between.
 const ATTEMPTS: usize = 5;
+
+/// The version of policies that has conditions.
+const WITH_CONDITIONS: i32 = 3;
 
 /// A role for a member on a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +69,9 @@ pub(crate) async fn give(pubsub: &PubSubAdmin, grant: &Grant) -> Result<(), Erro
             return Ok(());
         }
         grant.add_to(&mut policy);
+        if policy.bindings.iter().any(|binding| binding.condition.is_some()) {
+            policy.version = WITH_CONDITIONS;
+        }
         let write = pubsub
             .policies
             .set_iam_policy()
@@ -87,6 +93,11 @@ pub(crate) async fn give(pubsub: &PubSubAdmin, grant: &Grant) -> Result<(), Erro
 }
 
 async fn read(pubsub: &PubSubAdmin, resource: &str) -> Result<Policy, google_cloud_gax::error::Error> {
-    let request = pubsub.policies.get_iam_policy().set_resource(resource);
+    let request = pubsub
+        .policies
+        .get_iam_policy()
+        .set_resource(resource)
+        // Else bindings with conditions come without them.
+        .set_options(GetPolicyOptions::new().set_requested_policy_version(WITH_CONDITIONS));
     request.with_idempotency(true).send().await
 }

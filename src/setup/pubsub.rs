@@ -97,7 +97,18 @@ fn dead_letters(
         return;
     };
     let path = admin.access.subscription(name);
-    if there.contains_key(&path) || !made.insert(path.clone()) {
+    let topic = admin.access.topic(topic);
+    if let Some(there) = there.get(&path) {
+        if there.topic != topic {
+            found.notes.push(format!(
+                "{path} is there and keeps what goes to {}, so dead letters in {topic} are kept by nobody: give \
+                 `dead_letter_subscription` another name",
+                there.topic
+            ));
+        }
+        return;
+    }
+    if !path.starts_with(&format!("{}/", admin.project())) || !made.insert(path.clone()) {
         return;
     }
     found.steps.push(Step {
@@ -107,10 +118,7 @@ fn dead_letters(
             last(&path),
             &path,
         ),
-        operation: Operation::MakeSubscription(Box::new(shape::dead_letters(
-            &path,
-            &admin.access.topic(topic),
-        ))),
+        operation: Operation::MakeSubscription(Box::new(shape::dead_letters(&path, &topic))),
     });
 }
 
@@ -123,6 +131,13 @@ fn one(
     found: &mut Found,
 ) -> Result<(), Error> {
     let wanted = shape::wanted(subscription, &admin.access, runtime.config())?;
+    if !wanted.name.starts_with(&format!("{}/", admin.project())) {
+        found.notes.push(format!(
+            "{} is of another project, whose owner makes it: it was not looked at",
+            wanted.name
+        ));
+        return Ok(());
+    }
     let change = |action| {
         Change::new(
             action,
@@ -149,7 +164,7 @@ fn one(
             replaced.fields.extend(fields);
             found.steps.push(Step {
                 change: replaced,
-                operation: Operation::ReplaceSubscription(Box::new(wanted)),
+                operation: Operation::ReplaceSubscription(Box::new(shape::inherited(wanted, there))),
             });
             return Ok(());
         }
@@ -248,6 +263,12 @@ async fn grants(
             ),
         ];
         for (resource, role) in both {
+            if !resource.starts_with(&format!("{}/", admin.project())) {
+                found.notes.push(format!(
+                    "{resource} is of another project, whose owner gives {member} {role}"
+                ));
+                continue;
+            }
             let member = member.clone();
             let grant = Grant {
                 resource,
@@ -265,7 +286,12 @@ async fn grants(
         .collect()
         .await;
     for (given, grant) in checked {
-        if given? {
+        // A subscription that is made anew loses its policy.
+        let replaced = found.steps.iter().any(|step| {
+            matches!(step.operation, Operation::ReplaceSubscription(_))
+                && step.change.resource == grant.resource
+        });
+        if given? && !replaced {
             continue;
         }
         let mut change = Change::new(

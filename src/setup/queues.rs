@@ -89,7 +89,7 @@ fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
 type Read<'a> = (&'static str, Box<dyn Fn(&Queue) -> Option<String> + 'a>);
 
 /// What differs of what is asked for.
-fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
+pub(crate) fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
     let rates = |queue: &Queue| queue.rate_limits.clone().unwrap_or_default();
     let retries = |queue: &Queue| queue.retry_config.clone().unwrap_or_default();
     let number = |number: i32| (number != 0).then(|| number.to_string());
@@ -131,7 +131,9 @@ fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
         .iter()
         .filter_map(|(field, read)| {
             let (old, new) = (read(there), read(wanted));
-            (new.is_some() && old != new).then(|| FieldChange::new(field, old, new))
+            // Without end is what Cloud Tasks leaves out.
+            let same = old == new || (old.is_none() && new.as_deref() == Some("0s"));
+            (new.is_some() && !same).then(|| FieldChange::new(field, old, new))
         })
         .collect()
 }

@@ -183,7 +183,8 @@ fn changes(there: &Job, wanted: &Job, schedule: &Schedule) -> Vec<FieldChange> {
         let (old, new) = (time(old.max_backoff_duration), time(new.max_backoff_duration));
         push("retry_config.max_backoff_duration", old, new);
     }
-    if schedule.max_doublings.is_some() {
+    // Cloud Scheduler cannot tell 0 from nothing.
+    if schedule.max_doublings.is_some_and(|doublings| doublings > 0) {
         push(
             "retry_config.max_doublings",
             number(old.max_doublings),
@@ -222,7 +223,7 @@ fn headers(headers: &HashMap<String, String>) -> Option<String> {
         .iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .filter(|(name, _)| !["user-agent", "content-length", "host"].contains(&name.as_str()))
-        .filter(|(name, _)| !name.starts_with("x-cloudscheduler") && !name.starts_with("x-google"))
+        .filter(|(name, _)| !name.starts_with("x-cloudscheduler"))
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
     lines.sort_unstable();

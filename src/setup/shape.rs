@@ -11,6 +11,7 @@ use google_cloud_wkt::Duration as WktDuration;
 use crate::backend::google::PubSubAccess;
 use crate::config::Config;
 use crate::error::Error;
+use crate::filter::Filter;
 use crate::setup::change::FieldChange;
 use crate::subscription::Subscription;
 
@@ -120,7 +121,14 @@ pub(crate) fn fixed_changes(there: &Shape, wanted: &Shape) -> Vec<FieldChange> {
     let mut differing = Differences::default();
     differing.push("topic", Some(there.topic.clone()), Some(wanted.topic.clone()));
     let filter = |shape: &Shape| Some(shape.filter.clone()).filter(|filter| !filter.is_empty());
-    differing.push("filter", filter(there), filter(wanted));
+    // Another spelling of the same filter is no reason to lose messages.
+    let same = matches!(
+        (Filter::parse(&there.filter), Filter::parse(&wanted.filter)),
+        (Ok(there), Ok(wanted)) if there.means_the_same_as(&wanted)
+    );
+    if !same {
+        differing.push("filter", filter(there), filter(wanted));
+    }
     let ordering = |shape: &Shape| Some(shape.enable_message_ordering.to_string());
     differing.push("enable_message_ordering", ordering(there), ordering(wanted));
     differing.0
@@ -142,12 +150,39 @@ pub(crate) fn completed(mut wanted: Shape, there: &Shape) -> Shape {
         wanted.minimum_backoff = wanted.minimum_backoff.or(there.minimum_backoff);
         wanted.maximum_backoff = wanted.maximum_backoff.or(there.maximum_backoff);
     }
+    if let (Some(wanted), Some(there)) = (&mut wanted.push_config, &there.push_config) {
+        // What may have been set by hand, and is read all the same.
+        wanted.wrapper.clone_from(&there.wrapper);
+        wanted.attributes.clone_from(&there.attributes);
+    }
     if let (Some(wanted), Some(there)) = (&mut wanted.dead_letter_policy, &there.dead_letter_policy)
         && wanted.max_delivery_attempts == 0
     {
         wanted.max_delivery_attempts = there.max_delivery_attempts;
     }
     wanted
+}
+
+/// The wanted shape of a subscription that is made anew, with all that it leaves open as it was.
+pub(crate) fn inherited(wanted: Shape, there: &Shape) -> Shape {
+    let mut wanted = completed(wanted, there);
+    if wanted.ack_deadline_seconds == 0 {
+        wanted.ack_deadline_seconds = there.ack_deadline_seconds;
+    }
+    wanted.message_retention_duration = wanted
+        .message_retention_duration
+        .or(there.message_retention_duration);
+    wanted.expiration_policy = wanted
+        .expiration_policy
+        .or_else(|| there.expiration_policy.clone());
+    wanted.retry_policy = wanted.retry_policy.or_else(|| there.retry_policy.clone());
+    wanted.dead_letter_policy = wanted
+        .dead_letter_policy
+        .or_else(|| there.dead_letter_policy.clone());
+    wanted
+        .set_labels(there.labels.clone())
+        .set_retain_acked_messages(there.retain_acked_messages)
+        .set_enable_exactly_once_delivery(there.enable_exactly_once_delivery)
 }
 
 #[derive(Default)]

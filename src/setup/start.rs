@@ -25,7 +25,7 @@ impl Runtime {
     /// It covers topics of publishers, subscribers and dead letters, which only need to exist; the push subscriptions of
     /// subscribers, field by field; the subscriptions that keep dead letters; the IAM bindings that dead letters need; the
     /// queues that tasks go to, as far as [`queue`](crate::RuntimeBuilder::queue) says; and the schedules of periodic tasks. What the code leaves open stays as
-    /// it is. Nothing of another application is ever touched, and nothing is deleted unless that is asked for.
+    /// it is. Nothing of another application is deleted, and nothing at all unless that is asked for.
     ///
     /// ```no_run
     /// use cloud_tasks::{Config, Runtime};
@@ -107,7 +107,8 @@ impl Setup {
         self
     }
 
-    /// Says the number of the project, which the account of Pub/Sub has in its name; else the metadata server is asked.
+    /// Says the number of the project, which the account of Pub/Sub has in its name; else the metadata server is
+    /// asked, where this runs in that project.
     pub fn project_number(mut self, number: u64) -> Self {
         self.options.given_project_number = Some(number);
         self
@@ -164,8 +165,11 @@ impl Setup {
             .iter()
             .any(|subscription| subscription.dead_letter_topic.is_some());
         if dead_letters && access.signer.is_some() && self.options.given_project_number.is_none() {
-            let number = metadata("project/numeric-project-id").await;
-            self.options.found_project_number = number.and_then(|number| number.parse().ok());
+            // The set-up may run in another project than the one that it sets up.
+            if metadata("project/project-id").await.as_deref() == Some(access.project.as_str()) {
+                let number = metadata("project/numeric-project-id").await;
+                self.options.found_project_number = number.and_then(|number| number.parse().ok());
+            }
         }
         let admin = PubSubAdmin::new(access).await?;
         pubsub::find(runtime, &admin, &self.options, found).await?;
@@ -213,7 +217,16 @@ impl Setup {
             return Ok(());
         };
         let admin = SchedulerAdmin::new(access).await?;
-        schedules::find(&self.runtime, &admin, &self.options, found).await?;
+        if let Err(error) = schedules::find(&self.runtime, &admin, &self.options, found).await {
+            // Leftovers alone are no reason to turn Cloud Scheduler on.
+            if count > 0 || asked_for {
+                return Err(error);
+            }
+            found
+                .notes
+                .push(format!("leftover schedules were not looked for: {error}"));
+            return Ok(());
+        }
         found.schedules = Some(count);
         clients.scheduler = Some(admin);
         Ok(())

@@ -12,7 +12,7 @@ use crate::setup::admin::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::setup::change::Change;
 use crate::setup::grants::{self, Grant};
 use crate::setup::patience::{failed, is};
-use crate::setup::schedules;
+use crate::setup::{queues, schedules};
 
 /// A change and how it is made.
 pub(crate) struct Step {
@@ -116,16 +116,7 @@ impl Step {
             Operation::ChangeJob(job, fields) => schedules::update(clients.scheduler()?, job, fields).await,
             Operation::DeleteJob => schedules::delete(clients.scheduler()?, path).await,
             Operation::MakeQueue(queue) => make_queue(clients.queues()?, queue).await,
-            Operation::ChangeQueue(queue, fields) => {
-                let request = clients
-                    .queues()?
-                    .client
-                    .update_queue()
-                    .set_queue((**queue).clone())
-                    .set_update_mask(FieldMask::default().set_paths(fields));
-                let sent = request.with_idempotency(true).send().await;
-                sent.map(drop).map_err(|error| failed("changed", path, error))
-            }
+            Operation::ChangeQueue(queue, fields) => change_queue(clients.queues()?, queue, fields).await,
         }
     }
 }
@@ -170,14 +161,34 @@ async fn delete_subscription(pubsub: &PubSubAdmin, path: &str) -> Result<(), Err
     }
 }
 
-async fn make_queue(queues: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
-    let request = queues
+async fn make_queue(admin: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
+    let request = admin
         .client
         .create_queue()
-        .set_parent(&queues.location)
+        .set_parent(&admin.location)
         .set_queue(queue.clone());
     match request.with_idempotency(true).send().await {
-        Err(error) if !is(&error, Code::AlreadyExists) => Err(failed("made", &queue.name, error)),
-        _ => Ok(()),
+        // Somebody else was quicker, or a repeated call: it is to be as we want it.
+        Err(error) if is(&error, Code::AlreadyExists) => {
+            let asked_for = queues::changes(&Queue::new(), queue);
+            let fields: Vec<_> = asked_for.into_iter().map(|change| change.field).collect();
+            if fields.is_empty() {
+                return Ok(());
+            }
+            change_queue(admin, queue, &fields).await
+        }
+        Err(error) => Err(failed("made", &queue.name, error)),
+        Ok(_) => Ok(()),
     }
+}
+
+async fn change_queue(admin: &QueueAdmin, queue: &Queue, fields: &[String]) -> Result<(), Error> {
+    let request = admin
+        .client
+        .update_queue()
+        .set_queue(queue.clone())
+        .set_update_mask(FieldMask::default().set_paths(fields));
+    let sent = request.with_idempotency(true).send().await;
+    sent.map(drop)
+        .map_err(|error| failed("changed", &queue.name, error))
 }

@@ -3,8 +3,8 @@
 #[cfg(feature = "google")]
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 
 use crate::verify::Refusal;
 #[cfg(feature = "google")]
@@ -86,11 +86,16 @@ impl Access {
     }
 }
 
-/// Marks the values of `Authorization` as sensitive.
+/// Marks the values of headers that hold tokens as sensitive.
 pub(crate) fn hide_tokens(headers: &mut HeaderMap) {
-    if let http::header::Entry::Occupied(mut entry) = headers.entry(AUTHORIZATION) {
-        for value in entry.iter_mut() {
-            value.set_sensitive(true);
+    for name in [
+        AUTHORIZATION,
+        HeaderName::from_static("x-serverless-authorization"),
+    ] {
+        if let http::header::Entry::Occupied(mut entry) = headers.entry(name) {
+            for value in entry.iter_mut() {
+                value.set_sensitive(true);
+            }
         }
     }
 }

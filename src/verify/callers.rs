@@ -11,6 +11,9 @@ use crate::verify::verifier::Verifier;
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
+/// Longer than anybody waits, and short enough to be added to a time.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// Who may call `/tasks/` and `/subscriptions/`: whose tokens are believed, and which keys they are checked with.
 ///
 /// The default is what most services need: Google's own tokens, of the account that this service's tasks are signed as
@@ -106,13 +109,13 @@ impl Callers {
 
     /// Sets the least time between two fetches of the keys; default 10 seconds.
     pub fn cool_down(mut self, time: Duration) -> Self {
-        self.timing.cool_down = time;
+        self.timing.cool_down = time.min(FAR);
         self
     }
 
     /// Sets for how long keys serve that should have been renewed, while that fails; default 24 hours.
     pub fn max_stale(mut self, time: Duration) -> Self {
-        self.timing.max_stale = time;
+        self.timing.max_stale = time.min(FAR);
         self
     }
 

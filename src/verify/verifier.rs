@@ -12,6 +12,10 @@ use crate::verify::rules::{Checks, Rules};
 use crate::verify::seen::Seen;
 use crate::verify::token::Token;
 
+/// Cloud Run checks this header in the place of `Authorization` where both are there, and lets the other pass as the caller
+/// wrote it.
+const SERVERLESS: &str = "x-serverless-authorization";
+
 /// Checks the callers of a runtime.
 pub(crate) struct Verifier {
     rules: Rules,
@@ -37,6 +41,11 @@ impl Verifier {
 
     /// Lets the caller in, or says why not.
     pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if self.trusts_platform && headers.contains_key(SERVERLESS) {
+            return Err(Refusal::Malformed(
+                "there is an X-Serverless-Authorization header",
+            ));
+        }
         self.verify_token(&Token::of(headers)?).await
     }
 

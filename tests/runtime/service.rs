@@ -146,8 +146,9 @@ async fn a_task_that_ran_answers_200_with_its_result() {
 async fn a_task_that_discarded_itself_answers_202_or_the_2xx_of_its_choice_and_no_reason() {
     let discarded = json!({"result": null, "status": "discarded"});
 
-    assert_eq!(act("discard").await, (202, discarded.clone()));
-    assert_eq!(act("discard with 204").await, (204, discarded));
+    assert_eq!(act("discard").await, (202, discarded));
+    // A 204 has no body, which clients of HTTP/2 insist on.
+    assert_eq!(act("discard with 204").await, (204, json!(null)));
 }
 
 #[tokio::test]

@@ -66,11 +66,12 @@ pub(crate) async fn send(runtime: &Runtime, request: Request<Body>) -> Response<
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
 }
 
-/// The answer's status and body.
+/// The answer's status and body, which is null where there is none.
 pub(crate) async fn answer(runtime: &Runtime, request: Request<Body>) -> (u16, Value) {
     let response = send(runtime, request).await;
-    (
-        response.status().as_u16(),
-        serde_json::from_slice(response.body()).unwrap(),
-    )
+    let body = match &response.body()[..] {
+        b"" => Value::Null,
+        json => serde_json::from_slice(json).unwrap(),
+    };
+    (response.status().as_u16(), body)
 }

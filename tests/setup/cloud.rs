@@ -228,7 +228,7 @@ impl Respond for Responder {
                 state.make(&name, queue)
             }
             "PATCH" => state.change(path, request),
-            "DELETE" => match state.resources.remove(path) {
+            "DELETE" => match state.delete(path) {
                 Some(_) => ResponseTemplate::new(200).set_body_json(json!({})),
                 None => refused(404, "NOT_FOUND", "there is no such thing"),
             },
@@ -238,6 +238,12 @@ impl Respond for Responder {
 }
 
 impl State {
+    /// Deletes a resource, and its policy with it.
+    fn delete(&mut self, path: &str) -> Option<Value> {
+        self.policies.remove(path);
+        self.resources.remove(path)
+    }
+
     fn read(&self, path: &str) -> ResponseTemplate {
         if let Some(resource) = self.resources.get(path) {
             return ResponseTemplate::new(200).set_body_json(resource);

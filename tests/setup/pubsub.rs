@@ -177,6 +177,8 @@ async fn a_filter_is_changed_only_where_losing_messages_is_allowed() {
     let mut auditor = cloud.get(&path).unwrap();
     auditor["filter"] = json!("attributes:other");
     auditor["ackDeadlineSeconds"] = json!(60);
+    auditor["labels"] = json!({"team": "by hand"});
+    auditor["expirationPolicy"] = json!({});
     cloud.put(&path, auditor);
 
     let careful = plan(&cloud).await;
@@ -198,6 +200,7 @@ async fn a_filter_is_changed_only_where_losing_messages_is_allowed() {
         .setup()
         .only_subscribers()
         .project_number(NUMBER);
+    let grants_before = cloud.policy(&path);
     setup
         .allow_data_loss()
         .plan()
@@ -207,7 +210,14 @@ async fn a_filter_is_changed_only_where_losing_messages_is_allowed() {
         .await
         .unwrap();
 
-    assert_eq!(cloud.get(&path).unwrap()["filter"], r#"attributes.kind = "loud""#);
+    let after = cloud.get(&path).unwrap();
+    assert_eq!(after["filter"], r#"attributes.kind = "loud""#);
+    // What the code leaves open stays, and what dead letters need is given anew.
+    assert_eq!(
+        (&after["labels"], &after["expirationPolicy"]),
+        (&json!({"team": "by hand"}), &json!({}))
+    );
+    assert_eq!(cloud.policy(&path)["bindings"], grants_before["bindings"]);
     let deleted = format!("DELETE /v1/{path}");
     assert_eq!(
         cloud
@@ -219,6 +229,32 @@ async fn a_filter_is_changed_only_where_losing_messages_is_allowed() {
         1
     );
     assert!(plan(&cloud).await.is_empty());
+}
+
+#[tokio::test]
+async fn another_spelling_of_the_same_filter_is_no_difference() {
+    let cloud = Cloud::new().await;
+    plan(&cloud).await.apply().await.unwrap();
+    let path = format!("{SUBSCRIPTIONS}/shop--Auditor");
+    let mut auditor = cloud.get(&path).unwrap();
+    auditor["filter"] = json!(r#"(attributes.kind="loud")"#);
+    cloud.put(&path, auditor);
+
+    let plan = plan(&cloud).await;
+
+    assert!(plan.is_empty() && plan.held_back().is_empty(), "{plan}");
+}
+
+#[tokio::test]
+async fn dead_letters_that_another_topic_takes_the_place_of_are_noted() {
+    let cloud = Cloud::new().await;
+    let path = format!("{SUBSCRIPTIONS}/shop--orders-failed");
+    cloud.put(&path, json!({"topic": format!("{TOPICS}/other")}));
+
+    let plan = plan(&cloud).await;
+
+    assert_eq!(plan.notes().len(), 1);
+    assert!(plan.notes()[0].contains("are kept by nobody"), "{plan}");
 }
 
 #[tokio::test]

@@ -178,6 +178,58 @@ async fn a_client_that_does_not_send_its_headers_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_nothing_or_half_of_a_greeting_is_let_go() {
+    let mut server = Server::start(|serve| serve.header_timeout(SHORT)).await;
+
+    for greeting in ["", "PRI * HTTP/2.0\r", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut silent = server.connect().await;
+        silent.write_all(greeting.as_bytes()).await.unwrap();
+
+        // It ends, which is what is asked for.
+        rest(&mut silent).await;
+    }
+
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_first_request_may_run_for_longer_than_its_headers_may_take() {
+    let mut server = Server::start(|serve| serve.header_timeout(SHORT)).await;
+    let mut running = server.start_work(7).await;
+
+    // Another connection is let go in the meantime, so the time has passed.
+    rest(&mut server.connect().await).await;
+    server.foreman.release(1);
+
+    assert!(
+        answer(&mut running)
+            .await
+            .ends_with(r#"{"result":7,"status":"executed"}"#)
+    );
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn times_without_end_are_taken() {
+    let mut server = Server::start(|serve| {
+        serve
+            .grace(Duration::MAX)
+            .header_timeout(Duration::MAX)
+            .body_timeout(Duration::MAX)
+            .write_timeout(Duration::MAX)
+    })
+    .await;
+    let mut stream = server.connect().await;
+    request(&mut stream, "GET /", "").await;
+
+    assert!(answer(&mut stream).await.ends_with("hello"));
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_arrive_is_not_waited_for() {
     let mut server = Server::start(|serve| serve.body_timeout(SHORT)).await;
 

@@ -520,6 +520,23 @@ mod behind_a_platform {
     }
 
     #[tokio::test]
+    async fn a_request_whose_other_header_the_platform_checked_does_not_get_in() {
+        let server = key_server().await;
+        let verifier = trusting(&server);
+        let forged = removed(&claims(ENDPOINT));
+        let mut headers = headers([&*format!("Bearer {forged}")]);
+        assert_eq!(verifier.verify(&headers).await, Ok(()));
+
+        headers.insert(
+            "x-serverless-authorization",
+            HeaderValue::from_static("Bearer a.b.c"),
+        );
+
+        let refusal = Refusal::Malformed("there is an X-Serverless-Authorization header");
+        assert_eq!(verifier.verify(&headers).await, Err(refusal));
+    }
+
+    #[tokio::test]
     async fn a_token_that_has_its_signature_is_checked_in_full() {
         let server = key_server().await;
         let verifier = trusting(&server);

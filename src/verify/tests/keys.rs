@@ -199,6 +199,18 @@ async fn a_key_server_that_is_slow_or_down_keeps_nobody_waiting_beyond_the_time_
 }
 
 #[tokio::test]
+async fn times_without_end_are_taken() {
+    let server = key_server().await;
+    let callers = callers(&server)
+        .cool_down(Duration::MAX)
+        .max_stale(Duration::MAX)
+        .fetch_timeout(Duration::MAX);
+    let verifier = verifier_of(callers);
+
+    assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_fetch_goes_on_when_the_caller_who_started_it_goes_away() {
     let server = MockServer::start().await;
     serve_keys(
