@@ -116,7 +116,7 @@ fn help(cause: &GoogleError, queue: &str, target: &Target) -> Option<String> {
     let path = target.queue(queue);
     match cause.status()?.code {
         Code::NotFound => Some(format!(
-            "is there a queue {path}? `gcloud tasks queues create {path}` makes it"
+            "is there a queue {path}? `Runtime::setup` makes it, and so does `gcloud tasks queues create {path}`"
         )),
         Code::FailedPrecondition => Some(format!(
             "the name of a queue that was deleted stays blocked for up to 7 days; is {path} such a one?"
