@@ -49,6 +49,11 @@ pub(crate) fn task_id_mistake(id: &str) -> Option<String> {
     })
 }
 
+/// The name at the end of a full path; a name alone is itself.
+pub(crate) fn last_segment(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// Says what is wrong with the name of a Cloud Scheduler job, if anything is.
 /// Source: `google.cloud.scheduler.v1.Job.name` in Google's protos.
 pub(crate) fn job_mistake(name: &str) -> Option<String> {

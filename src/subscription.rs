@@ -109,7 +109,7 @@ impl Subscription {
         let dead_letter_topic = options.dead_letter_topic.map(|topic| topic());
         let dead_letter_subscription = dead_letter_topic.as_ref().map(|topic| {
             options.dead_letter_subscription.map_or_else(
-                || last_segment(&topic.name(config)).to_owned(),
+                || names::last_segment(&topic.name(config)).to_owned(),
                 |name| config.prefixed(name),
             )
         });
@@ -211,8 +211,4 @@ impl Subscription {
             .as_ref()
             .is_none_or(|filter| filter.matches(|key| attributes.get(key).map(String::as_str)))
     }
-}
-
-fn last_segment(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }

@@ -1,5 +1,7 @@
 //! The clients that a set-up reads and changes the cloud with.
 
+use std::collections::BTreeSet;
+
 use google_cloud_gax::paginator::ItemPaginator;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_pubsub::model::Subscription as Shape;
@@ -33,6 +35,18 @@ macro_rules! build {
     }};
 }
 
+/// Reads a list to its end, page by page.
+macro_rules! all {
+    ($request:expr, $path:expr) => {{
+        let mut items = $request.set_page_size(PAGE).by_item();
+        let mut all = Vec::new();
+        while let Some(item) = items.next().await {
+            all.push(item.map_err(|error| failed("read", &$path, error))?);
+        }
+        all
+    }};
+}
+
 /// The clients of Pub/Sub.
 pub(crate) struct PubSubAdmin {
     pub(crate) topics: TopicAdmin,
@@ -53,25 +67,20 @@ impl PubSubAdmin {
     }
 
     /// `projects/P`.
-    pub(crate) fn project(&self) -> String {
+    fn project(&self) -> String {
         format!("projects/{}", self.access.project)
     }
 
+    /// Whether this full path is of the project that is set up.
+    pub(crate) fn is_in_project(&self, path: &str) -> bool {
+        path.starts_with(&format!("{}/", self.project()))
+    }
+
     /// The full paths of all topics of the project.
-    pub(crate) async fn list_topics(&self) -> Result<Vec<String>, Error> {
-        let request = self
-            .topics
-            .list_topics()
-            .set_project(self.project())
-            .set_page_size(PAGE);
-        let mut items = request.by_item();
-        let mut topics = Vec::new();
-        while let Some(topic) = items.next().await {
-            let topic =
-                topic.map_err(|error| failed("read", &format!("{}/topics", self.project()), error))?;
-            topics.push(topic.name);
-        }
-        Ok(topics)
+    pub(crate) async fn list_topics(&self) -> Result<BTreeSet<String>, Error> {
+        let request = self.topics.list_topics().set_project(self.project());
+        let topics = all!(request, format!("{}/topics", self.project()));
+        Ok(topics.into_iter().map(|topic| topic.name).collect())
     }
 
     /// All subscriptions of the project.
@@ -79,15 +88,8 @@ impl PubSubAdmin {
         let request = self
             .subscriptions
             .list_subscriptions()
-            .set_project(self.project())
-            .set_page_size(PAGE);
-        let mut items = request.by_item();
-        let mut subscriptions = Vec::new();
-        while let Some(subscription) = items.next().await {
-            let path = format!("{}/subscriptions", self.project());
-            subscriptions.push(subscription.map_err(|error| failed("read", &path, error))?);
-        }
-        Ok(subscriptions)
+            .set_project(self.project());
+        Ok(all!(request, format!("{}/subscriptions", self.project())))
     }
 }
 
@@ -106,13 +108,10 @@ impl SchedulerAdmin {
     /// All jobs of the location.
     pub(crate) async fn list_jobs(&self) -> Result<Vec<Job>, Error> {
         let location = &self.access.location;
-        let request = self.client.list_jobs().set_parent(location).set_page_size(PAGE);
-        let mut items = request.by_item();
-        let mut jobs = Vec::new();
-        while let Some(job) = items.next().await {
-            jobs.push(job.map_err(|error| failed("read", &format!("{location}/jobs"), error))?);
-        }
-        Ok(jobs)
+        Ok(all!(
+            self.client.list_jobs().set_parent(location),
+            format!("{location}/jobs")
+        ))
     }
 }
 
@@ -133,17 +132,10 @@ impl QueueAdmin {
 
     /// All queues of the location.
     pub(crate) async fn list_queues(&self) -> Result<Vec<Queue>, Error> {
-        let request = self
-            .client
-            .list_queues()
-            .set_parent(&self.location)
-            .set_page_size(PAGE);
-        let mut items = request.by_item();
-        let mut queues = Vec::new();
-        while let Some(queue) = items.next().await {
-            let path = format!("{}/queues", self.location);
-            queues.push(queue.map_err(|error| failed("read", &path, error))?);
-        }
-        Ok(queues)
+        let location = &self.location;
+        Ok(all!(
+            self.client.list_queues().set_parent(location),
+            format!("{location}/queues")
+        ))
     }
 }

@@ -81,6 +81,29 @@ impl FieldChange {
     }
 }
 
+/// The fields that differ, as they are found.
+#[derive(Default)]
+pub(crate) struct Differences(Vec<FieldChange>);
+
+impl Differences {
+    pub(crate) fn push(&mut self, field: &str, old: Option<String>, new: Option<String>) {
+        if old != new {
+            self.0.push(FieldChange::new(field, old, new));
+        }
+    }
+
+    /// Only where the code asks for a value.
+    pub(crate) fn push_asked(&mut self, field: &str, old: Option<String>, new: Option<String>) {
+        if new.is_some() {
+            self.push(field, old, new);
+        }
+    }
+
+    pub(crate) fn into_fields(self) -> Vec<FieldChange> {
+        self.0
+    }
+}
+
 /// One thing that a plan does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod change;
+mod convert;
 mod grants;
 mod options;
 mod owner;

@@ -13,18 +13,13 @@ pub(crate) struct Options {
     pub(crate) schedules: bool,
     /// The tasks that are meant; all where it is `None`.
     pub(crate) only: Option<BTreeSet<String>>,
-    pub(crate) given_project_number: Option<u64>,
-    /// What the metadata server says.
-    pub(crate) found_project_number: Option<u64>,
+    /// As it was given, else as the metadata server says.
+    pub(crate) project_number: Option<u64>,
 }
 
 impl Options {
     /// Whether this task, publisher or subscriber is meant.
     pub(crate) fn takes(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(name))
-    }
-
-    pub(crate) fn project_number(&self) -> Option<u64> {
-        self.given_project_number.or(self.found_project_number)
     }
 }

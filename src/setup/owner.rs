@@ -1,21 +1,26 @@
 //! What belongs to this application, and so may be deleted.
 
 use crate::config::Config;
+use crate::names::last_segment;
 
-/// Whether a name is one that this application gave.
+/// The base of a name that this application gave; `None` where it did not.
 ///
 /// It begins with the application's name and the delimiter, and has no delimiter after that: `user--billing--Audit` may belong
 /// to an application `user--billing`, so it is never taken for one of `user`. Without a name nothing is owned.
-pub(crate) fn owns(config: &Config, name: &str) -> bool {
-    let Some(app) = config.app_name.as_deref().filter(|app| !app.is_empty()) else {
-        return false;
-    };
-    if config.delimiter.is_empty() {
-        return false;
-    }
-    name.strip_prefix(app)
-        .and_then(|rest| rest.strip_prefix(config.delimiter.as_str()))
-        .is_some_and(|base| !base.is_empty() && !base.contains(config.delimiter.as_str()))
+fn owned<'a>(config: &Config, name: &'a str) -> Option<&'a str> {
+    let app = config.app_name.as_deref().filter(|app| !app.is_empty())?;
+    let delimiter = Some(config.delimiter.as_str()).filter(|delimiter| !delimiter.is_empty())?;
+    name.strip_prefix(app)?
+        .strip_prefix(delimiter)
+        .filter(|base| !base.is_empty() && !base.contains(delimiter))
+}
+
+/// The base of the name of something that this application made, and that calls it under `{endpoint}/{collection}/`.
+///
+/// A name alone proves little: somebody may have given it by hand. What we made calls us.
+pub(crate) fn made_by_us<'a>(config: &Config, path: &'a str, url: &str, collection: &str) -> Option<&'a str> {
+    let calls_us = url.starts_with(&format!("{}/{collection}/", config.base_url()));
+    owned(config, last_segment(path)).filter(|_| calls_us)
 }
 
 #[cfg(test)]
@@ -23,6 +28,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn owns(config: &Config, name: &str) -> bool {
+        owned(config, name).is_some()
+    }
 
     fn app(name: &str) -> Config {
         Config::default().app_name(name)

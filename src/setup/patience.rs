@@ -57,6 +57,19 @@ pub(crate) fn is(error: &GoogleError, code: Code) -> bool {
     error.status().is_some_and(|status| status.code == code)
 }
 
+/// What a call that changes something came to.
+pub(crate) fn changed<T>(path: &str, sent: Result<T, GoogleError>) -> Result<(), Error> {
+    sent.map(drop).map_err(|error| failed("changed", path, error))
+}
+
+/// What a call that deletes something came to: what is gone already is deleted.
+pub(crate) fn deleted<T>(path: &str, sent: Result<T, GoogleError>) -> Result<(), Error> {
+    match sent {
+        Err(error) if !is(&error, Code::NotFound) => Err(failed("deleted", path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// The error that the caller gets: which resource, why, and what helps.
 pub(crate) fn failed(what: &str, path: &str, error: GoogleError) -> Error {
     let help = help(path, &error)

@@ -8,11 +8,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::setup::change::{Action, Change};
+use crate::setup::options::Options;
 use crate::setup::report::{Failure, SetUpError, SetUpReport};
-use crate::setup::step::{Clients, Step};
+use crate::setup::step::{Clients, Operation, Step};
 
 /// How many calls are under way at once.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 
 /// What a [`Setup`](crate::Setup) found to do; nothing is done until it is [applied](Self::apply).
 ///
@@ -40,6 +41,15 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Deletes something, where that is asked for.
+    pub(crate) fn delete(&mut self, change: Change, operation: Operation, options: &Options) {
+        if options.prune {
+            self.steps.push(Step { change, operation });
+        } else {
+            self.hold_back(change, "it needs `prune`");
+        }
+    }
+
     pub(crate) fn hold_back(&mut self, change: Change, because: &'static str) {
         self.held_back.push(HeldBack { change, because });
     }

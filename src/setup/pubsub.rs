@@ -7,19 +7,17 @@ use futures_util::stream;
 use google_cloud_pubsub::model::Subscription as Shape;
 
 use crate::error::Error;
+use crate::names::last_segment;
 use crate::runtime::Runtime;
 use crate::setup::admin::PubSubAdmin;
-use crate::setup::change::{Action, Change, ResourceKind};
+use crate::setup::change::{Action, Change, FieldChange, ResourceKind};
 use crate::setup::grants::{self, Grant};
 use crate::setup::options::Options;
-use crate::setup::owner::owns;
-use crate::setup::plan::Found;
+use crate::setup::owner::made_by_us;
+use crate::setup::plan::{AT_ONCE, Found};
 use crate::setup::shape;
 use crate::setup::step::{Operation, Step};
 use crate::subscription::Subscription;
-
-/// How many policies are read at once.
-const AT_ONCE: usize = 16;
 
 /// Works out what is to be done for publishers and subscribers.
 pub(crate) async fn find(
@@ -31,8 +29,8 @@ pub(crate) async fn find(
     let there = admin.list_topics().await?;
     for topic in wanted_topics(runtime, admin, options) {
         // Those of another project are for its owner to make.
-        if !there.contains(&topic) && topic.starts_with(&format!("{}/", admin.project())) {
-            let change = Change::new(Action::Add, ResourceKind::Topic, last(&topic), &topic);
+        if !there.contains(&topic) && admin.is_in_project(&topic) {
+            let change = Change::new(Action::Add, ResourceKind::Topic, last_segment(&topic), &topic);
             found.steps.push(Step {
                 change,
                 operation: Operation::MakeTopic,
@@ -108,14 +106,14 @@ fn dead_letters(
         }
         return;
     }
-    if !path.starts_with(&format!("{}/", admin.project())) || !made.insert(path.clone()) {
+    if !admin.is_in_project(&path) || !made.insert(path.clone()) {
         return;
     }
     found.steps.push(Step {
         change: Change::new(
             Action::Add,
             ResourceKind::DeadLetterSubscription,
-            last(&path),
+            last_segment(&path),
             &path,
         ),
         operation: Operation::MakeSubscription(Box::new(shape::dead_letters(&path, &topic))),
@@ -131,7 +129,7 @@ fn one(
     found: &mut Found,
 ) -> Result<(), Error> {
     let wanted = shape::wanted(subscription, &admin.access, runtime.config())?;
-    if !wanted.name.starts_with(&format!("{}/", admin.project())) {
+    if !admin.is_in_project(&wanted.name) {
         found.notes.push(format!(
             "{} is of another project, whose owner makes it: it was not looked at",
             wanted.name
@@ -198,29 +196,18 @@ fn leftovers(
         .iter()
         .map(|subscription| admin.access.subscription(&subscription.name))
         .collect();
-    let ours = format!("{}/subscriptions/", config.base_url());
     for (path, shape) in there {
-        // A name alone proves little: somebody may have made one by hand. What we made pushes to us.
-        let pushes_to_us = shape
+        let url = shape
             .push_config
             .as_ref()
-            .is_some_and(|push| push.push_endpoint.starts_with(&ours));
-        if wanted.contains(path) || !owns(config, last(path)) || !pushes_to_us {
+            .map_or("", |push| push.push_endpoint.as_str());
+        let Some(base) = made_by_us(config, path, url, "subscriptions") else {
             continue;
-        }
-        let base = last(path)
-            .rsplit(config.delimiter.as_str())
-            .next()
-            .unwrap_or_default();
-        let mut change = Change::new(Action::Delete, ResourceKind::Subscription, base, path);
-        change.loses = Some("messages that are not acknowledged yet".to_owned());
-        if options.prune {
-            found.steps.push(Step {
-                change,
-                operation: Operation::DeleteSubscription,
-            });
-        } else {
-            found.hold_back(change, "it needs `prune`");
+        };
+        if !wanted.contains(path) {
+            let mut change = Change::new(Action::Delete, ResourceKind::Subscription, base, path);
+            change.loses = Some("messages that are not acknowledged yet".to_owned());
+            found.delete(change, Operation::DeleteSubscription, options);
         }
     }
 }
@@ -244,7 +231,7 @@ async fn grants(
             .push("an emulator has no IAM: what dead letters need of it was not looked at".to_owned());
         return Ok(());
     }
-    let Some(number) = options.project_number() else {
+    let Some(number) = options.project_number else {
         found.notes.push(
             "the number of the project is not known, so what dead letters need of IAM was not looked at: say it with \
              `project_number`; `gcloud projects describe PROJECT --format='value(projectNumber)'` tells it"
@@ -263,7 +250,7 @@ async fn grants(
             ),
         ];
         for (resource, role) in both {
-            if !resource.starts_with(&format!("{}/", admin.project())) {
+            if !admin.is_in_project(&resource) {
                 found.notes.push(format!(
                     "{resource} is of another project, whose owner gives {member} {role}"
                 ));
@@ -297,22 +284,16 @@ async fn grants(
         let mut change = Change::new(
             Action::Add,
             ResourceKind::IamBinding,
-            &format!("{} on {}", grant.role, last(&grant.resource)),
+            &format!("{} on {}", grant.role, last_segment(&grant.resource)),
             &grant.resource,
         );
-        change.fields.push(crate::setup::change::FieldChange::new(
-            grant.role,
-            None,
-            Some(grant.member.clone()),
-        ));
+        change
+            .fields
+            .push(FieldChange::new(grant.role, None, Some(grant.member.clone())));
         found.steps.push(Step {
             change,
             operation: Operation::Grant(grant),
         });
     }
     Ok(())
-}
-
-fn last(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }

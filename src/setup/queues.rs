@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::queue::QueueSettings;
 use crate::runtime::Runtime;
 use crate::setup::admin::QueueAdmin;
-use crate::setup::change::{Action, Change, FieldChange, ResourceKind};
+use crate::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
+use crate::setup::convert;
 use crate::setup::step::{Operation, Step};
 
 /// The steps to the queues that the tasks of a runtime go to, and how many there are.
@@ -59,7 +60,7 @@ fn queue(path: &str, settings: &QueueSettings) -> Result<Queue, Error> {
         queue = queue.set_rate_limits(
             RateLimits::new()
                 .set_max_dispatches_per_second(settings.max_dispatches_per_second.unwrap_or_default())
-                .set_max_concurrent_dispatches(int(settings.max_concurrent_dispatches)),
+                .set_max_concurrent_dispatches(convert::number(settings.max_concurrent_dispatches)),
         );
     }
     let retries = RetryConfig::new()
@@ -67,73 +68,63 @@ fn queue(path: &str, settings: &QueueSettings) -> Result<Queue, Error> {
         .set_or_clear_max_retry_duration(duration(settings.max_retry_duration)?)
         .set_or_clear_min_backoff(duration(settings.min_backoff)?)
         .set_or_clear_max_backoff(duration(settings.max_backoff)?)
-        .set_max_doublings(int(settings.max_doublings));
+        .set_max_doublings(convert::number(settings.max_doublings));
     if retries != RetryConfig::new() {
         queue = queue.set_retry_config(retries);
     }
     Ok(queue)
 }
 
-fn int(number: Option<u32>) -> i32 {
-    number.map_or(0, |number| i32::try_from(number).unwrap_or(i32::MAX))
-}
-
 fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
-    let converted = duration.map(WktDuration::try_from).transpose();
-    converted.map_err(|error| {
-        Error::invalid(format!("{duration:?} is longer than Cloud Tasks takes")).with_source(Box::new(error))
-    })
+    duration
+        .map(|duration| convert::duration(duration, "Cloud Tasks"))
+        .transpose()
 }
-
-/// A field's name in an update mask, and its value as text.
-type Read<'a> = (&'static str, Box<dyn Fn(&Queue) -> Option<String> + 'a>);
 
 /// What differs of what is asked for.
 pub(crate) fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
-    let rates = |queue: &Queue| queue.rate_limits.clone().unwrap_or_default();
-    let retries = |queue: &Queue| queue.retry_config.clone().unwrap_or_default();
+    let mut differing = Differences::default();
     let number = |number: i32| (number != 0).then(|| number.to_string());
-    let time = |time: Option<WktDuration>| time.map(String::from);
-    let fields: [Read<'_>; 7] = [
+    let rates = |queue: &Queue| queue.rate_limits.clone().unwrap_or_default();
+    let rate = |rate: f64| (rate > 0.0).then(|| rate.to_string());
+    let (old, new) = (rates(there), rates(wanted));
+    differing.push_asked(
+        "rate_limits.max_dispatches_per_second",
+        rate(old.max_dispatches_per_second),
+        rate(new.max_dispatches_per_second),
+    );
+    differing.push_asked(
+        "rate_limits.max_concurrent_dispatches",
+        number(old.max_concurrent_dispatches),
+        number(new.max_concurrent_dispatches),
+    );
+    let retries = |queue: &Queue| queue.retry_config.clone().unwrap_or_default();
+    let (old, new) = (retries(there), retries(wanted));
+    differing.push_asked(
+        "retry_config.max_attempts",
+        number(old.max_attempts),
+        number(new.max_attempts),
+    );
+    let times = [
         (
-            "rate_limits.max_dispatches_per_second",
-            Box::new(|queue| {
-                let rate = rates(queue).max_dispatches_per_second;
-                (rate > 0.0).then(|| rate.to_string())
-            }),
+            "max_retry_duration",
+            old.max_retry_duration,
+            new.max_retry_duration,
         ),
-        (
-            "rate_limits.max_concurrent_dispatches",
-            Box::new(|queue| number(rates(queue).max_concurrent_dispatches)),
-        ),
-        (
-            "retry_config.max_attempts",
-            Box::new(|queue| number(retries(queue).max_attempts)),
-        ),
-        (
-            "retry_config.max_retry_duration",
-            Box::new(|queue| time(retries(queue).max_retry_duration)),
-        ),
-        (
-            "retry_config.min_backoff",
-            Box::new(|queue| time(retries(queue).min_backoff)),
-        ),
-        (
-            "retry_config.max_backoff",
-            Box::new(|queue| time(retries(queue).max_backoff)),
-        ),
-        (
-            "retry_config.max_doublings",
-            Box::new(|queue| number(retries(queue).max_doublings)),
-        ),
+        ("min_backoff", old.min_backoff, new.min_backoff),
+        ("max_backoff", old.max_backoff, new.max_backoff),
     ];
-    fields
-        .iter()
-        .filter_map(|(field, read)| {
-            let (old, new) = (read(there), read(wanted));
-            // Without end is what Cloud Tasks leaves out.
-            let same = old == new || (old.is_none() && new.as_deref() == Some("0s"));
-            (new.is_some() && !same).then(|| FieldChange::new(field, old, new))
-        })
-        .collect()
+    for (field, old, new) in times {
+        let (old, new) = (old.map(String::from), new.map(String::from));
+        // Nothing is what Cloud Tasks leaves out.
+        if old.is_some() || new.as_deref() != Some("0s") {
+            differing.push_asked(&format!("retry_config.{field}"), old, new);
+        }
+    }
+    differing.push_asked(
+        "retry_config.max_doublings",
+        number(old.max_doublings),
+        number(new.max_doublings),
+    );
+    differing.into_fields()
 }

@@ -13,11 +13,13 @@ use crate::error::Error;
 use crate::runtime::Runtime;
 use crate::schedule::Schedule;
 use crate::setup::admin::SchedulerAdmin;
-use crate::setup::change::{Action, Change, FieldChange, ResourceKind};
+use crate::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
+use crate::setup::convert;
 use crate::setup::options::Options;
-use crate::setup::owner::owns;
-use crate::setup::patience::{failed, is};
+use crate::setup::owner::made_by_us;
+use crate::setup::patience::{changed, deleted, failed, is};
 use crate::setup::plan::Found;
+use crate::setup::shape;
 use crate::setup::step::{Operation, Step};
 
 /// Works out what is to be done for periodic tasks.
@@ -52,7 +54,7 @@ pub(crate) async fn find(
         let fields = changes(there, &wanted, schedule);
         if !fields.is_empty() {
             let mut change = change(Action::Change);
-            let mask = crate::setup::shape::mask(&fields);
+            let mask = shape::mask(&fields);
             change.fields = fields;
             found.steps.push(Step {
                 change,
@@ -75,26 +77,14 @@ fn leftovers(
     options: &Options,
     found: &mut Found,
 ) {
-    let config = runtime.config();
-    let ours = format!("{}/tasks/", config.base_url());
     for (path, job) in there {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        // A name alone proves little: somebody may have made one by hand. What we made calls us.
-        let calls_us = job
-            .http_target()
-            .is_some_and(|target| target.uri.starts_with(&ours));
-        if wanted.contains(path) || !owns(config, name) || !calls_us {
+        let url = job.http_target().map_or("", |target| target.uri.as_str());
+        let Some(base) = made_by_us(runtime.config(), path, url, "tasks") else {
             continue;
-        }
-        let base = name.rsplit(config.delimiter.as_str()).next().unwrap_or_default();
-        let change = Change::new(Action::Delete, ResourceKind::Schedule, base, path);
-        if options.prune {
-            found.steps.push(Step {
-                change,
-                operation: Operation::DeleteJob,
-            });
-        } else {
-            found.hold_back(change, "it needs `prune`");
+        };
+        if !wanted.contains(path) {
+            let change = Change::new(Action::Delete, ResourceKind::Schedule, base, path);
+            found.delete(change, Operation::DeleteJob, options);
         }
     }
 }
@@ -118,12 +108,11 @@ fn job(path: &str, schedule: &Schedule, admin: &SchedulerAdmin) -> Result<Job, E
             .set_audience(&admin.access.audience);
         target = target.set_oidc_token(token);
     }
-    let int = |number: Option<u32>| number.map_or(0, |number| i32::try_from(number).unwrap_or(i32::MAX));
     let retries = RetryConfig::new()
-        .set_retry_count(int(schedule.max_retries))
+        .set_retry_count(convert::number(schedule.max_retries))
         .set_or_clear_min_backoff_duration(duration(schedule.min_backoff)?)
         .set_or_clear_max_backoff_duration(duration(schedule.max_backoff)?)
-        .set_max_doublings(int(schedule.max_doublings));
+        .set_max_doublings(convert::number(schedule.max_doublings));
     let asks_for_retries = schedule.max_retries.is_some()
         || schedule.min_backoff.is_some()
         || schedule.max_backoff.is_some()
@@ -139,21 +128,15 @@ fn job(path: &str, schedule: &Schedule, admin: &SchedulerAdmin) -> Result<Job, E
 }
 
 fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
-    let converted = duration.map(WktDuration::try_from).transpose();
-    converted.map_err(|error| {
-        Error::invalid(format!("{duration:?} is longer than Cloud Scheduler takes"))
-            .with_source(Box::new(error))
-    })
+    duration
+        .map(|duration| convert::duration(duration, "Cloud Scheduler"))
+        .transpose()
 }
 
 /// What differs; what is left open in `wanted` stays as it is.
 fn changes(there: &Job, wanted: &Job, schedule: &Schedule) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
-    let mut push = |field: &str, old: Option<String>, new: Option<String>| {
-        if old != new {
-            changes.push(FieldChange::new(field, old, new));
-        }
-    };
+    let mut differing = Differences::default();
+    let mut push = |field, old, new| differing.push(field, old, new);
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     push("schedule", text(&there.schedule), text(&wanted.schedule));
     push("time_zone", text(&there.time_zone), text(&wanted.time_zone));
@@ -210,7 +193,7 @@ fn changes(there: &Job, wanted: &Job, schedule: &Schedule) -> Vec<FieldChange> {
         headers(&new.headers),
     );
     push("http_target.oidc_token", token(&old), token(&new));
-    changes
+    differing.into_fields()
 }
 
 fn body(target: &HttpTarget) -> Option<String> {
@@ -293,21 +276,10 @@ pub(crate) async fn update(admin: &SchedulerAdmin, job: &Job, fields: &[String])
         .update_job()
         .set_job(job.clone())
         .set_update_mask(FieldMask::default().set_paths(fields));
-    let sent = request.with_idempotency(true).send().await;
-    sent.map(drop)
-        .map_err(|error| failed("changed", &job.name, error))
+    changed(&job.name, request.with_idempotency(true).send().await)
 }
 
 pub(crate) async fn delete(admin: &SchedulerAdmin, path: &str) -> Result<(), Error> {
-    match admin
-        .client
-        .delete_job()
-        .set_name(path)
-        .with_idempotency(true)
-        .send()
-        .await
-    {
-        Err(error) if !is(&error, Code::NotFound) => Err(failed("deleted", path, error)),
-        _ => Ok(()),
-    }
+    let request = admin.client.delete_job().set_name(path);
+    deleted(path, request.with_idempotency(true).send().await)
 }

@@ -12,7 +12,8 @@ use crate::backend::google::PubSubAccess;
 use crate::config::Config;
 use crate::error::Error;
 use crate::filter::Filter;
-use crate::setup::change::FieldChange;
+use crate::setup::change::{Differences, FieldChange};
+use crate::setup::convert;
 use crate::subscription::Subscription;
 
 /// The subscription that is wanted; what the subscriber leaves open stays open.
@@ -51,10 +52,9 @@ pub(crate) fn wanted(wanted: &Subscription, access: &PubSubAccess, config: &Conf
         shape = shape.set_message_retention_duration(duration(retention)?);
     }
     if let Some(topic) = &wanted.dead_letter_topic {
-        let attempts = wanted.max_retries.unwrap_or_default();
         let policy = DeadLetterPolicy::new()
             .set_dead_letter_topic(access.topic(topic))
-            .set_max_delivery_attempts(i32::try_from(attempts).unwrap_or(i32::MAX));
+            .set_max_delivery_attempts(convert::number(wanted.max_retries));
         shape = shape.set_dead_letter_policy(policy);
     }
     Ok(shape)
@@ -113,7 +113,7 @@ pub(crate) fn changes(there: &Shape, wanted: &Shape) -> Vec<FieldChange> {
         attempts(there),
         attempts(wanted),
     );
-    differing.0
+    differing.into_fields()
 }
 
 /// What differs and can only be had by making the subscription anew, which loses its backlog.
@@ -131,7 +131,7 @@ pub(crate) fn fixed_changes(there: &Shape, wanted: &Shape) -> Vec<FieldChange> {
     }
     let ordering = |shape: &Shape| Some(shape.enable_message_ordering.to_string());
     differing.push("enable_message_ordering", ordering(there), ordering(wanted));
-    differing.0
+    differing.into_fields()
 }
 
 /// The names of an update mask: whole policies, since Pub/Sub takes no parts of them.
@@ -185,24 +185,6 @@ pub(crate) fn inherited(wanted: Shape, there: &Shape) -> Shape {
         .set_enable_exactly_once_delivery(there.enable_exactly_once_delivery)
 }
 
-#[derive(Default)]
-struct Differences(Vec<FieldChange>);
-
-impl Differences {
-    fn push(&mut self, field: &str, old: Option<String>, new: Option<String>) {
-        if old != new {
-            self.0.push(FieldChange::new(field, old, new));
-        }
-    }
-
-    /// Only where the code asks for a value.
-    fn push_asked(&mut self, field: &str, old: Option<String>, new: Option<String>) {
-        if new.is_some() {
-            self.push(field, old, new);
-        }
-    }
-}
-
 /// Where pushes go, and as whom they are signed; the service fills attributes in, so only what we set counts.
 fn push(shape: &Shape) -> Option<String> {
     let push = shape.push_config.as_ref()?;
@@ -217,7 +199,5 @@ fn push(shape: &Shape) -> Option<String> {
 }
 
 fn duration(duration: Duration) -> Result<WktDuration, Error> {
-    duration.try_into().map_err(|error| {
-        Error::invalid(format!("{duration:?} is longer than Pub/Sub takes")).with_source(Box::new(error))
-    })
+    convert::duration(duration, "Pub/Sub")
 }

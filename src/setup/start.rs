@@ -24,8 +24,9 @@ impl Runtime {
     ///
     /// It covers topics of publishers, subscribers and dead letters, which only need to exist; the push subscriptions of
     /// subscribers, field by field; the subscriptions that keep dead letters; the IAM bindings that dead letters need; the
-    /// queues that tasks go to, as far as [`queue`](crate::RuntimeBuilder::queue) says; and the schedules of periodic tasks. What the code leaves open stays as
-    /// it is. Nothing of another application is deleted, and nothing at all unless that is asked for.
+    /// queues that tasks go to, as far as [`queue`](crate::RuntimeBuilder::queue) says; and the schedules of periodic tasks.
+    /// What the code leaves open stays as it is. Nothing of another application is deleted, and nothing at all unless that is
+    /// asked for.
     ///
     /// ```no_run
     /// use cloud_tasks::{Config, Runtime};
@@ -110,7 +111,7 @@ impl Setup {
     /// Says the number of the project, which the account of Pub/Sub has in its name; else the metadata server is
     /// asked, where this runs in that project.
     pub fn project_number(mut self, number: u64) -> Self {
-        self.options.given_project_number = Some(number);
+        self.options.project_number = Some(number);
         self
     }
 
@@ -147,28 +148,23 @@ impl Setup {
     async fn look_at_pubsub(&mut self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
         let runtime = &self.runtime;
         let Some(access) = runtime.inner().pubsub.clone() else {
-            let reason =
-                "this runtime reaches no Pub/Sub; set PUBSUB_EMULATOR_HOST, or let its tasks go to Google";
+            let reason = "publishers and subscribers were not looked at: this runtime reaches no Pub/Sub; set \
+                          PUBSUB_EMULATOR_HOST, or let its tasks go to Google";
             if self.options.queues {
-                found
-                    .notes
-                    .push(format!("publishers and subscribers were not looked at: {reason}"));
+                found.notes.push(reason.to_owned());
                 return Ok(());
             }
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("publishers and subscribers were not looked at: {reason}"),
-            ));
+            return Err(Error::new(ErrorKind::Config, reason));
         };
         let dead_letters = runtime
             .subscriptions()
             .iter()
             .any(|subscription| subscription.dead_letter_topic.is_some());
-        if dead_letters && access.signer.is_some() && self.options.given_project_number.is_none() {
+        if dead_letters && access.signer.is_some() && self.options.project_number.is_none() {
             // The set-up may run in another project than the one that it sets up.
             if metadata("project/project-id").await.as_deref() == Some(access.project.as_str()) {
                 let number = metadata("project/numeric-project-id").await;
-                self.options.found_project_number = number.and_then(|number| number.parse().ok());
+                self.options.project_number = number.and_then(|number| number.parse().ok());
             }
         }
         let admin = PubSubAdmin::new(access).await?;
@@ -196,9 +192,7 @@ impl Setup {
         clients.queues = Some(admin);
         Ok(())
     }
-}
 
-impl Setup {
     async fn look_at_schedules(&self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
         let schedules = self.runtime.schedules().iter();
         let count = schedules

@@ -9,10 +9,10 @@ use google_cloud_wkt::FieldMask;
 
 use crate::error::{Error, ErrorKind};
 use crate::setup::admin::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
-use crate::setup::change::Change;
+use crate::setup::change::{Change, ResourceKind};
 use crate::setup::grants::{self, Grant};
-use crate::setup::patience::{failed, is};
-use crate::setup::{queues, schedules};
+use crate::setup::patience::{changed, deleted, failed, is};
+use crate::setup::{queues, schedules, shape};
 
 /// A change and how it is made.
 pub(crate) struct Step {
@@ -68,11 +68,7 @@ impl Step {
         match self.operation {
             Operation::MakeTopic => 0,
             // A dead letter that nobody keeps is lost: before the subscription that it comes from.
-            Operation::MakeSubscription(_)
-                if self.change.kind == crate::setup::ResourceKind::DeadLetterSubscription =>
-            {
-                1
-            }
+            Operation::MakeSubscription(_) if self.change.kind == ResourceKind::DeadLetterSubscription => 1,
             Operation::MakeSubscription(_)
             | Operation::ChangeSubscription(..)
             | Operation::ReplaceSubscription(_) => 2,
@@ -102,8 +98,7 @@ impl Step {
                     .update_subscription()
                     .set_subscription((**shape).clone())
                     .set_update_mask(FieldMask::default().set_paths(fields));
-                let sent = request.with_idempotency(true).send().await;
-                sent.map(drop).map_err(|error| failed("changed", path, error))
+                changed(path, request.with_idempotency(true).send().await)
             }
             Operation::ReplaceSubscription(shape) => {
                 let pubsub = clients.pubsub()?;
@@ -141,8 +136,7 @@ async fn make_subscription(pubsub: &PubSubAdmin, shape: &Shape) -> Result<(), Er
         .send()
         .await
         .map_err(|error| failed("read", &shape.name, error))?;
-    let same = crate::setup::shape::changes(&there, shape).is_empty()
-        && crate::setup::shape::fixed_changes(&there, shape).is_empty();
+    let same = shape::changes(&there, shape).is_empty() && shape::fixed_changes(&there, shape).is_empty();
     if same {
         Ok(())
     } else {
@@ -155,10 +149,7 @@ async fn make_subscription(pubsub: &PubSubAdmin, shape: &Shape) -> Result<(), Er
 
 async fn delete_subscription(pubsub: &PubSubAdmin, path: &str) -> Result<(), Error> {
     let request = pubsub.subscriptions.delete_subscription().set_subscription(path);
-    match request.with_idempotency(true).send().await {
-        Err(error) if !is(&error, Code::NotFound) => Err(failed("deleted", path, error)),
-        _ => Ok(()),
-    }
+    deleted(path, request.with_idempotency(true).send().await)
 }
 
 async fn make_queue(admin: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
@@ -188,7 +179,5 @@ async fn change_queue(admin: &QueueAdmin, queue: &Queue, fields: &[String]) -> R
         .update_queue()
         .set_queue(queue.clone())
         .set_update_mask(FieldMask::default().set_paths(fields));
-    let sent = request.with_idempotency(true).send().await;
-    sent.map(drop)
-        .map_err(|error| failed("changed", &queue.name, error))
+    changed(&queue.name, request.with_idempotency(true).send().await)
 }
