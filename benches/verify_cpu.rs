@@ -11,6 +11,8 @@
     reason = "a benchmark prints, and may panic where it cannot start"
 )]
 
+#[path = "../tests/support/key_server.rs"]
+mod key_server;
 mod subjects;
 #[path = "../tests/support/tokens.rs"]
 mod tokens;
@@ -22,11 +24,11 @@ use cloud_tasks::{Backend, BackendFuture, Callers, Config, Enqueued, Envelope, R
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use key_server::key_server;
 use serde_json::{Value, json};
 use subjects::FEW;
 use tower::ServiceExt;
-use wiremock::matchers::path;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::MockServer;
 
 const ENDPOINT: &str = "https://shop.example";
 const BUDGET: Duration = Duration::from_secs(25);
@@ -229,15 +231,7 @@ async fn attack(server: &MockServer, duration: Duration) {
 }
 
 async fn run(short: bool) {
-    let server = MockServer::start().await;
-    let document = tokens::jwks([(tokens::KEY_ID, tokens::issuer_key())]);
-    let answer = ResponseTemplate::new(200)
-        .set_body_json(document)
-        .insert_header("cache-control", "max-age=3600");
-    Mock::given(path("/certs"))
-        .respond_with(answer)
-        .mount(&server)
-        .await;
+    let server = key_server().await;
     let tokens = distinct(1000);
     let started = Instant::now();
     let mut rounds = Vec::new();

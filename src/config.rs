@@ -7,6 +7,7 @@ use http::uri::Authority;
 use http::{HeaderName, Uri};
 
 use crate::error::{Error, ErrorKind};
+use crate::names;
 
 const PREFIX: &str = "CLOUD_TASKS_";
 
@@ -314,6 +315,11 @@ impl Config {
     /// The endpoint without a slash at its end.
     pub(crate) fn base_url(&self) -> &str {
         self.endpoint.trim_end_matches('/')
+    }
+
+    /// Where a task is called.
+    pub(crate) fn task_url(&self, name: &str) -> String {
+        format!("{}/tasks/{}", self.base_url(), names::encode_segment(name))
     }
 
     /// The path of the endpoint, without a slash at its end.

@@ -324,7 +324,7 @@ impl Parts {
             task: name.into(),
             queue,
             id: self.id,
-            url: format!("{}/tasks/{}", config.base_url(), names::encode_segment(name)),
+            url: config.task_url(name),
             body: self.body,
             headers,
             schedule_time: self.schedule.time(now, limits::max_ahead(config)),

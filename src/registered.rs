@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::names;
 use crate::registry::Kind;
 use crate::runtime::Runtime;
 
@@ -67,15 +66,11 @@ impl Runtime {
         let config = self.config();
         let registrations = self.inner().registry.registrations();
         let queue = |queue: Option<&str>| Some(queue.unwrap_or(config.default_queue()).to_owned());
-        let of = |name| {
-            self.subscriptions()
-                .iter()
-                .find(|subscription| subscription.task == name)
-        };
         registrations
             .into_iter()
             .map(|registration| {
                 let name = registration.name;
+                let subscription = || self.subscriptions().iter().find(|other| other.task == name);
                 let (kind, queue, topic, url) = match &registration.kind {
                     Kind::Task => {
                         let kind = if registration.periodic.is_some() {
@@ -91,23 +86,20 @@ impl Runtime {
                         Some(topic().name(config)),
                         None,
                     ),
-                    Kind::Subscriber(options) => (
-                        RegisteredKind::Subscriber,
-                        options
-                            .use_cloud_tasks
-                            .then(|| queue(registration.queue))
-                            .flatten(),
-                        of(name).map(|subscription| subscription.topic.clone()),
-                        of(name).map(|subscription| subscription.url.clone()),
-                    ),
+                    Kind::Subscriber(options) => {
+                        let forwarded = options.use_cloud_tasks.then_some(registration.queue);
+                        let (topic, url) = subscription()
+                            .map(|subscription| (subscription.topic.clone(), subscription.url.clone()))
+                            .unzip();
+                        (RegisteredKind::Subscriber, forwarded.and_then(queue), topic, url)
+                    }
                 };
-                let of_task = || format!("{}/tasks/{}", config.base_url(), names::encode_segment(name));
                 RegisteredTask {
                     name,
                     kind,
                     queue,
                     topic,
-                    url: url.unwrap_or_else(of_task),
+                    url: url.unwrap_or_else(|| config.task_url(name)),
                     location: registration.location,
                 }
             })

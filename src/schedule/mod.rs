@@ -128,7 +128,7 @@ impl Schedule {
                 name,
                 every: timing.text(),
                 time_zone: options.time_zone.to_owned(),
-                url: format!("{}/tasks/{}", config.base_url(), names::encode_segment(task)),
+                url: config.task_url(task),
                 payload,
                 headers,
                 max_retries: options.max_retries,

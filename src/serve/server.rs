@@ -16,13 +16,12 @@ use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use crate::error::BoxError;
+use crate::limits::FAR;
 use crate::runtime::Runtime;
 use crate::serve::body::ServeBody;
 use crate::serve::connections::{Connections, http};
 use crate::serve::drain::{Drain, Gate};
 
-/// Longer than anybody waits, and short enough to be added to a time.
-const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// How long a handler that blocks its thread may hold up the end.
 const CUT_OFF: Duration = Duration::from_secs(1);
 

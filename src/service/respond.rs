@@ -61,11 +61,12 @@ pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<By
         }
         Failure::Task(TaskError::RetryAfter(retry)) => {
             let text = format!("Task {name} asked to be retried later");
-            let mut response = mistake(StatusCode::SERVICE_UNAVAILABLE, &text, Some("retry"));
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, whole_seconds(retry.delay()));
-            response
+            later(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &text,
+                Some("retry"),
+                retry.delay(),
+            )
         }
         Failure::Decode(reason) => {
             let text = format!("Task {name} cannot read its arguments: {reason}");
@@ -90,14 +91,15 @@ pub(crate) fn failed_inside(name: &str) -> Response<Bytes> {
 /// The caller is not let in.
 pub(crate) fn refused(refusal: Refusal) -> Response<Bytes> {
     tracing::warn!(reason = %refusal, "a caller was refused");
-    let text = format!("Not allowed: {refusal}");
     if let Refusal::NoKeys(pause) = refusal {
         return later(
             StatusCode::SERVICE_UNAVAILABLE,
             "The caller cannot be verified now",
+            None,
             pause,
         );
     }
+    let text = format!("Not allowed: {refusal}");
     if refusal.is_foreign() {
         return mistake(StatusCode::FORBIDDEN, &text, None);
     }
@@ -110,7 +112,12 @@ pub(crate) fn refused(refusal: Refusal) -> Response<Bytes> {
 
 /// This process works on as much as it may.
 pub(crate) fn busy() -> Response<Bytes> {
-    later(StatusCode::TOO_MANY_REQUESTS, "Too many requests at once", PAUSE)
+    later(
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many requests at once",
+        None,
+        PAUSE,
+    )
 }
 
 /// This process is about to end.
@@ -119,13 +126,14 @@ pub(crate) fn stopping() -> Response<Bytes> {
     later(
         StatusCode::SERVICE_UNAVAILABLE,
         "This instance is shutting down",
+        None,
         PAUSE,
     )
 }
 
 /// Not now.
-fn later(code: StatusCode, text: &str, pause: Duration) -> Response<Bytes> {
-    let mut response = mistake(code, text, None);
+fn later(code: StatusCode, text: &str, status: Option<&'static str>, pause: Duration) -> Response<Bytes> {
+    let mut response = mistake(code, text, status);
     response.headers_mut().insert(RETRY_AFTER, whole_seconds(pause));
     response
 }

@@ -3,12 +3,16 @@
 #[cfg(feature = "google")]
 use std::sync::Arc;
 
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
 
 use crate::verify::Refusal;
 #[cfg(feature = "google")]
 use crate::verify::verifier::Verifier;
+
+/// Cloud Run checks this header in the place of `Authorization` where both are there, and lets the other pass as the caller
+/// wrote it.
+pub(crate) const SERVERLESS: &str = "x-serverless-authorization";
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,14 +92,9 @@ impl Access {
 
 /// Marks the values of headers that hold tokens as sensitive.
 pub(crate) fn hide_tokens(headers: &mut HeaderMap) {
-    for name in [
-        AUTHORIZATION,
-        HeaderName::from_static("x-serverless-authorization"),
-    ] {
-        if let http::header::Entry::Occupied(mut entry) = headers.entry(name) {
-            for value in entry.iter_mut() {
-                value.set_sensitive(true);
-            }
+    for (name, value) in headers {
+        if *name == AUTHORIZATION || *name == SERVERLESS {
+            value.set_sensitive(true);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::limits::FAR;
 use crate::verify::fetch::Source;
 use crate::verify::keys::{Keys, Timing};
 use crate::verify::rules::Rules;
@@ -10,9 +11,6 @@ use crate::verify::verifier::Verifier;
 
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
-
-/// Longer than anybody waits, and short enough to be added to a time.
-const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Who may call `/tasks/` and `/subscriptions/`: whose tokens are believed, and which keys they are checked with.
 ///

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use crate::verify::Refusal;
 
 /// The largest `Authorization` header that is looked at; Google's tokens have about 1 KiB.
-pub(crate) const MAX_HEADER_BYTES: usize = 8 * 1024;
+const MAX_HEADER_BYTES: usize = 8 * 1024;
 
 /// What Cloud Run puts in the place of a signature that it checked itself.
 const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";

@@ -6,15 +6,12 @@ use http::HeaderMap;
 use jsonwebtoken::crypto::aws_lc;
 
 use crate::verify::Refusal;
+use crate::verify::access::SERVERLESS;
 use crate::verify::claims::Claims;
 use crate::verify::keys::Keys;
 use crate::verify::rules::{Checks, Rules};
 use crate::verify::seen::Seen;
 use crate::verify::token::Token;
-
-/// Cloud Run checks this header in the place of `Authorization` where both are there, and lets the other pass as the caller
-/// wrote it.
-const SERVERLESS: &str = "x-serverless-authorization";
 
 /// Checks the callers of a runtime.
 pub(crate) struct Verifier {

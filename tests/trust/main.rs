@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod answers;
+#[path = "../support/key_server.rs"]
+mod key_server;
 mod leaks;
 mod limits;
 mod serving;

@@ -15,9 +15,9 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 use tower::ServiceExt;
-use wiremock::matchers::path;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::MockServer;
 
+pub(crate) use crate::key_server::key_server;
 use crate::tokens;
 
 pub(crate) const ENDPOINT: &str = "https://shop.example";
@@ -140,20 +140,6 @@ impl Backend for Nowhere {
             self.flushes.fetch_add(1, Ordering::SeqCst);
         })
     }
-}
-
-/// A server with the keys that good tokens are signed with.
-pub(crate) async fn key_server() -> MockServer {
-    let server = MockServer::start().await;
-    let document = tokens::jwks([(tokens::KEY_ID, tokens::issuer_key())]);
-    let answer = ResponseTemplate::new(200)
-        .set_body_json(document)
-        .insert_header("cache-control", "max-age=3600");
-    Mock::given(path("/certs"))
-        .respond_with(answer)
-        .mount(&server)
-        .await;
-    server
 }
 
 pub(crate) fn config() -> Config {
