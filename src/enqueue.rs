@@ -49,9 +49,14 @@ enum Moment {
 impl When {
     /// The instant that is meant, counted from now; the end of time where it is too far away to be told.
     pub fn at(self) -> SystemTime {
+        self.from(SystemTime::now())
+    }
+
+    /// The same, counted from this instant.
+    fn from(self, now: SystemTime) -> SystemTime {
         match self.0 {
             // Beyond what the clock can tell is beyond every limit, so any far instant will do.
-            Moment::After(delay) => SystemTime::now()
+            Moment::After(delay) => now
                 .checked_add(delay)
                 .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 50)),
             Moment::At(instant) => instant,
@@ -307,7 +312,7 @@ impl Parts {
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let now = SystemTime::now();
+        let now = scope.runtime.inner().clock.now();
         if let Some(options) = self.job {
             headers.extend(job_headers(&options.job_name(name, config), now));
         }
@@ -373,10 +378,10 @@ impl Schedule {
     fn time(self, now: SystemTime, max_ahead: Duration) -> Option<SystemTime> {
         match self {
             Self::Now => None,
-            Self::At(when) => Some(when.at()).filter(|time| *time > now),
+            Self::At(when) => Some(when.from(now)).filter(|time| *time > now),
             Self::Before(deadline) => {
                 let longest = deadline
-                    .at()
+                    .from(now)
                     .duration_since(now)
                     .unwrap_or_default()
                     .min(max_ahead);

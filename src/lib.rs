@@ -58,6 +58,7 @@ mod carry;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
 pub mod cli;
+mod clock;
 mod commit;
 mod config;
 mod context;

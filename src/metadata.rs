@@ -36,6 +36,8 @@ const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
 #[derive(Clone, Default)]
 pub struct TaskMetadata {
     headers: HeaderMap,
+    /// Told by no header: the runtime knows it, of the task or of its queue.
+    max_attempts: Option<u32>,
 }
 
 impl TaskMetadata {
@@ -47,7 +49,10 @@ impl TaskMetadata {
     /// Reads metadata from a request's headers; the `Authorization` header is dropped, the others are kept.
     pub fn from_headers(mut headers: HeaderMap) -> Self {
         headers.remove(AUTHORIZATION);
-        Self { headers }
+        Self {
+            headers,
+            max_attempts: None,
+        }
     }
 
     /// The request's headers, without `Authorization`.
@@ -68,6 +73,25 @@ impl TaskMetadata {
     /// The number of this attempt, counted from 1: the retry count plus one, and 1 where no count is known.
     pub fn attempt(&self) -> u32 {
         self.retry_count().unwrap_or(0).saturating_add(1)
+    }
+
+    /// How often the task is tried altogether, where the task says so, or the settings of its queue in this runtime.
+    pub fn max_attempts(&self) -> Option<u32> {
+        self.max_attempts
+    }
+
+    /// Whether the task is given up when this attempt fails; `false` where the number of attempts is not known.
+    ///
+    /// ```
+    /// use cloud_tasks::TaskMetadata;
+    ///
+    /// let metadata = TaskMetadata::new().with_max_attempts(3);
+    /// assert!(!metadata.clone().with_retry_count(1).is_last_attempt());
+    /// assert!(metadata.with_retry_count(2).is_last_attempt());
+    /// assert!(!TaskMetadata::new().with_retry_count(99).is_last_attempt());
+    /// ```
+    pub fn is_last_attempt(&self) -> bool {
+        self.max_attempts.is_some_and(|most| self.attempt() >= most)
     }
 
     /// How often the task was tried before, whatever came of it.
@@ -131,6 +155,12 @@ impl TaskMetadata {
     /// Sets how often the task was tried before.
     pub fn with_retry_count(self, count: u32) -> Self {
         self.with(RETRY_COUNT, &count.to_string())
+    }
+
+    /// Sets how often the task is tried altogether.
+    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
     }
 
     /// Sets how often the task got an answer before.

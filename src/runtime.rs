@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::backend::Backend;
 #[cfg(feature = "google")]
 use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "google")]
@@ -45,6 +46,7 @@ pub struct Runtime {
 
 pub(crate) struct Inner {
     pub(crate) config: Config,
+    pub(crate) clock: Clock,
     pub(crate) registry: Registry,
     pub(crate) backend: Arc<dyn Backend>,
     /// How set-up reaches Pub/Sub, where there is one.

@@ -12,11 +12,13 @@ use crate::backend::google::Google;
 #[cfg(feature = "local")]
 use crate::backend::google::PubSubAccess;
 #[cfg(feature = "local")]
-use crate::backend::local::{Clock, LocalEngine};
+use crate::backend::local::LocalEngine;
 use crate::backend::recorder::Recorder;
 use crate::builder::options::RuntimeBuilder;
 #[cfg(feature = "local")]
 use crate::builder::parts::list;
+#[cfg(feature = "local")]
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 #[cfg(feature = "local")]
@@ -239,7 +241,7 @@ impl RuntimeBuilder<Embedded> {
     /// # }
     /// ```
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.mode.clock = Arc::new(now);
+        self.mode.clock = Clock::new(now);
         self
     }
 

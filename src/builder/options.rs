@@ -1,10 +1,6 @@
 //! What every builder takes, whatever its mode.
 
 use std::fmt;
-#[cfg(feature = "local")]
-use std::sync::Arc;
-#[cfg(feature = "local")]
-use std::time::SystemTime;
 
 use tokio::sync::Semaphore;
 
@@ -12,6 +8,8 @@ use tokio::sync::Semaphore;
 use crate::builder::modes::Embedded;
 use crate::builder::modes::{Configured, InProcess, Recorded};
 use crate::builder::parts::Parts;
+#[cfg(feature = "local")]
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::queue::QueueSettings;
 use crate::registry::Registration;
@@ -111,7 +109,7 @@ impl Runtime {
     #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
     pub fn local() -> RuntimeBuilder<Embedded> {
         RuntimeBuilder::with_mode(Embedded {
-            clock: Arc::new(SystemTime::now),
+            clock: Clock::default(),
         })
     }
 }

@@ -8,6 +8,7 @@ use http::HeaderName;
 use crate::backend::Backend;
 #[cfg(feature = "google")]
 use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::names;
@@ -26,6 +27,7 @@ const MAX_PUSH_BYTES: usize = 14 * 1024 * 1024;
 /// What a builder has collected.
 pub(super) struct Parts {
     pub(super) config: Config,
+    pub(super) clock: Clock,
     /// How set-up reaches Pub/Sub.
     #[cfg(feature = "google")]
     pub(super) pubsub: Option<PubSubAccess>,
@@ -47,6 +49,7 @@ impl Default for Parts {
     fn default() -> Self {
         Self {
             config: Config::default(),
+            clock: Clock::default(),
             #[cfg(feature = "google")]
             pubsub: None,
             #[cfg(feature = "google")]
@@ -117,6 +120,7 @@ impl Parts {
                     .collect(),
                 base_path: self.config.base_path(),
                 config: self.config,
+                clock: self.clock,
                 registry,
                 backend,
                 #[cfg(feature = "google")]

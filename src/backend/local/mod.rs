@@ -15,4 +15,3 @@ mod relay;
 mod schedules;
 
 pub use engine::LocalEngine;
-pub(crate) use schedules::Clock;

@@ -12,13 +12,11 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::backend::local::emulator::{Emulator, seconds};
 use crate::backend::local::queue::queue_id;
+use crate::clock::Clock;
 use crate::error::BoxError;
 use crate::limits::MAX_TIMEOUT;
 use crate::metadata::job_headers;
 use crate::schedule::{DEFAULT_DEADLINE, Schedule};
-
-/// What tells the time.
-pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Where the paths of runs begin; no queue has such a name.
 pub(crate) const PATH: &str = "/.schedules/";
@@ -119,7 +117,7 @@ impl Scheduler {
     /// Runs these schedules from now on; the first call counts.
     pub(crate) fn add(&self, schedules: &[Schedule]) {
         self.jobs.get_or_init(|| {
-            let now = (self.clock)();
+            let now = self.clock.now();
             let job = |schedule| Job::new(schedule, now);
             schedules.iter().map(job).collect()
         });
@@ -135,13 +133,13 @@ impl Scheduler {
         }
         let mut agenda = Agenda::new(jobs);
         loop {
-            let now = (self.clock)();
+            let now = self.clock.now();
             for (at, due) in agenda.take_due(jobs, now) {
                 if let Err(error) = self.start(at, due).await {
                     tracing::error!(job = jobs[at].schedule.name, error, "the run did not start");
                 }
             }
-            tokio::time::sleep(agenda.pause((self.clock)())).await;
+            tokio::time::sleep(agenda.pause(self.clock.now())).await;
         }
     }
 
@@ -158,7 +156,7 @@ impl Scheduler {
             };
             return Err(format!("there is no schedule {name:?}: {names}").into());
         };
-        self.start(at, (self.clock)()).await
+        self.start(at, self.clock.now()).await
     }
 
     /// Makes the task that runs a job.
