@@ -87,6 +87,10 @@ pub enum ErrorKind {
     TaskPanicked,
     /// The task ran in this process and did not finish within its timeout; it was cancelled.
     TaskTimedOut,
+    /// The task, or an effect of it, is under way in another delivery, which has claimed it. It did not run here.
+    UnderWay,
+    /// The idempotency store gave no answer, or there is none. What it was asked for did not run.
+    IdempotencyStore,
 }
 
 impl Error {
@@ -216,6 +220,11 @@ impl Error {
                 | ErrorKind::TaskPanicked
                 | ErrorKind::TaskTimedOut
         )
+    }
+
+    /// Whether another delivery has claimed the task, or an effect of it ([`ErrorKind::UnderWay`]).
+    pub fn is_under_way(&self) -> bool {
+        self.kind() == ErrorKind::UnderWay
     }
 
     /// Whether a task that ran in this process discarded itself ([`ErrorKind::TaskDiscarded`]).

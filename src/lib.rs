@@ -34,6 +34,7 @@
 //! * [`PeriodicTask`] and [`Schedule`]: tasks at their times; the [guide](guide::periodic) has all of it.
 //! * [`PublisherTask`], [`ModelPublisherTask`] and [`SubscriberTask`]: events; the [guide](guide::pubsub) has all of it.
 //! * [`Enqueue`]: the options of a call, and [`Enqueued`] what comes of it. [`Error`] says whether a task may exist.
+//! * [`IdempotencyStore`] and [`Context::once`]: effects that happen once; the [guide](guide::idempotency) has all of it.
 //! * [`CommitHooks`]: sending only what a transaction has committed; feature `sqlx` has a transaction that does it.
 //! * [`Runtime`] and [`RuntimeBuilder`]: settings, states and the backend; how code finds them. [`Config`]: all settings.
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
@@ -68,6 +69,7 @@ mod error;
 mod event;
 mod filter;
 pub mod guide;
+mod idempotency;
 mod json;
 mod limits;
 mod message;
@@ -124,6 +126,7 @@ pub use envelope::{Enqueued, Envelope};
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::Event;
 pub use filter::{Filter, FilterError};
+pub use idempotency::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, MemoryStore, Once, StoreFuture};
 pub use message::Message;
 pub use metadata::TaskMetadata;
 pub use model::{Model, ModelPublisherTask, Prepared};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 const QUEUE_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-queuename");
 const TASK_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-taskname");
@@ -38,6 +39,8 @@ pub struct TaskMetadata {
     headers: HeaderMap,
     /// Told by no header: the runtime knows it, of the task or of its queue.
     max_attempts: Option<u32>,
+    /// When the runtime cuts this attempt off.
+    deadline: Option<Instant>,
 }
 
 impl TaskMetadata {
@@ -52,6 +55,7 @@ impl TaskMetadata {
         Self {
             headers,
             max_attempts: None,
+            deadline: None,
         }
     }
 
@@ -188,6 +192,16 @@ impl TaskMetadata {
     /// ```
     pub fn with_job(mut self, name: &str, schedule_time: SystemTime) -> Self {
         self.headers.extend(job_headers(name, schedule_time));
+        self
+    }
+
+    /// When the runtime cuts this attempt off, where it runs it.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(crate) fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 

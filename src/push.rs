@@ -242,6 +242,22 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
     Deserialize::deserialize(deserializer).map(Some)
 }
 
+/// The subscription and the id of the message that a task was made of; empty where its headers do not tell.
+pub(crate) fn forwarded_ids(headers: &HeaderMap) -> (String, String) {
+    let message = read_message(headers);
+    (
+        message.subscription.unwrap_or_default(),
+        message.id.unwrap_or_default(),
+    )
+}
+
+fn read_message(headers: &HeaderMap) -> ForwardedMessage {
+    headers
+        .get(MESSAGE)
+        .and_then(|text| serde_urlencoded::from_bytes(text.as_bytes()).ok())
+        .unwrap_or_default()
+}
+
 impl Push {
     /// The body of the task that this message is forwarded to.
     pub(crate) fn to_forwarded_body(&self) -> Vec<u8> {
@@ -275,10 +291,7 @@ impl Push {
     /// Reads the body of a task that a message was forwarded to; one that the original forwarded has no such header.
     pub(crate) fn read_forwarded(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
         let body: Forwarded = json::decode(body)?;
-        let message: ForwardedMessage = headers
-            .get(MESSAGE)
-            .and_then(|text| serde_urlencoded::from_bytes(text.as_bytes()).ok())
-            .unwrap_or_default();
+        let message = read_message(headers);
         let data = match (body.content, body.data) {
             (Some(content), _) => content.get().as_bytes().to_vec(),
             (None, Some(data)) => decode_base64(&data).ok_or("data: it is not base64")?,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::error::BoxError;
 use crate::limits;
 use crate::metadata::TaskMetadata;
 use crate::names;
@@ -57,6 +58,10 @@ pub(crate) enum Failure {
     Panicked(String),
     /// The task took longer than this and was cancelled.
     TimedOut(Duration),
+    /// Another delivery has claimed it.
+    Busy,
+    /// The idempotency store did not say whether it may run.
+    Store(BoxError),
 }
 
 /// A task and the state that it asked for.
@@ -72,6 +77,8 @@ pub struct Registration {
     pub(crate) aliases: &'static [&'static str],
     pub(crate) queue: Option<&'static str>,
     pub(crate) timeout: Option<Duration>,
+    /// Whether a delivery that is repeated is to run once.
+    pub(crate) idempotent: bool,
     pub(crate) location: &'static str,
     pub(crate) kind: Kind,
     pub(crate) periodic: Option<Periodic>,
@@ -92,6 +99,7 @@ impl Registration {
             aliases: &[],
             queue: None,
             timeout: None,
+            idempotent: false,
             location,
             kind,
             periodic: None,
@@ -129,6 +137,12 @@ impl Registration {
     /// Sets how long one attempt may take.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets whether a delivery that is repeated runs once.
+    pub const fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
         self
     }
 }
@@ -304,6 +318,13 @@ impl Registry {
 
     pub(crate) fn by_type(&self, type_id: TypeId) -> Option<&Arc<Entry>> {
         self.by_type.get(&type_id)
+    }
+
+    /// The tasks that are to run once, however often they are delivered.
+    pub(crate) fn idempotent(&self) -> Vec<&'static str> {
+        let all = self.registrations();
+        let idempotent = all.iter().filter(|registration| registration.idempotent);
+        idempotent.map(|registration| registration.name).collect()
     }
 
     /// The states that are missing, with the tasks that ask for each.

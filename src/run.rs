@@ -5,10 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
+use crate::idempotency::{self, Guard};
 use crate::limits;
 use crate::metadata::TaskMetadata;
 use crate::outcome::TaskError;
@@ -27,6 +29,9 @@ impl Runtime {
         metadata: TaskMetadata,
     ) -> Result<Vec<u8>, Failure> {
         let timeout = entry.timeout(&metadata);
+        let deadline = Instant::now() + timeout;
+        let guard = self.guard(entry, &input, &metadata);
+        let metadata = metadata.with_deadline(deadline);
         let span = tracing::info_span!(
             "task",
             task = entry.registration.name,
@@ -40,15 +45,38 @@ impl Runtime {
         };
         let attempt = async {
             let run = AssertUnwindSafe(bound.handler.call(input, metadata)).catch_unwind();
-            let outcome = match tokio::time::timeout(timeout, run).await {
-                Ok(Ok(outcome)) => outcome,
+            match tokio::time::timeout_at(deadline, run).await {
+                Ok(Ok(outcome)) => outcome.map_err(Failure::or_busy),
                 Ok(Err(panic)) => Err(Failure::Panicked(panic_message(&*panic))),
                 Err(_) => Err(Failure::TimedOut(timeout)),
+            }
+        };
+        let attempt = async {
+            let outcome = match guard {
+                None => attempt.await,
+                // Boxed, so that those which are not guarded do not pay for it.
+                Some(guard) => Box::pin(guard.run(deadline, attempt)).await,
             };
             report(&outcome);
             outcome
         };
         scope.run(attempt).instrument(span).await
+    }
+
+    /// What keeps an idempotent task from running again, where there is a store and something to know the task by.
+    fn guard(&self, entry: &Entry, input: &Input, metadata: &TaskMetadata) -> Option<Guard> {
+        if !entry.registration.idempotent {
+            return None;
+        }
+        let store = self.inner().idempotency.clone()?;
+        let key = idempotency::key(entry, input, metadata);
+        if key.is_none() {
+            tracing::warn!(
+                task = entry.registration.name,
+                "an idempotent task came without an id to know it by, and runs whether it ran before or not"
+            );
+        }
+        Some(Guard { store, key: key? })
     }
 
     /// Runs an envelope in this process, as if a queue had sent it.
@@ -119,6 +147,18 @@ impl Entry {
 }
 
 impl Failure {
+    /// An effect that another delivery has claimed is no failure of the task.
+    fn or_busy(self) -> Self {
+        match &self {
+            Self::Task(TaskError::Failed(error))
+                if error.downcast_ref::<Error>().is_some_and(Error::is_under_way) =>
+            {
+                Self::Busy
+            }
+            _ => self,
+        }
+    }
+
     pub(crate) fn into_error(self, name: &str) -> Error {
         match self {
             Self::Decode(mistake) => Error::new(
@@ -139,6 +179,15 @@ impl Failure {
                 ErrorKind::TaskTimedOut,
                 format!("task {name} did not finish within {timeout:?} and was cancelled"),
             ),
+            Self::Busy => Error::new(
+                ErrorKind::UnderWay,
+                format!("task {name}, or an effect of it, is under way in another delivery"),
+            ),
+            Self::Store(error) => Error::new(
+                ErrorKind::IdempotencyStore,
+                format!("task {name} did not run: the idempotency store did not say whether it ran before"),
+            )
+            .with_source(error),
         }
     }
 }
@@ -160,6 +209,10 @@ fn report(outcome: &Result<Vec<u8>, Failure>) {
         Err(Failure::Output(error)) => tracing::error!(%error, "the output does not serialize"),
         Err(Failure::Panicked(message)) => tracing::error!(message, "panicked"),
         Err(Failure::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
+        Err(Failure::Busy) => tracing::info!("under way in another delivery"),
+        Err(Failure::Store(error)) => {
+            tracing::error!(error = %chain(&**error), "the idempotency store gave no answer; nothing ran");
+        }
     }
 }
 

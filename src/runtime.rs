@@ -12,6 +12,7 @@ use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
+use crate::idempotency::IdempotencyStore;
 #[cfg(feature = "google")]
 use crate::queue::QueueSettings;
 use crate::registry::Registry;
@@ -60,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) scheduler: Option<SchedulerAccess>,
     #[cfg(feature = "google")]
     pub(crate) queues: Vec<QueueSettings>,
+    /// Where it is written down what ran.
+    pub(crate) idempotency: Option<Arc<dyn IdempotencyStore>>,
     pub(crate) propagated: Vec<HeaderName>,
     /// The path of the endpoint, which routes start with.
     pub(crate) base_path: String,

@@ -52,6 +52,7 @@ mod tests;
 /// | `aliases` | a list of names that the task answers to as well, `["OldName"]` | none |
 /// | `queue` | the queue that it goes to, where a call names no other: 1 to 100 of `A-Z a-z 0-9 -` | `APP_NAME`, or `tasks` where there is none |
 /// | `timeout` | how long one attempt may take, 15 seconds to 30 minutes | that of Cloud Tasks, 10 minutes |
+/// | `idempotent` | whether a task that is delivered more than once runs once; the runtime needs a store for it | `false` |
 /// | `crate` | the path of this crate, where it goes by another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
 /// | `every` and what goes with it | a schedule, [below](#task-with-every-a-periodic-task) | none |
 ///
@@ -237,6 +238,7 @@ mod tests;
 /// | `ordering` | whether messages of one ordering key come one after the other; `ordering` alone means `true` | `false` |
 /// | `retention` | how long a message that is not acknowledged is kept: 10 minutes to 31 days | that of Pub/Sub, 7 days |
 /// | `use_cloud_tasks` | whether a message is forwarded to a task of Cloud Tasks, which runs the subscriber; `use_cloud_tasks` alone means `true` | `false` |
+/// | `idempotent` | as that of a `Task`: a message that is delivered more than once runs once | `false` |
 /// | `name`, `aliases`, `crate` | as those of a `Task` | as there |
 /// | `queue`, `timeout` | as those of a `Task`; the queue is for `use_cloud_tasks` | as there |
 ///

@@ -1,6 +1,7 @@
 //! What every builder takes, whatever its mode.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
@@ -11,6 +12,7 @@ use crate::builder::parts::Parts;
 #[cfg(feature = "local")]
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::idempotency::IdempotencyStore;
 use crate::queue::QueueSettings;
 use crate::registry::Registration;
 use crate::runtime::Runtime;
@@ -161,6 +163,17 @@ impl<M> RuntimeBuilder<M> {
     pub fn queue(mut self, settings: QueueSettings) -> Self {
         self.parts.queues.retain(|other| other.name != settings.name);
         self.parts.queues.push(settings);
+        self
+    }
+
+    /// Sets where it is remembered what ran, for tasks that say `idempotent` and for [`Context::once`].
+    ///
+    /// The [guide](crate::guide::idempotency) tells what that guarantees and what not. Without a store, `build()` fails where
+    /// a task says `idempotent`; in tests (`eager()`, `recorded()`) such a task then runs as any other.
+    ///
+    /// [`Context::once`]: crate::Context::once
+    pub fn idempotency(mut self, store: impl IdempotencyStore) -> Self {
+        self.parts.idempotency = Some(Arc::new(store));
         self
     }
 

@@ -11,6 +11,7 @@ use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
+use crate::idempotency::IdempotencyStore;
 use crate::names;
 use crate::queue::QueueSettings;
 use crate::registry::{self, Registration, Registry};
@@ -36,6 +37,7 @@ pub(super) struct Parts {
     #[cfg(feature = "google")]
     pub(super) scheduler: Option<SchedulerAccess>,
     pub(super) queues: Vec<QueueSettings>,
+    pub(super) idempotency: Option<Arc<dyn IdempotencyStore>>,
     pub(super) states: States,
     pub(super) registered: Vec<Registration>,
     pub(super) expected: BTreeSet<String>,
@@ -57,6 +59,7 @@ impl Default for Parts {
             #[cfg(feature = "google")]
             scheduler: None,
             queues: Vec::new(),
+            idempotency: None,
             states: States::default(),
             registered: Vec::new(),
             expected: BTreeSet::new(),
@@ -106,6 +109,9 @@ impl Parts {
                 ));
             }
         }
+        if strict {
+            mistakes.extend(self.unremembered(&registry));
+        }
         if strict && !access.is_open() {
             mistakes.extend(self.refused_calls(&registry));
         }
@@ -131,6 +137,7 @@ impl Parts {
                 scheduler: self.scheduler,
                 #[cfg(feature = "google")]
                 queues: self.queues,
+                idempotency: self.idempotency,
                 limit: self.max_concurrency.map(Limit::new),
                 access: access.with_unsigned_pushes(self.unsigned_pushes),
                 max_body_bytes: self.max_body_bytes,
@@ -167,6 +174,18 @@ impl Parts {
                 )
             });
         pushes.chain(schedules).collect()
+    }
+
+    /// Tasks that are to run once, where nothing remembers what ran.
+    fn unremembered(&self, registry: &Registry) -> Option<String> {
+        let tasks = registry.idempotent();
+        (self.idempotency.is_none() && !tasks.is_empty()).then(|| {
+            let verb = if tasks.len() == 1 { "says" } else { "say" };
+            format!(
+                "{} {verb} `idempotent`, and no store was given that remembers what ran: add `.idempotency(..)`",
+                tasks.join(", ")
+            )
+        })
     }
 
     /// Says which doors are open, and which one may be missed.

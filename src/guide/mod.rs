@@ -1,5 +1,8 @@
 //! Guides: one subject a page.
 
+#[doc = include_str!("idempotency.md")]
+pub mod idempotency {}
+
 #[doc = include_str!("periodic.md")]
 pub mod periodic {}
 

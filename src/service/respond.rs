@@ -72,8 +72,14 @@ pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<By
             let text = format!("Task {name} cannot read its arguments: {reason}");
             mistake(StatusCode::BAD_REQUEST, &text, None)
         }
-        Failure::Task(TaskError::Failed(_)) | Failure::Output(_) | Failure::Panicked(_) => {
-            failed_inside(name)
+        Failure::Task(TaskError::Failed(_))
+        | Failure::Output(_)
+        | Failure::Panicked(_)
+        | Failure::Store(_) => failed_inside(name),
+        // Retried as any failure is; 429 and 503 would slow the whole queue down.
+        Failure::Busy => {
+            let text = format!("Task {name} is under way in another delivery");
+            mistake(StatusCode::CONFLICT, &text, None)
         }
         Failure::TimedOut(timeout) => {
             let text = format!("Task {name} did not finish within {timeout:?}");

@@ -43,6 +43,7 @@ pub(super) const TASK: &[Accepted] = &[
     ALIASES,
     QUEUE,
     TIMEOUT,
+    IDEMPOTENT,
     EVERY,
     TIME_ZONE,
     PAYLOAD,
@@ -93,6 +94,7 @@ pub(super) const SUBSCRIBER: &[Accepted] = &[
     ALIASES,
     QUEUE,
     TIMEOUT,
+    IDEMPOTENT,
     TOPIC,
     ABSOLUTE_TOPIC,
     APP,
@@ -125,6 +127,7 @@ pub(super) const NAME: Accepted = option("name", "\"SendWelcomeEmail\"", Form::T
 const ALIASES: Accepted = option("aliases", "[\"OldName\"]", Form::Texts(check::task_name));
 const QUEUE: Accepted = option("queue", "\"emails\"", Form::Text(check::queue_name));
 const TIMEOUT: Accepted = option("timeout", "\"15m\"", Form::Length(&duration::DISPATCH_DEADLINE));
+const IDEMPOTENT: Accepted = option("idempotent", "true", Form::Flag);
 pub(super) const TOPIC: Accepted = option("topic", "\"user-actions\"", Form::Text(check::topic));
 pub(super) const ABSOLUTE_TOPIC: Accepted = option(
     "absolute_topic",
