@@ -97,6 +97,20 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()>;
 }
 
+impl<S: IdempotencyStore + ?Sized> IdempotencyStore for Arc<S> {
+    fn begin<'a>(&'a self, key: &'a IdempotencyKey, lease: Duration) -> StoreFuture<'a, Claim> {
+        (**self).begin(key, lease)
+    }
+
+    fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+        (**self).complete(key, token)
+    }
+
+    fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()> {
+        (**self).release(key, token)
+    }
+}
+
 /// What an [`IdempotencyStore`] returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send + 'a>>;
 

@@ -1,0 +1,331 @@
+//! Deliveries that come twice: one after the other, and at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cloud_tasks::{
+    Context, Discard, IdempotencyStore, MemoryStore, Message, Runtime, SubscriberTask, Task, TaskResult, task,
+};
+use http::Request;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::{Barrier, Notify};
+use tokio::task::JoinSet;
+
+use crate::support::{Database, Effects, answer, delivery};
+
+#[derive(Deserialize, Serialize)]
+struct Charge {
+    number: u64,
+}
+
+#[task(idempotent)]
+impl Task for Charge {
+    async fn run(self, cx: Context<Effects>) -> TaskResult<u64> {
+        // Others have their turn in the middle of it.
+        tokio::task::yield_now().await;
+        cx.state().happen(self.number);
+        tokio::task::yield_now().await;
+        Ok(self.number)
+    }
+}
+
+struct Billing;
+
+#[task(topic = "orders", idempotent)]
+impl SubscriberTask for Billing {
+    async fn run(message: Message<u64>, cx: Context<Effects>) -> TaskResult {
+        tokio::task::yield_now().await;
+        cx.state().happen(message.content);
+        Ok(())
+    }
+}
+
+/// Makes a task of each message.
+struct Shipping;
+
+#[task(topic = "orders", idempotent = true, use_cloud_tasks)]
+impl SubscriberTask for Shipping {
+    async fn run(message: Message<u64>, cx: Context<Effects>) -> TaskResult {
+        cx.state().happen(message.content);
+        Ok(())
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+struct GiveUp;
+
+#[task(idempotent)]
+impl Task for GiveUp {
+    async fn run(self, cx: Context<Effects>) -> TaskResult {
+        cx.state().happen(0);
+        Err(Discard::new("there is nothing to charge"))?
+    }
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Digest;
+
+#[task(idempotent, every = "@daily")]
+impl Task for Digest {
+    async fn run(self, cx: Context<Effects>) -> TaskResult {
+        cx.state().happen(0);
+        Ok(())
+    }
+}
+
+/// Says that it started, and waits until it may end.
+#[derive(Deserialize, Serialize)]
+struct Slow;
+
+#[derive(Clone, Default)]
+struct Signals {
+    started: Arc<Notify>,
+    finish: Arc<Notify>,
+}
+
+#[task(idempotent)]
+impl Task for Slow {
+    async fn run(self, cx: Context<(Effects, Signals)>) -> TaskResult {
+        let (effects, signals) = cx.state();
+        effects.happen(0);
+        signals.started.notify_one();
+        signals.finish.notified().await;
+        Ok(())
+    }
+}
+
+async fn runtime(store: impl IdempotencyStore) -> (Runtime, Effects, Signals) {
+    let (effects, signals) = (Effects::default(), Signals::default());
+    let runtime = Runtime::eager()
+        .state(effects.clone())
+        .state(signals.clone())
+        .idempotency(store)
+        .build()
+        .await
+        .unwrap();
+    (runtime, effects, signals)
+}
+
+fn charge(number: u64, id: &str) -> Request<Body> {
+    delivery("Charge", id, &json!({ "number": number }))
+}
+
+/// A push of a message whose content is a number.
+fn push(subscriber: &str, number: u64, id: &str) -> Request<Body> {
+    let message = json!({
+        "message": {"data": STANDARD.encode(number.to_string()), "messageId": id, "message_id": id},
+        "subscription": format!("projects/p/subscriptions/{subscriber}"),
+    });
+    Request::post(format!("/subscriptions/{subscriber}"))
+        .body(message.to_string().into())
+        .unwrap()
+}
+
+/// Delivers so many, every second of them twice at once, and again whatever is refused, as both services do.
+async fn storm(runtime: &Runtime, deliveries: u64, request: fn(u64) -> Request<Body>) -> u32 {
+    let mut under_way = JoinSet::new();
+    let mut refused = 0;
+    for number in 0..deliveries {
+        let times = 1 + usize::from(number % 2 == 0);
+        let together = Arc::new(Barrier::new(times));
+        for _ in 0..times {
+            let (runtime, together) = (runtime.clone(), Arc::clone(&together));
+            under_way.spawn(async move {
+                together.wait().await;
+                let mut refused = 0;
+                loop {
+                    match answer(&runtime, request(number)).await {
+                        (200, _) => return refused,
+                        (409, _) => refused += 1,
+                        other => panic!("{other:?}"),
+                    }
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        while under_way.len() >= 64 {
+            refused += under_way.join_next().await.unwrap().unwrap();
+        }
+    }
+    refused + under_way.join_all().await.iter().sum::<u32>()
+}
+
+/// The same for tasks and for messages: 50 % more deliveries than effects.
+async fn assert_once_each(store: impl IdempotencyStore, each: u64) {
+    let (runtime, effects, _) = runtime(store).await;
+    let task = |number| charge(number, &format!("task-{number}"));
+    let message = |number| push("Billing", 1_000_000 + number, &format!("message-{number}"));
+
+    let refused = storm(&runtime, each, task).await + storm(&runtime, each, message).await;
+    let again = storm(&runtime, each, task).await;
+
+    let expected = usize::try_from(2 * each).unwrap();
+    assert_eq!(effects.count(), (expected, 0), "{refused} refused");
+    assert_eq!(again, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn thousands_of_deliveries_half_of_them_doubled_have_each_effect_once_with_a_store_in_memory() {
+    assert_once_each(MemoryStore::new(), 3000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn thousands_of_deliveries_half_of_them_doubled_have_each_effect_once_with_a_table() {
+    let database = Database::new().await;
+    assert_once_each(database.table().await, 1000).await;
+}
+
+#[tokio::test]
+async fn without_a_store_the_same_deliveries_have_double_effects() {
+    let effects = Effects::default();
+    let runtime = Runtime::eager().state(effects.clone()).build().await.unwrap();
+
+    storm(&runtime, 100, |number| charge(number, &format!("task-{number}"))).await;
+
+    assert_eq!(effects.count(), (100, 50));
+}
+
+#[tokio::test]
+async fn a_delivery_of_what_ran_before_is_answered_with_success_and_no_result() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+
+    let first = answer(&runtime, charge(7, "a")).await;
+    let second = answer(&runtime, charge(7, "a")).await;
+    let other = answer(&runtime, charge(7, "b")).await;
+
+    assert_eq!(first, (200, json!({"result": 7, "status": "executed"})));
+    assert_eq!(second, (200, json!({"result": null, "status": "executed"})));
+    assert_eq!(other, first);
+    assert_eq!(effects.of(7), 2);
+}
+
+#[tokio::test]
+async fn a_delivery_of_what_is_under_way_is_refused_until_it_is_done() {
+    let (runtime, effects, signals) = runtime(MemoryStore::new()).await;
+    let request = || delivery("Slow", "a", &json!(null));
+
+    let first = runtime.spawn({
+        let (runtime, request) = (runtime.clone(), request());
+        async move { answer(&runtime, request).await }
+    });
+    signals.started.notified().await;
+    let during = answer(&runtime, request()).await;
+    signals.finish.notify_one();
+    let first = first.await.unwrap();
+    let after = answer(&runtime, request()).await;
+
+    let error = "Task Slow is under way in another delivery";
+    assert_eq!(during, (409, json!({ "error": error })));
+    assert_eq!((first.0, after.0, effects.of(0)), (200, 200, 1));
+}
+
+#[tokio::test]
+async fn a_message_is_known_by_its_id_and_its_subscription() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+
+    for (id, expected) in [("1", 1), ("1", 1), ("2", 2), ("", 3), ("", 4)] {
+        assert_eq!(answer(&runtime, push("Billing", 7, id)).await.0, 200);
+        assert_eq!(effects.of(7), expected, "{id:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_forwarded_message_is_known_by_its_id_whichever_task_was_made_of_it() {
+    let effects = Effects::default();
+    let (runtime, recorder) = Runtime::recorded()
+        .state(effects.clone())
+        .idempotency(MemoryStore::new())
+        .build()
+        .await
+        .unwrap();
+    for id in ["1", "2"] {
+        answer(&runtime, push("Shipping", 7, id)).await;
+    }
+    let forwarded = recorder.envelopes();
+    let request = |index: usize, id: &str| {
+        let mut request = delivery("Shipping", id, &Value::Null);
+        *request.body_mut() = forwarded[index].body().to_vec().into();
+        let headers = forwarded[index].headers().clone();
+        request.headers_mut().extend(headers);
+        request
+    };
+
+    for (index, id, expected) in [(0, "a", 1), (0, "b", 1), (1, "c", 2), (1, "c", 2)] {
+        assert_eq!(answer(&runtime, request(index, id)).await.0, 200);
+        assert_eq!(effects.of(7), expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_scheduled_run_is_known_by_its_job_and_its_time() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let request = |time: &str| {
+        let request = Request::post("/tasks/Digest")
+            .header("x-cloudscheduler", "true")
+            .header("x-cloudscheduler-jobname", "shop--Digest")
+            .header("x-cloudscheduler-scheduletime", time);
+        request.body(Body::from("{}")).unwrap()
+    };
+
+    for (time, expected) in [
+        ("2026-01-01T00:00:00Z", 1),
+        ("2026-01-01T00:00:00Z", 1),
+        ("2026-01-01T01:00:00+01:00", 1),
+        ("2026-01-02T00:00:00Z", 2),
+    ] {
+        assert_eq!(answer(&runtime, request(time)).await.0, 200);
+        assert_eq!(effects.of(0), expected, "{time}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_an_id_runs_whenever_it_comes() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+
+    for _ in 0..2 {
+        let request = Request::post("/tasks/Charge")
+            .body(r#"{"number": 7}"#.into())
+            .unwrap();
+        assert_eq!(answer(&runtime, request).await.0, 200);
+    }
+
+    assert_eq!(effects.of(7), 2);
+}
+
+#[tokio::test]
+async fn a_task_that_discarded_itself_does_not_run_again() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+
+    let first = answer(&runtime, delivery("GiveUp", "a", &Value::Null)).await;
+    let second = answer(&runtime, delivery("GiveUp", "a", &Value::Null)).await;
+
+    assert_eq!((first.0, second.0, effects.of(0)), (202, 200, 1));
+}
+
+#[tokio::test]
+async fn tasks_in_this_process_and_on_record_run_once_for_an_id() {
+    let (eager, effects, _) = runtime(MemoryStore::new()).await;
+    for _ in 0..2 {
+        let task = Charge { number: 7 }.asap().task_id("a").on(&eager);
+        task.await.unwrap();
+    }
+    assert_eq!(effects.of(7), 1);
+
+    let store = MemoryStore::new();
+    for _ in 0..2 {
+        let (runtime, recorder) = Runtime::recorded()
+            .state(effects.clone())
+            .idempotency(store.clone())
+            .build()
+            .await
+            .unwrap();
+        let task = Charge { number: 8 }.later(Duration::from_secs(60)).task_id("a");
+        task.on(&runtime).await.unwrap();
+        assert_eq!(recorder.drain().await.unwrap(), 1);
+    }
+    assert_eq!(effects.of(8), 1);
+}

@@ -1,0 +1,184 @@
+//! Effects with keys of their own, inside of tasks.
+
+use std::sync::Arc;
+
+use cloud_tasks::{
+    Context, Discard, ErrorKind, MemoryStore, Message, Once, Runtime, SubscriberTask, Task, TaskResult, task,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::support::{Effects, Tried, answer, delivery, with_each_store};
+
+/// An event of a publisher who may send it twice.
+struct Charging;
+
+#[task(topic = "orders")]
+impl SubscriberTask for Charging {
+    async fn run(message: Message<u64>, cx: Context<Effects>) -> TaskResult<bool> {
+        let order = message.content;
+        let charged = cx
+            .once(format!("charge-{order}"), charge(cx.state(), order))
+            .await?;
+        Ok(charged.is_before())
+    }
+}
+
+async fn charge(effects: &Effects, order: u64) -> TaskResult {
+    tokio::task::yield_now().await;
+    effects.happen(order);
+    Ok(())
+}
+
+/// Several effects, of which one fails in the first attempt.
+#[derive(Deserialize, Serialize)]
+struct Order {
+    discards: bool,
+}
+
+#[task]
+impl Task for Order {
+    async fn run(self, cx: Context<Effects>) -> TaskResult<Value> {
+        let effects = cx.state();
+        let first = cx.once("order-1", charge(effects, 1)).await?;
+        let second = async {
+            effects.happen(2);
+            match (effects.of(2), self.discards) {
+                (1, true) => Err(Discard::new("it is gone"))?,
+                (1, false) => Err("out of paper")?,
+                _ => TaskResult::Ok("a receipt"),
+            }
+        };
+        let second = cx.once("order-2", second).await?;
+        Ok(json!([first.is_before(), second.ran()]))
+    }
+}
+
+#[derive(Clone, Default)]
+struct Signals {
+    started: Arc<Notify>,
+    finish: Arc<Notify>,
+}
+
+/// Its effect waits until it may end.
+#[derive(Deserialize, Serialize)]
+struct SlowEffect;
+
+#[task]
+impl Task for SlowEffect {
+    async fn run(self, cx: Context<Signals>) -> TaskResult {
+        let effect = async {
+            cx.state().started.notify_one();
+            cx.state().finish.notified().await;
+            TaskResult::Ok(())
+        };
+        cx.once("slow", effect).await?;
+        Ok(())
+    }
+}
+
+async fn runtime(store: MemoryStore) -> (Runtime, Effects, Signals) {
+    let (effects, signals) = (Effects::default(), Signals::default());
+    let runtime = Runtime::eager()
+        .state(effects.clone())
+        .state(signals.clone())
+        .idempotency(store)
+        .build()
+        .await
+        .unwrap();
+    (runtime, effects, signals)
+}
+
+fn order(discards: bool) -> axum::extract::Request {
+    delivery("Order", "a", &json!({ "discards": discards }))
+}
+
+with_each_store! {
+    an_event_that_is_published_twice_has_its_effect_once
+}
+
+async fn an_event_that_is_published_twice_has_its_effect_once(tried: Tried) {
+    let effects = Effects::default();
+    let runtime = Runtime::eager()
+        .state(effects.clone())
+        .idempotency(Arc::clone(&tried.store))
+        .build()
+        .await
+        .unwrap();
+    let mut answers = Vec::new();
+
+    for id in ["1", "2", "3"] {
+        let message = json!({"message": {"data": "Nw==", "messageId": id}, "subscription": "s"});
+        let request = http::Request::post("/subscriptions/Charging").body(message.to_string().into());
+        answers.push(answer(&runtime, request.unwrap()).await.1["result"].clone());
+    }
+
+    assert_eq!(answers, [false, true, true]);
+    assert_eq!(effects.of(7), 1);
+}
+
+#[tokio::test]
+async fn of_several_effects_those_that_happened_are_not_repeated() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+
+    let first = answer(&runtime, order(false)).await;
+    let second = answer(&runtime, order(false)).await;
+    let third = answer(&runtime, order(false)).await;
+
+    assert_eq!(first.0, 500);
+    assert_eq!(second.1["result"], json!([true, "a receipt"]));
+    assert_eq!(third.1["result"], json!([true, null]));
+    assert_eq!((effects.of(1), effects.of(2)), (1, 2));
+}
+
+#[tokio::test]
+async fn an_effect_that_discards_is_done() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+
+    let first = answer(&runtime, order(true)).await;
+    let second = answer(&runtime, order(true)).await;
+
+    assert_eq!((first.0, second.0), (202, 200));
+    assert_eq!((effects.of(1), effects.of(2)), (1, 1));
+}
+
+#[tokio::test]
+async fn an_effect_that_is_under_way_elsewhere_makes_the_task_be_tried_again() {
+    let (runtime, _, signals) = runtime(MemoryStore::new()).await;
+
+    let first = runtime.spawn({
+        let runtime = runtime.clone();
+        async move { answer(&runtime, delivery("SlowEffect", "a", &Value::Null)).await }
+    });
+    signals.started.notified().await;
+    let during = answer(&runtime, delivery("SlowEffect", "b", &Value::Null)).await;
+    let in_process = SlowEffect.asap().on(&runtime).await.unwrap_err();
+    signals.finish.notify_one();
+    let first = first.await.unwrap();
+    let after = answer(&runtime, delivery("SlowEffect", "b", &Value::Null)).await;
+
+    assert_eq!((first.0, during.0, after.0), (200, 409, 200));
+    assert_eq!(in_process.kind(), ErrorKind::UnderWay);
+    assert!(in_process.is_under_way());
+}
+
+#[tokio::test]
+async fn without_a_store_nothing_runs_and_the_error_says_how_to_name_one() {
+    let effects = Effects::default();
+    let runtime = Runtime::eager().state(effects.clone()).build().await.unwrap();
+
+    let error = Order { discards: false }.asap().on(&runtime).await.unwrap_err();
+
+    let told = format!("{error:#}");
+    assert!(told.contains("effect/order-1 was not run"), "{told}");
+    assert!(told.contains("`.idempotency(MemoryStore::new())`"), "{told}");
+    assert_eq!(effects.count(), (0, 0));
+}
+
+#[tokio::test]
+async fn what_an_effect_gave_is_there_where_it_ran() {
+    assert_eq!(Once::Ran(7).ran(), Some(7));
+    assert_eq!(Once::<u8>::Before.ran(), None);
+    assert!(Once::<u8>::Before.is_before() && !Once::Ran(7).is_before());
+}

@@ -1,0 +1,139 @@
+//! Effects in the database that also keeps the claims: exactly once.
+
+use std::collections::BTreeMap;
+
+use cloud_tasks::sqlx::{IdempotencyTable, Transaction};
+use cloud_tasks::{Claim, Context, ErrorKind, IdempotencyStore, Runtime, Task, TaskResult, task};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::{Executor, Sqlite};
+use tokio::task::JoinSet;
+
+use crate::support::{Database, Hand, KEEP, answer, delivery};
+
+/// Books an amount, and fails afterwards as often as it is told: before the commit, and after it.
+#[derive(Deserialize, Serialize)]
+struct Book {
+    number: i64,
+}
+
+#[derive(Clone)]
+struct Ledger {
+    table: IdempotencyTable<Sqlite>,
+    pool: sqlx::SqlitePool,
+}
+
+#[task]
+impl Task for Book {
+    async fn run(self, cx: Context<Ledger>) -> TaskResult {
+        let Ledger { table, pool } = cx.state();
+        // A transaction that is to write says so at once, as SQLite wants it.
+        let mut tx = Transaction::begin_with(pool, "BEGIN IMMEDIATE").await?;
+        if table
+            .claim_in(&mut tx, format!("booking-{}", self.number))
+            .await?
+        {
+            sqlx::query("INSERT INTO bookings (number) VALUES (?)")
+                .bind(self.number)
+                .execute(&mut *tx)
+                .await?;
+        }
+        match fastrand::u8(0..4) {
+            0 => Err("crashed before the commit")?,
+            1 => {
+                tx.commit().await?;
+                Err("crashed after the commit")?
+            }
+            _ => Ok(tx.commit().await?),
+        }
+    }
+}
+
+async fn ledger(database: &Database) -> Ledger {
+    let bookings = "CREATE TABLE bookings (number INTEGER NOT NULL)";
+    database.pool.execute(bookings).await.unwrap();
+    Ledger {
+        table: database.table().await,
+        pool: database.pool.clone(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_effect_in_the_same_transaction_happens_exactly_once_whatever_crashes() {
+    const BOOKINGS: i64 = 300;
+    let database = Database::new().await;
+    let runtime = Runtime::eager()
+        .state(ledger(&database).await)
+        .build()
+        .await
+        .unwrap();
+
+    let mut deliveries = JoinSet::new();
+    for number in 0..BOOKINGS {
+        for _ in 0..1 + number % 2 {
+            let runtime = runtime.clone();
+            deliveries.spawn(async move {
+                // As a queue does it: until it succeeds.
+                while answer(&runtime, delivery("Book", "a", &json!({ "number": number })))
+                    .await
+                    .0
+                    != 200
+                {}
+            });
+        }
+    }
+    deliveries.join_all().await;
+
+    let rows: Vec<(i64, i64)> = sqlx::query_as("SELECT number, count(*) FROM bookings GROUP BY number")
+        .fetch_all(&database.pool)
+        .await
+        .unwrap();
+    let booked: BTreeMap<_, _> = rows.into_iter().collect();
+    assert_eq!(booked, (0..BOOKINGS).map(|number| (number, 1)).collect());
+}
+
+#[tokio::test]
+async fn a_claim_is_gone_with_its_transaction_and_kept_with_its_commit() {
+    let (database, hand) = (Database::new().await, Hand::new());
+    let table = database.table().await.keep(KEEP).clock(hand.function());
+    let mut claims = Vec::new();
+
+    for commits in [false, true, true] {
+        let mut tx = Transaction::begin(&database.pool).await.unwrap();
+        claims.push(table.claim_in(&mut tx, "booking-7").await.unwrap());
+        if commits {
+            tx.commit().await.unwrap();
+        }
+    }
+    hand.advance(KEEP);
+    let mut tx = database.pool.begin().await.unwrap();
+    claims.push(table.claim_in(&mut tx, "booking-7").await.unwrap());
+
+    assert_eq!(claims, [true, true, false, true]);
+}
+
+#[tokio::test]
+async fn what_is_claimed_outside_of_the_transaction_is_not_claimed_in_it() {
+    let database = Database::new().await;
+    let table = database.table().await;
+    let claim = table.begin(&"booking-7".into(), KEEP).await.unwrap();
+
+    let mut tx = Transaction::begin(&database.pool).await.unwrap();
+    let error = table.claim_in(&mut tx, "booking-7").await.unwrap_err();
+    drop(tx);
+
+    assert!(matches!(claim, Claim::Run(_)));
+    assert_eq!(error.kind(), ErrorKind::UnderWay);
+}
+
+#[tokio::test]
+async fn a_database_without_the_table_is_an_error_that_has_its_cause() {
+    let database = Database::new().await;
+    let table = IdempotencyTable::new(&database.pool);
+
+    let mut tx = Transaction::begin(&database.pool).await.unwrap();
+    let error = table.claim_in(&mut tx, "booking-7").await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::IdempotencyStore);
+    assert!(format!("{error:#}").contains("no such table"), "{error:#}");
+}
