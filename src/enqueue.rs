@@ -21,9 +21,12 @@ use crate::names;
 use crate::periodic::PeriodicTask;
 use crate::registry::Registration;
 use crate::runtime::Runtime;
-use crate::schedule::{self, ScheduleOptions, encoded_payload};
+use crate::schedule::{self, ScheduleOptions};
 use crate::scope::Scope;
-use crate::task::Task;
+use crate::task::{Registered, Task};
+use crate::unique::Uniqueness;
+
+mod unique;
 
 /// When a task is to run: a [`Duration`] from now, a [`SystemTime`] or an [`Instant`].
 ///
@@ -134,6 +137,8 @@ pub(crate) struct Parts {
     schedule: Schedule,
     queue: Option<String>,
     id: Option<String>,
+    /// What the id is made of, where none is given.
+    unique: Option<Box<Uniqueness>>,
     timeout: Option<Duration>,
     headers: HeaderMap,
     /// Whose run this is to be, where it is one of a schedule.
@@ -142,7 +147,7 @@ pub(crate) struct Parts {
 
 impl Enqueue {
     pub(crate) fn new<T: Task>(task: &T) -> Self {
-        Self::of_body(T::REGISTRATION, json::encode(task))
+        Self::of_body(T::REGISTRATION, json::encode(task)).unique_as(task)
     }
 
     /// A task of this body; what went wrong in making it comes out of the await.
@@ -158,6 +163,9 @@ impl Enqueue {
                 schedule: Schedule::Now,
                 queue: None,
                 id: None,
+                unique: registration
+                    .unique
+                    .map(|options| Box::new(Uniqueness::of_type(options))),
                 timeout: None,
                 headers: HeaderMap::new(),
                 job: None,
@@ -169,7 +177,7 @@ impl Enqueue {
 
     /// A run of the schedule of a task.
     pub(crate) fn scheduled<T: PeriodicTask>() -> Self {
-        let mut enqueue = Self::of_body(T::REGISTRATION, encoded_payload::<T>());
+        let mut enqueue = Self::new(&T::payload());
         let options = const { &T::SCHEDULE };
         enqueue.parts.job = Some(options);
         match schedule::headers(options) {
@@ -278,9 +286,8 @@ impl Enqueue {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
-        let mut parts = self.parts;
-        parts.id.get_or_insert_with(names::random_task_id);
-        let envelope = parts.into_envelope(&scope)?;
+        let mut envelope = self.parts.into_envelope(&scope)?;
+        envelope.id.get_or_insert_with(names::random_task_id);
         tx.commit_hooks().add(scope, Outgoing::Task(Box::new(envelope)));
         Ok(())
     }
@@ -325,10 +332,14 @@ impl Parts {
                 .unwrap_or(config.default_queue())
                 .to_owned()
         });
+        let id = match (self.id, &self.unique) {
+            (None, Some(unique)) => Some(unique::id(name, unique, &self.body, now)?),
+            (given, _) => given,
+        };
         let envelope = Envelope {
             task: name.into(),
             queue,
-            id: self.id,
+            id,
             url: config.task_url(name),
             body: self.body,
             headers,

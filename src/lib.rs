@@ -103,6 +103,7 @@ mod subscriber;
 mod subscription;
 mod task;
 mod topic;
+mod unique;
 mod verify;
 
 #[cfg(feature = "google")]
@@ -164,6 +165,7 @@ pub mod __private {
     pub use crate::schedule::ScheduleOptions;
     pub use crate::state::{Resolved, Resolver};
     pub use crate::subscriber::parse_json;
+    pub use crate::unique::{UniqueFields, UniqueOptions};
     pub use inventory;
 }
 

@@ -137,8 +137,7 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
                 .with_attributes(Self::attributes(model, extra))
         });
         Prepared {
-            registration: Self::REGISTRATION,
-            draft,
+            publish: Publish::new(Self::REGISTRATION, draft).unique_as(&content),
         }
     }
 }
@@ -146,14 +145,13 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
 /// An event of a model as it was when this was made; nothing happens until one of its methods is awaited.
 #[must_use = "nothing is published until it is sent"]
 pub struct Prepared {
-    registration: Registration,
-    draft: Result<Draft, Error>,
+    publish: Publish,
 }
 
 impl Prepared {
     /// Enqueues a task that publishes the event as soon as its queue lets it.
     pub fn asap(self) -> Publish {
-        Publish::new(self.registration, self.draft)
+        self.publish
     }
 
     /// Enqueues a task that publishes the event after a while or at an instant.
@@ -168,7 +166,7 @@ impl Prepared {
 
     /// Publishes the event now, from this process; gives back the message's id.
     pub fn sync(self) -> PublishNow {
-        PublishNow::new(self.draft)
+        self.publish.into_now()
     }
 
     /// Enqueues a task that publishes the event, once a transaction has committed; see [`Publish::on_commit`].
@@ -193,7 +191,7 @@ impl Prepared {
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared")
-            .field("task", &self.registration.name)
+            .field("publish", &self.publish)
             .finish_non_exhaustive()
     }
 }

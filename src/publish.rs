@@ -20,6 +20,7 @@ use crate::publication::{Attributes, Publication};
 use crate::registry::Registration;
 use crate::runtime::Runtime;
 use crate::scope::Scope;
+use crate::task::Registered;
 use crate::topic::Topic;
 
 /// A message whose content is encoded already, with everything that belongs to it.
@@ -203,6 +204,12 @@ impl Publish {
         }
     }
 
+    /// Reads off an event the fields that its task is unique by, where its type says some.
+    pub(crate) fn unique_as<T: Registered>(mut self, event: &T) -> Self {
+        self.enqueue = self.enqueue.unique_as(event);
+        self
+    }
+
     pub(crate) fn at(mut self, when: When) -> Self {
         self.enqueue = self.enqueue.at(when);
         self
@@ -211,6 +218,11 @@ impl Publish {
     pub(crate) fn before(mut self, deadline: When) -> Self {
         self.enqueue = self.enqueue.before(deadline);
         self
+    }
+
+    /// The same message without a task, published from this process.
+    pub(crate) fn into_now(self) -> PublishNow {
+        PublishNow::new(self.draft)
     }
 
     /// Adds an attribute; the last one of a key stays.
@@ -242,6 +254,18 @@ impl Publish {
     /// Gives the task an id in its queue; see [`Enqueue::task_id`].
     pub fn task_id(mut self, id: impl Into<String>) -> Self {
         self.enqueue = self.enqueue.task_id(id);
+        self
+    }
+
+    /// Makes tasks of this publisher with this key the same one; see [`Enqueue::unique_key`].
+    pub fn unique_key(mut self, key: impl Serialize) -> Self {
+        self.enqueue = self.enqueue.unique_key(key);
+        self
+    }
+
+    /// Makes the task unique only among those of the same window of time; see [`Enqueue::unique_for`].
+    pub fn unique_for(mut self, window: Duration) -> Self {
+        self.enqueue = self.enqueue.unique_for(window);
         self
     }
 

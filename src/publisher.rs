@@ -61,7 +61,7 @@ use crate::task::Registered;
 pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Send + 'static {
     /// Enqueues a task that publishes the message as soon as its queue lets it.
     fn asap(self) -> Publish {
-        Publish::new(Self::REGISTRATION, draft(&self))
+        Publish::new(Self::REGISTRATION, draft(&self)).unique_as(&self)
     }
 
     /// Enqueues a task that publishes the message after a while or at an instant.

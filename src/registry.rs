@@ -20,6 +20,7 @@ use crate::schedule::{Periodic, Schedule};
 use crate::state::States;
 use crate::subscription::{Subscription, SubscriptionOptions};
 use crate::topic::Topic;
+use crate::unique::UniqueOptions;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -82,6 +83,8 @@ pub struct Registration {
     pub(crate) location: &'static str,
     pub(crate) kind: Kind,
     pub(crate) periodic: Option<Periodic>,
+    /// What makes two tasks the same one, where anything does.
+    pub(crate) unique: Option<&'static UniqueOptions>,
     pub(crate) type_id: fn() -> TypeId,
     pub(crate) bind: fn(&States) -> Result<Bound, Vec<&'static str>>,
 }
@@ -103,6 +106,7 @@ impl Registration {
             location,
             kind,
             periodic: None,
+            unique: None,
             type_id: TypeId::of::<T>,
             bind,
         }
@@ -369,9 +373,12 @@ fn option_mistakes(registration: &Registration) -> impl Iterator<Item = String> 
         .filter_map(|name| names::task_name_mistake(name));
     let queue = registration.queue.and_then(names::queue_mistake);
     let timeout = registration.timeout.and_then(limits::timeout_mistake);
+    let unique = registration.unique.into_iter();
+    let unique = unique.flat_map(|options| options.mistakes(registration.name));
     let location = registration.location;
     names
         .chain(queue)
         .chain(timeout)
+        .chain(unique)
         .map(move |mistake| format!("{mistake} ({location})"))
 }

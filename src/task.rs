@@ -13,6 +13,7 @@ use crate::metadata::TaskMetadata;
 use crate::outcome::TaskResult;
 use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
 use crate::state::{Resolved, Resolver, States};
+use crate::unique::UniqueFields;
 
 /// Written by `#[task]` alone: what the runtime knows of a task before it runs.
 #[diagnostic::on_unimplemented(
@@ -26,6 +27,12 @@ pub trait Registered: Sized {
 
     #[doc(hidden)]
     fn state(states: &mut Resolver<'_>) -> Resolved;
+
+    /// Adds the fields that its tasks are unique by, where it says some.
+    #[doc(hidden)]
+    fn unique_fields(&self, fields: &mut UniqueFields) {
+        let _ = fields;
+    }
 }
 
 /// A background job: its fields are its arguments, `run` is what it does.

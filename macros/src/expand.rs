@@ -3,6 +3,7 @@
 mod item;
 mod schedule;
 mod topic;
+mod unique;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -86,6 +87,7 @@ fn registered(task: &TaskImpl) -> TokenStream {
     let (generics, _, bounds) = task.block.generics.split_for_impl();
     let registration = registration(task);
     let state = state(task);
+    let fields = unique::fields(task);
     quote! {
         #[automatically_derived]
         #[allow(deprecated)]
@@ -95,6 +97,8 @@ fn registered(task: &TaskImpl) -> TokenStream {
             fn state(states: &mut #krate::__private::Resolver<'_>) -> #krate::__private::Resolved {
                 #state
             }
+
+            #fields
         }
     }
 }
@@ -103,12 +107,14 @@ fn registration(task: &TaskImpl) -> TokenStream {
     let (krate, ty, name) = (&task.krate, &task.block.self_ty, &task.name);
     let constructor = Ident::new(task.kind.constructor(), Span::call_site());
     let settings = task.settings.iter().map(|setting| call(task, setting));
+    let unique = unique::option(task);
     let periodic = task.schedule.as_ref().map(|_| quote!(.periodic::<#ty>()));
     quote! {
         #krate::__private::Registration::#constructor::<#ty>(
             #name, ::core::concat!(::core::file!(), ":", ::core::line!())
         )
         #(#settings)*
+        #unique
         #periodic
     }
 }
@@ -119,16 +125,25 @@ fn call(task: &TaskImpl, setting: &Setting) -> TokenStream {
     let value = match &setting.value {
         Value::Constant(value) => quote!(#value),
         Value::List(values) => quote!(&[#(#values),*]),
-        Value::Length(Length::Millis(millis)) => quote!(::core::time::Duration::from_millis(#millis)),
-        Value::Length(Length::Endless) => quote!(::core::time::Duration::MAX),
-        Value::Length(Length::Constant(constant)) => quote!(#constant),
+        Value::Length(length) => self::length(length),
         Value::Topic(name) => {
             let topic = topic::named(&task.krate, name);
             quote!(|| #topic)
         }
         Value::Path(path) => quote!(#path),
+        // Written as functions of their own.
+        Value::Fields(_) | Value::Unique(_) => return TokenStream::new(),
     };
     quote!(.#function(#value))
+}
+
+/// A `Duration`.
+fn length(length: &Length) -> TokenStream {
+    match length {
+        Length::Millis(millis) => quote!(::core::time::Duration::from_millis(#millis)),
+        Length::Endless => quote!(::core::time::Duration::MAX),
+        Length::Constant(constant) => quote!(#constant),
+    }
 }
 
 /// A tuple is put together from parts, anything else is looked up as it is.

@@ -14,6 +14,7 @@ mod run;
 mod tokens;
 mod topic;
 mod types;
+mod unique;
 mod value;
 
 use proc_macro2::{Ident, TokenStream};
@@ -26,10 +27,11 @@ pub(crate) use kind::Kind;
 pub(crate) use model::Model;
 pub(crate) use tokens::mentions_assoc;
 pub(crate) use topic::{Source, Topic};
+pub(crate) use unique::Unique;
 pub(crate) use value::{Length, Value};
 
 use given::Given;
-use options::{EVERY, NAME, OF_SCHEDULE, PAYLOAD, refuse_combinations};
+use options::{EVERY, NAME, OF_SCHEDULE, PAYLOAD, UNIQUE, refuse_combinations};
 
 /// What the attribute stands on.
 pub(crate) enum Input {
@@ -48,6 +50,8 @@ pub(crate) struct TaskImpl {
     pub(crate) function: Function,
     pub(crate) topic: Option<Topic>,
     pub(crate) schedule: Option<Schedule>,
+    /// Which of its tasks are the same one.
+    pub(crate) unique: Option<Unique>,
     /// What the registration is told besides.
     pub(crate) settings: Vec<Setting>,
     pub(crate) fitness: Fitness,
@@ -110,7 +114,7 @@ pub(crate) fn parse(args: TokenStream, item: TokenStream) -> (Input, Errors) {
 
 impl TaskImpl {
     fn read(args: TokenStream, kind: Kind, block: Block, errors: &mut Errors) -> Self {
-        let mut given = Given::new(Some(kind));
+        let mut given = Given::new(kind);
         given.read(args, errors);
         refuse_combinations(&given, errors);
         let krate = given.take_crate();
@@ -120,6 +124,10 @@ impl TaskImpl {
             .unwrap_or_else(|| fitness::default_name(&block, fitness, errors));
         let function = Function::read(&block, kind, &krate, errors);
         let schedule = Schedule::read(&mut given);
+        let unique = match given.take(&UNIQUE) {
+            Some(Value::Unique(unique)) => Some(unique),
+            _ => None,
+        };
         let topic = Topic::read(kind, &block, fitness, &function, &mut given, errors);
         Self {
             kind,
@@ -129,6 +137,7 @@ impl TaskImpl {
             function,
             topic,
             schedule,
+            unique,
             settings: given.into_settings(),
             fitness,
         }

@@ -4,6 +4,7 @@ mod model;
 mod publisher;
 mod schedule;
 mod subscriber;
+mod unique;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,23 +1,89 @@
 //! Everything in this process, at once.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::backend::taken::Taken;
 use crate::backend::{Backend, BackendFuture};
+use crate::clock::Clock;
 use crate::envelope::{Enqueued, Envelope};
+use crate::error::Error;
 use crate::names;
 use crate::publication::Publication;
 use crate::runtime::Runtime;
 
 /// Runs a task when it is enqueued; its failure is the caller's.
-pub(crate) struct Eager;
+#[derive(Default)]
+pub(crate) struct Eager {
+    /// The ids that callers gave.
+    taken: Mutex<Taken>,
+}
+
+impl Eager {
+    /// Runs a task, unless its id is taken.
+    async fn run(&self, runtime: &Runtime, envelope: Envelope) -> Result<Enqueued, Error> {
+        let Some(id) = &envelope.id else {
+            let id = names::random_task_id();
+            runtime.run_envelope(&envelope, &id).await?;
+            return Ok(receipt(&envelope, id));
+        };
+        let clock = &runtime.inner().clock;
+        let receipt = receipt(&envelope, id.as_str());
+        if !self.taken().take(&envelope.queue, id, clock.now()) {
+            return Ok(receipt.with_duplicate(true));
+        }
+        let mut holds = Holds {
+            taken: &self.taken,
+            envelope: &envelope,
+            clock,
+            ended: false,
+        };
+        let outcome = runtime.run_envelope(&envelope, id).await;
+        // What failed would be tried again by a queue; here the caller may.
+        holds.ended = outcome.as_ref().err().is_none_or(Error::is_discarded);
+        outcome.map(|()| receipt)
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        lock(&self.taken)
+    }
+}
+
+/// Holds an id while its task runs; one that is dropped before its end frees it.
+struct Holds<'a> {
+    taken: &'a Mutex<Taken>,
+    envelope: &'a Envelope,
+    clock: &'a Clock,
+    ended: bool,
+}
+
+impl Drop for Holds<'_> {
+    fn drop(&mut self) {
+        let (queue, id) = (
+            &self.envelope.queue,
+            self.envelope.id.as_deref().unwrap_or_default(),
+        );
+        let mut taken = lock(self.taken);
+        if self.ended {
+            taken.end(queue, id, self.clock.now());
+        } else {
+            taken.free(queue, id);
+        }
+    }
+}
+
+fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn receipt(envelope: &Envelope, id: impl Into<String>) -> Enqueued {
+    let mut enqueued = Enqueued::new(envelope.queue(), id);
+    enqueued.schedule_time = envelope.schedule_time;
+    enqueued
+}
 
 impl Backend for Eager {
     fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
-        Box::pin(async move {
-            let id = envelope.id.clone().unwrap_or_else(names::random_task_id);
-            runtime.run_envelope(&envelope, &id).await?;
-            let mut enqueued = Enqueued::new(envelope.queue, id);
-            enqueued.schedule_time = envelope.schedule_time;
-            Ok(enqueued)
-        })
+        Box::pin(self.run(runtime, envelope))
     }
 
     fn publish<'a>(&'a self, runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {

@@ -13,6 +13,7 @@ pub(crate) mod google;
 #[cfg(feature = "local")]
 pub(crate) mod local;
 pub(crate) mod recorder;
+mod taken;
 
 /// Where tasks are sent: Google, the local engine, this process, a record.
 ///

@@ -1,9 +1,10 @@
 //! Nothing runs: what was asked for is kept, to be looked at and to be run when a test says so.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::backend::taken::Taken;
 use crate::backend::{Backend, BackendFuture};
 use crate::envelope::{Enqueued, Envelope};
 use crate::error::Error;
@@ -51,8 +52,8 @@ pub struct Recorder {
 #[derive(Default)]
 struct Tasks {
     waiting: VecDeque<(String, Waiting)>,
-    /// Ids that callers gave, by queue: as at Google they stay taken after the task ran.
-    taken: HashSet<(String, String)>,
+    /// Ids that callers gave: as at Google they stay taken after the task ran.
+    taken: Taken,
 }
 
 /// What waits to be run or delivered, under its id.
@@ -173,7 +174,12 @@ impl Recorder {
             let next = lock(&self.tasks).waiting.pop_front();
             match next {
                 None => return Ok(ran),
-                Some((id, Waiting::Task(envelope))) => runtime.run_envelope(&envelope, &id).await?,
+                Some((id, Waiting::Task(envelope))) => {
+                    let ran = runtime.run_envelope(&envelope, &id).await;
+                    let now = runtime.inner().clock.now();
+                    lock(&self.tasks).taken.end(envelope.queue(), &id, now);
+                    ran?;
+                }
                 Some((id, Waiting::Message(publication))) => runtime.deliver(&publication, &id).await?,
             }
             ran += 1;
@@ -197,12 +203,12 @@ impl Recorder {
 }
 
 impl Backend for Recording {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
         Box::pin(async move {
             let mut tasks = lock(&self.tasks);
             let id = envelope.id.clone().unwrap_or_else(names::random_task_id);
-            let duplicate =
-                envelope.id.is_some() && !tasks.taken.insert((envelope.queue.clone(), id.clone()));
+            let now = runtime.inner().clock.now();
+            let duplicate = envelope.id.is_some() && !tasks.taken.take(envelope.queue(), &id, now);
             let mut enqueued = Enqueued::new(envelope.queue(), id.as_str()).with_duplicate(duplicate);
             enqueued.schedule_time = envelope.schedule_time;
             if !duplicate {

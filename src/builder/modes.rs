@@ -141,7 +141,7 @@ impl RuntimeBuilder<Configured> {
         let eager = parts.config.eager && mode.backend.is_none();
         let backend: Option<Arc<dyn Backend>> = match mode.backend {
             Some(backend) => Some(backend),
-            None if eager => Some(Arc::new(Eager)),
+            None if eager => Some(Arc::new(Eager::default())),
             #[cfg(feature = "google")]
             None => match mode.google.connect(&mut parts.config).await {
                 Ok(backend) => {
@@ -196,8 +196,12 @@ impl RuntimeBuilder<InProcess> {
         reason = "every `build()` is awaited, whatever the mode"
     )]
     pub async fn build(self) -> Result<Runtime, Error> {
-        self.parts
-            .finish(Some(Arc::new(Eager)), Access::anybody(), false, Vec::new())
+        self.parts.finish(
+            Some(Arc::new(Eager::default())),
+            Access::anybody(),
+            false,
+            Vec::new(),
+        )
     }
 }
 

@@ -19,8 +19,8 @@ use crate::enqueue::own_header;
 use crate::names;
 use crate::registry::Registration;
 
+pub(crate) use options::Periodic;
 pub use options::ScheduleOptions;
-pub(crate) use options::{Periodic, encoded_payload};
 use timing::Timing;
 
 const MAX_RETRIES: u32 = 5;

@@ -46,7 +46,7 @@ impl Registration {
     }
 }
 
-pub(crate) fn encoded_payload<T: PeriodicTask>() -> Result<Bytes, serde_json::Error> {
+fn encoded_payload<T: PeriodicTask>() -> Result<Bytes, serde_json::Error> {
     json::encode(&T::payload())
 }
 

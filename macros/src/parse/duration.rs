@@ -84,6 +84,16 @@ pub(super) const RETENTION: Limits = Limits {
     units: ["h", "d"],
 };
 
+/// The windows of tasks that are unique.
+pub(super) const WINDOW: Limits = Limits {
+    least: 1,
+    most: u64::MAX,
+    step: 1,
+    words: "a window is longer than nothing",
+    examples: "\"5m\" or \"1h 30m\"",
+    units: ["s", "m"],
+};
+
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const DAY: u64 = 24 * 60 * MINUTE;

@@ -9,15 +9,17 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Lit, Path, Token, parse_quote};
 
 use super::kind::{Kind, all_of};
-use super::options::{self, Accepted, CRATE, Form};
+use super::options::{Accepted, CRATE, Form};
 use super::tokens::closest;
+use super::unique::Unique;
 use super::value::literal;
 use super::{Errors, Setting, Value};
 
 /// The options that were given, each once.
 pub(super) struct Given {
-    /// The trait of the impl block; none for a derive.
+    /// The trait of the impl block, where they are those of the attribute that stands on it.
     kind: Option<Kind>,
+    accepted: &'static [Accepted],
     entries: Vec<Entry>,
     /// The names that misspelled ones were probably meant to be.
     meant: Vec<&'static str>,
@@ -31,16 +33,21 @@ struct Entry {
 }
 
 impl Given {
-    pub(super) fn new(kind: Option<Kind>) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         Self {
-            kind,
-            entries: Vec::new(),
-            meant: Vec::new(),
+            kind: Some(kind),
+            ..Self::of(kind.options())
         }
     }
 
-    fn accepted(&self) -> &'static [Accepted] {
-        self.kind.map_or(options::MODEL, Kind::options)
+    /// Options between other parentheses.
+    pub(super) fn of(accepted: &'static [Accepted]) -> Self {
+        Self {
+            kind: None,
+            accepted,
+            entries: Vec::new(),
+            meant: Vec::new(),
+        }
     }
 
     /// Reads `key = value, ..`, and goes on behind the next comma after a mistake.
@@ -70,11 +77,11 @@ impl Given {
             let token: TokenTree = input.parse()?;
             return Err(syn::Error::new_spanned(
                 token,
-                format!("an option has a name: {}", listed(self.accepted())),
+                format!("an option has a name: {}", listed(self.accepted)),
             ));
         }
         let key = Ident::parse_any(input)?;
-        let Some(option) = self.accepted().iter().find(|option| key == option.name) else {
+        let Some(option) = self.accepted.iter().find(|option| key == option.name) else {
             return Err(self.unknown(&key));
         };
         if self.key(option).is_some() {
@@ -85,10 +92,15 @@ impl Given {
             skip_to_comma(input);
             return Ok(());
         }
-        let expression = expression(input, &key, option);
-        let (value, result) = match expression {
-            Ok(value) => (option.form.read(value, option, errors), Ok(())),
-            Err(error) => (None, Err(error)),
+        let (value, result) = match option.form {
+            Form::Unique => match Unique::read(input, &key, option, errors) {
+                Ok(unique) => (unique.map(Value::Unique), Ok(())),
+                Err(error) => (None, Err(error)),
+            },
+            _ => match expression(input, &key, option) {
+                Ok(value) => (option.form.read(value, option, errors), Ok(())),
+                Err(error) => (None, Err(error)),
+            },
         };
         self.entries.push(Entry { option, key, value });
         result
@@ -96,7 +108,7 @@ impl Given {
 
     fn unknown(&mut self, key: &Ident) -> syn::Error {
         let given = key.to_string();
-        let accepted = self.accepted();
+        let accepted = self.accepted;
         let elsewhere = Kind::that_take(key);
         let mut message = match self.kind {
             Some(kind) if !elsewhere.is_empty() => format!(
@@ -122,7 +134,7 @@ impl Given {
 
     /// Whether the attribute takes this option here.
     pub(super) fn accepts(&self, option: &Accepted) -> bool {
-        self.accepted().iter().any(|known| known.name == option.name)
+        self.accepted.iter().any(|known| known.name == option.name)
     }
 
     /// The name of an option as it was written, whatever the value.
@@ -185,13 +197,17 @@ impl Given {
 
     /// What was not taken, in the order in which the options are listed.
     pub(super) fn into_settings(mut self) -> Vec<Setting> {
-        self.take_settings(self.accepted())
+        self.take_settings(self.accepted)
     }
+}
+
+/// Whether an option ends here.
+pub(super) fn ends(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![,])
 }
 
 /// Reads `= value`, or nothing behind a flag.
 fn expression(input: ParseStream<'_>, key: &Ident, option: &Accepted) -> syn::Result<Expr> {
-    let ends = |input: ParseStream<'_>| input.is_empty() || input.peek(Token![,]);
     if matches!(option.form, Form::Flag) && ends(input) {
         let yes = syn::LitBool::new(true, key.span());
         return Ok(parse_quote!(#yes));

@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::{Attribute, Data, DeriveInput, Expr, Generics, LitStr, Meta, Path, parse_quote};
 
 use super::given::Given;
-use super::options::{APP_LABEL, MODEL_NAME};
+use super::options::{APP_LABEL, MODEL, MODEL_NAME};
 use super::{Errors, check};
 
 /// A model, understood as far as it can be.
@@ -30,7 +30,7 @@ impl Model {
     }
 
     fn read(input: DeriveInput, errors: &mut Errors) -> Self {
-        let mut given = Given::new(None);
+        let mut given = Given::of(MODEL);
         let mut misshapen = false;
         for attribute in input.attrs.iter().filter(|attribute| is_ours(attribute)) {
             match &attribute.meta {

@@ -36,6 +36,10 @@ pub(super) enum Form {
     Pairs,
     /// Anything that the compiler takes.
     Any,
+    /// The names of fields.
+    Fields,
+    /// A word, and options in parentheses behind it.
+    Unique,
 }
 
 pub(super) const TASK: &[Accepted] = &[
@@ -44,6 +48,8 @@ pub(super) const TASK: &[Accepted] = &[
     QUEUE,
     TIMEOUT,
     IDEMPOTENT,
+    UNIQUE,
+    ONLY_ONCE,
     EVERY,
     TIME_ZONE,
     PAYLOAD,
@@ -75,13 +81,26 @@ pub(super) const OF_SCHEDULE: &[Accepted] = &[
     OIDC,
 ];
 
-pub(super) const PUBLISHER: &[Accepted] = &[NAME, ALIASES, QUEUE, TIMEOUT, TOPIC, ABSOLUTE_TOPIC, APP, CRATE];
+pub(super) const PUBLISHER: &[Accepted] = &[
+    NAME,
+    ALIASES,
+    QUEUE,
+    TIMEOUT,
+    UNIQUE,
+    ONLY_ONCE,
+    TOPIC,
+    ABSOLUTE_TOPIC,
+    APP,
+    CRATE,
+];
 
 pub(super) const MODEL_PUBLISHER: &[Accepted] = &[
     NAME,
     ALIASES,
     QUEUE,
     TIMEOUT,
+    UNIQUE,
+    ONLY_ONCE,
     TOPIC,
     ABSOLUTE_TOPIC,
     APP,
@@ -123,11 +142,22 @@ pub(super) const SUBSCRIBER: &[Accepted] = &[
 /// Those of `#[model(..)]` beside `#[derive(Model)]`.
 pub(super) const MODEL: &[Accepted] = &[APP_LABEL, MODEL_NAME, CRATE];
 
+/// Those of `unique(..)`.
+pub(super) const OF_UNIQUE: &[Accepted] = &[BY, WINDOW];
+
 pub(super) const NAME: Accepted = option("name", "\"SendWelcomeEmail\"", Form::Text(check::task_name));
 const ALIASES: Accepted = option("aliases", "[\"OldName\"]", Form::Texts(check::task_name));
 const QUEUE: Accepted = option("queue", "\"emails\"", Form::Text(check::queue_name));
 const TIMEOUT: Accepted = option("timeout", "\"15m\"", Form::Length(&duration::DISPATCH_DEADLINE));
 const IDEMPOTENT: Accepted = option("idempotent", "true", Form::Flag);
+pub(super) const UNIQUE: Accepted = option(
+    "unique",
+    "unique(by = [\"order_id\"], window = \"5m\")",
+    Form::Unique,
+);
+const ONLY_ONCE: Accepted = option("only_once", "true", Form::Flag);
+pub(super) const BY: Accepted = option("by", "[\"order_id\", \"customer.id\"]", Form::Fields);
+pub(super) const WINDOW: Accepted = option("window", "\"5m\"", Form::Length(&duration::WINDOW));
 pub(super) const TOPIC: Accepted = option("topic", "\"user-actions\"", Form::Text(check::topic));
 pub(super) const ABSOLUTE_TOPIC: Accepted = option(
     "absolute_topic",
@@ -206,6 +236,9 @@ const fn option(name: &'static str, example: &'static str, form: Form) -> Accept
 impl Accepted {
     /// The option as it is written.
     pub(super) fn usage(&self) -> String {
+        if matches!(self.form, Form::Unique) {
+            return self.example.to_owned();
+        }
         format!("{} = {}", self.name, self.example)
     }
 }
@@ -265,6 +298,27 @@ pub(super) fn refuse_combinations(given: &Given, errors: &mut Errors) {
         errors,
     );
     refuse_schedule_without_times(given, errors);
+    refuse_both(
+        given,
+        &UNIQUE,
+        &ONLY_ONCE,
+        "`only_once` makes the name the one id of all tasks of the type, and `unique` makes many: keep one of the two",
+        errors,
+    );
+    refuse_only_once_with_a_dot(given, errors);
+}
+
+/// The name is the id, which takes less.
+fn refuse_only_once_with_a_dot(given: &Given, errors: &mut Errors) {
+    if given.has(&ONLY_ONCE)
+        && given.text(&NAME).is_some_and(|name| name.contains('.'))
+        && let Some(Value::Constant(name)) = given.value(&NAME)
+    {
+        errors.push(syn::Error::new_spanned(
+            name,
+            "with `only_once` the name is the task's id, which takes no `.`: write `-`, or `unique` for `only_once`",
+        ));
+    }
 }
 
 /// The message goes to the second.

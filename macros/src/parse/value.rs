@@ -7,6 +7,7 @@ use syn::{Expr, ExprLit, Lit, LitInt, Path, UnOp, parse_quote};
 use super::Errors;
 use super::duration::Limits;
 use super::options::{Accepted, Form};
+use super::unique::{self, Field, Unique};
 
 pub(super) type Check = fn(&str) -> Result<(), String>;
 
@@ -19,6 +20,9 @@ pub(crate) enum Value {
     /// A text that names a topic.
     Topic(Expr),
     Path(Path),
+    /// The names of fields.
+    Fields(Vec<Field>),
+    Unique(Unique),
 }
 
 /// A length of time.
@@ -47,6 +51,9 @@ impl Form {
             Self::Pairs => pairs(value, option),
             Self::Any => Ok(Value::Constant(value)),
             Self::Path => path(&value, option).map(Value::Path),
+            Self::Fields => unique::fields(value, option, errors).map(Value::Fields),
+            // It is no expression, and is read where it stands.
+            Self::Unique => return None,
         };
         errors.keep(read)
     }
@@ -209,7 +216,7 @@ pub(super) fn literal(value: &Expr) -> Option<&Lit> {
 }
 
 /// A `macro_rules` fragment comes between delimiters that are not seen.
-fn ungroup(mut value: Expr) -> Expr {
+pub(super) fn ungroup(mut value: Expr) -> Expr {
     while let Expr::Group(group) = value {
         value = *group.expr;
     }
