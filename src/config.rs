@@ -221,7 +221,7 @@ impl Config {
         self
     }
 
-    /// The queue that takes the tasks of a queue whose name is blocked.
+    /// The queue that takes the tasks of a queue whose name is blocked; the [guide](crate::guide::backup_queue) has all of it.
     pub fn backup_queue_name(mut self, name: impl Into<String>) -> Self {
         self.backup_queue_name = Some(name.into());
         self
@@ -302,6 +302,14 @@ impl Config {
     /// The queue of tasks that name none: the application's name, else `tasks`.
     pub fn default_queue(&self) -> &str {
         self.app_name.as_deref().unwrap_or("tasks")
+    }
+
+    /// The queue that takes the tasks of this one where its name is blocked.
+    #[cfg(feature = "google")]
+    pub(crate) fn backup_queue(&self, queue: &str) -> String {
+        self.backup_queue_name
+            .clone()
+            .unwrap_or_else(|| format!("{queue}{}temp", self.delimiter))
     }
 
     /// A base name with the prefix of this application, if it has a name.

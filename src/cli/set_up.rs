@@ -48,6 +48,7 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
     } else {
         remarks(&plan, console)?;
     }
+    let said = plan.notes().len();
     let bar = (console.shows_progress() && plan.changes().count() >= MANY).then(|| bar(&plan));
     let applied = plan
         .apply_with(|change| {
@@ -60,7 +61,7 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    report(applied, args, console)
+    report(applied, said, args, console)
 }
 
 /// What was left out of the plan, and why.
@@ -76,6 +77,7 @@ fn remarks(plan: &Plan, console: &mut Console) -> Result<(), BoxError> {
 
 fn report(
     applied: Result<SetUpReport, SetUpError>,
+    said: usize,
     args: &SetUpArgs,
     console: &mut Console,
 ) -> Result<u8, BoxError> {
@@ -95,6 +97,10 @@ fn report(
         }
         console.print(&serde_json::to_string_pretty(&json)?)?;
         return Ok(u8::from(error.is_some()));
+    }
+    // Those of the plan were said before.
+    for note in report.notes.iter().skip(said) {
+        console.error(&format!("note: {note}"))?;
     }
     match applied {
         Ok(report) => {

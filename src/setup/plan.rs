@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::setup::change::{Action, Change};
 use crate::setup::options::Options;
 use crate::setup::report::{Failure, SetUpError, SetUpReport};
-use crate::setup::step::{Clients, Operation, Step};
+use crate::setup::step::{Clients, Instead, Operation, Step};
 
 /// How many calls are under way at once.
 pub(crate) const AT_ONCE: usize = 16;
@@ -145,7 +145,14 @@ impl Plan {
                 .buffered(AT_ONCE);
             while let Some((outcome, change)) = outcomes.next().await {
                 match outcome {
-                    Ok(()) => {
+                    Ok(instead) => {
+                        let change = match instead {
+                            Some(Instead { change, note }) => {
+                                report.notes.push(note);
+                                change
+                            }
+                            None => change,
+                        };
                         made(&change);
                         report.changes.push(change);
                     }

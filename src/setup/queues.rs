@@ -3,16 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
+use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_tasks_v2::model::{Queue, RateLimits, RetryConfig};
-use google_cloud_wkt::Duration as WktDuration;
+use google_cloud_wkt::{Duration as WktDuration, FieldMask};
 
+use crate::backend::google::is_blocked;
 use crate::error::Error;
+use crate::names;
 use crate::queue::QueueSettings;
 use crate::runtime::Runtime;
 use crate::setup::admin::QueueAdmin;
 use crate::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
 use crate::setup::convert;
-use crate::setup::step::{Operation, Step};
+use crate::setup::patience::{changed, failed, is};
+use crate::setup::step::{Instead, Operation, Step};
 
 /// The steps to the queues that the tasks of a runtime go to, and how many there are.
 pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<Step>, usize), Error> {
@@ -35,7 +40,7 @@ pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<
         let Some(there) = there.get(&path) else {
             steps.push(Step {
                 change: Change::new(Action::Add, ResourceKind::Queue, name, &path),
-                operation: Operation::MakeQueue(Box::new(wanted)),
+                operation: Operation::MakeQueue(Box::new(wanted), runtime.config().backup_queue(name)),
             });
             continue;
         };
@@ -127,4 +132,65 @@ pub(crate) fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
         number(new.max_doublings),
     );
     differing.into_fields()
+}
+
+/// Makes a queue; or, where its name is blocked, its backup queue, which its tasks go to then.
+pub(crate) async fn make(admin: &QueueAdmin, queue: &Queue, backup: &str) -> Result<Option<Instead>, Error> {
+    let Err(error) = create(admin, queue).await else {
+        return Ok(None);
+    };
+    let name = names::last_segment(&queue.name);
+    if !is_blocked(&error) || backup == name || names::queue_mistake(backup).is_some() {
+        return made(admin, queue, Err(error)).await.map(|()| None);
+    }
+    let path = format!("{}/queues/{backup}", admin.location);
+    make_one(admin, &queue.clone().set_name(&path)).await?;
+    Ok(Some(Instead {
+        change: Change::new(Action::Add, ResourceKind::Queue, backup, &path),
+        note: format!(
+            "the queue {name} was not made, since one of this name was deleted not long ago and Cloud Tasks keeps the name \
+             blocked for up to 7 days; its tasks go to its backup queue {backup} until then"
+        ),
+    }))
+}
+
+/// Makes this queue and no other.
+pub(crate) async fn make_one(admin: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
+    let sent = create(admin, queue).await;
+    made(admin, queue, sent).await
+}
+
+async fn create(admin: &QueueAdmin, queue: &Queue) -> Result<(), GoogleError> {
+    let request = admin
+        .client
+        .create_queue()
+        .set_parent(&admin.location)
+        .set_queue(queue.clone());
+    request.with_idempotency(true).send().await.map(drop)
+}
+
+/// What a call that makes a queue came to.
+async fn made(admin: &QueueAdmin, queue: &Queue, sent: Result<(), GoogleError>) -> Result<(), Error> {
+    match sent {
+        // Somebody else was quicker, or a repeated call: it is to be as we want it.
+        Err(error) if is(&error, Code::AlreadyExists) => {
+            let asked_for = changes(&Queue::new(), queue);
+            let fields: Vec<_> = asked_for.into_iter().map(|change| change.field).collect();
+            if fields.is_empty() {
+                return Ok(());
+            }
+            change(admin, queue, &fields).await
+        }
+        Err(error) => Err(failed("made", &queue.name, error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+pub(crate) async fn change(admin: &QueueAdmin, queue: &Queue, fields: &[String]) -> Result<(), Error> {
+    let request = admin
+        .client
+        .update_queue()
+        .set_queue(queue.clone())
+        .set_update_mask(FieldMask::default().set_paths(fields));
+    changed(&queue.name, request.with_idempotency(true).send().await)
 }

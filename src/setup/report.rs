@@ -21,7 +21,7 @@ pub struct SetUpReport {
     pub unchanged: Vec<String>,
     /// What differs and was left as it is.
     pub held_back: Vec<HeldBack>,
-    /// What could not be looked at, a sentence each.
+    /// What could not be looked at, and what was made in the place of something else, a sentence each.
     pub notes: Vec<String>,
     /// How many subscribers there are; `None` where they were not part of the set-up.
     pub subscribers: Option<usize>,

@@ -20,6 +20,13 @@ pub(crate) struct Step {
     pub(crate) operation: Operation,
 }
 
+/// A change that was made in the place of the one that was planned.
+pub(crate) struct Instead {
+    pub(crate) change: Change,
+    /// Why, in a sentence.
+    pub(crate) note: String,
+}
+
 pub(crate) enum Operation {
     MakeTopic,
     MakeSubscription(Box<Shape>),
@@ -28,7 +35,8 @@ pub(crate) enum Operation {
     ReplaceSubscription(Box<Shape>),
     DeleteSubscription,
     Grant(Grant),
-    MakeQueue(Box<Queue>),
+    /// And the name of the queue that is made instead, where its own is blocked.
+    MakeQueue(Box<Queue>, String),
     ChangeQueue(Box<Queue>, Vec<String>),
     MakeJob(Box<Job>),
     ChangeJob(Box<Job>, Vec<String>),
@@ -73,13 +81,21 @@ impl Step {
             | Operation::ChangeSubscription(..)
             | Operation::ReplaceSubscription(_) => 2,
             Operation::Grant(_) => 3,
-            Operation::MakeQueue(_) | Operation::ChangeQueue(..) => 4,
+            Operation::MakeQueue(..) | Operation::ChangeQueue(..) => 4,
             Operation::MakeJob(_) | Operation::ChangeJob(..) => 5,
             Operation::DeleteSubscription | Operation::DeleteJob => 6,
         }
     }
 
-    pub(crate) async fn perform(&self, clients: &Clients) -> Result<(), Error> {
+    /// Makes the change, or gives back another one that was made instead.
+    pub(crate) async fn perform(&self, clients: &Clients) -> Result<Option<Instead>, Error> {
+        if let Operation::MakeQueue(queue, backup) = &self.operation {
+            return queues::make(clients.queues()?, queue, backup).await;
+        }
+        self.perform_as_planned(clients).await.map(|()| None)
+    }
+
+    async fn perform_as_planned(&self, clients: &Clients) -> Result<(), Error> {
         let path = self.change.resource.as_str();
         match &self.operation {
             Operation::MakeTopic => {
@@ -110,8 +126,8 @@ impl Step {
             Operation::MakeJob(job) => schedules::make(clients.scheduler()?, job).await,
             Operation::ChangeJob(job, fields) => schedules::update(clients.scheduler()?, job, fields).await,
             Operation::DeleteJob => schedules::delete(clients.scheduler()?, path).await,
-            Operation::MakeQueue(queue) => make_queue(clients.queues()?, queue).await,
-            Operation::ChangeQueue(queue, fields) => change_queue(clients.queues()?, queue, fields).await,
+            Operation::MakeQueue(queue, _) => queues::make_one(clients.queues()?, queue).await,
+            Operation::ChangeQueue(queue, fields) => queues::change(clients.queues()?, queue, fields).await,
         }
     }
 }
@@ -150,34 +166,4 @@ async fn make_subscription(pubsub: &PubSubAdmin, shape: &Shape) -> Result<(), Er
 async fn delete_subscription(pubsub: &PubSubAdmin, path: &str) -> Result<(), Error> {
     let request = pubsub.subscriptions.delete_subscription().set_subscription(path);
     deleted(path, request.with_idempotency(true).send().await)
-}
-
-async fn make_queue(admin: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
-    let request = admin
-        .client
-        .create_queue()
-        .set_parent(&admin.location)
-        .set_queue(queue.clone());
-    match request.with_idempotency(true).send().await {
-        // Somebody else was quicker, or a repeated call: it is to be as we want it.
-        Err(error) if is(&error, Code::AlreadyExists) => {
-            let asked_for = queues::changes(&Queue::new(), queue);
-            let fields: Vec<_> = asked_for.into_iter().map(|change| change.field).collect();
-            if fields.is_empty() {
-                return Ok(());
-            }
-            change_queue(admin, queue, &fields).await
-        }
-        Err(error) => Err(failed("made", &queue.name, error)),
-        Ok(_) => Ok(()),
-    }
-}
-
-async fn change_queue(admin: &QueueAdmin, queue: &Queue, fields: &[String]) -> Result<(), Error> {
-    let request = admin
-        .client
-        .update_queue()
-        .set_queue(queue.clone())
-        .set_update_mask(FieldMask::default().set_paths(fields));
-    changed(&queue.name, request.with_idempotency(true).send().await)
 }

@@ -237,7 +237,8 @@ mod tests {
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
+            // There is one zero for JSON's readers, and there are two texts of it.
+            any::<f64>().prop_map(|number| Value::from(number + 0.0)),
             ".*".prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 64, 8, |inner| {
@@ -274,7 +275,8 @@ mod tests {
 
             prop_assert_eq!(&text(&reversed(&value)), &one);
             prop_assert_eq!(&text(&one), &one);
-            prop_assert_eq!(&serde_json::from_str::<Value>(&one).unwrap(), &value);
+            let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            prop_assert_eq!(read(&one), read(&value.to_string()));
         }
 
         #[test]

@@ -114,3 +114,119 @@ fn bucket(window: Duration, now: SystemTime) -> String {
     let window = window.as_nanos().max(1);
     format!("[{window},{}]", since.as_nanos() / window)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(300);
+    const BY_ARGUMENTS: UniqueOptions = UniqueOptions::new();
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn id_at(options: &UniqueOptions, now: SystemTime) -> String {
+        Uniqueness::of_type(options).id("Charge", b"{}", now).unwrap()
+    }
+
+    #[test]
+    fn an_id_is_the_hash_of_a_text_that_anybody_can_write() {
+        let body = r#"{"order_id":7,"customer":{"id":3},"note":"ü"}"#.as_bytes();
+        let by_arguments = Uniqueness::of_type(&BY_ARGUMENTS);
+        let options = BY_ARGUMENTS.by_fields().window(WINDOW);
+        let mut by_fields = Uniqueness::of_type(&options);
+        let add = |fields: &mut UniqueFields| {
+            fields.add("order_id", &7);
+            fields.add("customer.id", &3);
+        };
+        by_fields.by_fields(&options, add).unwrap();
+        let mut by_key = by_fields.clone();
+        by_key.set_key(&("invoice", 7)).unwrap();
+
+        let ids = [by_arguments, by_fields, by_key]
+            .map(|unique| unique.id("Charge", body, at(1_700_000_000)).unwrap());
+
+        // sha256 of `["Charge","arguments",{"customer":{"id":3},"note":"ü","order_id":7},null]`,
+        // `["Charge","fields",{"customer.id":3,"order_id":7},[300000000000,5666666]]`,
+        // `["Charge","key",["invoice",7],null]`, as base64 with `-` and `_`, without padding.
+        assert_eq!(
+            ids,
+            [
+                "d6tCofKJFcLnB9ryCPxAKto_fscAJRU18VhrdFP37yQ",
+                "Vefw8up9ifrLBwKUC7Lm9DPTJhf7x-EZ3KRNoDD4gsM",
+                "YVzZ1FT1CjSZeXwCjd_N5UQkdFRwQR1wrZyJ2VXXGvc"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_window_is_counted_from_1970_and_ends_before_the_next_one_begins() {
+        let options = BY_ARGUMENTS.window(WINDOW);
+
+        let [first, last, next] = [600, 899, 900].map(|seconds| id_at(&options, at(seconds)));
+
+        assert_eq!(first, last);
+        assert_ne!(last, next);
+        assert_ne!(first, id_at(&BY_ARGUMENTS.window(WINDOW * 2), at(600)));
+        assert_ne!(first, id_at(&BY_ARGUMENTS, at(600)));
+    }
+
+    #[test]
+    fn a_time_before_1970_and_a_window_of_any_length_make_no_trouble() {
+        let before = SystemTime::UNIX_EPOCH - WINDOW;
+        for window in [Duration::from_nanos(1), WINDOW, Duration::MAX] {
+            let options = BY_ARGUMENTS.window(window);
+
+            assert_eq!(id_at(&options, before), id_at(&options, at(0)));
+        }
+    }
+
+    #[test]
+    fn a_task_that_runs_only_once_has_its_name_as_its_id_unless_a_call_gives_it_a_window() {
+        let registered = UniqueOptions {
+            of: Of::Name,
+            window: None,
+        };
+        let mut windowed = Uniqueness::of_type(&registered);
+        windowed.set_window(WINDOW);
+
+        assert_eq!(id_at(&registered, at(0)), "Charge");
+        assert_eq!(windowed.id("Charge", b"{}", at(0)).unwrap().len(), 43);
+    }
+
+    #[test]
+    fn the_window_of_a_call_stays_when_it_also_gives_a_key_in_either_order() {
+        let mut one = Uniqueness::of_type(&BY_ARGUMENTS.window(WINDOW * 7));
+        let mut other = one.clone();
+        one.set_window(WINDOW);
+        one.set_key(&"k").unwrap();
+        other.set_key(&"k").unwrap();
+        let without = other.id("A", b"{}", at(0));
+        other.set_window(WINDOW);
+
+        assert_eq!(one.id("A", b"{}", at(0)), other.id("A", b"{}", at(0)));
+        assert_ne!(one.id("A", b"{}", at(0)), without);
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_is_one_that_cloud_tasks_takes(name in "\\PC*", seconds in 0..u64::from(u32::MAX), millis in 1_u64..) {
+            let options = BY_ARGUMENTS.window(Duration::from_millis(millis));
+            let id = Uniqueness::of_type(&options).id(&name, b"{}", at(seconds)).unwrap();
+
+            prop_assert_eq!(id.len(), 43);
+            prop_assert_eq!(crate::names::task_id_mistake(&id), None);
+        }
+
+        #[test]
+        fn two_times_are_in_one_window_when_it_begins_before_both(one in 0..10_000_u64, other in 0..10_000_u64, length in 1..500_u64) {
+            let options = BY_ARGUMENTS.window(Duration::from_secs(length));
+            let same = id_at(&options, at(one)) == id_at(&options, at(other));
+
+            prop_assert_eq!(same, one / length == other / length);
+        }
+    }
+}

@@ -30,7 +30,7 @@ impl Verdict {
         repeat: false,
     };
     /// Nothing was created this time.
-    const NOT_YET: Self = Self {
+    pub(crate) const NOT_YET: Self = Self {
         exists: false,
         maybe_created: false,
         repeat: true,
@@ -81,16 +81,79 @@ impl Verdict {
     }
 }
 
+/// A create that did not succeed, with all its repeats.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) cause: GoogleError,
+    /// Whether one of the calls may have created the task.
+    pub(crate) maybe_created: bool,
+}
+
+/// Why a queue takes no tasks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Lack {
+    /// It was deleted not long ago, and its name is blocked.
+    Blocked,
+    /// It is not there.
+    Missing,
+}
+
+impl Failed {
+    /// What the queue lacks, where that is why, and where it is certain that it holds no such task.
+    pub(crate) fn lack(&self) -> Option<Lack> {
+        if self.maybe_created {
+            return None;
+        }
+        match self.cause.status()?.code {
+            Code::NotFound => Some(Lack::Missing),
+            Code::FailedPrecondition if is_blocked(&self.cause) => Some(Lack::Blocked),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a queue was refused since its name is that of one that was deleted.
+///
+/// The service says `a queue with this name existed recently`, or `too recently`.
+pub(crate) fn is_blocked(error: &GoogleError) -> bool {
+    error.status().is_some_and(|status| {
+        let text = status.message.to_lowercase();
+        let says = |word| text.contains(word);
+        status.code == Code::FailedPrecondition && says("queue") && says("existed") && says("recently")
+    })
+}
+
+/// What came of the backup queue of a queue that takes no tasks.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pub(crate) said: String,
+    pub(crate) verdict: Verdict,
+}
+
+impl Beside {
+    /// It takes none either, and never will.
+    pub(crate) fn refused(said: String) -> Self {
+        Self {
+            said,
+            verdict: Verdict::REFUSED,
+        }
+    }
+}
+
 /// The error that the caller gets.
 pub(crate) fn error(
     task: &str,
     queue: &str,
     target: &Target,
-    cause: GoogleError,
-    maybe_created: bool,
+    failed: Failed,
+    beside: Option<Beside>,
 ) -> Error {
+    let Failed { cause, maybe_created } = failed;
     let verdict = Verdict::of(&cause);
-    let kind = if maybe_created || verdict.repeat {
+    let (said, backup) = beside.map_or((String::new(), Verdict::REFUSED), |beside| {
+        (format!("; {}", beside.said), beside.verdict)
+    });
+    let kind = if maybe_created || verdict.repeat || backup.maybe_created || backup.repeat {
         ErrorKind::Unavailable
     } else {
         ErrorKind::Rejected
@@ -105,9 +168,9 @@ pub(crate) fn error(
         .unwrap_or_default();
     Error::new(
         kind,
-        format!("task {task} {what} in queue {queue}: {cause}{help}"),
+        format!("task {task} {what} in queue {queue}: {cause}{help}{said}"),
     )
-    .maybe_created(maybe_created)
+    .maybe_created(maybe_created || backup.maybe_created)
     .with_source(cause)
 }
 
@@ -117,6 +180,9 @@ fn help(cause: &GoogleError, queue: &str, target: &Target) -> Option<String> {
     match cause.status()?.code {
         Code::NotFound => Some(format!(
             "is there a queue {path}? `Runtime::setup` makes it, and so does `gcloud tasks queues create {path}`"
+        )),
+        Code::FailedPrecondition if is_blocked(cause) => Some(format!(
+            "the name of a queue that was deleted stays blocked for up to 7 days, and {path} is such a one"
         )),
         Code::FailedPrecondition => Some(format!(
             "the name of a queue that was deleted stays blocked for up to 7 days; is {path} such a one?"

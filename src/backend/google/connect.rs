@@ -10,6 +10,7 @@ use http::Uri;
 use tokio::sync::Semaphore;
 
 use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::backend::google::backup::Backup;
 use crate::backend::google::create::GoogleBackend;
 use crate::backend::google::credentials;
 use crate::backend::google::message::Target;
@@ -193,6 +194,7 @@ impl Google {
             scheduler,
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry,
+            backup: Backup::new(config),
             pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry)),
         })
     }

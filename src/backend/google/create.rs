@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
-use crate::backend::google::answer::{self, Verdict};
+use crate::backend::google::answer::{self, Failed, Verdict};
+use crate::backend::google::backup::Backup;
 use crate::backend::google::message::Target;
 use crate::backend::google::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
@@ -33,14 +34,24 @@ pub(crate) struct GoogleBackend {
     /// The client opens a connection for every call under way, so their number is bounded.
     pub(crate) calls: Semaphore,
     pub(crate) retry: RetrySettings,
+    pub(crate) backup: Backup,
     /// Missing where Cloud Tasks is an emulator and Pub/Sub has none: nothing of a laptop goes to Google unasked.
     pub(crate) pubsub: Option<PubSub>,
 }
 
+/// What stays the same in all calls of one enqueue.
+pub(super) struct Effort {
+    started: Instant,
+    repeats: bool,
+    /// Whether the id is the caller's.
+    given: bool,
+    id: Option<String>,
+}
+
 impl GoogleBackend {
-    /// Creates a task, and repeats the call until its outcome is clear or time is up.
+    /// Creates a task, in the backup queue where its own is gone, and repeats a call until its outcome is clear or time is
+    /// up.
     pub(crate) async fn create(&self, envelope: Envelope) -> Result<Enqueued, Error> {
-        let started = Instant::now();
         let repeats = !self.retry.deadline.is_zero();
         let given = envelope.id.is_some();
         // A repeat must not create a second task, and only a name can prevent that.
@@ -48,30 +59,55 @@ impl GoogleBackend {
             .id
             .clone()
             .or_else(|| repeats.then(names::random_task_id));
+        let effort = Effort {
+            started: Instant::now(),
+            repeats,
+            given,
+            id,
+        };
+        let failed = match self.create_in_queue(&envelope, &effort).await {
+            Ok(enqueued) => return Ok(enqueued),
+            Err(failed) => failed,
+        };
+        match failed.lack() {
+            // In a box, so that the future of the common case stays small.
+            Some(lack) => Box::pin(self.create_in_backup(envelope, &effort, failed, lack)).await,
+            None => Err(answer::error(
+                envelope.task(),
+                envelope.queue(),
+                &self.target,
+                failed,
+                None,
+            )),
+        }
+    }
+
+    /// Creates a task in the queue of the envelope.
+    pub(super) async fn create_in_queue(
+        &self,
+        envelope: &Envelope,
+        effort: &Effort,
+    ) -> Result<Enqueued, Failed> {
+        let id = effort.id.as_deref();
         let mut pause = self.retry.initial.min(self.retry.maximum);
         let mut maybe_created = false;
         loop {
-            let cause = match self.call(&envelope, id.as_deref()).await {
-                Ok(task) => return Ok(receipt(&envelope, id.as_deref(), &task)),
+            let cause = match self.call(envelope, id).await {
+                Ok(task) => return Ok(receipt(envelope, id, &task)),
                 Err(cause) => cause,
             };
             let verdict = Verdict::of(&cause);
-            if let Some(id) = id.as_deref().filter(|_| verdict.exists) {
+            if let Some(id) = id.filter(|_| verdict.exists) {
                 let mut enqueued = Enqueued::new(&envelope.queue, id);
                 enqueued.schedule_time = envelope.schedule_time;
                 // An id of our own, or a call that got no answer before: the task is the one of this call.
-                return Ok(enqueued.with_duplicate(given && !maybe_created));
+                return Ok(enqueued.with_duplicate(effort.given && !maybe_created));
             }
             maybe_created |= verdict.maybe_created;
             let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-            if !repeats || !verdict.repeat || started.elapsed() + next >= self.retry.deadline {
-                return Err(answer::error(
-                    envelope.task(),
-                    envelope.queue(),
-                    &self.target,
-                    cause,
-                    maybe_created,
-                ));
+            let ends = effort.started.elapsed() + next >= self.retry.deadline;
+            if !effort.repeats || !verdict.repeat || ends {
+                return Err(Failed { cause, maybe_created });
             }
             tracing::debug!(error = %cause, pause = ?next, "no clear answer; the call is repeated");
             tokio::time::sleep(next).await;

@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod backup;
 mod connect;
 mod create;
 mod credentials;
@@ -10,6 +11,7 @@ mod pubsub;
 mod topic;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
+pub(crate) use answer::is_blocked;
 pub use connect::Google;
 #[cfg(feature = "local")]
 pub(crate) use create::GoogleBackend;

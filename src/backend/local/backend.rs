@@ -4,12 +4,10 @@ use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use google_cloud_gax::error::rpc::Code;
-use google_cloud_tasks_v2::model::Queue;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use crate::backend::google::{GoogleBackend, QueueAccess};
+use crate::backend::google::{GoogleBackend, QueueAccess, is_blocked};
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
 use crate::envelope::Envelope;
@@ -28,7 +26,8 @@ pub(crate) struct LocalBackend {
 }
 
 impl LocalBackend {
-    pub(crate) fn new(google: GoogleBackend, pubsub: Option<Arc<PubSub>>, engine: Handle) -> Self {
+    pub(crate) fn new(mut google: GoogleBackend, pubsub: Option<Arc<PubSub>>, engine: Handle) -> Self {
+        google.backup.makes_every_queue = true;
         Self {
             google,
             queues: Mutex::default(),
@@ -41,33 +40,21 @@ impl LocalBackend {
         self.google.queues.clone()
     }
 
+    /// Makes a queue, unless that was done. One whose name is blocked is left to its backup queue.
     async fn make_queue(&self, queue: &str) -> Result<(), Error> {
         let mut made = self.queues.lock().await;
         if made.contains(queue) {
             return Ok(());
         }
-        let target = &self.google.target;
-        let created = self
-            .google
-            .client
-            .create_queue()
-            .set_parent(target.location())
-            .set_queue(Queue::new().set_name(target.queue(queue)))
-            .send()
-            .await;
-        match created {
-            Err(error)
-                if error
-                    .status()
-                    .is_none_or(|status| status.code != Code::AlreadyExists) =>
-            {
-                Err(Error::unavailable(format!("the queue {queue} was not made"), false).with_source(error))
+        match self.google.make_queue(queue).await {
+            Err(error) if !is_blocked(&error) => {
+                return Err(
+                    Error::unavailable(format!("the queue {queue} was not made"), false).with_source(error),
+                );
             }
-            _ => {
-                made.insert(queue.to_owned());
-                Ok(())
-            }
-        }
+            _ => made.insert(queue.to_owned()),
+        };
+        Ok(())
     }
 }
 
