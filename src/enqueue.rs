@@ -86,7 +86,7 @@ impl From<Instant> for When {
 }
 
 #[derive(Clone, Copy)]
-enum Schedule {
+pub(crate) enum Schedule {
     Now,
     At(When),
     Before(When),
@@ -201,6 +201,26 @@ impl Enqueue {
         self
     }
 
+    pub(crate) fn scheduled_for(mut self, schedule: Schedule) -> Self {
+        self.parts.schedule = schedule;
+        self
+    }
+
+    /// Adds headers that were looked at before.
+    pub(crate) fn with_headers(mut self, headers: &HeaderMap) -> Self {
+        let headers = headers.iter();
+        self.parts
+            .headers
+            .extend(headers.map(|(name, value)| (name.clone(), value.clone())));
+        self
+    }
+
+    /// Lets this come out of the await, unless something else does.
+    pub(crate) fn refused(mut self, mistake: Error) -> Self {
+        self.mistake.get_or_insert(mistake);
+        self
+    }
+
     /// Replaces the body, which was not known when the builder was made.
     pub(crate) fn with_body(mut self, body: Bytes) -> Self {
         self.parts.body = body;
@@ -294,9 +314,14 @@ impl Enqueue {
 
     pub(crate) async fn send(self) -> Result<Enqueued, Error> {
         let scope = self.scope()?;
+        self.send_in(&scope).await
+    }
+
+    /// Enqueues the task in this scope, whichever it is in.
+    pub(crate) async fn send_in(self, scope: &Scope) -> Result<Enqueued, Error> {
         match self.mistake {
             Some(mistake) => Err(mistake),
-            None => self.parts.send(&scope).await,
+            None => self.parts.send(scope).await,
         }
     }
 }

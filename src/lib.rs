@@ -33,6 +33,7 @@
 //!   [`TaskMetadata`]: what it is told.
 //! * [`PeriodicTask`] and [`Schedule`]: tasks at their times; the [guide](guide::periodic) has all of it.
 //! * [`PublisherTask`], [`ModelPublisherTask`] and [`SubscriberTask`]: events; the [guide](guide::pubsub) has all of it.
+//! * [`Task::asap_all`] and [`EnqueueAll`]: many at once; the [guide](guide::bulk) has all of it.
 //! * [`Enqueue`]: the options of a call, and [`Enqueued`] what comes of it. [`Error`] says whether a task may exist.
 //! * [`IdempotencyStore`] and [`Context::once`]: effects that happen once; the [guide](guide::idempotency) has all of it.
 //! * [`CommitHooks`]: sending only what a transaction has committed; feature `sqlx` has a transaction that does it.
@@ -55,6 +56,7 @@
 
 mod backend;
 mod builder;
+mod bulk;
 mod carry;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
@@ -118,6 +120,7 @@ pub use backend::{Backend, BackendFuture};
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub use builder::Embedded;
 pub use builder::{Configured, InProcess, Recorded, RuntimeBuilder};
+pub use bulk::{BulkProgress, EnqueueAll};
 pub use cloud_tasks_macros::{Model, task};
 pub use commit::{CommitHooks, Transactional, UnsentError};
 pub use config::{Config, RetrySettings};

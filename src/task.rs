@@ -3,9 +3,11 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use futures_util::{Stream, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bulk::EnqueueAll;
 use crate::context::Context;
 use crate::enqueue::{Enqueue, SyncRun, When};
 use crate::json;
@@ -119,6 +121,64 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// A deadline that is past means now; one beyond the farthest that a task may be scheduled is brought forward to it.
     fn until(self, deadline: impl Into<When>) -> Enqueue {
         Enqueue::new(&self).before(deadline.into())
+    }
+
+    /// Enqueues many tasks: so many at once, with a result for each, in order, and whatever becomes of the others.
+    ///
+    /// The iterator is asked for the next task when there is room for it, so it may be long, or endless.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Remind { user_id: u64 }
+    /// # #[task]
+    /// # impl Task for Remind {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// let users = [7, 8, 9];
+    /// let results = Remind::asap_all(users.iter().map(|user| Remind { user_id: *user })).on(&runtime).await;
+    /// assert!(results.iter().all(Result::is_ok));
+    /// # assert_eq!(recorder.envelopes().len(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn asap_all<'a, I>(tasks: I) -> EnqueueAll<'a, Self>
+    where
+        I: IntoIterator<Item = Self>,
+        I::IntoIter: Send + 'a,
+    {
+        EnqueueAll::new(stream::iter(tasks))
+    }
+
+    /// Enqueues many tasks that come one after the other, such as those that are made of the rows of a database.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Remind { user_id: i64 }
+    /// # #[task]
+    /// # impl Task for Remind {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::BoxError> {
+    /// # let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// # let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// use futures_util::StreamExt;
+    ///
+    /// let users = sqlx::query_scalar("SELECT 7 UNION SELECT 8").fetch(&pool);
+    /// let tasks = users.filter_map(async |id: sqlx::Result<i64>| Some(Remind { user_id: id.ok()? }));
+    /// assert_eq!(Remind::asap_all_from(tasks).on(&runtime).await.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn asap_all_from<'a>(tasks: impl Stream<Item = Self> + Send + 'a) -> EnqueueAll<'a, Self> {
+        EnqueueAll::new(tasks)
     }
 
     /// Runs the task here and now, and gives back its output.

@@ -32,7 +32,8 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
             name = "Welcome",
             aliases = ["Old", OLDER],
             queue = "emails",
-            timeout = "15m"
+            timeout = "15m",
+            idempotent
         ),
         quote! {
             #[allow(unused)]
@@ -56,7 +57,8 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
                     )
                     .aliases(&["Old", OLDER])
                     .queue("emails")
-                    .timeout(::core::time::Duration::from_millis(900000u64));
+                    .timeout(::core::time::Duration::from_millis(900000u64))
+                    .idempotent(true);
 
                 fn state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.one::<Mailer>()

@@ -1,5 +1,8 @@
 //! Guides: one subject a page.
 
+#[doc = include_str!("bulk.md")]
+pub mod bulk {}
+
 #[doc = include_str!("idempotency.md")]
 pub mod idempotency {}
 

@@ -68,6 +68,7 @@ fn every_option_is_told_to_the_registration() {
             aliases = ["Old"],
             queue = "slow",
             timeout = "1m",
+            idempotent = IDEMPOTENT,
             topic = "user-actions",
             app = "accounts",
             filter = "attributes:a",
@@ -91,6 +92,7 @@ fn every_option_is_told_to_the_registration() {
         .aliases(&["Old"])
         .queue("slow")
         .timeout(::core::time::Duration::from_millis(60000u64))
+        .idempotent(IDEMPOTENT)
         .filter("attributes:a")
         .max_retries(0)
         .min_backoff(::core::time::Duration::from_millis(0u64))

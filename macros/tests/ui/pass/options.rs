@@ -32,6 +32,7 @@ struct Full;
     aliases = ["Welcome", "emails.welcome"],
     queue = "emails",
     timeout = "1m 30s",
+    idempotent,
     crate = "cloud_tasks",
 )]
 impl Task for Full {
@@ -44,7 +45,7 @@ impl Task for Full {
 #[derive(Serialize, Deserialize)]
 struct NoAliases;
 
-#[task(aliases = [], timeout = "30m")]
+#[task(aliases = [], timeout = "30m", idempotent = false)]
 impl Task for NoAliases {
     async fn run(self: Self, _cx: Context) -> TaskResult {
         Ok(())

@@ -12,6 +12,7 @@ struct Literals;
     aliases = ["Auditor"],
     queue = "slow",
     timeout = "1m",
+    idempotent,
     topic = "user-actions",
     app = "accounts",
     filter = r#"attributes.priority = "high""#,
@@ -100,6 +101,7 @@ impl Constants {
     absolute_subscription = TEXT,
     url = concat!("https://", "example.com"),
     ordering = YES,
+    idempotent = YES,
     retention = Duration::from_secs(600),
     use_cloud_tasks = !YES
 )]
