@@ -6,7 +6,10 @@ mod connect;
 mod create;
 mod credentials;
 mod message;
+mod operations;
+mod patience;
 mod pubsub;
+mod queued;
 mod topic;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
@@ -14,3 +17,4 @@ pub use connect::Google;
 #[cfg(feature = "local")]
 pub(crate) use create::GoogleBackend;
 pub(crate) use credentials::metadata;
+pub(crate) use patience::{Patience, backoff, caller_help, is};
