@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::console::Console;
 use crate::cli::operations_args::TasksDiscardArgs;
-use crate::cli::table::{safe, safe_lines};
+use crate::cli::table::{safe, safe_json, safe_lines};
 use crate::cli::tasks::{agreed, name, queue};
 use crate::error::BoxError;
 use crate::operations::{DiscardReport, DiscardTasks, Queue};
@@ -110,7 +110,7 @@ fn question(look: &DiscardReport, args: &TasksDiscardArgs) -> String {
 
 fn report(report: &DiscardReport, args: &TasksDiscardArgs, console: &mut Console) -> Result<(), BoxError> {
     let text = if args.json {
-        serde_json::to_string_pretty(report)?
+        safe_json(&serde_json::to_string_pretty(report)?)
     } else {
         safe_lines(&report.to_string())
     };

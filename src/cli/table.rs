@@ -46,15 +46,36 @@ impl<const N: usize> Table<N> {
 pub(crate) fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
-        let turns =
-            matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if char.is_control() || turns {
+        if steers(char) {
             safe.extend(char.escape_unicode());
         } else {
             safe.push(char);
         }
     }
     safe
+}
+
+/// The same of JSON, which stays JSON: what steers can only be in a string there, where it has an escape.
+pub(crate) fn safe_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for char in json.chars() {
+        if steers(char) && !char.is_ascii_whitespace() {
+            safe += &format!("\\u{:04x}", u32::from(char));
+        } else {
+            safe.push(char);
+        }
+    }
+    safe
+}
+
+/// The same on one line: line breaks in JSON are between its values.
+pub(crate) fn json_line(json: &str) -> String {
+    safe_json(json).replace(['\n', '\r'], " ")
+}
+
+fn steers(char: char) -> bool {
+    let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || char.is_control()
 }
 
 /// The same of a text of several lines.
@@ -84,6 +105,18 @@ mod tests {
             safe("a\u{1b}[2Jb\r\n\u{9b}31m\u{202e}c é"),
             "a\\u{1b}[2Jb\\u{d}\\u{a}\\u{9b}31m\\u{202e}c é"
         );
-        assert_eq!(safe_lines("{\n  \u{7f}\n}"), "{\n  \\u{7f}\n}");
+        assert_eq!(safe_lines("a\n\u{7f}\n"), "a\n\\u{7f}");
+    }
+
+    #[test]
+    fn json_of_others_stays_what_it_was_and_steers_no_terminal() {
+        let json = "{\n  \"a\": \"\u{9b}31m\u{202e}é\"\n}";
+
+        let (several, one) = (safe_json(json), json_line(json));
+
+        assert_eq!(several, "{\n  \"a\": \"\\u009b31m\\u202eé\"\n}");
+        assert_eq!(one, several.replace('\n', " "));
+        let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!((same(&several), same(&one)), (same(json), same(json)));
     }
 }

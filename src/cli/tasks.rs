@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::cli::console::Console;
 use crate::cli::discard;
 use crate::cli::operations_args::{TasksCancelArgs, TasksCommand, TasksGetArgs, TasksListArgs};
-use crate::cli::table::{Table, safe, safe_lines};
+use crate::cli::table::{Table, json_line, safe, safe_json};
 use crate::error::BoxError;
 use crate::operations::Queue;
 use crate::queued::{LastAttempt, QueuedTask};
@@ -34,7 +34,7 @@ pub(crate) async fn run(
         }
         TasksCommand::Debug(args) => {
             let output = queue(runtime, args.queue, None).debug(&args.id).await?;
-            console.print(&safe_lines(&serde_json::to_string_pretty(&output)?))?;
+            console.print(&safe_json(&serde_json::to_string_pretty(&output)?))?;
             Ok(0)
         }
         TasksCommand::Discard(args) => discard::run(runtime, args, console).await,
@@ -72,7 +72,7 @@ async fn list(runtime: &Runtime, args: TasksListArgs, console: &mut Console) -> 
         };
         shown += 1;
         if args.json {
-            console.print(&serde_json::to_string(&task)?)?;
+            console.print(&json_line(&serde_json::to_string(&task)?))?;
             continue;
         }
         table.push(row(&task));
@@ -125,7 +125,7 @@ async fn get(runtime: &Runtime, args: TasksGetArgs, console: &mut Console) -> Re
         return Err(queue.not_queued(&args.id).into());
     };
     if args.json {
-        console.print(&serde_json::to_string_pretty(&task)?)?;
+        console.print(&safe_json(&serde_json::to_string_pretty(&task)?))?;
         return Ok(0);
     }
     let headers = task.headers().iter().map(|(name, value)| {

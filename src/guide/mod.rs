@@ -1,5 +1,8 @@
 //! Guides: one subject a page.
 
+#[doc = include_str!("operations.md")]
+pub mod operations {}
+
 #[doc = include_str!("periodic.md")]
 pub mod periodic {}
 

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::google::create::GoogleBackend;
 use crate::backend::google::credentials;
+use crate::backend::google::emulated::Emulated;
 use crate::backend::google::message::Target;
 use crate::backend::google::pubsub::PubSub;
 use crate::config::Config;
@@ -175,6 +176,9 @@ impl Google {
             credentials: credentials.clone(),
             location: target.location().to_owned(),
         };
+        let emulated = emulator
+            .and(api_endpoint.as_ref())
+            .map(|url| Emulated::new(url, self.attempt_timeout));
         let mut builder = CloudTasks::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry)
@@ -190,6 +194,7 @@ impl Google {
             client,
             target,
             queues,
+            emulated,
             scheduler,
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry,

@@ -5,11 +5,13 @@ mod answer;
 mod connect;
 mod create;
 mod credentials;
+mod emulated;
 mod message;
 mod operations;
 mod patience;
 mod pubsub;
 mod queued;
+mod read;
 mod topic;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};

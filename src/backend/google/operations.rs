@@ -5,7 +5,6 @@ use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_gax::retry_policy::RetryPolicy;
 use google_cloud_gax::retry_result::RetryResult;
 use google_cloud_gax::retry_state::RetryState;
-use google_cloud_tasks_v2::model::task;
 
 use crate::backend::BackendFuture;
 use crate::backend::google::answer::Verdict;
@@ -34,10 +33,6 @@ struct Answer<T> {
 }
 
 impl GoogleBackend {
-    fn task_path(&self, queue: &str, id: &str) -> String {
-        format!("{}/tasks/{id}", self.target.queue(queue))
-    }
-
     /// Calls until it went well, or will not; one that must not be done twice only where it was not done.
     async fn patiently<T, F>(&self, repeatable: bool, call: impl Fn() -> F) -> Answer<T>
     where
@@ -145,10 +140,7 @@ impl GoogleBackend {
 impl QueueOperations for GoogleBackend {
     fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>> {
         Box::pin(async move {
-            let call = || {
-                let request = self.client.get_task().set_name(self.task_path(queue, id));
-                request.set_response_view(of(view)).send()
-            };
+            let call = || self.get_task(queue, id, view);
             match self.patiently(true, call).await.sent {
                 Ok(task) => Ok(Some(queued::task(task, queue, view))),
                 Err(cause) if gone(&cause) => Ok(None),
@@ -168,11 +160,7 @@ impl QueueOperations for GoogleBackend {
         from: Option<&'a str>,
     ) -> BackendFuture<'a, Page> {
         Box::pin(async move {
-            let call = || {
-                let request = self.client.list_tasks().set_parent(self.target.queue(queue));
-                let request = request.set_response_view(of(view)).set_page_size(size);
-                request.set_page_token(from.unwrap_or_default()).send()
-            };
+            let call = || self.list_tasks(queue, view, size, from.unwrap_or_default());
             let page = self.patiently(true, call).await.sent.map_err(|cause| {
                 let asked = reading(format!("the list of queue {queue}"), queue, view);
                 self.failed(&asked, cause, false)
@@ -281,13 +269,6 @@ fn reading(what: String, queue: &str, view: View) -> Asked<'_> {
         queue,
         role: "roles/cloudtasks.viewer",
         permission: (view == View::Full).then_some("cloudtasks.tasks.fullView for the arguments"),
-    }
-}
-
-fn of(view: View) -> task::View {
-    match view {
-        View::Basic => task::View::Basic,
-        View::Full => task::View::Full,
     }
 }
 
