@@ -110,6 +110,7 @@ pub struct TasksDebugArgs {
 /// The options of `tasks discard`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["task", "all"])))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[non_exhaustive]
 pub struct TasksDiscardArgs {
     /// Tasks of this name that come to this service

@@ -60,7 +60,7 @@ pub(crate) fn safe_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for char in json.chars() {
         if steers(char) && !char.is_ascii_whitespace() {
-            safe += &format!("\\u{:04x}", u32::from(char));
+            safe.extend(format!("\\u{:04x}", u32::from(char)).chars());
         } else {
             safe.push(char);
         }

@@ -37,11 +37,7 @@ impl Wanted {
     }
 
     pub(crate) fn fits(&self, task: &QueuedTask) -> bool {
-        self.attempts <= task.attempts
-            && self
-                .urls
-                .as_ref()
-                .is_none_or(|urls| urls.iter().any(|url| *url == task.url))
+        self.attempts <= task.attempts && self.urls.as_ref().is_none_or(|urls| urls.contains(&task.url))
     }
 
     /// Whether every task fits.

@@ -308,11 +308,11 @@ async fn a_type_sees_its_own_tasks_and_leaves_those_of_others_alone() {
         .unwrap();
     assert!(sends.cancel("own").await.unwrap());
     let report = sends.discard().await.unwrap();
-    let placed = Placed::tasks().on(&runtime).discard().dry_run().await.unwrap();
+    let events = Placed::tasks().on(&runtime).discard().dry_run().await.unwrap();
 
     assert_eq!(listed, ["alias", "own"]);
     assert_eq!((report.looked_at, report.discarded), (4, 1));
-    assert_eq!(placed.discarded, 1);
+    assert_eq!(events.discarded, 1);
     assert_eq!(played.ids(), ["other", "theirs", "theirs-too"]);
     let posts: Vec<_> = played
         .requests()
