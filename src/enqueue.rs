@@ -1,9 +1,7 @@
 //! What `asap()`, `later(..)`, `until(..)` and `sync()` return: awaited builders.
 
-use std::any::TypeId;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -520,18 +518,7 @@ impl<T: Task> SyncRun<T> {
             None => Scope::current()?,
         };
         let name = T::REGISTRATION.name;
-        let entry = scope.runtime.inner().registry.by_type(TypeId::of::<T>()).cloned();
-        let state = entry
-            .as_ref()
-            .map(|entry| entry.bound(name).map(|bound| Arc::clone(&bound.state)))
-            .transpose()?
-            .and_then(|state| state.downcast::<T::State>().ok())
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::UnknownTask,
-                    format!("this runtime has no task {name:?}: add `.register::<..>()`"),
-                )
-            })?;
+        let (_, state) = scope.runtime.task_of::<T>()?;
         let span = tracing::info_span!("task", task = name, attempt = 1, sync = true);
         let run = self.task.run(Context::new(state, TaskMetadata::new()));
         scope

@@ -65,6 +65,8 @@ pub enum ErrorKind {
     AlreadyInstalled,
     /// The runtime has no task of that name or type. Nothing ran.
     UnknownTask,
+    /// The queue has no task of that id, or one of another type. Nothing was changed, and nothing ran.
+    NotQueued,
     /// The runtime lacks a state that the task asks for. Nothing ran.
     MissingState,
     /// The task's arguments do not serialize to JSON. Nothing was sent.

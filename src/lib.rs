@@ -38,6 +38,8 @@
 //! * [`IdempotencyStore`] and [`Context::once`]: effects that happen once; the [guide](guide::idempotency) has all of it.
 //! * [`CommitHooks`]: sending only what a transaction has committed; feature `sqlx` has a transaction that does it.
 //! * [`Runtime`] and [`RuntimeBuilder`]: settings, states and the backend; how code finds them. [`Config`]: all settings.
+//! * [`Queue`] and [`Task::tasks`]: what waits in a queue, to look at, cancel, run, discard; the [guide](guide::operations) has all
+//!   of it.
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
 //! * `Callers`: who may call; checked by default. `Runtime::serve`: a server with time limits that stops gracefully.
 //! * `Runtime::setup` and `Plan`: the cloud made to look as the code says; `cli` has it as commands.
@@ -78,6 +80,7 @@ mod message;
 mod metadata;
 mod model;
 mod names;
+mod operations;
 mod outcome;
 mod periodic;
 mod publication;
@@ -85,6 +88,7 @@ mod publish;
 mod publisher;
 mod push;
 mod queue;
+mod queued;
 mod receive;
 mod registered;
 mod registry;
@@ -134,12 +138,14 @@ pub use idempotency::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, Memor
 pub use message::Message;
 pub use metadata::TaskMetadata;
 pub use model::{Model, ModelPublisherTask, Prepared};
+pub use operations::{DiscardFailure, DiscardReport, DiscardTasks, Queue, QueuedTasks, Tasks};
 pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
 pub use periodic::PeriodicTask;
 pub use publication::{Attributes, Publication};
 pub use publish::{Publish, PublishNow};
 pub use publisher::PublisherTask;
 pub use queue::QueueSettings;
+pub use queued::{LastAttempt, QueueInfo, QueueState, QueuedTask};
 pub use registered::{RegisteredKind, RegisteredTask};
 pub use runtime::Runtime;
 pub use schedule::Schedule;

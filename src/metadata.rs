@@ -167,6 +167,11 @@ impl TaskMetadata {
         self
     }
 
+    /// Sets the HTTP status of the previous attempt.
+    pub fn with_previous_response(self, status: u16) -> Self {
+        self.with(PREVIOUS_RESPONSE, &status.to_string())
+    }
+
     /// Sets how often the task got an answer before.
     pub fn with_execution_count(self, count: u32) -> Self {
         self.with(EXECUTION_COUNT, &count.to_string())

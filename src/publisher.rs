@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::json;
 use crate::metadata::TaskMetadata;
+use crate::operations::Tasks;
 use crate::outcome::TaskError;
 use crate::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
 use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
@@ -77,6 +78,11 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
     /// Publishes the message now, from this process; gives back its id.
     fn sync(self) -> PublishNow {
         PublishNow::new(draft(&self))
+    }
+
+    /// The tasks that wait in its queue to publish such a message.
+    fn tasks() -> Tasks<Self> {
+        Tasks::new()
     }
 
     /// Makes the topic, unless it is there, in the project of the [current](crate::Runtime::current) runtime.

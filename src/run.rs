@@ -79,15 +79,21 @@ impl Runtime {
         Some(Guard { store, key: key? })
     }
 
-    /// Runs an envelope in this process, as if a queue had sent it.
-    pub(crate) async fn run_envelope(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
-        let name = envelope.task();
-        let entry = self.inner().registry.by_name(name).ok_or_else(|| {
+    /// The task that goes by this name.
+    pub(crate) fn entry(&self, name: &str) -> Result<&Entry, Error> {
+        let entry = self.inner().registry.by_name(name);
+        entry.map(|entry| &**entry).ok_or_else(|| {
             Error::new(
                 ErrorKind::UnknownTask,
                 format!("this runtime has no task {name:?}"),
             )
-        })?;
+        })
+    }
+
+    /// Runs an envelope in this process, as if a queue had sent it.
+    pub(crate) async fn run_envelope(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
+        let name = envelope.task();
+        let entry = self.entry(name)?;
         let bound = entry.bound(name)?;
         let mut metadata = TaskMetadata::new()
             .with_queue(envelope.queue())

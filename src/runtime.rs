@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::backend::Backend;
 #[cfg(feature = "google")]
 use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::backend::operations::QueueOperations;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
     pub(crate) backend: Arc<dyn Backend>,
+    /// What can be done to queues; a backend of the user's has no such thing.
+    pub(crate) operations: Option<Arc<dyn QueueOperations>>,
     /// How set-up reaches Pub/Sub, where there is one.
     #[cfg(feature = "google")]
     pub(crate) pubsub: Option<PubSubAccess>,

@@ -1,5 +1,6 @@
 //! What a task is.
 
+use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -10,10 +11,13 @@ use serde::de::DeserializeOwned;
 use crate::bulk::EnqueueAll;
 use crate::context::Context;
 use crate::enqueue::{Enqueue, SyncRun, When};
+use crate::error::{Error, ErrorKind};
 use crate::json;
 use crate::metadata::TaskMetadata;
+use crate::operations::Tasks;
 use crate::outcome::TaskResult;
-use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
+use crate::registry::{Bound, BoxFuture, Entry, Failure, Handler, Input, Kind, Registration};
+use crate::runtime::Runtime;
 use crate::state::{Resolved, Resolver, States};
 use crate::unique::UniqueFields;
 
@@ -186,6 +190,51 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// No queue is involved: nothing is retried, and the timeout does not apply.
     fn sync(self) -> SyncRun<Self> {
         SyncRun::new(self)
+    }
+
+    /// The tasks of this type that wait in its queue: to look at, to cancel, to run here, to discard.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Remind { user_id: u64 }
+    /// # #[task]
+    /// # impl Task for Remind {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # let (runtime, engine) = Runtime::local().build().await?;
+    /// let stuck = Remind::tasks().on(&runtime).discard().at_least_attempts(5).await?;
+    /// assert_eq!(stuck.discarded, 0);
+    /// # engine.stop().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn tasks() -> Tasks<Self> {
+        Tasks::new()
+    }
+}
+
+impl Runtime {
+    /// The registered task of a type, and its state.
+    pub(crate) fn task_of<T: Task>(&self) -> Result<(Arc<Entry>, Arc<T::State>), Error> {
+        let name = T::REGISTRATION.name;
+        let unknown = || {
+            Error::new(
+                ErrorKind::UnknownTask,
+                format!("this runtime has no task {name:?}: add `.register::<..>()`"),
+            )
+        };
+        let entry = self
+            .inner()
+            .registry
+            .by_type(TypeId::of::<T>())
+            .ok_or_else(unknown)?;
+        let state = Arc::clone(&entry.bound(name)?.state);
+        let state = state.downcast::<T::State>().map_err(|_| unknown())?;
+        Ok((Arc::clone(entry), state))
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod eager;
 pub(crate) mod google;
 #[cfg(feature = "local")]
 pub(crate) mod local;
+pub(crate) mod operations;
 pub(crate) mod recorder;
 mod taken;
 

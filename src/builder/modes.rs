@@ -134,21 +134,25 @@ impl RuntimeBuilder<Configured> {
         expect(clippy::unused_async, reason = "every `build()` is awaited")
     )]
     pub async fn build(self) -> Result<Runtime, Error> {
-        let Self { mode, parts } = self;
-        #[cfg(feature = "google")]
-        let mut parts = parts;
+        let Self { mode, mut parts } = self;
         let mut mistakes = Vec::new();
         let eager = parts.config.eager && mode.backend.is_none();
         let backend: Option<Arc<dyn Backend>> = match mode.backend {
             Some(backend) => Some(backend),
-            None if eager => Some(Arc::new(Eager::default())),
+            None if eager => {
+                let eager = Arc::new(Eager::default());
+                parts.operations = Some(Arc::clone(&eager) as _);
+                Some(eager)
+            }
             #[cfg(feature = "google")]
             None => match mode.google.connect(&mut parts.config).await {
                 Ok(backend) => {
                     parts.pubsub = backend.pubsub_access().cloned();
                     parts.queue_access = Some(backend.queues.clone());
                     parts.scheduler.clone_from(&backend.scheduler);
-                    Some(Arc::new(backend))
+                    let backend = Arc::new(backend);
+                    parts.operations = Some(Arc::clone(&backend) as _);
+                    Some(backend)
                 }
                 Err(found) => {
                     mistakes.extend(found);
@@ -196,12 +200,10 @@ impl RuntimeBuilder<InProcess> {
         reason = "every `build()` is awaited, whatever the mode"
     )]
     pub async fn build(self) -> Result<Runtime, Error> {
-        self.parts.finish(
-            Some(Arc::new(Eager::default())),
-            Access::anybody(),
-            false,
-            Vec::new(),
-        )
+        let mut parts = self.parts;
+        let eager = Arc::new(Eager::default());
+        parts.operations = Some(Arc::clone(&eager) as _);
+        parts.finish(Some(eager), Access::anybody(), false, Vec::new())
     }
 }
 
@@ -264,7 +266,9 @@ impl RuntimeBuilder<Embedded> {
             .verifier(&parts.config, false)
             .map(Access::verified);
         let access = access.map_err(|mistakes| Error::new(ErrorKind::Build, list(&mistakes)))?;
-        let runtime = parts.finish(Some(Arc::new(backend)), access, true, Vec::new())?;
+        let backend = Arc::new(backend);
+        parts.operations = Some(Arc::clone(&backend) as _);
+        let runtime = parts.finish(Some(backend), access, true, Vec::new())?;
         engine.subscribe(runtime.subscriptions());
         engine.schedule(runtime.schedules());
         Ok((runtime, engine))

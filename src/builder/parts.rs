@@ -8,6 +8,7 @@ use http::HeaderName;
 use crate::backend::Backend;
 #[cfg(feature = "google")]
 use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::backend::operations::QueueOperations;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
@@ -29,6 +30,7 @@ const MAX_PUSH_BYTES: usize = 14 * 1024 * 1024;
 pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) clock: Clock,
+    pub(super) operations: Option<Arc<dyn QueueOperations>>,
     /// How set-up reaches Pub/Sub.
     #[cfg(feature = "google")]
     pub(super) pubsub: Option<PubSubAccess>,
@@ -52,6 +54,7 @@ impl Default for Parts {
         Self {
             config: Config::default(),
             clock: Clock::default(),
+            operations: None,
             #[cfg(feature = "google")]
             pubsub: None,
             #[cfg(feature = "google")]
@@ -129,6 +132,7 @@ impl Parts {
                 clock: self.clock,
                 registry,
                 backend,
+                operations: self.operations,
                 #[cfg(feature = "google")]
                 pubsub: self.pubsub,
                 #[cfg(feature = "google")]

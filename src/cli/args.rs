@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use crate::cli::operations_args::{QueuesCommand, TasksCommand};
+
 /// What there is to do; mount it with `#[command(subcommand)]` or `#[command(flatten)]`.
 #[derive(Clone, Debug, Subcommand)]
 #[non_exhaustive]
@@ -14,6 +16,12 @@ pub enum Command {
     InitializeTasks(SetUpArgs),
     /// List every registered task
     List(ListArgs),
+    /// Look at the tasks in a queue, and cancel, run or discard them
+    #[command(subcommand)]
+    Tasks(TasksCommand),
+    /// Look at a queue, and pause, resume or purge it
+    #[command(subcommand)]
+    Queues(QueuesCommand),
 }
 
 /// The options of a set-up.

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use crate::cli::args::Command;
 use crate::cli::console::Console;
-use crate::cli::{list, set_up};
+use crate::cli::table::safe_lines;
+use crate::cli::{list, queues, set_up, tasks};
 use crate::runtime::Runtime;
 
 impl Command {
@@ -22,10 +23,12 @@ impl Command {
             Self::ScheduleTasks(args) => set_up::run(runtime.setup().only_schedules(), &args, console).await,
             Self::InitializeTasks(args) => set_up::run(runtime.setup(), &args, console).await,
             Self::List(args) => list::run(runtime, &args, console),
+            Self::Tasks(command) => tasks::run(runtime, command, console).await,
+            Self::Queues(command) => queues::run(runtime, command, console).await,
         };
         done.unwrap_or_else(|error| {
             // Who does not read our output does not read this either.
-            let _ = console.error(&format!("error: {error:#}"));
+            let _ = console.error(&safe_lines(&format!("error: {error:#}")));
             1
         })
     }

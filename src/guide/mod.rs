@@ -5,6 +5,8 @@ pub mod bulk {}
 
 #[doc = include_str!("idempotency.md")]
 pub mod idempotency {}
+#[doc = include_str!("operations.md")]
+pub mod operations {}
 
 #[doc = include_str!("periodic.md")]
 pub mod periodic {}

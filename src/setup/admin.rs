@@ -10,9 +10,9 @@ use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::client::CloudTasks;
 use google_cloud_tasks_v2::model::Queue;
 
-use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::backend::google::{Patience, PubSubAccess, QueueAccess, SchedulerAccess, backoff};
 use crate::error::Error;
-use crate::setup::patience::{ATTEMPT, Patience, backoff, failed};
+use crate::setup::patience::{ATTEMPT, failed};
 
 /// As many as Pub/Sub lists at once.
 const PAGE: i32 = 1000;

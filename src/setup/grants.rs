@@ -4,9 +4,10 @@ use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 
+use crate::backend::google::is;
 use crate::error::Error;
 use crate::setup::admin::PubSubAdmin;
-use crate::setup::patience::{failed, is};
+use crate::setup::patience::failed;
 
 /// How often a policy is read and written again that somebody else has changed in between.
 const ATTEMPTS: usize = 5;

@@ -1,61 +1,14 @@
-//! Calls of a set-up: repeated where that can help, and explained where it cannot.
+//! What calls of a set-up came to: explained where they failed.
 
 use std::time::Duration;
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
-use google_cloud_gax::exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
-use google_cloud_gax::retry_policy::RetryPolicy;
-use google_cloud_gax::retry_result::RetryResult;
-use google_cloud_gax::retry_state::RetryState;
 
+use crate::backend::google::{caller_help, is};
 use crate::error::Error;
 
 /// How long one call may take.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(30);
-/// Somebody waits for the set-up: a service that is out of reach shows soon.
-const ATTEMPTS: u32 = 5;
-
-/// Repeats what may go well the next time; every call of a set-up may be repeated.
-#[derive(Debug)]
-pub(crate) struct Patience;
-
-impl RetryPolicy for Patience {
-    fn on_error(&self, state: &RetryState, error: GoogleError) -> RetryResult {
-        if state.attempt_count >= ATTEMPTS {
-            return RetryResult::Exhausted(error);
-        }
-        if passing(&error) {
-            RetryResult::Continue(error)
-        } else {
-            RetryResult::Permanent(error)
-        }
-    }
-}
-
-fn passing(error: &GoogleError) -> bool {
-    let code = error.status().map(|status| status.code);
-    let status = error.http_status_code();
-    error.is_transient_and_before_rpc()
-        || error.is_io()
-        || error.is_timeout()
-        || matches!(
-            code,
-            Some(Code::Unavailable | Code::ResourceExhausted | Code::Internal)
-        )
-        || matches!(status, Some(429 | 500 | 502..=504))
-}
-
-/// Pauses that somebody who waits puts up with.
-pub(crate) fn backoff() -> ExponentialBackoff {
-    ExponentialBackoffBuilder::new()
-        .with_initial_delay(Duration::from_millis(200))
-        .with_maximum_delay(Duration::from_secs(5))
-        .clamp()
-}
-
-pub(crate) fn is(error: &GoogleError, code: Code) -> bool {
-    error.status().is_some_and(|status| status.code == code)
-}
 
 /// What a call that changes something came to.
 pub(crate) fn changed<T>(path: &str, sent: Result<T, GoogleError>) -> Result<(), Error> {
@@ -95,26 +48,15 @@ fn help(path: &str, error: &GoogleError) -> Option<String> {
     } else {
         ("pubsub.googleapis.com", "roles/pubsub.editor")
     };
-    let text = error.to_string();
+    let policy = error.to_string().to_lowercase().contains("iampolicy");
+    let role = if policy { "roles/pubsub.admin" } else { role };
     match error.status().map(|status| status.code)? {
-        Code::PermissionDenied if text.contains("has not been used") || text.contains("is disabled") => Some(format!(
-            "the API is off: `gcloud services enable {api} --project {project}` turns it on"
-        )),
-        Code::PermissionDenied if text.to_lowercase().contains("iampolicy") => Some(format!(
-            "the caller needs roles/pubsub.admin: `gcloud projects add-iam-policy-binding {project} \
-             --member=serviceAccount:CALLER --role=roles/pubsub.admin`"
-        )),
-        Code::PermissionDenied => Some(format!(
-            "the caller needs {role}: `gcloud projects add-iam-policy-binding {project} \
-             --member=serviceAccount:CALLER --role={role}`"
-        )),
-        Code::Unauthenticated => Some("the credentials were not accepted: `gcloud auth application-default login`".to_owned()),
         Code::FailedPrecondition if queue => Some(
             "a queue of this name was deleted not long ago, and Cloud Tasks keeps the name blocked for up to 7 days: use \
              another name, or wait"
                 .to_owned(),
         ),
         Code::NotFound => Some("is the project right, the region, and is what it belongs to there?".to_owned()),
-        _ => None,
+        _ => caller_help(error, project, api, role),
     }
 }

@@ -9,6 +9,7 @@ use google_cloud_scheduler_v1::model::http_target::AuthorizationHeader;
 use google_cloud_scheduler_v1::model::{HttpMethod, HttpTarget, Job, OidcToken, RetryConfig};
 use google_cloud_wkt::{Duration as WktDuration, FieldMask};
 
+use crate::backend::google::is;
 use crate::error::Error;
 use crate::runtime::Runtime;
 use crate::schedule::Schedule;
@@ -17,7 +18,7 @@ use crate::setup::change::{Action, Change, Differences, FieldChange, ResourceKin
 use crate::setup::convert;
 use crate::setup::options::Options;
 use crate::setup::owner::made_by_us;
-use crate::setup::patience::{changed, deleted, failed, is};
+use crate::setup::patience::{changed, deleted, failed};
 use crate::setup::plan::Found;
 use crate::setup::shape;
 use crate::setup::step::{Operation, Step};

@@ -7,11 +7,12 @@ use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::model::Queue;
 use google_cloud_wkt::FieldMask;
 
+use crate::backend::google::is;
 use crate::error::{Error, ErrorKind};
 use crate::setup::admin::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::setup::change::{Change, ResourceKind};
 use crate::setup::grants::{self, Grant};
-use crate::setup::patience::{changed, deleted, failed, is};
+use crate::setup::patience::{changed, deleted, failed};
 use crate::setup::{queues, schedules, shape};
 
 /// A change and how it is made.

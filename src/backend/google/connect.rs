@@ -13,6 +13,7 @@ use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess}
 use crate::backend::google::backup::Backup;
 use crate::backend::google::create::GoogleBackend;
 use crate::backend::google::credentials;
+use crate::backend::google::emulated::Emulated;
 use crate::backend::google::message::Target;
 use crate::backend::google::pubsub::PubSub;
 use crate::config::Config;
@@ -176,6 +177,9 @@ impl Google {
             credentials: credentials.clone(),
             location: target.location().to_owned(),
         };
+        let emulated = emulator
+            .and(api_endpoint.as_ref())
+            .map(|url| Emulated::new(url, self.attempt_timeout));
         let mut builder = CloudTasks::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry)
@@ -191,6 +195,7 @@ impl Google {
             client,
             target,
             queues,
+            emulated,
             scheduler,
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry,

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::google::answer::{self, Failed, Verdict};
 use crate::backend::google::backup::Backup;
+use crate::backend::google::emulated::Emulated;
 use crate::backend::google::message::Target;
 use crate::backend::google::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
@@ -29,6 +30,8 @@ pub(crate) struct GoogleBackend {
     pub(crate) client: CloudTasks,
     pub(crate) target: Target,
     pub(crate) queues: QueueAccess,
+    /// How tasks are read, where Cloud Tasks is an emulator.
+    pub(crate) emulated: Option<Emulated>,
     /// Missing where Cloud Tasks is an emulator: there is none of Cloud Scheduler.
     pub(crate) scheduler: Option<SchedulerAccess>,
     /// The client opens a connection for every call under way, so their number is bounded.

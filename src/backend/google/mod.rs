@@ -6,8 +6,13 @@ mod backup;
 mod connect;
 mod create;
 mod credentials;
+mod emulated;
 mod message;
+mod operations;
+mod patience;
 mod pubsub;
+mod queued;
+mod read;
 mod topic;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
@@ -16,3 +21,4 @@ pub use connect::Google;
 #[cfg(feature = "local")]
 pub(crate) use create::GoogleBackend;
 pub(crate) use credentials::metadata;
+pub(crate) use patience::{Patience, backoff, caller_help, is};

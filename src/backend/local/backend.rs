@@ -17,7 +17,7 @@ use crate::runtime::Runtime;
 
 /// Creates tasks in the local engine, and the queues that they go to; publishes to the subscriptions of the runtime.
 pub(crate) struct LocalBackend {
-    google: GoogleBackend,
+    pub(super) google: GoogleBackend,
     queues: Mutex<HashSet<String>>,
     /// `None` where the settings name a Pub/Sub emulator, which messages go to instead.
     pubsub: Option<Arc<PubSub>>,
@@ -41,7 +41,7 @@ impl LocalBackend {
     }
 
     /// Makes a queue, unless that was done. One whose name is blocked is left to its backup queue.
-    async fn make_queue(&self, queue: &str) -> Result<(), Error> {
+    pub(super) async fn make_queue(&self, queue: &str) -> Result<(), Error> {
         let mut made = self.queues.lock().await;
         if made.contains(queue) {
             return Ok(());

@@ -1,0 +1,82 @@
+//! The commands on a queue.
+
+use crate::cli::console::Console;
+use crate::cli::operations_args::{QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs};
+use crate::cli::table::Table;
+use crate::cli::tasks::agreed;
+use crate::error::BoxError;
+use crate::operations::Queue;
+use crate::runtime::Runtime;
+
+/// So many tasks are counted before a purge: more than fit into one answer would keep somebody waiting.
+const COUNTED: usize = 1000;
+
+pub(crate) async fn run(
+    runtime: &Runtime,
+    command: QueuesCommand,
+    console: &mut Console,
+) -> Result<u8, BoxError> {
+    match command {
+        QueuesCommand::Info(args) => info(runtime, args, console).await,
+        QueuesCommand::Pause(args) => {
+            runtime.queue(&args.queue).pause().await?;
+            console.print(&format!("paused {}", args.queue))?;
+            Ok(0)
+        }
+        QueuesCommand::Resume(args) => {
+            runtime.queue(&args.queue).resume().await?;
+            console.print(&format!("resumed {}", args.queue))?;
+            Ok(0)
+        }
+        QueuesCommand::Purge(args) => purge(runtime, args, console).await,
+    }
+}
+
+async fn info(runtime: &Runtime, args: QueuesInfoArgs, console: &mut Console) -> Result<u8, BoxError> {
+    let info = runtime.queue(args.queue).info().await?;
+    if args.json {
+        console.print(&serde_json::to_string_pretty(&info)?)?;
+        return Ok(0);
+    }
+    let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let mut table = Table::new(["QUEUE", "STATE", "PER SECOND", "AT ONCE", "ATTEMPTS"]);
+    table.push([
+        info.name,
+        info.state.to_string(),
+        or_none(info.max_dispatches_per_second.map(|rate| rate.to_string())),
+        or_none(info.max_concurrent_dispatches.map(|tasks| tasks.to_string())),
+        or_none(info.max_attempts.map(|attempts| attempts.to_string())),
+    ]);
+    console.print(&table.take())?;
+    Ok(0)
+}
+
+async fn purge(runtime: &Runtime, args: QueuesPurgeArgs, console: &mut Console) -> Result<u8, BoxError> {
+    let queue = runtime.queue(args.queue);
+    if !args.yes {
+        let count = count(&queue).await?;
+        let question = format!("Delete {count} in queue {}, of whichever service?", queue.name());
+        if !agreed(console, &question, "deleted", "say --yes")? {
+            return Ok(1);
+        }
+    }
+    queue.purge().await?;
+    console.print(&format!("purged {}", queue.name()))?;
+    Ok(0)
+}
+
+/// How many tasks there are, in words.
+async fn count(queue: &Queue) -> Result<String, BoxError> {
+    let mut tasks = queue.list().without_arguments();
+    let mut count = 0;
+    while tasks.try_next().await?.is_some() {
+        if count == COUNTED {
+            return Ok(format!("more than {COUNTED} tasks"));
+        }
+        count += 1;
+    }
+    Ok(match count {
+        1 => "1 task".to_owned(),
+        count => format!("{count} tasks"),
+    })
+}

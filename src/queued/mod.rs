@@ -1,0 +1,8 @@
+//! What a queue tells of itself and of the tasks in it.
+
+mod info;
+mod shown;
+mod task;
+
+pub use info::{QueueInfo, QueueState};
+pub use task::{LastAttempt, QueuedTask};
