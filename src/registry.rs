@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::dead::Dead;
 use crate::limits;
 use crate::metadata::TaskMetadata;
 use crate::names;
@@ -25,6 +26,17 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {
     fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>>;
+
+    /// What is to be done when a task of this body is given up.
+    fn on_dead(
+        &self,
+        body: Bytes,
+        dead: Dead,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'_, Result<(), TaskError>> {
+        drop((body, dead, metadata));
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// What a task runs on.
@@ -57,6 +69,8 @@ pub(crate) enum Failure {
     Panicked(String),
     /// The task took longer than this and was cancelled.
     TimedOut(Duration),
+    /// The task failed in the last attempt that it allows itself, and all that is to be done then is done.
+    Dead(Box<Failure>),
 }
 
 /// A task and the state that it asked for.
@@ -72,6 +86,9 @@ pub struct Registration {
     pub(crate) aliases: &'static [&'static str],
     pub(crate) queue: Option<&'static str>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) max_attempts: Option<u32>,
+    /// Where the task is recorded to when it is given up; that of a subscription is among its options.
+    pub(crate) dead_letter_topic: Option<fn() -> Topic>,
     pub(crate) location: &'static str,
     pub(crate) kind: Kind,
     pub(crate) periodic: Option<Periodic>,
@@ -92,6 +109,8 @@ impl Registration {
             aliases: &[],
             queue: None,
             timeout: None,
+            max_attempts: None,
+            dead_letter_topic: None,
             location,
             kind,
             periodic: None,
@@ -129,6 +148,21 @@ impl Registration {
     /// Sets how long one attempt may take.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how often the task is tried altogether.
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Sets where a task is recorded to that is given up, and where messages go that were delivered too often.
+    pub const fn dead_letter_topic(mut self, topic: fn() -> Topic) -> Self {
+        match &mut self.kind {
+            Kind::Subscriber(options) => options.dead_letter_topic = Some(topic),
+            Kind::Task | Kind::Publisher { .. } => self.dead_letter_topic = Some(topic),
+        }
         self
     }
 }
@@ -348,9 +382,12 @@ fn option_mistakes(registration: &Registration) -> impl Iterator<Item = String> 
         .filter_map(|name| names::task_name_mistake(name));
     let queue = registration.queue.and_then(names::queue_mistake);
     let timeout = registration.timeout.and_then(limits::timeout_mistake);
+    let attempts = registration.max_attempts.filter(|attempts| *attempts == 0);
+    let attempts = attempts.map(|_| "max_attempts is 0; a task is tried at least once".to_owned());
     let location = registration.location;
     names
         .chain(queue)
         .chain(timeout)
+        .chain(attempts)
         .map(move |mistake| format!("{mistake} ({location})"))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use crate::dead::Burial;
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
@@ -26,7 +27,17 @@ impl Runtime {
         input: Input,
         metadata: TaskMetadata,
     ) -> Result<Vec<u8>, Failure> {
+        let limit = self.attempt_limit(entry, &metadata);
+        let metadata = match limit {
+            Some(limit) => metadata.with_max_attempts(limit.attempts),
+            None => metadata,
+        };
         let timeout = entry.timeout(&metadata);
+        let burial = limit.and_then(|limit| {
+            let registration = &entry.registration;
+            Burial::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)
+        });
+        let timeout = burial.as_ref().map_or(timeout, |burial| burial.time_to_run());
         let span = tracing::info_span!(
             "task",
             task = entry.registration.name,
@@ -46,7 +57,10 @@ impl Runtime {
                 Err(_) => Err(Failure::TimedOut(timeout)),
             };
             report(&outcome);
-            outcome
+            match (outcome, burial) {
+                (Err(failure), Some(burial)) => Err(burial.after(failure).await),
+                (outcome, _) => outcome,
+            }
         };
         scope.run(attempt).instrument(span).await
     }
@@ -139,6 +153,7 @@ impl Failure {
                 ErrorKind::TaskTimedOut,
                 format!("task {name} did not finish within {timeout:?} and was cancelled"),
             ),
+            Self::Dead(failure) => failure.into_error(name),
         }
     }
 }
@@ -160,11 +175,13 @@ fn report(outcome: &Result<Vec<u8>, Failure>) {
         Err(Failure::Output(error)) => tracing::error!(%error, "the output does not serialize"),
         Err(Failure::Panicked(message)) => tracing::error!(message, "panicked"),
         Err(Failure::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
+        // Told where it is buried.
+        Err(Failure::Dead(_)) => {}
     }
 }
 
 /// An error with its causes on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -174,7 +191,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

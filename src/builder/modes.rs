@@ -255,6 +255,9 @@ impl RuntimeBuilder<Embedded> {
         let (engine, backend) = LocalEngine::start(&mut parts.config, mode.clock).await?;
         parts.pubsub = PubSubAccess::emulator(&parts.config);
         parts.queue_access = Some(backend.queue_access());
+        if parts.pubsub.is_none() {
+            parts.dead_keeper = Some(Arc::new(engine.dead_keeper()));
+        }
         let access = engine
             .callers()
             .verifier(&parts.config, false)
@@ -262,6 +265,7 @@ impl RuntimeBuilder<Embedded> {
         let access = access.map_err(|mistakes| Error::new(ErrorKind::Build, list(&mistakes)))?;
         let runtime = parts.finish(Some(Arc::new(backend)), access, true, Vec::new())?;
         engine.subscribe(runtime.subscriptions());
+        engine.keep_dead(&runtime.inner().dead_letters);
         engine.schedule(runtime.schedules());
         Ok((runtime, engine))
     }

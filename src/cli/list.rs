@@ -34,7 +34,7 @@ pub(crate) fn run(runtime: &Runtime, args: &ListArgs, console: &mut Console) -> 
 }
 
 /// Columns as wide as their widest cell, two spaces apart.
-fn table(rows: &[[String; 5]]) -> String {
+pub(crate) fn table(rows: &[[String; 5]]) -> String {
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
         widths.max().unwrap_or_default()

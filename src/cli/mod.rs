@@ -28,6 +28,8 @@
 //! | `schedule-tasks` | the schedules of periodic tasks |
 //! | `initialize-tasks` | all of that, and queues |
 //! | `list` | every registered task with its kind, queue, topic and URL |
+//! | `dead list` | the dead tasks of a topic, which stay there |
+//! | `dead replay` | enqueues them again: all, `--limit` so many, only `--task` of a name, `--to-queue` another queue |
 //!
 //! `initialize-..` take `--plan` (look, and change nothing), `--json`, `--prune` (delete leftovers), `--allow-data-loss`,
 //! `--project-number` and `--yes` (do not ask). The exit code is 0 when all is done or nothing was to do, 1 when something
@@ -36,9 +38,10 @@
 
 mod args;
 mod console;
+mod dead;
 mod list;
 mod run;
 mod set_up;
 
-pub use args::{Command, ListArgs, SetUpArgs};
+pub use args::{Command, DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs, ListArgs, SetUpArgs};
 pub use console::Console;

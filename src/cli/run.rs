@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::args::Command;
 use crate::cli::console::Console;
-use crate::cli::{list, set_up};
+use crate::cli::{dead, list, set_up};
 use crate::runtime::Runtime;
 
 impl Command {
@@ -22,6 +22,7 @@ impl Command {
             Self::ScheduleTasks(args) => set_up::run(runtime.setup().only_schedules(), &args, console).await,
             Self::InitializeTasks(args) => set_up::run(runtime.setup(), &args, console).await,
             Self::List(args) => list::run(runtime, &args, console),
+            Self::Dead(command) => dead::run(runtime, &command, console).await,
         };
         done.unwrap_or_else(|error| {
             // Who does not read our output does not read this either.

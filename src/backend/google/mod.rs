@@ -5,6 +5,7 @@ mod answer;
 mod connect;
 mod create;
 mod credentials;
+mod kept;
 mod message;
 mod pubsub;
 mod topic;
@@ -14,3 +15,4 @@ pub use connect::Google;
 #[cfg(feature = "local")]
 pub(crate) use create::GoogleBackend;
 pub(crate) use credentials::metadata;
+pub(crate) use kept::PubSubKeeper;

@@ -8,6 +8,7 @@
 mod backend;
 mod emulator;
 mod engine;
+mod kept;
 mod outstanding;
 mod pubsub;
 mod queue;
