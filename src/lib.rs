@@ -67,6 +67,7 @@ mod clock;
 mod commit;
 mod config;
 mod context;
+mod dead;
 mod enqueue;
 mod envelope;
 mod error;
@@ -129,6 +130,10 @@ pub use cloud_tasks_macros::{Model, task};
 pub use commit::{CommitHooks, Transactional, UnsentError};
 pub use config::{Config, RetrySettings};
 pub use context::Context;
+pub use dead::{Dead, DeadCause};
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use dead::{DeadList, DeadTask, DeadTasks, LeftDead, ListDead, Replay, Replayed};
 pub use enqueue::{Enqueue, SyncRun, When};
 pub use envelope::{Enqueued, Envelope};
 pub use error::{BoxError, Error, ErrorKind};

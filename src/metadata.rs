@@ -80,6 +80,9 @@ impl TaskMetadata {
     }
 
     /// How often the task is tried altogether, where the task says so, or the settings of its queue in this runtime.
+    ///
+    /// Of a run that Cloud Scheduler makes it is `schedule_max_retries` and one more. It does not count its attempts, so that
+    /// only the one of a schedule without retries is known to be the last.
     pub fn max_attempts(&self) -> Option<u32> {
         self.max_attempts
     }

@@ -65,7 +65,9 @@ impl QueueSettings {
 
     /// Sets how often a task is tried altogether; -1 means without end.
     ///
-    /// A task is given up when both this and [`max_retry_duration`](Self::max_retry_duration) are reached.
+    /// A task is given up when both this and [`max_retry_duration`](Self::max_retry_duration) are reached. With this alone the
+    /// runtime knows which attempt is the [last](crate::TaskMetadata::is_last_attempt) of a task that came from this queue,
+    /// and runs its [hook](crate::Task::on_dead).
     pub fn max_attempts(mut self, attempts: i32) -> Self {
         self.max_attempts = Some(attempts);
         self
@@ -93,6 +95,13 @@ impl QueueSettings {
     pub fn max_doublings(mut self, doublings: u32) -> Self {
         self.max_doublings = Some(doublings);
         self
+    }
+
+    /// How often a task is tried altogether, where the number of attempts alone decides it.
+    pub(crate) fn attempts(&self) -> Option<u32> {
+        let alone = self.max_retry_duration.is_none_or(|duration| duration.is_zero());
+        let attempts = self.max_attempts.filter(|_| alone)?;
+        u32::try_from(attempts).ok().filter(|attempts| *attempts > 0)
     }
 
     /// Everything that Cloud Tasks would refuse.

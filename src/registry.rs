@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::dead::Dead;
 use crate::error::BoxError;
 use crate::limits;
 use crate::metadata::TaskMetadata;
@@ -27,6 +28,17 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {
     fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>>;
+
+    /// What is to be done when a task of this body is given up.
+    fn on_dead(
+        &self,
+        body: Bytes,
+        dead: Dead,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'_, Result<(), TaskError>> {
+        drop((body, dead, metadata));
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// What a task runs on.
@@ -63,6 +75,8 @@ pub(crate) enum Failure {
     Busy,
     /// The idempotency store did not say whether it may run.
     Store(BoxError),
+    /// The task failed in the last attempt that it allows itself, and all that is to be done then is done.
+    Dead(Box<Failure>),
 }
 
 /// A task and the state that it asked for.
@@ -80,6 +94,9 @@ pub struct Registration {
     pub(crate) timeout: Option<Duration>,
     /// Whether a delivery that is repeated is to run once.
     pub(crate) idempotent: bool,
+    pub(crate) max_attempts: Option<u32>,
+    /// Where the task is recorded to when it is given up; that of a subscription is among its options.
+    pub(crate) dead_letter_topic: Option<fn() -> Topic>,
     pub(crate) location: &'static str,
     pub(crate) kind: Kind,
     pub(crate) periodic: Option<Periodic>,
@@ -103,6 +120,8 @@ impl Registration {
             queue: None,
             timeout: None,
             idempotent: false,
+            max_attempts: None,
+            dead_letter_topic: None,
             location,
             kind,
             periodic: None,
@@ -147,6 +166,21 @@ impl Registration {
     /// Sets whether a delivery that is repeated runs once.
     pub const fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;
+        self
+    }
+
+    /// Sets how often the task is tried altogether.
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Sets where a task is recorded to that is given up, and where messages go that were delivered too often.
+    pub const fn dead_letter_topic(mut self, topic: fn() -> Topic) -> Self {
+        match &mut self.kind {
+            Kind::Subscriber(options) => options.dead_letter_topic = Some(topic),
+            Kind::Task | Kind::Publisher { .. } => self.dead_letter_topic = Some(topic),
+        }
         self
     }
 }
@@ -375,10 +409,13 @@ fn option_mistakes(registration: &Registration) -> impl Iterator<Item = String> 
     let timeout = registration.timeout.and_then(limits::timeout_mistake);
     let unique = registration.unique.into_iter();
     let unique = unique.flat_map(|options| options.mistakes(registration.name));
+    let attempts = registration.max_attempts.filter(|attempts| *attempts == 0);
+    let attempts = attempts.map(|_| "max_attempts is 0; a task is tried at least once".to_owned());
     let location = registration.location;
     names
         .chain(queue)
         .chain(timeout)
         .chain(unique)
+        .chain(attempts)
         .map(move |mistake| format!("{mistake} ({location})"))
 }

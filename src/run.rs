@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::dead::Burial;
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
 use crate::idempotency::{self, Guard};
@@ -28,9 +29,19 @@ impl Runtime {
         input: Input,
         metadata: TaskMetadata,
     ) -> Result<Vec<u8>, Failure> {
+        let limit = self.attempt_limit(entry, &metadata);
+        let metadata = match limit {
+            Some(limit) => metadata.with_max_attempts(limit.attempts),
+            None => metadata,
+        };
         let timeout = entry.timeout(&metadata);
-        let deadline = Instant::now() + timeout;
         let guard = self.guard(entry, &input, &metadata);
+        let burial = limit.and_then(|limit| {
+            let registration = &entry.registration;
+            Burial::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)
+        });
+        let timeout = burial.as_ref().map_or(timeout, |burial| burial.time_to_run());
+        let deadline = Instant::now() + timeout;
         let metadata = metadata.with_deadline(deadline);
         let span = tracing::info_span!(
             "task",
@@ -58,7 +69,10 @@ impl Runtime {
                 Some(guard) => Box::pin(guard.run(deadline, attempt)).await,
             };
             report(&outcome);
-            outcome
+            match (outcome, burial) {
+                (Err(failure), Some(burial)) => Err(burial.after(failure).await),
+                (outcome, _) => outcome,
+            }
         };
         scope.run(attempt).instrument(span).await
     }
@@ -194,6 +208,7 @@ impl Failure {
                 format!("task {name} did not run: the idempotency store did not say whether it ran before"),
             )
             .with_source(error),
+            Self::Dead(failure) => failure.into_error(name),
         }
     }
 }
@@ -219,11 +234,13 @@ fn report(outcome: &Result<Vec<u8>, Failure>) {
         Err(Failure::Store(error)) => {
             tracing::error!(error = %chain(&**error), "the idempotency store gave no answer; nothing ran");
         }
+        // Told where it is buried.
+        Err(Failure::Dead(_)) => {}
     }
 }
 
 /// An error with its causes on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -233,7 +250,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

@@ -1,5 +1,6 @@
 //! The runtime: settings, tasks, states and a backend, behind one cloneable handle.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +13,9 @@ use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::operations::QueueOperations;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dead::DeadLetters;
+#[cfg(feature = "google")]
+use crate::dead::Keeper;
 use crate::error::{Error, ErrorKind};
 use crate::idempotency::IdempotencyStore;
 #[cfg(feature = "google")]
@@ -21,6 +25,7 @@ use crate::schedule::Schedule;
 use crate::scope::{self, Scope};
 use crate::service::limit::Limit;
 use crate::subscription::Subscription;
+use crate::topic::Topic;
 use crate::verify::Access;
 
 /// A handle on everything that tasks need: settings, the registered tasks, their states and the backend.
@@ -66,6 +71,19 @@ pub(crate) struct Inner {
     pub(crate) queues: Vec<QueueSettings>,
     /// Where it is written down what ran.
     pub(crate) idempotency: Option<Arc<dyn IdempotencyStore>>,
+    /// After how many attempts a queue gives a task up, as far as its settings say.
+    pub(crate) queue_attempts: HashMap<String, u32>,
+    /// For tasks that name none.
+    pub(crate) dead_letter_topic: Option<Topic>,
+    /// Every topic that dead tasks go to.
+    #[cfg_attr(
+        not(feature = "google"),
+        expect(dead_code, reason = "only set-up and replay look at them")
+    )]
+    pub(crate) dead_letters: Vec<DeadLetters>,
+    /// Where dead tasks are kept, where they can be read.
+    #[cfg(feature = "google")]
+    pub(crate) dead_keeper: Option<Arc<dyn Keeper>>,
     pub(crate) propagated: Vec<HeaderName>,
     /// The path of the endpoint, which routes start with.
     pub(crate) base_path: String,

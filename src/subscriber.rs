@@ -150,8 +150,6 @@ options! {
     expiration(expiration: Duration) => expiration = Some(expiration);
     /// Sets how long a push may take.
     ack_deadline(deadline: Duration) => ack_deadline = Some(deadline);
-    /// Sets where messages go that were delivered too often.
-    dead_letter_topic(topic: fn() -> Topic) => dead_letter_topic = Some(topic);
     /// Sets the base name of the subscription that keeps dead letters.
     dead_letter_subscription(name: &'static str) => dead_letter_subscription = Some(name);
     /// Sets whether pushes carry a signed token.

@@ -4,18 +4,20 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::{Stream, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bulk::EnqueueAll;
 use crate::context::Context;
+use crate::dead::Dead;
 use crate::enqueue::{Enqueue, SyncRun, When};
 use crate::error::{Error, ErrorKind};
 use crate::json;
 use crate::metadata::TaskMetadata;
 use crate::operations::Tasks;
-use crate::outcome::TaskResult;
+use crate::outcome::{TaskError, TaskResult};
 use crate::registry::{Bound, BoxFuture, Entry, Failure, Handler, Input, Kind, Registration};
 use crate::runtime::Runtime;
 use crate::state::{Resolved, Resolver, States};
@@ -88,6 +90,21 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     ///
     /// Any error means that the task is run again as its queue says; a [`Discard`](crate::Discard) means that it is not.
     fn run(self, cx: Context<Self::State>) -> impl Future<Output = TaskResult<Self::Output>> + Send;
+
+    /// Does what is left to do when the last attempt has failed; nothing, unless it is written.
+    ///
+    /// It runs where the number of attempts is known: by the option `max_attempts`, or by the
+    /// [settings](crate::QueueSettings::max_attempts) of the queue. It has as long as an attempt. The
+    /// [guide](crate::guide::retries) tells what is certain of it, and [`Dead`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// Any error but a [`Discard`](crate::Discard) makes the attempt an ordinary failure: a task that gives up by its own
+    /// `max_attempts` is then tried once more, and its hook with it.
+    fn on_dead(self, dead: Dead, cx: Context<Self::State>) -> impl Future<Output = TaskResult> + Send {
+        drop((self, dead, cx));
+        async { Ok(()) }
+    }
 
     /// Enqueues the task, to run as soon as its queue lets it.
     fn asap(self) -> Enqueue {
@@ -282,6 +299,19 @@ impl<T: Task> Handler for TaskHandler<T> {
             let cx = Context::new(Arc::clone(&self.state), metadata);
             let output = task.run(cx).await.map_err(Failure::Task)?;
             serde_json::to_vec(&output).map_err(Failure::Output)
+        })
+    }
+
+    fn on_dead(
+        &self,
+        body: Bytes,
+        dead: Dead,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'_, Result<(), TaskError>> {
+        Box::pin(async move {
+            let task: T = json::decode(&body)?;
+            task.on_dead(dead, Context::new(Arc::clone(&self.state), metadata))
+                .await
         })
     }
 }

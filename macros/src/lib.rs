@@ -18,7 +18,8 @@ mod tests;
 ///
 /// # `Task`: a background job
 ///
-/// `type State` is read off the context that `run` takes, `type Output` off the result that it gives back.
+/// `type State` is read off the context that `run` takes, `type Output` off the result that it gives back. `on_dead` may be
+/// written in the impl, for what is left to do when the last attempt has failed.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
@@ -53,6 +54,8 @@ mod tests;
 /// | `queue` | the queue that it goes to, where a call names no other: 1 to 100 of `A-Z a-z 0-9 -` | `APP_NAME`, or `tasks` where there is none |
 /// | `timeout` | how long one attempt may take, 15 seconds to 30 minutes | that of Cloud Tasks, 10 minutes |
 /// | `idempotent` | whether a task that is delivered more than once runs once; the runtime needs a store for it | `false` |
+/// | `max_attempts` | how often the task is tried altogether, 1 to 2147483647; it is then given up, whatever its queue says | as its queue says |
+/// | `dead_letter_topic` | the base name or the full path of the topic where a task is recorded that is given up | that of the runtime, else none |
 /// | `crate` | the path of this crate, where it goes by another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
 /// | `every` and what goes with it | a schedule, [below](#task-with-every-a-periodic-task) | none |
 ///
@@ -135,7 +138,7 @@ mod tests;
 /// | `topic` | the topic's base name, which gets the prefix of the app; or a full path, `"projects/P/topics/T"` | the type's name, also where `name` is given; required where the type has arguments |
 /// | `absolute_topic` | the topic's name without any prefix, or a full path; instead of `topic` | none |
 /// | `app` | the app that owns the topic, whose prefix it gets | the running one |
-/// | `name`, `aliases`, `queue`, `timeout`, `crate` | as those of a `Task`: the task publishes the message | as there |
+/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `crate` | as those of a `Task`: the task publishes the message | as there |
 ///
 /// A topic's name has 3 to 255 of `A-Z a-z 0-9 - _ . ~ + %`, begins with a letter and not with `goog`. A base name may be
 /// shorter than the whole.
@@ -172,7 +175,7 @@ mod tests;
 /// | `app_label` | the label of the model's application: the topic is `{app_label}-{model}` in lower case, after the last name of the model's type | that of the `Model`, which the model is then to be |
 /// | `topic`, `absolute_topic` | as those of a `PublisherTask`, instead of `app_label` | `{app_label}-{model}` |
 /// | `app` | as that of a `PublisherTask` | the running one |
-/// | `name`, `aliases`, `queue`, `timeout`, `crate` | as those of a `Task`: the task publishes the message | as there |
+/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `crate` | as those of a `Task`: the task publishes the message | as there |
 ///
 /// A topic for each object is no option, but a function: write `topic_for` in the impl.
 ///

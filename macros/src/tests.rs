@@ -2,6 +2,7 @@
 
 mod model;
 mod publisher;
+mod retry;
 mod schedule;
 mod subscriber;
 mod unique;

@@ -261,6 +261,9 @@ impl RuntimeBuilder<Embedded> {
         let (engine, backend) = LocalEngine::start(&mut parts.config, mode.clock).await?;
         parts.pubsub = PubSubAccess::emulator(&parts.config);
         parts.queue_access = Some(backend.queue_access());
+        if parts.pubsub.is_none() {
+            parts.dead_keeper = Some(Arc::new(engine.dead_keeper()));
+        }
         let access = engine
             .callers()
             .verifier(&parts.config, false)
@@ -270,6 +273,7 @@ impl RuntimeBuilder<Embedded> {
         parts.operations = Some(Arc::clone(&backend) as _);
         let runtime = parts.finish(Some(backend), access, true, Vec::new())?;
         engine.subscribe(runtime.subscriptions());
+        engine.keep_dead(&runtime.inner().dead_letters);
         engine.schedule(runtime.schedules());
         Ok((runtime, engine))
     }

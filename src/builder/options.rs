@@ -1,5 +1,6 @@
 //! What every builder takes, whatever its mode.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::queue::QueueSettings;
 use crate::registry::Registration;
 use crate::runtime::Runtime;
 use crate::task::Registered;
+use crate::topic::Topic;
 
 /// Collects what a [`Runtime`] is made of; `build()` checks all of it at once.
 ///
@@ -174,6 +176,40 @@ impl<M> RuntimeBuilder<M> {
     /// [`Context::once`]: crate::Context::once
     pub fn idempotency(mut self, store: impl IdempotencyStore) -> Self {
         self.parts.idempotency = Some(Arc::new(store));
+        self
+    }
+
+    /// Records the tasks that are given up to this topic, where they name none themselves: its base name, which gets the prefix
+    /// of the application, or its full path.
+    ///
+    /// A subscription of the same name keeps them, which [`Runtime::setup`] makes with the topic. A record contains the
+    /// arguments of its task. The [guide](crate::guide::retries) tells when a task is given up.
+    ///
+    /// [`Runtime::setup`]: crate::Runtime#method.setup
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Charge { invoice: u64 }
+    ///
+    /// #[task(max_attempts = 1)]
+    /// impl Task for Charge {
+    ///     async fn run(self, _cx: Context) -> TaskResult { Err("the card was declined")? }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let (runtime, recorder) = Runtime::recorded().dead_letter_topic("dead-tasks").build().await?;
+    /// Charge { invoice: 7 }.asap().on(&runtime).await?;
+    /// assert!(recorder.drain().await.is_err());
+    /// assert_eq!(recorder.publications()[0].topic(), "dead-tasks");
+    /// assert_eq!(recorder.publications()[0].attributes()["task"], "Charge");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn dead_letter_topic(mut self, topic: impl Into<Cow<'static, str>>) -> Self {
+        self.parts.dead_letter_topic = Some(Topic::new(topic));
         self
     }
 

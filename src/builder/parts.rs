@@ -7,10 +7,13 @@ use http::HeaderName;
 
 use crate::backend::Backend;
 #[cfg(feature = "google")]
-use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::backend::google::{PubSubAccess, PubSubKeeper, QueueAccess, SchedulerAccess};
 use crate::backend::operations::QueueOperations;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dead::DeadLetters;
+#[cfg(feature = "google")]
+use crate::dead::Keeper;
 use crate::error::{Error, ErrorKind};
 use crate::idempotency::IdempotencyStore;
 use crate::names;
@@ -19,6 +22,7 @@ use crate::registry::{self, Registration, Registry};
 use crate::runtime::{Inner, Runtime};
 use crate::service::limit::Limit;
 use crate::state::States;
+use crate::topic::Topic;
 use crate::verify::Access;
 
 /// Cloud Tasks sends at most 1 MiB, headers and all.
@@ -38,8 +42,12 @@ pub(super) struct Parts {
     pub(super) queue_access: Option<QueueAccess>,
     #[cfg(feature = "google")]
     pub(super) scheduler: Option<SchedulerAccess>,
+    /// How dead tasks are read, where it is not by Pub/Sub.
+    #[cfg(feature = "google")]
+    pub(super) dead_keeper: Option<Arc<dyn Keeper>>,
     pub(super) queues: Vec<QueueSettings>,
     pub(super) idempotency: Option<Arc<dyn IdempotencyStore>>,
+    pub(super) dead_letter_topic: Option<Topic>,
     pub(super) states: States,
     pub(super) registered: Vec<Registration>,
     pub(super) expected: BTreeSet<String>,
@@ -61,8 +69,11 @@ impl Default for Parts {
             queue_access: None,
             #[cfg(feature = "google")]
             scheduler: None,
+            #[cfg(feature = "google")]
+            dead_keeper: None,
             queues: Vec::new(),
             idempotency: None,
+            dead_letter_topic: None,
             states: States::default(),
             registered: Vec::new(),
             expected: BTreeSet::new(),
@@ -95,6 +106,10 @@ impl Parts {
             .collect();
         registrations.sort_by_key(|registration| (registration.name, registration.location));
         let (registry, found) = Registry::new(registrations, &self.states, &self.config);
+        mistakes.extend(found);
+        mistakes.extend(self.hooks_out_of_reach(&registry));
+        let (dead_letters, found) =
+            DeadLetters::all(&registry, self.dead_letter_topic.as_ref(), &self.config);
         mistakes.extend(found);
         for name in &self.expected {
             if registry.by_name(name).is_none() {
@@ -134,14 +149,26 @@ impl Parts {
                 backend,
                 operations: self.operations,
                 #[cfg(feature = "google")]
+                dead_keeper: self.dead_keeper.or_else(|| {
+                    let keeper = PubSubKeeper::new(self.pubsub.clone()?);
+                    Some(Arc::new(keeper))
+                }),
+                #[cfg(feature = "google")]
                 pubsub: self.pubsub,
                 #[cfg(feature = "google")]
                 queue_access: self.queue_access,
                 #[cfg(feature = "google")]
                 scheduler: self.scheduler,
+                queue_attempts: self
+                    .queues
+                    .iter()
+                    .filter_map(|queue| Some((queue.name.clone(), queue.attempts()?)))
+                    .collect(),
                 #[cfg(feature = "google")]
                 queues: self.queues,
                 idempotency: self.idempotency,
+                dead_letter_topic: self.dead_letter_topic,
+                dead_letters,
                 limit: self.max_concurrency.map(Limit::new),
                 access: access.with_unsigned_pushes(self.unsigned_pushes),
                 max_body_bytes: self.max_body_bytes,
@@ -153,6 +180,26 @@ impl Parts {
 }
 
 impl Parts {
+    /// Tasks that their queues give up before they do so themselves.
+    fn hooks_out_of_reach(&self, registry: &Registry) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        for registration in registry.registrations() {
+            let queue = registration.queue.unwrap_or(self.config.default_queue());
+            let settings = self.queues.iter().find(|settings| settings.name == queue);
+            let most = settings.and_then(QueueSettings::attempts);
+            if let (Some(own), Some(most)) = (registration.max_attempts, most)
+                && own > most
+            {
+                mistakes.push(format!(
+                    "the task {} says max_attempts = {own}, which it never reaches: its queue {queue:?} gives up after {most}; \
+                     raise that one, or lower this ({})",
+                    registration.name, registration.location
+                ));
+            }
+        }
+        mistakes
+    }
+
     /// Callers of our own that show no token, and would be refused for it.
     fn refused_calls(&self, registry: &Registry) -> Vec<String> {
         let pushes = registry

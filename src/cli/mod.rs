@@ -35,6 +35,8 @@
 //! | `tasks debug ID` | fetches a task and runs it here; prints its output |
 //! | `tasks discard` | deletes many: those of one `--task`, or `--all`; those with `--min-attempts` |
 //! | `queues info`, `pause`, `resume`, `purge QUEUE` | a queue as a whole |
+//! | `dead list` | the dead tasks of a topic, which stay there |
+//! | `dead replay` | enqueues them again: all, `--limit` so many, only `--task` of a name, `--to-queue` another queue |
 //!
 //! `initialize-..` take `--plan` (look, and change nothing), `--json`, `--prune` (delete leftovers), `--allow-data-loss`,
 //! `--project-number` and `--yes` (do not ask). The exit code is 0 when all is done or nothing was to do, 1 when something
@@ -48,6 +50,7 @@
 
 mod args;
 mod console;
+mod dead;
 mod discard;
 mod list;
 mod operations_args;
@@ -57,7 +60,7 @@ mod set_up;
 mod table;
 mod tasks;
 
-pub use args::{Command, ListArgs, SetUpArgs};
+pub use args::{Command, DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs, ListArgs, SetUpArgs};
 pub use console::Console;
 pub use operations_args::{
     QueueArgs, QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs, TasksCancelArgs, TasksCommand, TasksDebugArgs,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::args::Command;
 use crate::cli::console::Console;
 use crate::cli::table::safe_lines;
-use crate::cli::{list, queues, set_up, tasks};
+use crate::cli::{dead, list, queues, set_up, tasks};
 use crate::runtime::Runtime;
 
 impl Command {
@@ -25,6 +25,7 @@ impl Command {
             Self::List(args) => list::run(runtime, &args, console),
             Self::Tasks(command) => tasks::run(runtime, command, console).await,
             Self::Queues(command) => queues::run(runtime, command, console).await,
+            Self::Dead(command) => dead::run(runtime, &command, console).await,
         };
         done.unwrap_or_else(|error| {
             // Who does not read our output does not read this either.

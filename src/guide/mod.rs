@@ -14,6 +14,9 @@ pub mod periodic {}
 #[doc = include_str!("pubsub.md")]
 pub mod pubsub {}
 
+#[doc = include_str!("retries.md")]
+pub mod retries {}
+
 #[cfg(feature = "google")]
 #[doc = include_str!("setup.md")]
 pub mod setup {}

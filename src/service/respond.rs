@@ -54,11 +54,10 @@ pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<By
                 *response.status_mut() = status;
                 return response;
             }
-            json(
-                status,
-                Bytes::from_static(br#"{"result":null,"status":"discarded"}"#),
-            )
+            discarded(status)
         }
+        // Cloud Tasks would try on, and this tells it to stop.
+        Failure::Dead(_) => discarded(StatusCode::ACCEPTED),
         Failure::Task(TaskError::RetryAfter(retry)) => {
             let text = format!("Task {name} asked to be retried later");
             later(
@@ -86,6 +85,13 @@ pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<By
             mistake(StatusCode::GATEWAY_TIMEOUT, &text, Some("failed"))
         }
     }
+}
+
+fn discarded(status: StatusCode) -> Response<Bytes> {
+    json(
+        status,
+        Bytes::from_static(br#"{"result":null,"status":"discarded"}"#),
+    )
 }
 
 /// Something went wrong that the log tells and the answer does not.

@@ -49,8 +49,10 @@ pub(crate) async fn find(
         .filter(|subscription| options.takes(subscription.task))
         .collect();
     let mut made = BTreeSet::new();
+    for (topic, name) in keeping(runtime, options) {
+        dead_letters(topic, name, admin, &there, &mut made, found);
+    }
     for subscription in &subscriptions {
-        dead_letters(subscription, admin, &there, &mut made, found);
         one(runtime, subscription, admin, &there, options, found)?;
     }
     if options.only.is_none() {
@@ -75,32 +77,46 @@ fn wanted_topics(runtime: &Runtime, admin: &PubSubAdmin, options: &Options) -> B
         .flat_map(|subscription| [Some(&subscription.topic), subscription.dead_letter_topic.as_ref()])
         .flatten()
         .cloned();
+    let dead = keeping(runtime, options).map(|(topic, _)| topic.to_owned());
     published
         .chain(subscribed)
+        .chain(dead)
         .map(|name| admin.access.topic(&name))
         .collect()
 }
 
+/// The topics of dead letters and of dead tasks, and the subscriptions that keep them.
+fn keeping<'a>(runtime: &'a Runtime, options: &'a Options) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let letters = runtime
+        .subscriptions()
+        .iter()
+        .filter(|subscription| options.takes(subscription.task))
+        .filter_map(|subscription| {
+            let topic = subscription.dead_letter_topic.as_deref()?;
+            Some((topic, subscription.dead_letter_subscription.as_deref()?))
+        });
+    let tasks = runtime.inner().dead_letters.iter().filter_map(|letters| {
+        let meant = options.only.is_none() || letters.tasks.iter().any(|task| options.takes(task));
+        meant.then_some((letters.topic.as_str(), letters.subscription.as_str()))
+    });
+    letters.chain(tasks)
+}
+
 fn dead_letters(
-    subscription: &Subscription,
+    topic: &str,
+    name: &str,
     admin: &PubSubAdmin,
     there: &BTreeMap<String, Shape>,
     made: &mut BTreeSet<String>,
     found: &mut Found,
 ) {
-    let (Some(topic), Some(name)) = (
-        &subscription.dead_letter_topic,
-        &subscription.dead_letter_subscription,
-    ) else {
-        return;
-    };
     let path = admin.access.subscription(name);
     let topic = admin.access.topic(topic);
     if let Some(there) = there.get(&path) {
         if there.topic != topic {
             found.notes.push(format!(
                 "{path} is there and keeps what goes to {}, so dead letters in {topic} are kept by nobody: give \
-                 `dead_letter_subscription` another name",
+                 `dead_letter_subscription`, or the topic of dead tasks, another name",
                 there.topic
             ));
         }

@@ -22,8 +22,8 @@ pub struct Setup {
 impl Runtime {
     /// Makes the cloud look as the code says: looks at what is there, and plans what differs.
     ///
-    /// It covers topics of publishers, subscribers and dead letters, which only need to exist; the push subscriptions of
-    /// subscribers, field by field; the subscriptions that keep dead letters; the IAM bindings that dead letters need; the
+    /// It covers topics of publishers, subscribers, dead letters and dead tasks, which only need to exist; the push
+    /// subscriptions of subscribers, field by field; the subscriptions that keep dead letters and dead tasks; the IAM bindings that dead letters need; the
     /// queues that tasks go to, as far as [`queue`](crate::RuntimeBuilder::queue) says; and the schedules of periodic tasks.
     /// What the code leaves open stays as it is. Nothing of another application is deleted, and nothing at all unless that is
     /// asked for.
@@ -75,11 +75,15 @@ impl Setup {
         self
     }
 
-    /// Only this publisher, subscriber or periodic task: its topic, its subscription and what belongs to them, its schedule.
+    /// Only this publisher, subscriber or task: its topics, its subscriptions and what belongs to them, its schedule.
     /// Called again it adds one.
     pub fn only<T: Registered>(mut self) -> Self {
         self.options.queues = false;
-        if T::REGISTRATION.subscriber_options().is_none() && !T::REGISTRATION.is_publisher() {
+        let letters = &self.runtime.inner().dead_letters;
+        let has_letters = letters
+            .iter()
+            .any(|letters| letters.tasks.contains(T::REGISTRATION.name));
+        if T::REGISTRATION.subscriber_options().is_none() && !T::REGISTRATION.is_publisher() && !has_letters {
             self.options.subscribers = false;
         }
         self.options

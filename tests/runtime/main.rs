@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod config;
+mod dying;
 mod eager;
 mod enqueueing;
 mod events;

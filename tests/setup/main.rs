@@ -8,6 +8,7 @@ mod api;
 mod cloud;
 #[cfg(feature = "cli")]
 mod commands;
+mod dead;
 mod failures;
 mod local;
 mod plans;

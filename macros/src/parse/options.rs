@@ -25,8 +25,8 @@ pub(super) enum Form {
     Length(&'static Limits),
     /// A length of time, or the word `never`.
     LengthOrNever(&'static Limits),
-    /// A whole number up to this one.
-    Number(u32),
+    /// A whole number from the first to the second.
+    Number(u32, u32),
     Truth,
     /// `true` where no value is given.
     Flag,
@@ -50,6 +50,8 @@ pub(super) const TASK: &[Accepted] = &[
     IDEMPOTENT,
     UNIQUE,
     ONLY_ONCE,
+    MAX_ATTEMPTS,
+    DEAD_LETTER_TOPIC,
     EVERY,
     TIME_ZONE,
     PAYLOAD,
@@ -88,6 +90,8 @@ pub(super) const PUBLISHER: &[Accepted] = &[
     TIMEOUT,
     UNIQUE,
     ONLY_ONCE,
+    MAX_ATTEMPTS,
+    DEAD_LETTER_TOPIC,
     TOPIC,
     ABSOLUTE_TOPIC,
     APP,
@@ -101,6 +105,8 @@ pub(super) const MODEL_PUBLISHER: &[Accepted] = &[
     TIMEOUT,
     UNIQUE,
     ONLY_ONCE,
+    MAX_ATTEMPTS,
+    DEAD_LETTER_TOPIC,
     TOPIC,
     ABSOLUTE_TOPIC,
     APP,
@@ -158,6 +164,7 @@ pub(super) const UNIQUE: Accepted = option(
 const ONLY_ONCE: Accepted = option("only_once", "true", Form::Flag);
 pub(super) const BY: Accepted = option("by", "[\"order_id\", \"customer.id\"]", Form::Fields);
 pub(super) const WINDOW: Accepted = option("window", "\"5m\"", Form::Length(&duration::WINDOW));
+const MAX_ATTEMPTS: Accepted = option("max_attempts", "5", Form::Number(1, MOST_ATTEMPTS));
 pub(super) const TOPIC: Accepted = option("topic", "\"user-actions\"", Form::Text(check::topic));
 pub(super) const ABSOLUTE_TOPIC: Accepted = option(
     "absolute_topic",
@@ -171,7 +178,7 @@ pub(super) const EVERY: Accepted = option("every", "\"0 9 * * 1-5\"", Form::Text
 const TIME_ZONE: Accepted = option("time_zone", "\"Europe/Paris\"", Form::Text(check::time_zone));
 pub(super) const PAYLOAD: Accepted = option("payload", "Self { limit: 10 }", Form::Any);
 const HEADERS: Accepted = option("headers", "[(\"X-Source\", \"schedule\")]", Form::Pairs);
-const SCHEDULE_MAX_RETRIES: Accepted = option("schedule_max_retries", "3", Form::Number(MOST_OF_SCHEDULE));
+const SCHEDULE_MAX_RETRIES: Accepted = option("schedule_max_retries", "3", Form::Number(0, MOST_OF_SCHEDULE));
 const SCHEDULE_MIN_BACKOFF: Accepted = option(
     "schedule_min_backoff",
     "\"10s\"",
@@ -183,7 +190,7 @@ const SCHEDULE_MAX_BACKOFF: Accepted = option(
     Form::Length(&duration::SCHEDULE_BACKOFF),
 );
 const SCHEDULE_MAX_DOUBLINGS: Accepted =
-    option("schedule_max_doublings", "3", Form::Number(MOST_OF_SCHEDULE));
+    option("schedule_max_doublings", "3", Form::Number(0, MOST_OF_SCHEDULE));
 const ATTEMPT_DEADLINE: Accepted = option(
     "attempt_deadline",
     "\"10m\"",
@@ -200,7 +207,7 @@ const ABSOLUTE_SCHEDULE_NAME: Accepted = option(
     "\"legacy-digest\"",
     Form::Text(check::schedule_name),
 );
-const MAX_RETRIES: Accepted = option("max_retries", "5", Form::Number(MOST_RETRIES));
+const MAX_RETRIES: Accepted = option("max_retries", "5", Form::Number(0, MOST_RETRIES));
 const MIN_BACKOFF: Accepted = option("min_backoff", "\"5s\"", Form::Length(&duration::BACKOFF));
 const MAX_BACKOFF: Accepted = option("max_backoff", "\"60s\"", Form::Length(&duration::BACKOFF));
 const DEAD_LETTER_TOPIC: Accepted = option(
@@ -225,6 +232,9 @@ pub(super) const CRATE: Accepted = option("crate", "\"path::to::cloud_tasks\"", 
 /// Deliveries that Pub/Sub counts before a message becomes a dead letter.
 const LEAST_RETRIES: u32 = 5;
 const MOST_RETRIES: u32 = 100;
+
+/// As many as a queue of Cloud Tasks can be told.
+const MOST_ATTEMPTS: u32 = i32::MAX.unsigned_abs();
 
 /// Retries and doublings that Cloud Scheduler takes.
 const MOST_OF_SCHEDULE: u32 = 5;

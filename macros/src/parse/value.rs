@@ -46,7 +46,7 @@ impl Form {
             Self::Length(limits) | Self::LengthOrNever(limits) => {
                 length(value, limits, option).map(Value::Length)
             }
-            Self::Number(most) => number(value, *most, option).map(Value::Constant),
+            Self::Number(least, most) => number(value, *least, *most, option).map(Value::Constant),
             Self::Truth | Self::Flag => truth(value, option).map(Value::Constant),
             Self::Pairs => pairs(value, option),
             Self::Any => Ok(Value::Constant(value)),
@@ -127,12 +127,14 @@ fn is_never(value: &Expr) -> bool {
     matches!(literal(value), Some(Lit::Str(text)) if text.value() == "never")
 }
 
-fn number(value: Expr, most: u32, option: &Accepted) -> syn::Result<Expr> {
+fn number(value: Expr, least: u32, most: u32, option: &Accepted) -> syn::Result<Expr> {
     let fits = match (literal(&value), &value) {
         (None, _) => true,
         (Some(Lit::Int(number)), Expr::Lit(_)) => {
             matches!(number.suffix(), "" | "u32")
-                && number.base10_parse().is_ok_and(|number: u32| number <= most)
+                && number
+                    .base10_parse()
+                    .is_ok_and(|number: u32| (least..=most).contains(&number))
         }
         (Some(_), _) => false,
     };
@@ -142,7 +144,7 @@ fn number(value: Expr, most: u32, option: &Accepted) -> syn::Result<Expr> {
     Err(syn::Error::new_spanned(
         value,
         format!(
-            "`{}` takes a whole number from 0 to {most}: `{}`",
+            "`{}` takes a whole number from {least} to {most}: `{}`",
             option.name,
             option.usage()
         ),

@@ -7,6 +7,7 @@ mod connect;
 mod create;
 mod credentials;
 mod emulated;
+mod kept;
 mod message;
 mod operations;
 mod patience;
@@ -21,4 +22,5 @@ pub use connect::Google;
 #[cfg(feature = "local")]
 pub(crate) use create::GoogleBackend;
 pub(crate) use credentials::metadata;
+pub(crate) use kept::PubSubKeeper;
 pub(crate) use patience::{Patience, backoff, caller_help, is};

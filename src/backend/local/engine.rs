@@ -18,11 +18,13 @@ use tokio::sync::oneshot;
 use crate::backend::google::Google;
 use crate::backend::local::backend::LocalBackend;
 use crate::backend::local::emulator::Emulator;
+use crate::backend::local::kept::KeptDead;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay;
 use crate::backend::local::schedules::Scheduler;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dead::DeadLetters;
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::schedule::Schedule;
 use crate::subscription::Subscription;
@@ -53,7 +55,8 @@ use crate::verify::Callers;
 ///
 /// A message that is published is pushed over HTTP to [the subscriptions of the runtime](crate::Runtime::subscriptions)
 /// that are of its topic and whose filter wants it, as the real service pushes: wrapped, with a token that is signed by the
-/// same key as those of tasks (unless `oidc` is off), within the ack deadline. Where nobody subscribes it is dropped.
+/// same key as those of tasks (unless `oidc` is off), within the ack deadline. Where nobody subscribes it is dropped, but for
+/// the records of [dead tasks](crate::Runtime::dead_tasks), which are kept.
 ///
 /// * It is pushed again until it is acknowledged, after pauses that double from `min_backoff` to `max_backoff`. Where they
 ///   are left open, and the settings name none, these are 0.1 and 10 seconds, and not the service's own, which would keep
@@ -144,6 +147,16 @@ impl LocalEngine {
     /// Delivers messages to these subscriptions.
     pub(crate) fn subscribe(&self, subscriptions: &[Subscription]) {
         self.pubsub.subscribe(subscriptions);
+    }
+
+    /// Keeps the dead tasks that go to these topics, unless they go to a Pub/Sub emulator.
+    pub(crate) fn keep_dead(&self, letters: &[DeadLetters]) {
+        self.pubsub.kept.keep(letters);
+    }
+
+    /// What keeps them.
+    pub(crate) fn dead_keeper(&self) -> KeptDead {
+        self.pubsub.kept.clone()
     }
 
     /// Runs these schedules at their times.

@@ -8,6 +8,7 @@
 mod backend;
 mod emulator;
 mod engine;
+mod kept;
 mod operations;
 mod outstanding;
 mod pubsub;

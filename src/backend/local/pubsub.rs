@@ -7,6 +7,7 @@ use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 
 use crate::backend::local::emulator::Emulator;
+use crate::backend::local::kept::KeptDead;
 use crate::backend::local::outstanding::{Delivery, Outstanding};
 use crate::backend::local::queue::{PushQueue, full_topic};
 use crate::error::{BoxError, Error};
@@ -28,6 +29,7 @@ pub(crate) struct PubSub {
     pub(crate) relay: String,
     pub(crate) project: String,
     pub(crate) outstanding: Outstanding,
+    pub(crate) kept: KeptDead,
     /// Known once the runtime is built.
     queues: OnceLock<Vec<Arc<PushQueue>>>,
 }
@@ -35,6 +37,7 @@ pub(crate) struct PubSub {
 impl PubSub {
     pub(crate) fn new(emulator: Arc<Emulator>, relay: String, project: String) -> Self {
         Self {
+            kept: KeptDead::new(&project),
             emulator,
             relay,
             project,
@@ -81,7 +84,8 @@ impl PubSub {
             })?;
             wanted += 1;
         }
-        if wanted == 0 {
+        let kept = self.kept.add(&topic, &id, &publication.data);
+        if wanted == 0 && !kept {
             tracing::debug!(%topic, id, "dropped: no subscription wants the message");
         }
         Ok(id)

@@ -1,0 +1,158 @@
+//! Dead tasks: looking at them, and running them again.
+
+use std::time::Duration;
+
+use crate::cli::args::{DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs};
+use crate::cli::console::Console;
+use crate::cli::table::{Table, safe, safe_json};
+use crate::dead::{DeadTask, DeadTasks, LeftDead};
+use crate::error::BoxError;
+use crate::runtime::Runtime;
+
+pub(crate) async fn run(
+    runtime: &Runtime,
+    command: &DeadCommand,
+    console: &mut Console,
+) -> Result<u8, BoxError> {
+    match command {
+        DeadCommand::List(args) => list(runtime, args, console).await,
+        DeadCommand::Replay(args) => replay(runtime, args, console).await,
+    }
+}
+
+/// The topic that is named, else the only one that the runtime knows.
+fn topic(runtime: &Runtime, args: &DeadArgs) -> Result<(DeadTasks, String), BoxError> {
+    if let Some(topic) = &args.topic {
+        return Ok((runtime.dead_tasks(topic.clone()), topic.clone()));
+    }
+    match &runtime.inner().dead_letters[..] {
+        [only] => Ok((DeadTasks::of(runtime, only), only.topic.clone())),
+        [] => Err("no task of this service has a `dead_letter_topic`: name one with --topic".into()),
+        several => {
+            let names: Vec<_> = several.iter().map(|letters| letters.topic.as_str()).collect();
+            Err(format!(
+                "the tasks of this service have several topics for dead ones: name one with --topic, by its base name or its \
+                 full path; they are {}",
+                names.join(", ")
+            )
+            .into())
+        }
+    }
+}
+
+async fn list(runtime: &Runtime, args: &DeadListArgs, console: &mut Console) -> Result<u8, BoxError> {
+    let (dead, topic) = topic(runtime, &args.of)?;
+    let mut look = dead
+        .list()
+        .limit(args.limit)
+        .quiet(Duration::from_secs(args.of.quiet));
+    if let Some(task) = &args.of.task {
+        look = look.task(task);
+    }
+    let found = look.await?;
+    if args.json {
+        console.print(&safe_json(&serde_json::to_string_pretty(&found)?))?;
+        return Ok(0);
+    }
+    if found.tasks.is_empty() {
+        console.print(&format!("No dead tasks in {topic}"))?;
+    } else {
+        let mut table = Table::new(["DIED", "TASK", "QUEUE", "ATTEMPTS", "ERROR"]);
+        for task in &found.tasks {
+            table.push(row(task));
+        }
+        console.print(&table.take())?;
+    }
+    stays(&found.unreadable, console)?;
+    Ok(0)
+}
+
+fn row(task: &DeadTask) -> [String; 5] {
+    [
+        safe(&task.died_at),
+        safe(task.task()),
+        safe(task.queue().unwrap_or("-")),
+        task.attempts().to_string(),
+        safe(task.error()),
+    ]
+}
+
+async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console) -> Result<u8, BoxError> {
+    let (dead, topic) = topic(runtime, &args.of)?;
+    if !args.yes {
+        let which = match (args.limit, &args.of.task) {
+            (Some(limit), Some(task)) => format!("at most {limit} dead tasks {task}"),
+            (Some(limit), None) => format!("at most {limit} dead tasks"),
+            (None, Some(task)) => format!("all dead tasks {task}"),
+            (None, None) => "all dead tasks".to_owned(),
+        };
+        match console.confirm(&format!("Enqueue {which} of {topic} again?"))? {
+            Some(true) => {}
+            Some(false) => {
+                console.error("Nothing was enqueued.")?;
+                return Ok(1);
+            }
+            None => {
+                return Err(
+                    "nothing was enqueued, and nobody is there to ask: say --yes, or `dead list` to look"
+                        .into(),
+                );
+            }
+        }
+    }
+    let mut replay = dead.replay().quiet(Duration::from_secs(args.of.quiet));
+    if let Some(task) = &args.of.task {
+        replay = replay.task(task);
+    }
+    if let Some(limit) = args.limit {
+        replay = replay.limit(limit);
+    }
+    if let Some(queue) = &args.to_queue {
+        replay = replay.to_queue(queue);
+    }
+    let bar = console.shows_progress().then(indicatif::ProgressBar::new_spinner);
+    let shown = bar.clone();
+    let report = replay
+        .on_progress(move |report| {
+            if let Some(bar) = &shown {
+                bar.set_message(format!(
+                    "{} enqueued, {} stay",
+                    report.replayed,
+                    report.left.len()
+                ));
+                bar.tick();
+            }
+        })
+        .await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let report = report?;
+    let code = u8::from(!report.left.is_empty());
+    if args.json {
+        console.print(&safe_json(&serde_json::to_string_pretty(&report)?))?;
+        return Ok(code);
+    }
+    console.print(&format!(
+        "Enqueued {} dead tasks of {topic} again, {} stay where they are, {} were not meant",
+        report.replayed,
+        report.left.len(),
+        report.passed_over
+    ))?;
+    stays(&report.left, console)?;
+    Ok(code)
+}
+
+/// A line for each that stays.
+fn stays(left: &[LeftDead], console: &mut Console) -> Result<(), BoxError> {
+    for one in left {
+        let name = one
+            .task
+            .as_deref()
+            .map(safe)
+            .unwrap_or_else(|| "a message".to_owned());
+        let id = one.id.as_deref().unwrap_or(&one.message_id);
+        console.error(&format!("{name} {} stays: {}", safe(id), safe(&one.why)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Dead tasks through the local engine and through Google's Pub/Sub emulator: given up, kept, listed, replayed, by hand and
+//! by command.
+#![cfg(feature = "local")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod commands;
+mod emulator;
+mod engine;
+#[path = "../support/pubsub.rs"]
+mod pubsub;
+mod stage;
