@@ -9,10 +9,6 @@ pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl Clock {
     /// A clock that this function tells the time of.
-    #[cfg_attr(
-        not(feature = "local"),
-        expect(dead_code, reason = "only tests and the local engine set a clock")
-    )]
     pub(crate) fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }

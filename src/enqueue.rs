@@ -53,7 +53,7 @@ impl When {
     }
 
     /// The same, counted from this instant.
-    fn from(self, now: SystemTime) -> SystemTime {
+    pub(crate) fn from(self, now: SystemTime) -> SystemTime {
         match self.0 {
             // Beyond what the clock can tell is beyond every limit, so any far instant will do.
             Moment::After(delay) => now

@@ -168,6 +168,11 @@ impl TaskMetadata {
         self.with(EXECUTION_COUNT, &count.to_string())
     }
 
+    /// Sets the HTTP status that the previous attempt was answered with.
+    pub fn with_previous_response(self, status: u16) -> Self {
+        self.with(PREVIOUS_RESPONSE, &status.to_string())
+    }
+
     /// Sets when this attempt was due, to the microsecond; a time before 1970 counts as 1970.
     pub fn with_eta(self, eta: SystemTime) -> Self {
         let since = eta.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

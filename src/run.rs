@@ -51,8 +51,13 @@ impl Runtime {
         scope.run(attempt).instrument(span).await
     }
 
-    /// Runs an envelope in this process, as if a queue had sent it.
+    /// Runs an envelope in this process, as if a queue had sent it for the first time.
     pub(crate) async fn run_envelope(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
+        self.run_attempt(envelope, first_attempt(envelope, id)).await
+    }
+
+    /// Runs an envelope in this process, as if a queue had sent it with these metadata.
+    pub(crate) async fn run_attempt(&self, envelope: &Envelope, metadata: TaskMetadata) -> Result<(), Error> {
         let name = envelope.task();
         let entry = self.inner().registry.by_name(name).ok_or_else(|| {
             Error::new(
@@ -61,19 +66,24 @@ impl Runtime {
             )
         })?;
         let bound = entry.bound(name)?;
-        let mut metadata = TaskMetadata::new()
-            .with_queue(envelope.queue())
-            .with_id(id)
-            .with_retry_count(0)
-            .with_execution_count(0)
-            .with_headers(envelope.headers.clone());
-        if let Some(eta) = envelope.schedule_time {
-            metadata = metadata.with_eta(eta);
-        }
         self.run(entry, bound, Input::Body(envelope.body.clone()), metadata)
             .await
             .map(|_| ())
             .map_err(|failure| failure.into_error(entry.registration.name))
+    }
+}
+
+/// What a queue says of the first attempt of an envelope.
+pub(crate) fn first_attempt(envelope: &Envelope, id: &str) -> TaskMetadata {
+    let metadata = TaskMetadata::new()
+        .with_queue(envelope.queue())
+        .with_id(id)
+        .with_retry_count(0)
+        .with_execution_count(0)
+        .with_headers(envelope.headers.clone());
+    match envelope.schedule_time {
+        Some(eta) => metadata.with_eta(eta),
+        None => metadata,
     }
 }
 

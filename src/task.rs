@@ -159,13 +159,22 @@ struct TaskHandler<T: Task> {
 impl<T: Task> Handler for TaskHandler<T> {
     fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
         Box::pin(async move {
-            let Input::Body(body) = input else {
-                return Err(Failure::Decode("a task takes no messages".into()));
-            };
-            let task: T = json::decode(&body).map_err(Failure::Decode)?;
-            let cx = Context::new(Arc::clone(&self.state), metadata);
-            let output = task.run(cx).await.map_err(Failure::Task)?;
+            let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;
             serde_json::to_vec(&output).map_err(Failure::Output)
         })
     }
+}
+
+/// Runs a task on what arrived for it.
+pub(crate) async fn run_input<T: Task>(
+    state: Arc<T::State>,
+    input: Input,
+    metadata: TaskMetadata,
+) -> Result<T::Output, Failure> {
+    let Input::Body(body) = input else {
+        return Err(Failure::Decode("a task takes no messages".into()));
+    };
+    let task: T = json::decode(&body).map_err(Failure::Decode)?;
+    let cx = Context::new(state, metadata);
+    task.run(cx).await.map_err(Failure::Task)
 }
