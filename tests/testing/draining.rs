@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+use cloud_tasks::{Context, RecordedTask, Runtime, Task, TaskResult, task};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -194,7 +194,7 @@ async fn a_failed_task_is_tried_again_as_often_as_it_may() {
     for (line, expected) in failed.iter().zip(twice) {
         assert_eq!(line, &format!("attempt {expected}"));
     }
-    let attempts: Vec<_> = recorder.ran::<Try>().iter().map(|ran| ran.attempt()).collect();
+    let attempts: Vec<_> = recorder.ran::<Try>().iter().map(RecordedTask::attempt).collect();
     assert_eq!(attempts, [1, 1, 2, 2, 3, 3]);
     recorder.assert_nothing_enqueued();
 }

@@ -203,10 +203,10 @@ async fn the_requests_also_go_over_http_to_a_real_server() {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 
     note("over HTTP").asap().on(&runtime).await.unwrap();
-    let signed = signer.callback_of(&runtime, &recorder.envelopes()[0]);
-    let accepted = client.request(signed.clone().request().unwrap()).await.unwrap();
+    let callback = signer.callback_of(&runtime, &recorder.envelopes()[0]);
+    let accepted = client.request(callback.clone().request().unwrap()).await.unwrap();
     let refused = client
-        .request(signed.unsigned().request().unwrap())
+        .request(callback.unsigned().request().unwrap())
         .await
         .unwrap();
     stop.send(()).unwrap();
