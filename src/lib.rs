@@ -39,8 +39,8 @@
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
 //! * `Callers`: who may call; checked by default. `Runtime::serve`: a server with time limits that stops gracefully.
 //! * `Runtime::setup` and `Plan`: the cloud made to look as the code says; `cli` has it as commands.
-//! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests; `testing` runs single tasks and signs requests, and the
-//!   [guide](guide::testing) has all of it. `Runtime::local`: the whole way on a laptop.
+//! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests; `testing` runs single attempts and signs requests, and
+//!   `guide::testing` has all of it. `Runtime::local`: the whole way on a laptop.
 //!
 //! # Features
 //!

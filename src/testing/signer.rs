@@ -64,7 +64,7 @@ impl Signer {
     /// For a runtime of any mode that takes [`Callers`]; that its tokens are of the settings' account and for the settings'
     /// endpoint is checked as ever. Where the settings name no account, tokens are of one that these callers trust.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use cloud_tasks::testing::Signer;
     /// use cloud_tasks::{Backend, BackendFuture, Enqueued, Envelope, Runtime};
     ///

@@ -185,6 +185,26 @@ async fn a_runtime_that_was_not_told_of_the_signer_does_not_trust_it() {
 }
 
 #[tokio::test]
+async fn a_runtime_that_trusts_the_signer_trusts_no_other_key_and_looks_for_none() {
+    let signer = Signer::new().unwrap();
+    let builder = Runtime::recorded()
+        .verified_by(&signer)
+        .config(Config::default().service_account(ACCOUNT));
+    let (runtime, _recorder) = builder.build().await.unwrap();
+    let mut request = signer.callback(&runtime, &sum()).request().unwrap();
+    let token = format!("Bearer {}", crate::tokens::good("http://localhost:8080"));
+    request
+        .headers_mut()
+        .insert("authorization", token.parse().unwrap());
+
+    let answered = answer(&app(&runtime), request).await;
+
+    // Without an answer from Google's keys it would be 503.
+    let reason = json!({"error": "Not allowed: the token is signed with an unknown key"});
+    assert_eq!(answered, (StatusCode::UNAUTHORIZED, reason));
+}
+
+#[tokio::test]
 async fn the_requests_also_go_over_http_to_a_real_server() {
     let signer = Signer::new().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
