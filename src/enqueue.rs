@@ -54,7 +54,7 @@ impl When {
     }
 
     /// The same, counted from this instant.
-    fn from(self, now: SystemTime) -> SystemTime {
+    pub(crate) fn from(self, now: SystemTime) -> SystemTime {
         match self.0 {
             // Beyond what the clock can tell is beyond every limit, so any far instant will do.
             Moment::After(delay) => now
@@ -518,7 +518,7 @@ impl<T: Task> SyncRun<T> {
             None => Scope::current()?,
         };
         let name = T::REGISTRATION.name;
-        let (_, state) = scope.runtime.task_of::<T>()?;
+        let state = scope.runtime.state_of::<T, T::State>()?;
         let span = tracing::info_span!("task", task = name, attempt = 1, sync = true);
         let run = self.task.run(Context::new(state, TaskMetadata::new()));
         scope

@@ -43,12 +43,14 @@
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
 //! * `Callers`: who may call; checked by default. `Runtime::serve`: a server with time limits that stops gracefully.
 //! * `Runtime::setup` and `Plan`: the cloud made to look as the code says; `cli` has it as commands.
-//! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests. `Runtime::local`: the whole way on a laptop.
+//! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests; `testing` runs single attempts and signs requests, and
+//!   `guide::testing` has all of it. `Runtime::local`: the whole way on a laptop.
 //!
 //! # Features
 //!
 //! `google` (default) calls Google Cloud Tasks; `serve` (default) has a server that stops gracefully; `local` adds a Cloud Tasks
-//! API in this process; `cli` has commands; `sqlx` adds a transaction that sends after its commit. A crate that only defines tasks needs none of them.
+//! API in this process; `cli` has commands; `sqlx` adds a transaction that sends after its commit; `testing` has what tests of
+//! a whole service need. A crate that only defines tasks needs none of them.
 //!
 //! # In doc tests of your own
 //!
@@ -76,6 +78,7 @@ mod filter;
 pub mod guide;
 mod idempotency;
 mod json;
+mod keeping;
 mod limits;
 mod message;
 mod metadata;
@@ -109,6 +112,9 @@ mod state;
 mod subscriber;
 mod subscription;
 mod task;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod topic;
 mod unique;
 mod verify;
@@ -119,7 +125,7 @@ pub use backend::google::Google;
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub use backend::local::LocalEngine;
-pub use backend::recorder::Recorder;
+pub use backend::recorder::{Drain, RecordedTask, Recorder};
 pub use backend::{Backend, BackendFuture};
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]

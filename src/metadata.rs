@@ -170,14 +170,14 @@ impl TaskMetadata {
         self
     }
 
-    /// Sets the HTTP status of the previous attempt.
-    pub fn with_previous_response(self, status: u16) -> Self {
-        self.with(PREVIOUS_RESPONSE, &status.to_string())
-    }
-
     /// Sets how often the task got an answer before.
     pub fn with_execution_count(self, count: u32) -> Self {
         self.with(EXECUTION_COUNT, &count.to_string())
+    }
+
+    /// Sets the HTTP status that the previous attempt was answered with.
+    pub fn with_previous_response(self, status: u16) -> Self {
+        self.with(PREVIOUS_RESPONSE, &status.to_string())
     }
 
     /// Sets when this attempt was due, to the microsecond; a time before 1970 counts as 1970.

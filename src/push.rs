@@ -137,6 +137,34 @@ impl Push {
     }
 }
 
+#[cfg(feature = "testing")]
+impl Push {
+    /// What a push without a wrapper says in headers, attributes included; or which attribute no header can carry.
+    pub(crate) fn to_unwrapped_headers(&self) -> Result<HeaderMap, String> {
+        let time = self
+            .publish_time
+            .map(|time| humantime::format_rfc3339_millis(time).to_string());
+        let attempt = self.delivery_attempt.map(|attempt| attempt.to_string());
+        let told = [
+            (SUBSCRIPTION, Some(&self.subscription)),
+            (MESSAGE_ID, Some(&self.id)),
+            (PUBLISH_TIME, time.as_ref()),
+            (ORDERING_KEY, self.ordering_key.as_ref()),
+            (DELIVERY_ATTEMPT, attempt.as_ref()),
+        ];
+        let told = told.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let attributes = self.attributes.iter().map(|(key, value)| (key.as_str(), value));
+        told.chain(attributes)
+            .map(|(name, value)| {
+                let pair = name.parse::<HeaderName>().ok().zip(value.parse().ok());
+                pair.ok_or_else(|| {
+                    format!("no header can carry {name:?}: {value:?}, as a push without a wrapper would")
+                })
+            })
+            .collect()
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {

@@ -23,14 +23,7 @@ impl Runtime {
         bound: &Bound,
         mut push: Push,
     ) -> Result<Vec<u8>, Failure> {
-        let inner = self.inner();
-        let (data, headers) = carry::read(
-            push.data,
-            &push.attributes,
-            &inner.config.propagated_headers_key,
-            &inner.propagated,
-        );
-        push.data = data;
+        let headers = self.take_headers(&mut push);
         if entry
             .registration
             .subscriber_options()
@@ -38,12 +31,48 @@ impl Runtime {
         {
             return self.forward(entry, &push, &headers).await;
         }
+        self.run_push(entry, bound, push, headers).await
+    }
+
+    /// Runs the subscriber on a message that came with these headers.
+    async fn run_push(
+        &self,
+        entry: &Entry,
+        bound: &Bound,
+        push: Push,
+        headers: HeaderMap,
+    ) -> Result<Vec<u8>, Failure> {
         let mut metadata = TaskMetadata::new().with_headers(headers).with_id(&push.id);
         if let Some(attempt) = push.delivery_attempt {
             metadata = metadata.with_retry_count(attempt.saturating_sub(1));
         }
         self.run(entry, bound, Input::Push(Box::new(push)), metadata)
             .await
+    }
+
+    /// Runs the subscriber on a message, whether or not it would forward it.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn receive_here(
+        &self,
+        entry: &Entry,
+        bound: &Bound,
+        mut push: Push,
+    ) -> Result<Vec<u8>, Failure> {
+        let headers = self.take_headers(&mut push);
+        self.run_push(entry, bound, push, headers).await
+    }
+
+    /// Takes the headers out of a message that it carries.
+    fn take_headers(&self, push: &mut Push) -> HeaderMap {
+        let inner = self.inner();
+        let (data, headers) = carry::read(
+            std::mem::take(&mut push.data),
+            &push.attributes,
+            &inner.config.propagated_headers_key,
+            &inner.propagated,
+        );
+        push.data = data;
+        headers
     }
 
     /// Makes a task of a message; one that is delivered twice makes one task.
@@ -94,7 +123,7 @@ impl Runtime {
                 data: publication.data.clone(),
                 attributes: publication.attributes.clone(),
                 id: id.to_owned(),
-                publish_time: Some(std::time::SystemTime::now()),
+                publish_time: Some(inner.clock.now()),
                 ordering_key: publication.ordering_key.clone(),
                 delivery_attempt: subscription.dead_letter_topic.as_ref().map(|_| 1),
                 subscription: subscription.name.clone(),

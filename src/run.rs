@@ -22,12 +22,34 @@ use crate::scope::{Scope, propagated};
 
 impl Runtime {
     /// Runs one attempt: the JSON of its output, or why there is none.
-    pub(crate) async fn run(
+    pub(crate) fn run<'a>(
+        &'a self,
+        entry: &'a Entry,
+        bound: &'a Bound,
+        input: Input,
+        metadata: TaskMetadata,
+    ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send + 'a {
+        self.attempt(entry, bound, input, metadata, true)
+    }
+
+    /// Runs one attempt beside those of the queue: where it fails, that is not the end of the task.
+    pub(crate) fn run_aside<'a>(
+        &'a self,
+        entry: &'a Entry,
+        bound: &'a Bound,
+        input: Input,
+        metadata: TaskMetadata,
+    ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send + 'a {
+        self.attempt(entry, bound, input, metadata, false)
+    }
+
+    async fn attempt(
         &self,
         entry: &Entry,
         bound: &Bound,
         input: Input,
         metadata: TaskMetadata,
+        counts: bool,
     ) -> Result<Vec<u8>, Failure> {
         let limit = self.attempt_limit(entry, &metadata);
         let metadata = match limit {
@@ -36,7 +58,7 @@ impl Runtime {
         };
         let timeout = entry.timeout(&metadata);
         let guard = self.guard(entry, &input, &metadata);
-        let burial = limit.and_then(|limit| {
+        let burial = limit.filter(|_| counts).and_then(|limit| {
             let registration = &entry.registration;
             Burial::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)
         });
@@ -104,24 +126,34 @@ impl Runtime {
         })
     }
 
-    /// Runs an envelope in this process, as if a queue had sent it.
+    /// Runs an envelope in this process, as if a queue had sent it for the first time.
     pub(crate) async fn run_envelope(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
+        self.run_attempt(envelope, first_attempt(envelope, id)).await
+    }
+
+    /// Runs an envelope in this process, as if a queue had sent it with these metadata.
+    pub(crate) async fn run_attempt(&self, envelope: &Envelope, metadata: TaskMetadata) -> Result<(), Error> {
         let name = envelope.task();
         let entry = self.entry(name)?;
         let bound = entry.bound(name)?;
-        let mut metadata = TaskMetadata::new()
-            .with_queue(envelope.queue())
-            .with_id(id)
-            .with_retry_count(0)
-            .with_execution_count(0)
-            .with_headers(envelope.headers.clone());
-        if let Some(eta) = envelope.schedule_time {
-            metadata = metadata.with_eta(eta);
-        }
         self.run(entry, bound, Input::Body(envelope.body.clone()), metadata)
             .await
             .map(|_| ())
             .map_err(|failure| failure.into_error(entry.registration.name))
+    }
+}
+
+/// What a queue says of the first attempt of an envelope.
+pub(crate) fn first_attempt(envelope: &Envelope, id: &str) -> TaskMetadata {
+    let metadata = TaskMetadata::new()
+        .with_queue(envelope.queue())
+        .with_id(id)
+        .with_retry_count(0)
+        .with_execution_count(0)
+        .with_headers(envelope.headers.clone());
+    match envelope.schedule_time {
+        Some(eta) => metadata.with_eta(eta),
+        None => metadata,
     }
 }
 

@@ -188,24 +188,33 @@ struct SubscriberHandler<T: SubscriberTask> {
 impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
     fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
         Box::pin(async move {
-            let push = match input {
-                Input::Push(push) => *push,
-                Input::Body(body) => read_forwarded(&body, &metadata)?,
-            };
-            let message = Message {
-                content: T::parse(&push.data).map_err(|error| Failure::Decode(refusal(&*error)))?,
-                attributes: read_attributes(push.attributes).map_err(Failure::Decode)?,
-                id: push.id,
-                publish_time: push.publish_time,
-                ordering_key: push.ordering_key,
-                delivery_attempt: push.delivery_attempt,
-                subscription: push.subscription,
-            };
-            let cx = Context::new(Arc::clone(&self.state), metadata);
-            let output = in_subscriber(T::run(message, cx)).await.map_err(Failure::Task)?;
+            let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;
             serde_json::to_vec(&output).map_err(Failure::Output)
         })
     }
+}
+
+/// Runs a subscriber on what arrived for it.
+pub(crate) async fn run_input<T: SubscriberTask>(
+    state: Arc<T::State>,
+    input: Input,
+    metadata: TaskMetadata,
+) -> Result<T::Output, Failure> {
+    let push = match input {
+        Input::Push(push) => *push,
+        Input::Body(body) => read_forwarded(&body, &metadata)?,
+    };
+    let message = Message {
+        content: T::parse(&push.data).map_err(|error| Failure::Decode(refusal(&*error)))?,
+        attributes: read_attributes(push.attributes).map_err(Failure::Decode)?,
+        id: push.id,
+        publish_time: push.publish_time,
+        ordering_key: push.ordering_key,
+        delivery_attempt: push.delivery_attempt,
+        subscription: push.subscription,
+    };
+    let cx = Context::new(state, metadata);
+    in_subscriber(T::run(message, cx)).await.map_err(Failure::Task)
 }
 
 /// The message that a task was made of; the original leaves the carried headers in its content, beside the task's own.

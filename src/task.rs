@@ -1,6 +1,5 @@
 //! What a task is.
 
-use std::any::TypeId;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -13,13 +12,11 @@ use crate::bulk::EnqueueAll;
 use crate::context::Context;
 use crate::dead::Dead;
 use crate::enqueue::{Enqueue, SyncRun, When};
-use crate::error::{Error, ErrorKind};
 use crate::json;
 use crate::metadata::TaskMetadata;
 use crate::operations::Tasks;
 use crate::outcome::{TaskError, TaskResult};
-use crate::registry::{Bound, BoxFuture, Entry, Failure, Handler, Input, Kind, Registration};
-use crate::runtime::Runtime;
+use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
 use crate::state::{Resolved, Resolver, States};
 use crate::unique::UniqueFields;
 
@@ -234,27 +231,6 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     }
 }
 
-impl Runtime {
-    /// The registered task of a type, and its state.
-    pub(crate) fn task_of<T: Task>(&self) -> Result<(Arc<Entry>, Arc<T::State>), Error> {
-        let name = T::REGISTRATION.name;
-        let unknown = || {
-            Error::new(
-                ErrorKind::UnknownTask,
-                format!("this runtime has no task {name:?}: add `.register::<..>()`"),
-            )
-        };
-        let entry = self
-            .inner()
-            .registry
-            .by_type(TypeId::of::<T>())
-            .ok_or_else(unknown)?;
-        let state = Arc::clone(&entry.bound(name)?.state);
-        let state = state.downcast::<T::State>().map_err(|_| unknown())?;
-        Ok((Arc::clone(entry), state))
-    }
-}
-
 impl Registration {
     /// The registration of a task by this name, defined at `location` (`file:line`).
     pub const fn task<T: Task>(name: &'static str, location: &'static str) -> Self {
@@ -292,12 +268,7 @@ struct TaskHandler<T: Task> {
 impl<T: Task> Handler for TaskHandler<T> {
     fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
         Box::pin(async move {
-            let Input::Body(body) = input else {
-                return Err(Failure::Decode("a task takes no messages".into()));
-            };
-            let task: T = json::decode(&body).map_err(Failure::Decode)?;
-            let cx = Context::new(Arc::clone(&self.state), metadata);
-            let output = task.run(cx).await.map_err(Failure::Task)?;
+            let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;
             serde_json::to_vec(&output).map_err(Failure::Output)
         })
     }
@@ -314,4 +285,18 @@ impl<T: Task> Handler for TaskHandler<T> {
                 .await
         })
     }
+}
+
+/// Runs a task on what arrived for it.
+pub(crate) async fn run_input<T: Task>(
+    state: Arc<T::State>,
+    input: Input,
+    metadata: TaskMetadata,
+) -> Result<T::Output, Failure> {
+    let Input::Body(body) = input else {
+        return Err(Failure::Decode("a task takes no messages".into()));
+    };
+    let task: T = json::decode(&body).map_err(Failure::Decode)?;
+    let cx = Context::new(state, metadata);
+    task.run(cx).await.map_err(Failure::Task)
 }

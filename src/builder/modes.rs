@@ -13,7 +13,6 @@ use crate::backend::google::Google;
 use crate::backend::google::PubSubAccess;
 #[cfg(feature = "local")]
 use crate::backend::local::LocalEngine;
-use crate::backend::recorder::Recorder;
 use crate::builder::options::RuntimeBuilder;
 #[cfg(feature = "local")]
 use crate::builder::parts::list;
@@ -54,14 +53,6 @@ impl fmt::Debug for Configured {
         f.debug_struct("Configured").finish_non_exhaustive()
     }
 }
-
-/// Tasks run in this process, at once.
-#[derive(Debug)]
-pub struct InProcess;
-
-/// Tasks are recorded, and run when a test says so.
-#[derive(Debug)]
-pub struct Recorded;
 
 /// Tasks go to a local engine that belongs to this process.
 #[cfg(feature = "local")]
@@ -186,44 +177,6 @@ impl RuntimeBuilder<Configured> {
             }
         };
         parts.finish(backend, access, !eager, mistakes)
-    }
-}
-
-impl RuntimeBuilder<InProcess> {
-    /// Checks everything but missing states, and builds the runtime.
-    ///
-    /// # Errors
-    ///
-    /// With all that is wrong at once.
-    #[expect(
-        clippy::unused_async,
-        reason = "every `build()` is awaited, whatever the mode"
-    )]
-    pub async fn build(self) -> Result<Runtime, Error> {
-        let mut parts = self.parts;
-        let eager = Arc::new(Eager::default());
-        parts.operations = Some(Arc::clone(&eager) as _);
-        parts.finish(Some(eager), Access::anybody(), false, Vec::new())
-    }
-}
-
-impl RuntimeBuilder<Recorded> {
-    /// Checks everything but missing states, and builds the runtime and its recorder.
-    ///
-    /// # Errors
-    ///
-    /// With all that is wrong at once.
-    #[expect(
-        clippy::unused_async,
-        reason = "every `build()` is awaited, whatever the mode"
-    )]
-    pub async fn build(self) -> Result<(Runtime, Recorder), Error> {
-        let recorder = Recorder::new();
-        let backend = Arc::new(recorder.backend());
-        let runtime = self
-            .parts
-            .finish(Some(backend), Access::anybody(), false, Vec::new())?;
-        Ok((runtime.clone(), recorder.with_runtime(runtime)))
     }
 }
 

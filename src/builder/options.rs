@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::builder::in_process::{InProcess, Recorded};
+use crate::builder::modes::Configured;
 #[cfg(feature = "local")]
 use crate::builder::modes::Embedded;
-use crate::builder::modes::{Configured, InProcess, Recorded};
 use crate::builder::parts::Parts;
 #[cfg(feature = "local")]
 use crate::clock::Clock;
@@ -96,12 +97,12 @@ impl Runtime {
     /// # }
     /// ```
     pub fn eager() -> RuntimeBuilder<InProcess> {
-        RuntimeBuilder::with_mode(InProcess)
+        RuntimeBuilder::with_mode(InProcess::default())
     }
 
     /// Starts a runtime that records what is enqueued; `build()` gives the [`Recorder`](crate::Recorder) too.
     pub fn recorded() -> RuntimeBuilder<Recorded> {
-        RuntimeBuilder::with_mode(Recorded)
+        RuntimeBuilder::with_mode(Recorded::default())
     }
 
     /// Starts a runtime with a Cloud Tasks and a Pub/Sub of its own in this process; `build()` gives the [`LocalEngine`](crate::LocalEngine)

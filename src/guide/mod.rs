@@ -20,3 +20,7 @@ pub mod retries {}
 #[cfg(feature = "google")]
 #[doc = include_str!("setup.md")]
 pub mod setup {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}

@@ -9,6 +9,7 @@ use google_cloud_tasks_v2::model::{Queue, RateLimits, RetryConfig};
 use google_cloud_wkt::{Duration as WktDuration, FieldMask};
 
 use crate::backend::google::is_blocked;
+use crate::backend::google::is;
 use crate::error::Error;
 use crate::names;
 use crate::queue::QueueSettings;
@@ -16,7 +17,7 @@ use crate::runtime::Runtime;
 use crate::setup::admin::QueueAdmin;
 use crate::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
 use crate::setup::convert;
-use crate::setup::patience::{changed, failed, is};
+use crate::setup::patience::{changed, failed};
 use crate::setup::step::{Instead, Operation, Step};
 
 /// The steps to the queues that the tasks of a runtime go to, and how many there are.

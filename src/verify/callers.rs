@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::limits::FAR;
 use crate::verify::fetch::Source;
+#[cfg(feature = "testing")]
+use crate::verify::jwks::FixedKeys;
 use crate::verify::keys::{Keys, Timing};
 use crate::verify::rules::Rules;
 use crate::verify::verifier::Verifier;
@@ -56,6 +58,9 @@ pub struct Callers {
     pub(crate) keys_url: String,
     fetch_timeout: Duration,
     timing: Timing,
+    /// A test's own, in the place of what the URL has.
+    #[cfg(feature = "testing")]
+    fixed: Option<FixedKeys>,
 }
 
 impl Default for Callers {
@@ -70,6 +75,8 @@ impl Default for Callers {
                 cool_down: Duration::from_secs(10),
                 max_stale: Duration::from_secs(24 * 60 * 60),
             },
+            #[cfg(feature = "testing")]
+            fixed: None,
         }
     }
 }
@@ -117,6 +124,22 @@ impl Callers {
         self
     }
 
+    /// Checks tokens against these keys alone, and fetches none. For tests: no setting and no user's code comes here.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_fixed_keys(mut self, keys: FixedKeys) -> Self {
+        self.fixed = Some(keys);
+        self
+    }
+
+    fn keys(&self) -> Result<Keys, String> {
+        #[cfg(feature = "testing")]
+        if let Some(fixed) = &self.fixed {
+            return Ok(Keys::fixed(fixed.0.clone(), self.timing));
+        }
+        let source = Source::new(&self.keys_url, self.fetch_timeout)?;
+        Ok(Keys::new(source, self.timing))
+    }
+
     /// The check of callers, or everything that is wrong with these settings.
     pub(crate) fn verifier(
         mut self,
@@ -142,10 +165,8 @@ impl Callers {
         for audience in self.audiences.iter().filter(|audience| audience.is_empty()) {
             mistakes.push(format!("the audience {audience:?} is empty"));
         }
-        let source = Source::new(&self.keys_url, self.fetch_timeout)
-            .map_err(|mistake| mistakes.push(mistake))
-            .ok();
-        let (Some(source), true) = (source, mistakes.is_empty()) else {
+        let keys = self.keys().map_err(|mistake| mistakes.push(mistake)).ok();
+        let (Some(keys), true) = (keys, mistakes.is_empty()) else {
             return Err(mistakes);
         };
         let rules = Rules {
@@ -153,11 +174,7 @@ impl Callers {
             audiences: self.audiences,
             accounts: self.accounts,
         };
-        Ok(Verifier::new(
-            rules,
-            Keys::new(source, self.timing),
-            trusts_platform,
-        ))
+        Ok(Verifier::new(rules, keys, trusts_platform))
     }
 }
 

@@ -29,6 +29,18 @@ impl PartialEq for Key {
     }
 }
 
+/// Keys that a test gives, by their ids.
+#[cfg(feature = "testing")]
+#[derive(Clone)]
+pub(crate) struct FixedKeys(pub(crate) HashMap<String, Key>);
+
+#[cfg(feature = "testing")]
+impl std::fmt::Debug for FixedKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 #[derive(Deserialize)]
 struct Document {
     keys: Vec<Value>,

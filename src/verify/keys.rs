@@ -47,7 +47,8 @@ pub(crate) struct Keys {
 }
 
 struct Shared {
-    source: Source,
+    /// `None` where the keys were given once and for all.
+    source: Option<Source>,
     timing: Timing,
     current: ArcSwapOption<KeySet>,
     fetch: Mutex<Fetch>,
@@ -63,10 +64,27 @@ struct Fetch {
 
 impl Keys {
     pub(crate) fn new(source: Source, timing: Timing) -> Self {
+        Self::from_parts(Some(source), timing, None)
+    }
+
+    /// Keys that are given once and for all: none is ever fetched.
+    #[cfg(feature = "testing")]
+    pub(crate) fn fixed(keys: HashMap<String, Key>, timing: Timing) -> Self {
+        let end = Instant::now() + crate::limits::FAR;
+        let set = KeySet {
+            keys,
+            fresh_until: end,
+            usable_until: end,
+            epoch: 0,
+        };
+        Self::from_parts(None, timing, Some(Arc::new(set)))
+    }
+
+    fn from_parts(source: Option<Source>, timing: Timing, current: Option<Arc<KeySet>>) -> Self {
         let shared = Shared {
             source,
             timing,
-            current: ArcSwapOption::empty(),
+            current: ArcSwapOption::new(current),
             fetch: Mutex::default(),
         };
         Self {
@@ -118,6 +136,7 @@ impl Keys {
 impl Shared {
     /// Starts a fetch unless one runs or ran a moment ago; gives back what tells the end of the one that runs.
     fn start(self: &Arc<Self>, mut fetch: MutexGuard<'_, Fetch>) -> Option<watch::Receiver<()>> {
+        self.source.as_ref()?;
         let running = fetch
             .running
             .as_ref()
@@ -142,10 +161,13 @@ impl Shared {
     }
 
     async fn renew(&self) {
-        let (keys, max_age) = match self.source.fetch().await {
+        let Some(source) = &self.source else {
+            return;
+        };
+        let (keys, max_age) = match source.fetch().await {
             Ok(fetched) => fetched,
             Err(error) => {
-                tracing::error!(url = %self.source, error = %error, "the keys of tokens were not fetched");
+                tracing::error!(url = %source, error = %error, "the keys of tokens were not fetched");
                 return;
             }
         };
@@ -160,7 +182,7 @@ impl Shared {
         if let Some(before) = before.as_ref() {
             set.epoch = before.epoch + u64::from(!set.has_all_of(before));
         }
-        tracing::debug!(url = %self.source, keys = set.keys.len(), ?max_age, "fetched the keys of tokens");
+        tracing::debug!(url = %source, keys = set.keys.len(), ?max_age, "fetched the keys of tokens");
         self.current.store(Some(Arc::new(set)));
     }
 }

@@ -24,4 +24,6 @@ mod verifier;
 pub(crate) use access::{Access, Door, hide_tokens};
 #[cfg(feature = "google")]
 pub use callers::Callers;
+#[cfg(feature = "testing")]
+pub(crate) use jwks::{FixedKeys, parse as parse_keys};
 pub(crate) use refusal::Refusal;

@@ -1,0 +1,167 @@
+//! Requests as Pub/Sub makes them.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, header};
+use http_body_util::Full;
+use serde::Serialize;
+
+use super::signer::Signer;
+use super::token::{Signature, Token, token_options};
+use crate::enqueue::encode_error;
+use crate::error::{Error, ErrorKind};
+use crate::message::Message;
+use crate::names::pubsub_path;
+use crate::push::Push;
+use crate::runtime::Runtime;
+use crate::subscriber::SubscriberTask;
+use crate::subscription::Subscription;
+
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static("APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)");
+/// Pub/Sub's ids are numbers of so many digits.
+const ID_DIGITS: u32 = 16;
+
+/// The request that a message is pushed with, as Pub/Sub makes it; see [`Signer::push`].
+#[derive(Clone)]
+#[must_use = "it becomes a request with `request()`"]
+pub struct PushRequest {
+    signer: Signer,
+    pub(super) token: Token,
+    pub(super) url: String,
+    push: Push,
+    wrapped: bool,
+}
+
+token_options!(PushRequest);
+
+impl Signer {
+    /// The request that a message is pushed to a subscriber with, its content as JSON.
+    ///
+    /// A message without an id gets one. The number of the delivery is told where the message has it, or else where the
+    /// subscription has a dead-letter topic. The subscription's filter is not asked.
+    ///
+    /// ```standalone_crate
+    /// use cloud_tasks::testing::Signer;
+    /// use cloud_tasks::{Context, Message, Runtime, SubscriberTask, TaskResult, task};
+    /// use serde::{Deserialize, Serialize};
+    /// use tower::ServiceExt;
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct UserAction { user_id: u64 }
+    ///
+    /// struct Auditor;
+    ///
+    /// #[task(topic = "user-actions")]
+    /// impl SubscriberTask for Auditor {
+    ///     async fn run(message: Message<UserAction>, _cx: Context) -> TaskResult {
+    ///         assert_eq!((message.content.user_id, &*message.attributes["priority"]), (7, "high"));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let signer = Signer::new()?;
+    /// let (runtime, _recorder) = Runtime::recorded().verified_by(&signer).build().await?;
+    /// let message = Message::new(UserAction { user_id: 7 }).with_attribute("priority", "high");
+    /// let request = signer.push::<Auditor>(&runtime, &message)?.request()?;
+    /// assert_eq!(runtime.service().oneshot(request).await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the runtime has no such subscriber, or the content does not serialize.
+    pub fn push<S: SubscriberTask>(
+        &self,
+        runtime: &Runtime,
+        message: &Message<impl Serialize>,
+    ) -> Result<PushRequest, Error> {
+        let subscription = subscription::<S>(runtime)?;
+        let mut token = Token::of(runtime.config());
+        if !subscription.oidc {
+            token.signature = Signature::None;
+        }
+        Ok(PushRequest {
+            signer: *self,
+            token,
+            url: subscription.url.clone(),
+            push: push_of(runtime, subscription, message)?,
+            wrapped: true,
+        })
+    }
+}
+
+/// The subscription of a subscriber.
+pub(super) fn subscription<S: SubscriberTask>(runtime: &Runtime) -> Result<&Subscription, Error> {
+    let name = S::REGISTRATION.name;
+    let mut all = runtime.subscriptions().iter();
+    all.find(|subscription| subscription.task == name).ok_or_else(|| {
+        Error::new(
+            ErrorKind::UnknownTask,
+            format!("this runtime has no subscriber {name:?}: add `.register::<..>()`"),
+        )
+    })
+}
+
+/// A message as Pub/Sub pushes it to a subscription.
+pub(super) fn push_of(
+    runtime: &Runtime,
+    subscription: &Subscription,
+    message: &Message<impl Serialize>,
+) -> Result<Push, Error> {
+    let data =
+        serde_json::to_vec(&message.content).map_err(|error| encode_error(subscription.task, error))?;
+    let project = runtime.config().project.as_deref().unwrap_or("local");
+    let id = match message.id.as_str() {
+        "" => fastrand::u64(10_u64.pow(ID_DIGITS - 1)..10_u64.pow(ID_DIGITS)).to_string(),
+        id => id.to_owned(),
+    };
+    let first = subscription.dead_letter_topic.as_ref().map(|_| 1);
+    let name = match message.subscription.as_str() {
+        "" => pubsub_path(project, "subscriptions", &subscription.name).into_owned(),
+        name => name.to_owned(),
+    };
+    Ok(Push {
+        data: data.into(),
+        attributes: message.attributes.clone(),
+        id,
+        publish_time: message.publish_time.or_else(|| Some(runtime.inner().clock.now())),
+        ordering_key: message.ordering_key.clone(),
+        delivery_attempt: message.delivery_attempt.or(first),
+        subscription: name,
+    })
+}
+
+impl PushRequest {
+    /// Replaces the content by these bytes, which need be no JSON.
+    pub fn data(mut self, data: impl Into<Bytes>) -> Self {
+        self.push.data = data.into();
+        self
+    }
+
+    /// Pushes as a subscription without a wrapper does: the content is the body, all else stands in headers.
+    pub fn unwrapped(mut self) -> Self {
+        self.wrapped = false;
+        self
+    }
+
+    /// The request, for `tower::ServiceExt::oneshot` or for a client.
+    ///
+    /// # Errors
+    ///
+    /// When it has no wrapper and an attribute that no header can carry.
+    pub fn request(self) -> Result<Request<Full<Bytes>>, Error> {
+        let mut headers = HeaderMap::new();
+        let body = if self.wrapped {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            self.push.to_body().into()
+        } else {
+            headers = self.push.to_unwrapped_headers().map_err(Error::invalid)?;
+            self.push.data
+        };
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        self.signer.request(&self.url, headers, body, &self.token)
+    }
+}

@@ -1,0 +1,105 @@
+//! Requests as Cloud Scheduler makes them.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use http_body_util::Full;
+
+use super::signer::Signer;
+use super::token::{Signature, Token, token_options};
+use crate::error::{Error, ErrorKind};
+use crate::metadata::job_headers;
+use crate::periodic::PeriodicTask;
+use crate::runtime::Runtime;
+use crate::schedule::Schedule;
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static("Google-Cloud-Scheduler");
+
+/// The request that a schedule makes, as Cloud Scheduler makes it; see [`Signer::scheduled`].
+#[derive(Clone)]
+#[must_use = "it becomes a request with `request()`"]
+pub struct ScheduledRequest {
+    signer: Signer,
+    pub(super) token: Token,
+    pub(super) url: String,
+    schedule: Schedule,
+    due: SystemTime,
+}
+
+token_options!(ScheduledRequest);
+
+impl Signer {
+    /// The request that the schedule of a periodic task makes, due now.
+    ///
+    /// ```standalone_crate
+    /// use cloud_tasks::testing::Signer;
+    /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// use serde::{Deserialize, Serialize};
+    /// use tower::ServiceExt;
+    ///
+    /// #[derive(Default, Serialize, Deserialize)]
+    /// struct Digest;
+    ///
+    /// #[task(every = "0 9 * * *")]
+    /// impl Task for Digest {
+    ///     async fn run(self, cx: Context) -> TaskResult<bool> { Ok(cx.metadata().is_scheduled()) }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let signer = Signer::new()?;
+    /// let (runtime, _recorder) = Runtime::recorded().verified_by(&signer).build().await?;
+    /// let request = signer.scheduled::<Digest>(&runtime)?.request()?;
+    /// let response = runtime.service().oneshot(request).await?;
+    /// assert_eq!(response.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the runtime has no such task.
+    pub fn scheduled<T: PeriodicTask>(&self, runtime: &Runtime) -> Result<ScheduledRequest, Error> {
+        let name = T::REGISTRATION.name;
+        let schedule = runtime.schedules().iter().find(|schedule| schedule.task == name);
+        let schedule = schedule.cloned().ok_or_else(|| {
+            Error::new(
+                ErrorKind::UnknownTask,
+                format!("this runtime has no schedule of {name}: add `.register::<..>()`"),
+            )
+        })?;
+        let mut token = Token::of(runtime.config());
+        if !schedule.oidc {
+            token.signature = Signature::None;
+        }
+        Ok(ScheduledRequest {
+            signer: *self,
+            token,
+            url: schedule.url.clone(),
+            schedule,
+            due: runtime.inner().clock.now(),
+        })
+    }
+}
+
+impl ScheduledRequest {
+    /// Sets when the run was due.
+    pub fn due(mut self, time: SystemTime) -> Self {
+        self.due = time;
+        self
+    }
+
+    /// The request, for `tower::ServiceExt::oneshot` or for a client.
+    ///
+    /// # Errors
+    ///
+    /// When there is none to its URL.
+    pub fn request(self) -> Result<Request<Full<Bytes>>, Error> {
+        let mut headers = self.schedule.headers;
+        headers.extend(job_headers(&self.schedule.name, self.due));
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        let body = self.schedule.payload;
+        self.signer.request(&self.url, headers, body, &self.token)
+    }
+}
