@@ -1,5 +1,9 @@
 //! Guides: one subject a page.
 
+#[cfg(feature = "google")]
+#[doc = include_str!("backup_queue.md")]
+pub mod backup_queue {}
+
 #[doc = include_str!("periodic.md")]
 pub mod periodic {}
 
@@ -9,3 +13,6 @@ pub mod pubsub {}
 #[cfg(feature = "google")]
 #[doc = include_str!("setup.md")]
 pub mod setup {}
+
+#[doc = include_str!("uniqueness.md")]
+pub mod uniqueness {}
