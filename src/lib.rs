@@ -35,7 +35,10 @@
 //! * [`PublisherTask`], [`ModelPublisherTask`] and [`SubscriberTask`]: events; the [guide](guide::pubsub) has all of it.
 //! * [`Task::asap_all`] and [`EnqueueAll`]: many at once; the [guide](guide::bulk) has all of it.
 //! * [`Enqueue`]: the options of a call, and [`Enqueued`] what comes of it. [`Error`] says whether a task may exist.
+//! * Tasks of which there is one at a time: the [guide to unique tasks](guide::uniqueness). A queue that is gone:
+//!   `guide::backup_queue`.
 //! * [`IdempotencyStore`] and [`Context::once`]: effects that happen once; the [guide](guide::idempotency) has all of it.
+//! * [`Dead`] and [`Task::on_dead`]: tasks that are given up, and run again; the [guide](guide::retries) has all of it.
 //! * [`CommitHooks`]: sending only what a transaction has committed; feature `sqlx` has a transaction that does it.
 //! * [`Runtime`] and [`RuntimeBuilder`]: settings, states and the backend; how code finds them. [`Config`]: all settings.
 //! * [`Queue`] and [`Task::tasks`]: what waits in a queue, to look at, cancel, run, discard; the [guide](guide::operations) has all

@@ -249,7 +249,6 @@ async fn an_answer_that_never_changes_is_not_repeated() {
         (400, "OUT_OF_RANGE"),
         (401, "UNAUTHENTICATED"),
         (403, "PERMISSION_DENIED"),
-        (404, "NOT_FOUND"),
         (501, "UNIMPLEMENTED"),
     ] {
         let answer = refused(http, code, "Never.");

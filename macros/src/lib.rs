@@ -56,6 +56,7 @@ mod tests;
 /// | `idempotent` | whether a task that is delivered more than once runs once; the runtime needs a store for it | `false` |
 /// | `max_attempts` | how often the task is tried altogether, 1 to 2147483647; it is then given up, whatever its queue says | as its queue says |
 /// | `dead_letter_topic` | the base name or the full path of the topic where a task is recorded that is given up | that of the runtime, else none |
+/// | `unique`, `only_once` | which tasks are the same one, [below](#unique-and-only_once-tasks-that-are-the-same-one) | none is the same as another |
 /// | `crate` | the path of this crate, where it goes by another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
 /// | `every` and what goes with it | a schedule, [below](#task-with-every-a-periodic-task) | none |
 ///
@@ -64,6 +65,39 @@ mod tests;
 ///
 /// The name is what tasks that wait in a queue are found by. When a type is renamed, keep its `name`, or list the old one
 /// in `aliases`.
+///
+/// # `unique` and `only_once`: tasks that are the same one
+///
+/// A second task that is the same as one that waits or runs, or ended not long ago, is not created: its receipt says that it
+/// is a duplicate. The same options are those of `PublisherTask` and `ModelPublisherTask`.
+///
+/// ```standalone_crate
+/// use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct SendInvoice { order_id: u64, copies: u8 }
+///
+/// #[task(unique(by = ["order_id"]))]
+/// impl Task for SendInvoice {
+///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let (runtime, _recorder) = Runtime::recorded().build().await?;
+/// assert!(!SendInvoice { order_id: 7, copies: 1 }.asap().on(&runtime).await?.duplicate());
+/// assert!(SendInvoice { order_id: 7, copies: 2 }.asap().on(&runtime).await?.duplicate());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// | option | value | default |
+/// |---|---|---|
+/// | `unique` | nothing: tasks with equal arguments are the same one; or options in parentheses, `unique(by = [..], window = "5m")` | none is the same as another |
+/// | `by` in `unique(..)` | a list of fields of the type, `["order_id", "customer.id", "pair.0"]`, written out: tasks for which they are equal are the same one | all arguments |
+/// | `window` in `unique(..)` | a length of time: tasks are the same one only within a window of it, counted from 1970 | none |
+/// | `only_once` | whether all tasks of the type are the same one, whose id is the name, which then has no `.`; `only_once` alone means `true`; not beside `unique` | `false` |
 ///
 /// # `Task` with `every`: a periodic task
 ///
@@ -138,7 +172,7 @@ mod tests;
 /// | `topic` | the topic's base name, which gets the prefix of the app; or a full path, `"projects/P/topics/T"` | the type's name, also where `name` is given; required where the type has arguments |
 /// | `absolute_topic` | the topic's name without any prefix, or a full path; instead of `topic` | none |
 /// | `app` | the app that owns the topic, whose prefix it gets | the running one |
-/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `crate` | as those of a `Task`: the task publishes the message | as there |
+/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `unique`, `only_once`, `crate` | as those of a `Task`: the task publishes the message | as there |
 ///
 /// A topic's name has 3 to 255 of `A-Z a-z 0-9 - _ . ~ + %`, begins with a letter and not with `goog`. A base name may be
 /// shorter than the whole.
@@ -175,7 +209,7 @@ mod tests;
 /// | `app_label` | the label of the model's application: the topic is `{app_label}-{model}` in lower case, after the last name of the model's type | that of the `Model`, which the model is then to be |
 /// | `topic`, `absolute_topic` | as those of a `PublisherTask`, instead of `app_label` | `{app_label}-{model}` |
 /// | `app` | as that of a `PublisherTask` | the running one |
-/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `crate` | as those of a `Task`: the task publishes the message | as there |
+/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `unique`, `only_once`, `crate` | as those of a `Task`: the task publishes the message | as there |
 ///
 /// A topic for each object is no option, but a function: write `topic_for` in the impl.
 ///

@@ -56,6 +56,29 @@ impl Task for MistakenSchedule {
     }
 }
 
+const WINDOW: std::time::Duration = std::time::Duration::ZERO;
+const DOTTED: &str = "Mistaken.Once";
+
+#[derive(Serialize, Deserialize)]
+struct MistakenWindow;
+
+#[task(unique(window = WINDOW))]
+impl Task for MistakenWindow {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct MistakenOnce;
+
+#[task(name = DOTTED, only_once)]
+impl Task for MistakenOnce {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn mistaken_constants_are_reported_at_the_lines_of_their_attributes() {
     let refused = Runtime::recorded()
@@ -79,6 +102,8 @@ async fn mistaken_constants_are_reported_at_the_lines_of_their_attributes() {
         ("schedule_min_backoff is 60s, which is more than", 43),
         ("attempt_deadline is 1s", 43),
         ("the job's name \"Mistaken.Schedule\" is not accepted", 43),
+        ("the window 0s is not accepted", 65),
+        ("the task \"Mistaken.Once\" cannot run `only_once`", 75),
     ] {
         let place = format!("mistakes.rs:{line})");
         assert!(

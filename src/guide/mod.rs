@@ -1,10 +1,15 @@
 //! Guides: one subject a page.
 
+#[cfg(feature = "google")]
+#[doc = include_str!("backup_queue.md")]
+pub mod backup_queue {}
+
 #[doc = include_str!("bulk.md")]
 pub mod bulk {}
 
 #[doc = include_str!("idempotency.md")]
 pub mod idempotency {}
+
 #[doc = include_str!("operations.md")]
 pub mod operations {}
 
@@ -24,3 +29,6 @@ pub mod setup {}
 #[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("uniqueness.md")]
+pub mod uniqueness {}

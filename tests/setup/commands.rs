@@ -228,3 +228,19 @@ fn flags_that_contradict_each_other_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_was_made_in_the_place_of_something_else_is_said() {
+    let cloud = Cloud::new().await;
+    let blocked = "a queue with this name existed recently";
+    cloud.fail(1, "POST", "/queues", refused(400, "FAILED_PRECONDITION", blocked));
+
+    let (code, out, err) = plain(&cloud.runtime().await, "initialize-tasks --yes").await;
+
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("--temp"), "{out}");
+    assert!(
+        err.contains("note: the queue ") && err.contains("its backup queue "),
+        "{err}"
+    );
+}

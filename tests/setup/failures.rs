@@ -200,7 +200,7 @@ async fn the_name_of_a_deleted_queue_is_explained() {
         "FAILED_PRECONDITION",
         "The queue cannot be created because a queue with this name existed too recently.",
     );
-    cloud.fail(1, "POST", "/queues", blocked);
+    cloud.fail(100, "POST", "/queues", blocked);
 
     let error = plan(&cloud).await.unwrap().apply().await.unwrap_err().to_string();
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloud_tasks::{Action, QueueSettings, ResourceKind};
 use serde_json::json;
 
-use crate::api::{QUEUES, config};
+use crate::api::{QUEUES, config, refused};
 use crate::cloud::Cloud;
 
 #[tokio::test]
@@ -128,4 +128,33 @@ async fn settings_that_cloud_tasks_would_refuse_are_named_by_build() {
     ] {
         assert!(error.contains(part), "{part} in {error}");
     }
+}
+
+#[tokio::test]
+async fn the_backup_queue_is_made_in_the_place_of_one_whose_name_is_blocked_and_a_note_says_so() {
+    let cloud = Cloud::new().await;
+    cloud.put(&format!("{QUEUES}/shop"), json!({}));
+    let blocked = "The queue cannot be created because a queue with this name existed too recently.";
+    cloud.fail(1, "POST", "/queues", refused(400, "FAILED_PRECONDITION", blocked));
+
+    let plan = cloud.runtime().await.setup().only_queues().plan().await.unwrap();
+    let mut told = Vec::new();
+    let report = plan
+        .apply_with(|change| told.push(change.name.clone()))
+        .await
+        .unwrap();
+
+    assert_eq!(report.names(Action::Add, ResourceKind::Queue), ["emails--temp"]);
+    assert_eq!(told, ["emails--temp"]);
+    assert_eq!(
+        report.notes,
+        [
+            "the queue emails was not made, since one of this name was deleted not long ago and Cloud Tasks keeps the name \
+             blocked for up to 7 days; its tasks go to its backup queue emails--temp until then"
+        ]
+    );
+    assert_eq!(cloud.get(&format!("{QUEUES}/emails")), None);
+    let backup = cloud.get(&format!("{QUEUES}/emails--temp")).unwrap();
+    assert_eq!(backup["rateLimits"]["maxDispatchesPerSecond"], 5.0);
+    assert_eq!(backup["retryConfig"]["maxAttempts"], 3);
 }
