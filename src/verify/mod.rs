@@ -24,4 +24,6 @@ mod verifier;
 pub(crate) use access::{Access, Door, hide_tokens};
 #[cfg(feature = "google")]
 pub use callers::Callers;
+#[cfg(feature = "google")]
+pub(crate) use fetch::connector;
 pub(crate) use refusal::Refusal;

@@ -8,6 +8,7 @@ mod credentials;
 mod kept;
 mod message;
 mod pubsub;
+mod rest;
 mod topic;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
