@@ -31,6 +31,7 @@
 //!
 //! * [`Task`] and [`macro@task`]: defining one. [`TaskResult`], [`Discard`], [`RetryAfter`]: how it ends. [`Context`] and
 //!   [`TaskMetadata`]: what it is told.
+//! * [`Task::on_dead`], [`Dead`] and `Runtime::dead_tasks`: the last attempt and after; the [guide](guide::retries) has all of it.
 //! * [`PeriodicTask`] and [`Schedule`]: tasks at their times; the [guide](guide::periodic) has all of it.
 //! * [`PublisherTask`], [`ModelPublisherTask`] and [`SubscriberTask`]: events; the [guide](guide::pubsub) has all of it.
 //! * [`Task::asap_all`] and [`EnqueueAll`]: many at once; the [guide](guide::bulk) has all of it.

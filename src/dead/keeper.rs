@@ -32,8 +32,8 @@ pub(crate) trait Letters: Send {
     /// The next one; `None` where no more come.
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Letter>, Error>>;
 
-    /// Waits until all that was acknowledged is, and gives the others back.
-    fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
+    /// Waits until all that was acknowledged is, and gives the others back, which are held.
+    fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, ()>;
 }
 
 /// A message that nobody else gets while it is held.
@@ -44,7 +44,7 @@ pub(crate) struct Letter {
 }
 
 /// The hold on a message; dropped, it gives the message back.
-pub(crate) trait Claim: Send {
+pub(crate) trait Claim: Send + Sync {
     /// The message is done with.
     fn acknowledge(self: Box<Self>);
 }

@@ -79,7 +79,7 @@ impl ListDead {
                 Err(error) => break Err(error),
             }
         };
-        letters.close().await;
+        letters.close(held).await;
         looked.map(|()| list)
     }
 }

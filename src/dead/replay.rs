@@ -116,7 +116,7 @@ impl Replay {
                 Err(error) => break Err(error),
             }
         };
-        letters.close().await;
+        letters.close(held).await;
         match read {
             Ok(()) => Ok(report),
             Err(error) if report.replayed == 0 => Err(error),

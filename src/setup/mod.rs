@@ -3,6 +3,7 @@
 mod admin;
 mod change;
 mod convert;
+mod dead_letters;
 mod grants;
 mod options;
 mod owner;

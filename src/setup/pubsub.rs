@@ -15,8 +15,8 @@ use crate::setup::grants::{self, Grant};
 use crate::setup::options::Options;
 use crate::setup::owner::made_by_us;
 use crate::setup::plan::{AT_ONCE, Found};
-use crate::setup::shape;
 use crate::setup::step::{Operation, Step};
+use crate::setup::{dead_letters, shape};
 use crate::subscription::Subscription;
 
 /// Works out what is to be done for publishers and subscribers.
@@ -49,8 +49,8 @@ pub(crate) async fn find(
         .filter(|subscription| options.takes(subscription.task))
         .collect();
     let mut made = BTreeSet::new();
-    for (topic, name) in keeping(runtime, options) {
-        dead_letters(topic, name, admin, &there, &mut made, found);
+    for (topic, name) in dead_letters::keeping(runtime, options) {
+        dead_letters::find(topic, name, admin, &there, &mut made, found);
     }
     for subscription in &subscriptions {
         one(runtime, subscription, admin, &there, options, found)?;
@@ -77,63 +77,12 @@ fn wanted_topics(runtime: &Runtime, admin: &PubSubAdmin, options: &Options) -> B
         .flat_map(|subscription| [Some(&subscription.topic), subscription.dead_letter_topic.as_ref()])
         .flatten()
         .cloned();
-    let dead = keeping(runtime, options).map(|(topic, _)| topic.to_owned());
+    let dead = dead_letters::keeping(runtime, options).map(|(topic, _)| topic.to_owned());
     published
         .chain(subscribed)
         .chain(dead)
         .map(|name| admin.access.topic(&name))
         .collect()
-}
-
-/// The topics of dead letters and of dead tasks, and the subscriptions that keep them.
-fn keeping<'a>(runtime: &'a Runtime, options: &'a Options) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let letters = runtime
-        .subscriptions()
-        .iter()
-        .filter(|subscription| options.takes(subscription.task))
-        .filter_map(|subscription| {
-            let topic = subscription.dead_letter_topic.as_deref()?;
-            Some((topic, subscription.dead_letter_subscription.as_deref()?))
-        });
-    let tasks = runtime.inner().dead_letters.iter().filter_map(|letters| {
-        let meant = options.only.is_none() || letters.tasks.iter().any(|task| options.takes(task));
-        meant.then_some((letters.topic.as_str(), letters.subscription.as_str()))
-    });
-    letters.chain(tasks)
-}
-
-fn dead_letters(
-    topic: &str,
-    name: &str,
-    admin: &PubSubAdmin,
-    there: &BTreeMap<String, Shape>,
-    made: &mut BTreeSet<String>,
-    found: &mut Found,
-) {
-    let path = admin.access.subscription(name);
-    let topic = admin.access.topic(topic);
-    if let Some(there) = there.get(&path) {
-        if there.topic != topic {
-            found.notes.push(format!(
-                "{path} is there and keeps what goes to {}, so dead letters in {topic} are kept by nobody: give \
-                 `dead_letter_subscription`, or the topic of dead tasks, another name",
-                there.topic
-            ));
-        }
-        return;
-    }
-    if !admin.is_in_project(&path) || !made.insert(path.clone()) {
-        return;
-    }
-    found.steps.push(Step {
-        change: Change::new(
-            Action::Add,
-            ResourceKind::DeadLetterSubscription,
-            last_segment(&path),
-            &path,
-        ),
-        operation: Operation::MakeSubscription(Box::new(shape::dead_letters(&path, &topic))),
-    });
 }
 
 fn one(

@@ -8,8 +8,8 @@ use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_tasks_v2::model::{Queue, RateLimits, RetryConfig};
 use google_cloud_wkt::{Duration as WktDuration, FieldMask};
 
-use crate::backend::google::is_blocked;
 use crate::backend::google::is;
+use crate::backend::google::is_blocked;
 use crate::error::Error;
 use crate::names;
 use crate::queue::QueueSettings;

@@ -35,15 +35,10 @@ impl Source {
             .parse()
             .map_err(|error| format!("the URL of the keys {url:?} does not parse ({error}): {accepted}"))?;
         let connector = match uri.scheme_str() {
-            Some("https") => HttpsConnectorBuilder::new()
-                .with_provider_and_native_roots(aws_lc_rs::default_provider())
-                .map_err(|error| {
-                    format!("the keys at {url} are out of reach: no root certificates were found ({error})")
-                })?,
-            // An emulator's, in the clear.
-            Some("http") => {
-                HttpsConnectorBuilder::new().with_tls_config(no_tls().map_err(|error| error.to_string())?)
-            }
+            Some("https") => connector(true).map_err(|error| {
+                format!("the keys at {url} are out of reach: no root certificates were found ({error})")
+            })?,
+            Some("http") => connector(false).map_err(|error| error.to_string())?,
             _ => return Err(format!("the URL of the keys {url:?} is not accepted: {accepted}")),
         };
         Ok(Self {
@@ -52,7 +47,7 @@ impl Source {
             // A connection would be idle for hours between two uses.
             client: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)
-                .build(connector.https_or_http().enable_http1().build()),
+                .build(connector),
         })
     }
 
@@ -72,6 +67,17 @@ impl Source {
         let body = Limited::new(body, MAX_BYTES).collect().await?.to_bytes();
         Ok((jwks::parse(&body)?, jwks::max_age(&parts.headers)))
     }
+}
+
+/// What connects to https URLs, or only to those of an emulator, in the clear.
+pub(crate) fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, BoxError> {
+    let builder = HttpsConnectorBuilder::new();
+    let builder = if https {
+        builder.with_provider_and_native_roots(aws_lc_rs::default_provider())?
+    } else {
+        builder.with_tls_config(no_tls()?)
+    };
+    Ok(builder.https_or_http().enable_http1().build())
 }
 
 fn no_tls() -> Result<ClientConfig, rustls::Error> {

@@ -24,6 +24,8 @@ mod verifier;
 pub(crate) use access::{Access, Door, hide_tokens};
 #[cfg(feature = "google")]
 pub use callers::Callers;
+#[cfg(feature = "google")]
+pub(crate) use fetch::connector;
 #[cfg(feature = "testing")]
 pub(crate) use jwks::{FixedKeys, parse as parse_keys};
 pub(crate) use refusal::Refusal;

@@ -3,15 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cloud_tasks::{Action, Config, PublisherTask, ResourceKind};
+use cloud_tasks::{Action, Config, PublisherTask, ResourceKind, Task};
 use http::Method;
 use serde_json::json;
 
 use crate::pubsub::{emulator, rest};
-use crate::stage::{Anything, Stage};
+use crate::stage::{Anything, Charge, Stage};
 
 /// The emulator delivers what it has within far less than this.
-const QUIET: Duration = Duration::from_secs(3);
+const QUIET: Duration = Duration::from_secs(2);
 
 /// Projects of one process, and of those that share an emulator with it, differ.
 fn own_project() -> String {
@@ -39,9 +39,7 @@ async fn set_up_makes_the_topic_and_what_keeps_it_and_a_dead_task_is_recorded_li
     let plan = stage.runtime.setup().only_subscribers().plan().await.unwrap();
 
     let report = plan.apply().await.unwrap();
-    let charge = crate::stage::Charge { invoice: 7 }
-        .asap()
-        .header("x-request-id", "r1");
+    let charge = Charge { invoice: 7 }.asap().header("x-request-id", "r1");
     charge.on(&stage.runtime).await.unwrap();
     stage.idle("shop").await;
     stage.shop.lines();

@@ -6,6 +6,8 @@
 mod commands;
 mod emulator;
 mod engine;
+#[allow(dead_code, reason = "each test binary uses a part")]
 #[path = "../support/pubsub.rs"]
 mod pubsub;
+mod rest;
 mod stage;

@@ -14,6 +14,7 @@ mod patience;
 mod pubsub;
 mod queued;
 mod read;
+mod rest;
 mod topic;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};

@@ -112,8 +112,8 @@ impl Letters for Taking {
         Box::pin(async move { Ok(letter) })
     }
 
-    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(async {})
+    fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, ()> {
+        Box::pin(async { drop(held) })
     }
 }
 
