@@ -12,6 +12,8 @@ mod record;
 #[cfg(feature = "google")]
 mod replay;
 #[cfg(feature = "google")]
+mod task;
+#[cfg(feature = "google")]
 mod tasks;
 
 pub(crate) use burial::Burial;
@@ -22,8 +24,8 @@ pub(crate) use letters::DeadLetters;
 #[cfg(feature = "google")]
 pub use list::{DeadList, ListDead};
 #[cfg(feature = "google")]
-pub use record::DeadTask;
-#[cfg(feature = "google")]
 pub use replay::{Replay, Replayed};
+#[cfg(feature = "google")]
+pub use task::DeadTask;
 #[cfg(feature = "google")]
 pub use tasks::{DeadTasks, LeftDead};

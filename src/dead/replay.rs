@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::dead::keeper::{Claim, Letter};
-use crate::dead::record::DeadTask;
+use crate::dead::task::DeadTask;
 use crate::dead::tasks::{Choice, DeadTasks, LeftDead};
 use crate::enqueue::own_header;
 use crate::envelope::Envelope;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::dead::keeper::{Letter, Letters, Reading};
 use crate::dead::letters::DeadLetters;
 use crate::dead::list::ListDead;
-use crate::dead::record::DeadTask;
+use crate::dead::task::DeadTask;
 use crate::dead::replay::Replay;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Runtime;
