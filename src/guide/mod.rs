@@ -1,6 +1,5 @@
 //! Guides: one subject a page.
 
-#[cfg(feature = "google")]
 #[doc = include_str!("backup_queue.md")]
 pub mod backup_queue {}
 
