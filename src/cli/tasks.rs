@@ -98,8 +98,7 @@ fn row(task: &QueuedTask) -> [String; 5] {
 
 /// The task's name, or where else it goes.
 pub(crate) fn name(task: &QueuedTask) -> String {
-    task.task()
-        .map_or_else(|| task.url().to_owned(), std::borrow::Cow::into_owned)
+    task.task().unwrap_or(task.url()).to_owned()
 }
 
 fn time(time: Option<SystemTime>) -> String {

@@ -11,7 +11,7 @@ use crate::task::{self, Task};
 
 /// Runs a task by the name that it travels under; the JSON of its output.
 pub(super) async fn run(runtime: &Runtime, task: QueuedTask) -> Result<Value, Error> {
-    let name = task.task().ok_or_else(|| foreign(&task))?.into_owned();
+    let name = task.task().ok_or_else(|| foreign(&task))?.to_owned();
     let entry = runtime.entry(&name)?;
     let (name, bound) = (entry.registration.name, entry.bound(&name)?);
     let metadata = task.metadata();
@@ -26,7 +26,7 @@ pub(super) async fn run_typed<T: Task>(runtime: &Runtime, task: QueuedTask) -> R
     let name = T::REGISTRATION.name;
     let is_its = task
         .task()
-        .is_some_and(|found| found == name || T::REGISTRATION.aliases.contains(&&*found));
+        .is_some_and(|found| found == name || T::REGISTRATION.aliases.contains(&found));
     if !is_its {
         return Err(foreign(&task));
     }

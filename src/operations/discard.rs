@@ -109,9 +109,7 @@ impl DiscardTasks {
         self
     }
 
-    /// Sets how many are deleted at once; default 16, at least 1. [`calls_in_flight`] bounds it too.
-    ///
-    /// [`calls_in_flight`]: crate::Google#method.calls_in_flight
+    /// Sets how many are deleted at once; default 16, at least 1. `Google::calls_in_flight` bounds it too.
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
         self

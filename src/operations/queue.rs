@@ -18,7 +18,7 @@ use crate::runtime::Runtime;
 /// A queue and the tasks in it: to look at, to cancel, to run, to pause; made by [`Runtime::queue`].
 ///
 /// Making it calls nobody, and the queue need not be one that this service sends to. The calls are repeated while the service
-/// is away or wants fewer of them, and share [`calls_in_flight`] with those that enqueue.
+/// is away or wants fewer of them, and share `Google::calls_in_flight` with those that enqueue.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
@@ -61,8 +61,6 @@ use crate::runtime::Runtime;
 ///
 /// It is an error that names the command which makes it. `get`, `cancel` and `debug` are the exception: Cloud Tasks answers
 /// them as if the task were not there.
-///
-/// [`calls_in_flight`]: crate::Google#method.calls_in_flight
 #[derive(Clone)]
 pub struct Queue {
     runtime: Runtime,

@@ -15,7 +15,7 @@ use crate::queued::task::{LastAttempt, QueuedTask};
 struct Shown<'a> {
     id: &'a str,
     queue: &'a str,
-    task: Option<Cow<'a, str>>,
+    task: Option<&'a str>,
     url: &'a str,
     attempts: u32,
     responses: u32,

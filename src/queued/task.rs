@@ -48,6 +48,8 @@ pub struct QueuedTask {
     pub(crate) id: String,
     pub(crate) queue: String,
     pub(crate) url: String,
+    /// The name at the end of the URL; see [`task_name`].
+    pub(crate) task: Option<String>,
     pub(crate) headers: HeaderMap,
     /// `None` where the task was asked for without it.
     pub(crate) body: Option<Bytes>,
@@ -107,8 +109,8 @@ impl QueuedTask {
 
     /// The name of the task that it is for, as the end of its URL has it (`/tasks/{name}`), whichever service that is of;
     /// `None` for a URL of another kind.
-    pub fn task(&self) -> Option<Cow<'_, str>> {
-        task_name(&self.url)
+    pub fn task(&self) -> Option<&str> {
+        self.task.as_deref()
     }
 
     /// Where it is sent.
@@ -134,7 +136,7 @@ impl QueuedTask {
             ))
         })?;
         json::decode(body).map_err(|mistake| {
-            let task = self.task().unwrap_or("?".into());
+            let task = self.task().unwrap_or("?");
             let message = format!(
                 "the arguments of task {task} ({} of queue {}) do not decode: {mistake}",
                 self.id, self.queue
@@ -199,10 +201,14 @@ impl QueuedTask {
 }
 
 /// The name that a URL ends with, where it is one of a task.
-fn task_name(url: &str) -> Option<Cow<'_, str>> {
+#[cfg_attr(
+    not(feature = "google"),
+    expect(dead_code, reason = "only Cloud Tasks tells URLs")
+)]
+pub(crate) fn task_name(url: &str) -> Option<String> {
     let (front, name) = path(url)?.rsplit_once('/')?;
     (front.ends_with("/tasks") && !name.is_empty())
-        .then(|| names::decode_segment(name))
+        .then(|| names::decode_segment(name).map(Cow::into_owned))
         .flatten()
 }
 

@@ -22,7 +22,7 @@ async fn a_task_is_one_get_with_its_arguments_and_everything_that_is_known_of_it
     );
     assert_eq!((task.id(), task.queue()), ("7", "emails"));
     assert_eq!(
-        (task.task().as_deref(), task.url()),
+        (task.task(), task.url()),
         (Some("Send"), "https://shop.example/tasks/Send")
     );
     assert_eq!((task.attempts(), task.responses()), (3, 1));

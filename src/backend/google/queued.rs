@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::backend::operations::View;
 use crate::names;
-use crate::queued::{LastAttempt, QueueInfo, QueueState, QueuedTask};
+use crate::queued::{LastAttempt, QueueInfo, QueueState, QueuedTask, task_name};
 
 /// A task as the service shows it; one of App Engine has neither URL nor arguments.
 pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
@@ -21,6 +21,7 @@ pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
         id: names::last_segment(&task.name).to_owned(),
         queue: queue.to_owned(),
         headers: headers(&request),
+        task: task_name(&request.url),
         url: request.url,
         body: (view == View::Full).then_some(request.body),
         schedule_time: task.schedule_time.and_then(time),
