@@ -66,7 +66,7 @@ async fn what_is_complete_is_done_for_as_long_as_it_is_kept(tried: Tried) {
 
     assert!(store.complete(&key, &token).await.unwrap());
     assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Done);
-    tried.hand.advance(KEEP - Duration::from_secs(1));
+    tried.hand.advance(KEEP.saturating_sub(Duration::from_secs(1)));
     assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Done);
     tried.hand.advance(Duration::from_secs(1));
     claim(store, &key).await;
@@ -88,7 +88,7 @@ async fn a_claim_ends_with_its_lease_and_whoever_lost_it_can_settle_nothing(trie
     let (store, key) = (&*tried.store, "charge-7".into());
     let lost = claim(store, &key).await;
 
-    tried.hand.advance(LEASE - Duration::from_secs(1));
+    tried.hand.advance(LEASE.saturating_sub(Duration::from_secs(1)));
     assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Busy);
     tried.hand.advance(Duration::from_secs(1));
     let token = claim(store, &key).await;

@@ -94,6 +94,7 @@ pub(crate) struct Tried {
 pub(crate) const KEEP: Duration = Duration::from_secs(1000);
 
 impl Tried {
+    #[allow(clippy::unused_async, reason = "every store is awaited")]
     pub(crate) async fn memory() -> Self {
         let hand = Hand::new();
         Self {

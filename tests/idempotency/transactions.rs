@@ -70,7 +70,7 @@ async fn an_effect_in_the_same_transaction_happens_exactly_once_whatever_crashes
 
     let mut deliveries = JoinSet::new();
     for number in 0..BOOKINGS {
-        for _ in 0..1 + number % 2 {
+        for _ in 0..=number % 2 {
             let runtime = runtime.clone();
             deliveries.spawn(async move {
                 // As a queue does it: until it succeeds.
