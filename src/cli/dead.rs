@@ -144,13 +144,14 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
 /// A line for each that stays.
 fn stays(left: &[LeftDead], console: &mut Console) -> Result<(), BoxError> {
     for one in left {
-        let name = one
-            .task
-            .as_deref()
-            .map(plain)
-            .unwrap_or_else(|| "a message".to_owned());
+        let name = one.task.as_deref().unwrap_or("a message");
         let id = one.id.as_deref().unwrap_or(&one.message_id);
-        console.error(&format!("{name} {} stays: {}", plain(id), plain(&one.why)))?;
+        console.error(&format!(
+            "{} {} stays: {}",
+            plain(name),
+            plain(id),
+            plain(&one.why)
+        ))?;
     }
     Ok(())
 }
