@@ -2,28 +2,25 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::dead::death::Dead;
 use crate::enqueue::own_header;
-use crate::json;
 
 /// The record. The body stands in it as it is where it is JSON, and else as base64 in `data`.
 #[derive(Deserialize, Serialize)]
-struct Record<'a> {
-    task: Cow<'a, str>,
-    queue: Option<Cow<'a, str>>,
-    id: Option<Cow<'a, str>>,
-    attempts: u32,
-    error: Cow<'a, str>,
+pub(super) struct Record<'a> {
+    pub(super) task: Cow<'a, str>,
+    pub(super) queue: Option<Cow<'a, str>>,
+    pub(super) id: Option<Cow<'a, str>>,
+    pub(super) attempts: u32,
+    pub(super) error: Cow<'a, str>,
     // A body of `null` is one, too.
     #[serde(
         borrow,
@@ -31,11 +28,11 @@ struct Record<'a> {
         deserialize_with = "there",
         skip_serializing_if = "Option::is_none"
     )]
-    body: Option<&'a RawValue>,
+    pub(super) body: Option<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    data: Option<String>,
-    headers: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
-    died_at: Cow<'a, str>,
+    pub(super) data: Option<String>,
+    pub(super) headers: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    pub(super) died_at: Cow<'a, str>,
 }
 
 fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -43,7 +40,8 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 }
 
 impl<'a> Record<'a> {
-    fn with_body(mut self, body: &'a [u8]) -> Self {
+    /// With this body, as JSON or as base64.
+    pub(super) fn with_body(mut self, body: &'a [u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(json) => self.body = Some(json),
             Err(_) => self.data = Some(STANDARD.encode(body)),
@@ -94,126 +92,5 @@ fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)> {
     })
 }
 
-/// A dead task as it was recorded, with its arguments.
-///
-/// Its `Debug` form leaves out the arguments and the values of the headers; as JSON it is the record itself. How it comes
-/// about is told in the [guide](crate::guide::retries).
-#[derive(Clone, PartialEq, Eq)]
-pub struct DeadTask {
-    pub(crate) task: String,
-    pub(crate) queue: Option<String>,
-    pub(crate) id: Option<String>,
-    pub(crate) attempts: u32,
-    pub(crate) error: String,
-    pub(crate) body: Bytes,
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) died_at: String,
-}
-
-impl DeadTask {
-    /// Reads a record, or says what is wrong with it.
-    pub(crate) fn decode(data: &[u8]) -> Result<Self, String> {
-        let record: Record<'_> = json::decode(data)?;
-        let body = match (record.body, record.data) {
-            (Some(body), None) => Bytes::copy_from_slice(body.get().as_bytes()),
-            (None, Some(data)) => STANDARD
-                .decode(data)
-                .map_err(|_| "data: it is not base64".to_owned())?
-                .into(),
-            _ => return Err("it has either a `body` or, in base64, `data`".to_owned()),
-        };
-        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-        let headers = record.headers.into_iter();
-        Ok(Self {
-            task: record.task.into_owned(),
-            queue: owned(record.queue),
-            id: owned(record.id),
-            attempts: record.attempts,
-            error: record.error.into_owned(),
-            body,
-            headers: headers
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .collect(),
-            died_at: record.died_at.into_owned(),
-        })
-    }
-
-    /// The name of the task.
-    pub fn task(&self) -> &str {
-        &self.task
-    }
-
-    /// The short name of the queue that it came from.
-    pub fn queue(&self) -> Option<&str> {
-        self.queue.as_deref()
-    }
-
-    /// The id that it had in its queue.
-    pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-
-    /// How often it was tried.
-    pub fn attempts(&self) -> u32 {
-        self.attempts
-    }
-
-    /// What went wrong in its last attempt.
-    pub fn error(&self) -> &str {
-        &self.error
-    }
-
-    /// The JSON of its arguments, or what came in the place of it.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// The headers that it came with, without those of Cloud Tasks and of the request.
-    pub fn headers(&self) -> &BTreeMap<String, String> {
-        &self.headers
-    }
-
-    /// When it was given up; `None` where the record says no time.
-    pub fn died_at(&self) -> Option<SystemTime> {
-        humantime::parse_rfc3339_weak(&self.died_at).ok()
-    }
-}
-
-impl Serialize for DeadTask {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let record = Record {
-            task: self.task.as_str().into(),
-            queue: self.queue().map(Cow::from),
-            id: self.id().map(Cow::from),
-            attempts: self.attempts,
-            error: self.error.as_str().into(),
-            body: None,
-            data: None,
-            headers: self
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-                .collect(),
-            died_at: self.died_at.as_str().into(),
-        };
-        record.with_body(&self.body).serialize(serializer)
-    }
-}
-
-impl fmt::Debug for DeadTask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadTask")
-            .field("task", &self.task)
-            .field("queue", &self.queue)
-            .field("id", &self.id)
-            .field("attempts", &self.attempts)
-            .field("error", &self.error)
-            .field("body_bytes", &self.body.len())
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
-            .field("died_at", &self.died_at)
-            .finish()
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "google"))]
 mod tests;

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dead::DeadCause;
+use crate::dead::{DeadCause, DeadTask};
 use crate::metadata::TaskMetadata;
 
 fn written(body: &[u8], error: &str, headers: &HeaderMap) -> Vec<u8> {
