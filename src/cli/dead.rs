@@ -146,13 +146,9 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
 /// A line for each that stays.
 fn stays(left: &[LeftDead], console: &mut Console) -> Result<(), BoxError> {
     for one in left {
-        let name = one
-            .task
-            .as_deref()
-            .map(safe)
-            .unwrap_or_else(|| "a message".to_owned());
+        let name = one.task.as_deref().unwrap_or("a message");
         let id = one.id.as_deref().unwrap_or(&one.message_id);
-        console.error(&format!("{name} {} stays: {}", safe(id), safe(&one.why)))?;
+        console.error(&format!("{} {} stays: {}", safe(name), safe(id), safe(&one.why)))?;
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ impl Burial {
     /// How long the attempt itself may take: where our answer has to arrive, a tenth is left for what comes after it.
     pub(crate) fn time_to_run(&self) -> Duration {
         if self.own {
-            self.timeout - self.timeout / 10
+            self.timeout.mul_f64(0.9)
         } else {
             self.timeout
         }

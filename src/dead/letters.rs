@@ -1,6 +1,5 @@
 //! The topics that dead tasks are recorded to, and the subscriptions that keep them.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::config::Config;
@@ -54,10 +53,9 @@ impl DeadLetters {
             if !all.iter().any(|other| other.topic == topic) {
                 all.push(Self::of(topic.clone()));
             }
-            let letters = all.iter_mut().find(|letters| letters.topic == topic);
-            letters.into_iter().for_each(|letters| {
+            for letters in all.iter_mut().filter(|letters| letters.topic == topic) {
                 letters.tasks.insert(registration.name);
-            });
+            }
         }
         mistakes.extend(shared(&all, registry));
         (all, mistakes)
@@ -69,7 +67,7 @@ impl Runtime {
     pub(crate) fn dead_letter_topic(&self, registration: &Registration) -> Option<String> {
         let own = registration.dead_letter_topic.map(|topic| topic());
         let topic = own.or_else(|| self.inner().dead_letter_topic.clone())?;
-        Some(topic.into_name(self.config())).map(Cow::into_owned)
+        Some(topic.into_name(self.config()).into_owned())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::dead::task::DeadTask;
+use crate::dead::dead_task::DeadTask;
 use crate::dead::tasks::{Choice, DeadTasks, LeftDead};
 use crate::error::Error;
 

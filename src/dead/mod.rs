@@ -1,6 +1,8 @@
 //! Tasks that are given up: what is told of them, where they are kept, and how they come back.
 
 mod burial;
+#[cfg(feature = "google")]
+mod dead_task;
 mod death;
 #[cfg(feature = "google")]
 mod keeper;
@@ -12,11 +14,11 @@ mod record;
 #[cfg(feature = "google")]
 mod replay;
 #[cfg(feature = "google")]
-mod task;
-#[cfg(feature = "google")]
 mod tasks;
 
 pub(crate) use burial::Burial;
+#[cfg(feature = "google")]
+pub use dead_task::DeadTask;
 pub use death::{Dead, DeadCause};
 #[cfg(feature = "google")]
 pub(crate) use keeper::{Claim, Keeper, Letter, Letters, Reading};
@@ -25,7 +27,5 @@ pub(crate) use letters::DeadLetters;
 pub use list::{DeadList, ListDead};
 #[cfg(feature = "google")]
 pub use replay::{Replay, Replayed};
-#[cfg(feature = "google")]
-pub use task::DeadTask;
 #[cfg(feature = "google")]
 pub use tasks::{DeadTasks, LeftDead};

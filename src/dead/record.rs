@@ -40,6 +40,7 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 }
 
 impl<'a> Record<'a> {
+    /// With this body, as JSON or as base64.
     pub(super) fn with_body(mut self, body: &'a [u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(json) => self.body = Some(json),

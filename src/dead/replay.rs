@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::dead::dead_task::DeadTask;
 use crate::dead::keeper::{Claim, Letter};
-use crate::dead::task::DeadTask;
 use crate::dead::tasks::{Choice, DeadTasks, LeftDead};
 use crate::enqueue::own_header;
 use crate::envelope::Envelope;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::dead::dead_task::DeadTask;
 use crate::dead::keeper::{Letter, Letters, Reading};
 use crate::dead::letters::DeadLetters;
 use crate::dead::list::ListDead;
-use crate::dead::task::DeadTask;
 use crate::dead::replay::Replay;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Runtime;

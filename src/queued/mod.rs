@@ -5,6 +5,5 @@ mod shown;
 mod task;
 
 pub use info::{QueueInfo, QueueState};
-#[cfg(feature = "google")]
 pub(crate) use task::task_name;
 pub use task::{LastAttempt, QueuedTask};

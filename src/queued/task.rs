@@ -201,10 +201,6 @@ impl QueuedTask {
 }
 
 /// The name that a URL ends with, where it is one of a task.
-#[cfg_attr(
-    not(feature = "google"),
-    expect(dead_code, reason = "only Cloud Tasks tells URLs")
-)]
 pub(crate) fn task_name(url: &str) -> Option<String> {
     let (front, name) = path(url)?.rsplit_once('/')?;
     (front.ends_with("/tasks") && !name.is_empty())

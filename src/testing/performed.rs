@@ -78,14 +78,13 @@ impl<O> Performed<O> {
     fn of(failure: Failure) -> Self {
         match failure {
             Failure::Decode(mistake) => Self::Unreadable(mistake),
-            Failure::Task(TaskError::Failed(error)) => Self::Failed(error),
+            Failure::Task(TaskError::Failed(error)) | Failure::Store(error) => Self::Failed(error),
             Failure::Task(TaskError::Discard(discard)) => Self::Discarded(discard),
             Failure::Task(TaskError::RetryAfter(retry)) => Self::RetryAfter(retry.delay()),
             Failure::Output(error) => Self::Failed(format!("the output does not serialize: {error}").into()),
             Failure::Panicked(message) => Self::Panicked(message),
             Failure::TimedOut(timeout) => Self::TimedOut(timeout),
             Failure::Busy => Self::Failed("it did not run: another delivery works on it".into()),
-            Failure::Store(error) => Self::Failed(error),
             Failure::Dead(failure) => Self::of(*failure),
         }
     }

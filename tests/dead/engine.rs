@@ -215,3 +215,24 @@ async fn a_replay_by_one_who_gives_up_leaves_what_it_held() {
     assert_eq!(dead.list().await.unwrap().tasks.len(), 1);
     stage.strike().await;
 }
+
+#[tokio::test]
+async fn a_run_that_cloud_scheduler_makes_is_the_last_only_where_its_schedule_has_no_retries() {
+    let stage = Stage::set().await;
+
+    stage.scheduled("Sweep").await;
+    let once = stage.shop.lines();
+    stage.scheduled("Tidy").await;
+    let again = stage.shop.lines();
+
+    assert_eq!(once, ["attempt 1 of Some(1), last true"]);
+    assert_eq!(again, ["attempt 1 of Some(3), last false"; 3]);
+    let kept = stage.runtime.dead_tasks("dead-tasks").list().await.unwrap().tasks;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(
+        (kept[0].task(), kept[0].queue(), kept[0].id()),
+        ("Sweep", None, None)
+    );
+    assert_eq!(kept[0].headers()["x-cloudscheduler-jobname"], "Sweep");
+    stage.strike().await;
+}

@@ -44,6 +44,14 @@ impl Shop {
         Err("the shop is closed")?
     }
 
+    /// Writes down what is known of the attempt, which fails.
+    fn tell(&self, cx: &Context<Self>) -> TaskResult {
+        let metadata = cx.metadata();
+        let (most, last) = (metadata.max_attempts(), metadata.is_last_attempt());
+        self.write(format!("attempt {} of {most:?}, last {last}", metadata.attempt()));
+        Err("the shop is closed")?
+    }
+
     fn write(&self, line: String) {
         self.log.lock().unwrap().push(line);
     }
@@ -84,6 +92,28 @@ pub(crate) struct Restock {}
 impl Task for Restock {
     async fn run(self, cx: Context<Shop>) -> TaskResult {
         cx.state().sell(&cx, "restock")
+    }
+}
+
+/// Is run by a schedule, and tried once.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Sweep {}
+
+#[task(every = "@yearly")]
+impl Task for Sweep {
+    async fn run(self, cx: Context<Shop>) -> TaskResult {
+        cx.state().tell(&cx)
+    }
+}
+
+/// Is run by a schedule, and tried again.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Tidy {}
+
+#[task(every = "@yearly", schedule_max_retries = 2)]
+impl Task for Tidy {
+    async fn run(self, cx: Context<Shop>) -> TaskResult {
+        cx.state().tell(&cx)
     }
 }
 
@@ -145,6 +175,15 @@ impl Stage {
         let id = charge.on(&self.runtime).await.unwrap().id().to_owned();
         self.idle("tasks").await;
         id
+    }
+
+    /// Runs a schedule now, and waits until it was given up.
+    pub(crate) async fn scheduled(&self, task: &str) {
+        self.engine.run_schedule(task).await.unwrap();
+        tokio::time::timeout(PATIENCE, self.engine.wait_scheduled())
+            .await
+            .expect("the run never ends")
+            .unwrap();
     }
 
     pub(crate) async fn strike(self) {

@@ -533,51 +533,6 @@ async fn in_eager_mode_the_failure_comes_back_to_the_caller_and_only_a_single_at
 }
 
 #[tokio::test]
-async fn a_run_that_cloud_scheduler_makes_is_the_last_where_its_schedule_has_no_retries() {
-    let scheduled = |task: &str| {
-        let mut request = post(&format!("/tasks/{task}"), "{}");
-        request
-            .headers_mut()
-            .insert("x-cloudscheduler", "true".parse().unwrap());
-        request
-    };
-    let stage = Stage::set().await;
-
-    let once = answer(&stage.runtime, scheduled("Hourly")).await;
-    let again = answer(&stage.runtime, scheduled("Daily")).await;
-    let by_a_queue = answer(&stage.runtime, attempt("Hourly", 1, "{}")).await;
-
-    assert_eq!(once, (200, json!({"result": [1, true], "status": "executed"})));
-    assert_eq!(again, (200, json!({"result": [4, false], "status": "executed"})));
-    assert_eq!(
-        by_a_queue,
-        (200, json!({"result": [null, false], "status": "executed"}))
-    );
-}
-
-/// Tells what it knows of its end.
-#[derive(Default, Deserialize, Serialize)]
-struct Hourly {}
-
-#[task(every = "@hourly")]
-impl Task for Hourly {
-    async fn run(self, cx: Context) -> TaskResult<(Option<u32>, bool)> {
-        Ok((cx.metadata().max_attempts(), cx.metadata().is_last_attempt()))
-    }
-}
-
-/// The same, and is tried again.
-#[derive(Default, Deserialize, Serialize)]
-struct Daily {}
-
-#[task(every = "@daily", schedule_max_retries = 3)]
-impl Task for Daily {
-    async fn run(self, cx: Context) -> TaskResult<(Option<u32>, bool)> {
-        Ok((cx.metadata().max_attempts(), cx.metadata().is_last_attempt()))
-    }
-}
-
-#[tokio::test]
 async fn the_build_says_which_hook_is_out_of_reach_and_which_topic_cannot_be() {
     let error = Runtime::eager()
         .queue(QueueSettings::new("tasks").max_attempts(2))

@@ -41,15 +41,14 @@ impl KeptDead {
     /// Keeps a message, where its topic is one of dead tasks; whether it is.
     pub(crate) fn add(&self, topic: &str, id: &str, data: &Bytes) -> bool {
         let mut topics = self.topics();
-        let messages = topics.get_mut(topic);
-        let kept = messages.is_some();
-        messages.into_iter().for_each(|messages| {
-            messages.push_back(Message {
-                id: id.to_owned(),
-                data: data.clone(),
-            });
+        let Some(messages) = topics.get_mut(topic) else {
+            return false;
+        };
+        messages.push_back(Message {
+            id: id.to_owned(),
+            data: data.clone(),
         });
-        kept
+        true
     }
 
     fn full(&self, topic: &str) -> String {

@@ -7,7 +7,7 @@ use super::recording::Recording;
 use super::state::{Record, Shared};
 use crate::backend::BackendFuture;
 use crate::backend::operations::{Page, QueueOperations, View};
-use crate::queued::{QueueInfo, QueueState, QueuedTask};
+use crate::queued::{QueueInfo, QueueState, QueuedTask, task_name};
 
 impl Recording {
     /// Answers with what this comes to at once.
@@ -111,6 +111,7 @@ fn queued(record: &Record, view: View) -> Option<QueuedTask> {
         id: record.id.clone(),
         queue: envelope.queue.clone(),
         url: envelope.url.clone(),
+        task: task_name(&envelope.url),
         headers: envelope.headers.clone(),
         body: (view == View::Full).then(|| envelope.body.clone()),
         schedule_time: Some(record.due()),

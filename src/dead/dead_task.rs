@@ -1,4 +1,4 @@
-//! A dead task as it is read again.
+//! A dead task as it is read.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
