@@ -53,9 +53,10 @@ use crate::runtime::Runtime;
 ///
 /// # Where it works
 ///
-/// With Google Cloud Tasks, an emulator of it and the local engine, which makes a queue that is missing. The queues of an
-/// eager runtime are always empty. A [recorded](Runtime::recorded) runtime and a [`Backend`](crate::Backend) of your own have
-/// no such operations: each of them is an error.
+/// With Google Cloud Tasks, an emulator of it and the local engine, which makes a queue that is missing. The queues of a
+/// [recorded](Runtime::recorded) runtime hold what waits to be drained: a task that is to run now is due, and those of a paused
+/// queue are not drained. The queues of an eager runtime are always empty. A [`Backend`](crate::Backend) of your own has no
+/// such operations: each of them is an error.
 ///
 /// # A queue that is not there
 ///

@@ -10,5 +10,6 @@ mod commands;
 mod discarding;
 mod elsewhere;
 mod played;
+mod recorded;
 mod refusals;
 mod wire;
