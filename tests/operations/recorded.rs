@@ -79,10 +79,7 @@ async fn the_tasks_of_a_paused_queue_are_not_drained_until_it_is_resumed() {
         recorder.drain_until(2 * HOUR).await.unwrap(),
     );
     queue.resume().await.unwrap();
-    let resumed = (
-        queue.info().await.unwrap().state,
-        recorder.drain().await.unwrap(),
-    );
+    let resumed = (queue.info().await.unwrap().state, recorder.drain().await.unwrap());
 
     assert_eq!(paused, (QueueState::Paused, 1));
     assert_eq!(resumed, (QueueState::Running, 1));

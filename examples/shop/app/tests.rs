@@ -99,8 +99,8 @@ async fn the_follow_up_comes_two_seconds_after_the_mail() {
         shop.outcomes(),
         [
             "failed: the mail server is down",
-            "sent to Grace",
             "discarded: the campaign is over",
+            "sent to Grace",
             "asked Grace how things are going",
         ]
     );
