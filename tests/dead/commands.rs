@@ -1,39 +1,19 @@
 //! `dead list` and `dead replay`.
 
-use std::io::{self, Cursor, Write};
-use std::sync::{Arc, Mutex};
+use std::io::Cursor;
 
 use clap::Parser;
 use cloud_tasks::cli::{Command, Console};
 use cloud_tasks::{PublisherTask, Runtime};
 use serde_json::{Value, json};
 
+use crate::console::Pipe;
 use crate::stage::{Anything, Stage};
 
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
     command: Command,
-}
-
-/// What was printed.
-#[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<Vec<u8>>>);
-
-impl Pipe {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Runs a command line: the exit code, and what went to standard output and to standard error.

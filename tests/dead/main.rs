@@ -4,6 +4,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod commands;
+#[path = "../support/console.rs"]
+mod console;
 mod emulator;
 mod engine;
 #[allow(dead_code, reason = "each test binary uses a part")]

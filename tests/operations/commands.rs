@@ -1,7 +1,6 @@
 //! The commands, as a binary that mounts them.
 
-use std::io::{self, Cursor, Write};
-use std::sync::{Arc, Mutex};
+use std::io::Cursor;
 
 use clap::Parser;
 use cloud_tasks::Runtime;
@@ -9,32 +8,13 @@ use cloud_tasks::cli::{Command, Console};
 use serde_json::{Value, json};
 
 use crate::api::refused;
+use crate::console::Pipe;
 use crate::played::{EMAILS, Played, shown, shown_at};
 
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
     command: Command,
-}
-
-/// What was printed.
-#[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<Vec<u8>>>);
-
-impl Pipe {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Runs a command line: the exit code, and what went to standard output and to standard error.

@@ -7,6 +7,9 @@
 mod api;
 #[cfg(feature = "cli")]
 mod commands;
+#[cfg(feature = "cli")]
+#[path = "../support/console.rs"]
+mod console;
 mod discarding;
 mod elsewhere;
 mod played;

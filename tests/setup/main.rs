@@ -8,6 +8,9 @@ mod api;
 mod cloud;
 #[cfg(feature = "cli")]
 mod commands;
+#[cfg(feature = "cli")]
+#[path = "../support/console.rs"]
+mod console;
 mod dead;
 mod failures;
 mod local;
