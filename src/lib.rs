@@ -62,134 +62,109 @@
 //! of the same name make every `build()` in it fail. Write ```` ```standalone_crate ```` at the top of those that define one.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod admin;
+mod auth;
 mod backend;
-mod builder;
-mod bulk;
-mod carry;
+mod base;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
 pub mod cli;
-mod clock;
-mod commit;
-mod config;
-mod context;
-mod dead;
-mod enqueue;
-mod envelope;
-mod error;
 mod event;
-mod filter;
 pub mod guide;
-mod idempotency;
-mod json;
-mod keeping;
-mod limits;
-mod message;
-mod metadata;
-mod model;
-mod names;
-mod operations;
-mod outcome;
-mod periodic;
-mod publication;
-mod publish;
-mod publisher;
-mod push;
-mod queue;
-mod queued;
-mod receive;
-mod registered;
 mod registry;
-mod run;
 mod runtime;
-mod schedule;
-mod scope;
-#[cfg(feature = "serve")]
-mod serve;
 mod service;
-#[cfg(feature = "google")]
-mod setup;
 #[cfg(feature = "sqlx")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlx")))]
 pub mod sqlx;
-mod state;
-mod subscriber;
-mod subscription;
 mod task;
-#[cfg(feature = "testing")]
-#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-mod topic;
-mod unique;
-mod verify;
 
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use backend::google::Google;
-#[cfg(feature = "local")]
-#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
-pub use backend::local::LocalEngine;
-pub use backend::recorder::{Drain, RecordedTask, Recorder};
-pub use backend::{Backend, BackendFuture};
-#[cfg(feature = "local")]
-#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
-pub use builder::Embedded;
-pub use builder::{Configured, InProcess, Recorded, RuntimeBuilder};
-pub use bulk::{BulkProgress, EnqueueAll};
-pub use cloud_tasks_macros::{Model, task};
-pub use commit::{CommitHooks, Transactional, UnsentError};
-pub use config::{Config, RetrySettings};
-pub use context::Context;
-pub use dead::{Dead, DeadCause};
+pub use crate::admin::dead_letters::list::{DeadList, ListDead};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use dead::{DeadList, DeadTask, DeadTasks, LeftDead, ListDead, Replay, Replayed};
-pub use enqueue::{Enqueue, SyncRun, When};
-pub use envelope::{Enqueued, Envelope};
-pub use error::{BoxError, Error, ErrorKind};
-pub use event::Event;
-pub use filter::{Filter, FilterError};
-pub use idempotency::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, MemoryStore, Once, StoreFuture};
-pub use message::Message;
-pub use metadata::TaskMetadata;
-pub use model::{Model, ModelPublisherTask, Prepared};
-pub use operations::{DiscardFailure, DiscardReport, DiscardTasks, Queue, QueuedTasks, Tasks};
-pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
-pub use periodic::PeriodicTask;
-pub use publication::{Attributes, Publication};
-pub use publish::{Publish, PublishNow};
-pub use publisher::PublisherTask;
-pub use queue::QueueSettings;
-pub use queued::{LastAttempt, QueueInfo, QueueState, QueuedTask};
-pub use registered::{RegisteredKind, RegisteredTask};
-pub use runtime::Runtime;
-pub use schedule::Schedule;
-#[cfg(feature = "serve")]
-#[cfg_attr(docsrs, doc(cfg(feature = "serve")))]
-pub use serve::{Serve, ServeBody};
-pub use service::{TaskFuture, TaskLayer, TaskLayerService, TaskService};
+pub use crate::admin::dead_letters::replay::{Replay, Replayed};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use setup::{
+pub use crate::admin::dead_letters::{DeadTasks, LeftDead};
+pub use crate::admin::queue::Queue;
+pub use crate::admin::queue::discard::DiscardTasks;
+pub use crate::admin::queue::list::QueuedTasks;
+pub use crate::admin::queue::of_type::Tasks;
+pub use crate::admin::queue::report::{DiscardFailure, DiscardReport};
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use crate::admin::setup::{
     Action, Change, Failure, FieldChange, HeldBack, Plan, ResourceKind, SetUpError, SetUpReport, Setup,
 };
-pub use subscriber::SubscriberTask;
-pub use subscription::Subscription;
-pub use task::{Registered, Task};
-pub use topic::Topic;
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use verify::Callers;
+pub use crate::auth::Callers;
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use crate::backend::google::Google;
+#[cfg(feature = "local")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+pub use crate::backend::local::LocalEngine;
+pub use crate::backend::{Backend, BackendFuture};
+pub use crate::base::config::{Config, RetrySettings};
+pub use crate::base::context::Context;
+pub use crate::base::error::{BoxError, Error, ErrorKind};
+pub use crate::base::metadata::TaskMetadata;
+pub use crate::base::outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
+pub use crate::base::wire::dead::{Dead, DeadCause};
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use crate::base::wire::dead_task::DeadTask;
+pub use crate::base::wire::envelope::{Enqueued, Envelope};
+pub use crate::base::wire::publication::{Attributes, Publication};
+pub use crate::base::wire::queue_info::{QueueInfo, QueueState};
+pub use crate::base::wire::queued_task::{LastAttempt, QueuedTask};
+pub use crate::event::Event;
+pub use crate::event::message::Message;
+pub use crate::event::model::{Model, ModelPublisherTask, Prepared};
+pub use crate::event::publish::{Publish, PublishNow};
+pub use crate::event::publisher::PublisherTask;
+pub use crate::event::subscriber::SubscriberTask;
+pub use crate::registry::filter::{Filter, FilterError};
+pub use crate::registry::queue_settings::QueueSettings;
+pub use crate::registry::schedule::Schedule;
+pub use crate::registry::subscription::Subscription;
+pub use crate::registry::topic::Topic;
+pub use crate::runtime::Runtime;
+pub use crate::runtime::builder::RuntimeBuilder;
+pub use crate::runtime::builder::configured::Configured;
+#[cfg(feature = "local")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+pub use crate::runtime::builder::configured::Embedded;
+pub use crate::runtime::builder::in_process::{InProcess, Recorded};
+pub use crate::runtime::idempotency::{
+    Claim, ClaimToken, IdempotencyKey, IdempotencyStore, MemoryStore, Once, StoreFuture,
+};
+pub use crate::runtime::inventory::{RegisteredKind, RegisteredTask};
+#[cfg(feature = "serve")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serve")))]
+pub use crate::service::server::{Serve, ServeBody};
+pub use crate::service::{TaskFuture, TaskLayer, TaskLayerService, TaskService};
+pub use crate::task::bulk::{BulkProgress, EnqueueAll};
+pub use crate::task::commit::{CommitHooks, Transactional, UnsentError};
+pub use crate::task::enqueue::{Enqueue, SyncRun, When};
+pub use crate::task::periodic::PeriodicTask;
+pub use crate::task::{Registered, Task};
+pub use crate::testing::recorder::{Drain, RecordedTask, Recorder};
+pub use cloud_tasks_macros::{Model, task};
 
 /// What `#[task]` writes code against; not for use by hand, and free to change.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::periodic::{DefaultPayload, IntoPayload};
+    pub use crate::base::state::{Resolved, Resolver};
+    pub use crate::event::subscriber::parse_json;
+    pub use crate::registry::schedule::ScheduleOptions;
+    pub use crate::registry::unique::{UniqueFields, UniqueOptions};
     pub use crate::registry::{Linked, Registration};
-    pub use crate::schedule::ScheduleOptions;
-    pub use crate::state::{Resolved, Resolver};
-    pub use crate::subscriber::parse_json;
-    pub use crate::unique::{UniqueFields, UniqueOptions};
+    pub use crate::task::periodic::{DefaultPayload, IntoPayload};
     pub use inventory;
 }
 

@@ -2,17 +2,18 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::backend::taken::Taken;
+use crate::backend::used_ids::Taken;
 use std::future::ready;
 
-use crate::backend::operations::{Page, QueueOperations, View};
+use crate::backend::queue_admin::{Page, QueueOperations, View};
 use crate::backend::{Backend, BackendFuture};
-use crate::clock::Clock;
-use crate::envelope::{Enqueued, Envelope};
-use crate::error::Error;
-use crate::names;
-use crate::publication::Publication;
-use crate::queued::{QueueInfo, QueueState, QueuedTask};
+use crate::base::clock::Clock;
+use crate::base::error::Error;
+use crate::base::names;
+use crate::base::wire::envelope::{Enqueued, Envelope};
+use crate::base::wire::publication::Publication;
+use crate::base::wire::queue_info::{QueueInfo, QueueState};
+use crate::base::wire::queued_task::QueuedTask;
 use crate::runtime::Runtime;
 
 /// Runs a task when it is enqueued; its failure is the caller's.

@@ -1,20 +1,21 @@
 //! Where envelopes go: the one trait between the library and a queue.
 
-use std::pin::Pin;
-
-use crate::envelope::{Enqueued, Envelope};
-use crate::error::Error;
-use crate::publication::Publication;
-use crate::runtime::Runtime;
-
+#[cfg(feature = "google")]
+pub(crate) mod dead_letter_store;
 pub(crate) mod eager;
 #[cfg(feature = "google")]
 pub(crate) mod google;
 #[cfg(feature = "local")]
 pub(crate) mod local;
-pub(crate) mod operations;
-pub(crate) mod recorder;
-mod taken;
+pub(crate) mod queue_admin;
+pub(crate) mod used_ids;
+
+use std::pin::Pin;
+
+use crate::base::error::Error;
+use crate::base::wire::envelope::{Enqueued, Envelope};
+use crate::base::wire::publication::Publication;
+use crate::runtime::Runtime;
 
 /// Where tasks are sent: Google, the local engine, this process, a record.
 ///

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::admin::dead_letters::{DeadTasks, LeftDead};
+use crate::base::error::BoxError;
+use crate::base::wire::dead_task::DeadTask;
 use crate::cli::args::{DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs};
 use crate::cli::console::Console;
 use crate::cli::table::{Table, safe, safe_json};
-use crate::dead::{DeadTask, DeadTasks, LeftDead};
-use crate::error::BoxError;
 use crate::runtime::Runtime;
 
 pub(crate) async fn run(

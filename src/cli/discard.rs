@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::admin::queue::Queue;
+use crate::admin::queue::discard::DiscardTasks;
+use crate::admin::queue::report::DiscardReport;
+use crate::base::error::BoxError;
 use crate::cli::console::Console;
 use crate::cli::operations_args::TasksDiscardArgs;
 use crate::cli::table::{safe, safe_json, safe_lines};
 use crate::cli::tasks::{agreed, name, queue};
-use crate::error::BoxError;
-use crate::operations::{DiscardReport, DiscardTasks, Queue};
 use crate::runtime::Runtime;
 
 /// So many tasks of a dry run are listed.

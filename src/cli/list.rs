@@ -1,11 +1,11 @@
 //! The list of what is registered.
 
+use crate::base::error::BoxError;
 use crate::cli::args::ListArgs;
 use crate::cli::console::Console;
 use crate::cli::table::Table;
-use crate::error::BoxError;
-use crate::registered::RegisteredKind;
 use crate::runtime::Runtime;
+use crate::runtime::inventory::RegisteredKind;
 
 pub(crate) fn run(runtime: &Runtime, args: &ListArgs, console: &mut Console) -> Result<u8, BoxError> {
     let registered = runtime.registered();

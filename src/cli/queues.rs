@@ -1,11 +1,11 @@
 //! The commands on a queue.
 
+use crate::admin::queue::Queue;
+use crate::base::error::BoxError;
 use crate::cli::console::Console;
 use crate::cli::operations_args::{QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs};
 use crate::cli::table::Table;
 use crate::cli::tasks::agreed;
-use crate::error::BoxError;
-use crate::operations::Queue;
 use crate::runtime::Runtime;
 
 /// So many tasks are counted before a purge: more than fit into one answer would keep somebody waiting.

@@ -3,10 +3,10 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::admin::setup::{Plan, SetUpError, SetUpReport, Setup};
+use crate::base::error::BoxError;
 use crate::cli::args::SetUpArgs;
 use crate::cli::console::Console;
-use crate::error::BoxError;
-use crate::setup::{Plan, SetUpError, SetUpReport, Setup};
 
 /// From so many changes on there is a progress bar.
 const MANY: usize = 10;

@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
+use crate::admin::queue::Queue;
+use crate::base::error::BoxError;
+use crate::base::wire::queued_task::{LastAttempt, QueuedTask};
 use crate::cli::console::Console;
 use crate::cli::discard;
 use crate::cli::operations_args::{TasksCancelArgs, TasksCommand, TasksGetArgs, TasksListArgs};
 use crate::cli::table::{Table, json_line, safe, safe_json};
-use crate::error::BoxError;
-use crate::operations::Queue;
-use crate::queued::{LastAttempt, QueuedTask};
 use crate::runtime::Runtime;
 
 /// So many rows of a table are held back, to find out how wide its columns are.

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
-use crate::metadata::TaskMetadata;
-use crate::push::Push;
+use crate::auth::Door;
+use crate::base::metadata::TaskMetadata;
+use crate::base::wire::push::Push;
 use crate::registry::{Entry, Failure, Input};
 use crate::runtime::Runtime;
 use crate::service::body::{self, Unread};
 use crate::service::respond;
 use crate::service::route::Route;
-use crate::verify::Door;
 
 /// Answers a request that `route` says is ours.
 pub(crate) async fn handle<B: Body>(

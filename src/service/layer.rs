@@ -11,11 +11,11 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::auth::hide_tokens;
 use crate::runtime::Runtime;
-use crate::scope::{Scope, Scoped, propagated};
+use crate::runtime::scope::{Scope, Scoped, propagated};
 use crate::service::handle::handle;
 use crate::service::route::{Route, route};
-use crate::verify::hide_tokens;
 
 /// Puts tasks in front of a service: requests for them are run, all others go on inside the runtime's scope.
 ///

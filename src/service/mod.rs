@@ -1,12 +1,13 @@
 //! The tower service that Cloud Tasks calls, and the layer that puts it in front of another service.
 
-mod body;
-mod handle;
-mod layer;
-pub(crate) mod limit;
+pub(crate) mod body;
+pub(crate) mod handle;
+pub(crate) mod layer;
 pub(crate) mod respond;
-mod route;
-mod serve;
+pub(crate) mod route;
+#[cfg(feature = "serve")]
+pub(crate) mod server;
+pub(crate) mod service;
 
 pub use layer::{TaskFuture, TaskLayer, TaskLayerService};
-pub use serve::TaskService;
+pub use service::TaskService;

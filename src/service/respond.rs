@@ -7,9 +7,9 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::outcome::{TaskError, acknowledges};
+use crate::auth::Refusal;
+use crate::base::outcome::{TaskError, acknowledges};
 use crate::registry::Failure;
-use crate::verify::Refusal;
 
 /// When to come back; both queues wait for longer by themselves.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::names;
+use crate::base::names;
 
 /// Where a path leads.
 #[derive(Debug, PartialEq)]

@@ -35,10 +35,10 @@
 //! It takes sqlx 0.8 and 0.9, and must share yours: where the compiler tells two of them apart,
 //! `cargo update -p sqlx@0.9.0 --precise 0.8.6` makes them one.
 
-mod database;
-mod statements;
-mod table;
-mod transaction;
+pub(crate) mod database;
+pub(crate) mod statements;
+pub(crate) mod table;
+pub(crate) mod transaction;
 
 pub use database::TableDatabase;
 pub use table::IdempotencyTable;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::Error;
+use crate::base::error::Error;
 
 /// The most bytes of a part of a table's name; `PostgreSQL` cuts a longer one.
 const MAX_NAME: usize = 63;

@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use ::sqlx::{Error as SqlError, Pool};
 
-use crate::clock::Clock;
-use crate::error::{Error, ErrorKind};
-use crate::idempotency::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, KEEP, StoreFuture, after};
+use crate::base::clock::Clock;
+use crate::base::error::{Error, ErrorKind};
+use crate::runtime::idempotency::{
+    Claim, ClaimToken, IdempotencyKey, IdempotencyStore, KEEP, StoreFuture, after,
+};
 use crate::sqlx::database::{Record, TableDatabase, Value};
 use crate::sqlx::statements::{Statements, check_name};
 

@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use ::sqlx::{Connection, Database, Error, Executor, Pool};
 
-use crate::commit::{CommitHooks, Transactional, UnsentError};
+use crate::task::commit::{CommitHooks, Transactional, UnsentError};
 
 /// A transaction that sends what was handed to it, once it is committed.
 ///

@@ -8,14 +8,14 @@ use http_body_util::Full;
 
 use super::signer::{Signer, add_header};
 use super::token::{Token, token_options};
-use crate::enqueue::encode_error;
-use crate::envelope::Envelope;
-use crate::error::Error;
-use crate::json;
-use crate::metadata::TaskMetadata;
-use crate::names;
+use crate::base::error::Error;
+use crate::base::json;
+use crate::base::metadata::TaskMetadata;
+use crate::base::names;
+use crate::base::wire::envelope::Envelope;
 use crate::runtime::Runtime;
 use crate::task::Task;
+use crate::task::enqueue::encode_error;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Google-Cloud-Tasks");
 const RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretryreason");

@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::error::{Error, ErrorKind};
-use crate::verify::{FixedKeys, parse_keys};
+use crate::auth::{FixedKeys, parse_keys};
+use crate::base::error::{Error, ErrorKind};
 
 /// The id that tokens name the key by.
 pub(super) const KEY_ID: &str = "cloud-tasks-testing";

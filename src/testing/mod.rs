@@ -38,20 +38,44 @@
 //!
 //! Nothing here is shared between tests but the key, so they may run side by side.
 
-mod callback;
-mod key;
-mod perform;
-mod perform_message;
-mod performed;
-mod push;
-mod scheduled;
-mod signer;
-mod token;
+#[cfg(feature = "testing")]
+pub(crate) mod callback;
+#[cfg(feature = "testing")]
+pub(crate) mod key;
+#[cfg(feature = "testing")]
+pub(crate) mod perform;
+#[cfg(feature = "testing")]
+pub(crate) mod perform_message;
+#[cfg(feature = "testing")]
+pub(crate) mod performed;
+#[cfg(feature = "testing")]
+pub(crate) mod push;
+pub(crate) mod recorder;
+#[cfg(feature = "testing")]
+pub(crate) mod scheduled;
+#[cfg(feature = "testing")]
+pub(crate) mod signer;
+#[cfg(feature = "testing")]
+pub(crate) mod token;
 
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use callback::CallbackRequest;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use perform::Perform;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use perform_message::PerformMessage;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use performed::Performed;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use push::PushRequest;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use scheduled::ScheduledRequest;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use signer::Signer;

@@ -8,14 +8,14 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::performed::Performed;
 use super::signer::add_header;
-use crate::enqueue::encode_error;
-use crate::error::Error;
-use crate::json;
-use crate::keeping::Keeping;
-use crate::metadata::{TaskMetadata, timeout_header};
-use crate::names;
+use crate::base::error::Error;
+use crate::base::json;
+use crate::base::metadata::{TaskMetadata, timeout_header};
+use crate::base::names;
 use crate::registry::Input;
 use crate::runtime::Runtime;
+use crate::runtime::capture::Keeping;
+use crate::task::enqueue::encode_error;
 use crate::task::{self, Task};
 
 /// One attempt of a task that is about to run; nothing happens until this is awaited. See [`Runtime::perform`].

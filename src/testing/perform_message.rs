@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use super::performed::Performed;
 use super::push::{push_of, subscription};
-use crate::error::Error;
-use crate::keeping::Keeping;
-use crate::message::Message;
-use crate::push::Push;
+use crate::base::error::Error;
+use crate::base::wire::push::Push;
+use crate::event::message::Message;
+use crate::event::subscriber::{self, SubscriberTask};
 use crate::runtime::Runtime;
-use crate::subscriber::{self, SubscriberTask};
+use crate::runtime::capture::Keeping;
 
 impl Runtime {
     /// Runs a subscriber on one message as a push would, its content as JSON, and tells what came of it.

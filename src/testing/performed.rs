@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::error::BoxError;
-use crate::outcome::{Discard, TaskError};
+use crate::base::error::BoxError;
+use crate::base::outcome::{Discard, TaskError};
 use crate::registry::Failure;
 
 /// What came of one attempt; see [`Runtime::perform`](crate::Runtime::perform).

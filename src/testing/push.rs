@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::signer::Signer;
 use super::token::{Signature, Token, token_options};
-use crate::enqueue::encode_error;
-use crate::error::{Error, ErrorKind};
-use crate::message::Message;
-use crate::names::pubsub_path;
-use crate::push::Push;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::names::pubsub_path;
+use crate::base::wire::push::Push;
+use crate::event::message::Message;
+use crate::event::subscriber::SubscriberTask;
+use crate::registry::subscription::Subscription;
 use crate::runtime::Runtime;
-use crate::subscriber::SubscriberTask;
-use crate::subscription::Subscription;
+use crate::task::enqueue::encode_error;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static("APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)");

@@ -8,11 +8,11 @@ use http_body_util::Full;
 
 use super::signer::Signer;
 use super::token::{Signature, Token, token_options};
-use crate::error::{Error, ErrorKind};
-use crate::metadata::job_headers;
-use crate::periodic::PeriodicTask;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::metadata::job_headers;
+use crate::registry::schedule::Schedule;
 use crate::runtime::Runtime;
-use crate::schedule::Schedule;
+use crate::task::periodic::PeriodicTask;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Google-Cloud-Scheduler");
 

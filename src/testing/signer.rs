@@ -8,8 +8,8 @@ use http_body_util::Full;
 
 use super::key::Key;
 use super::token::{ACCOUNT, Token};
-use crate::error::Error;
-use crate::verify::Callers;
+use crate::auth::Callers;
+use crate::base::error::Error;
 
 /// Makes the requests that Google's services make, signed so that a runtime of the same test believes them.
 ///

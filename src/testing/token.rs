@@ -8,8 +8,8 @@ use http::HeaderValue;
 use serde_json::json;
 
 use super::key::{KEY_ID, Key};
-use crate::config::Config;
-use crate::error::Error;
+use crate::base::config::Config;
+use crate::base::error::Error;
 
 const ISSUER: &str = "https://accounts.google.com";
 /// Whom tokens are of where the settings name no account.

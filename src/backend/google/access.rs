@@ -4,8 +4,8 @@ use std::fmt;
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
 
-use crate::config::Config;
-use crate::names::pubsub_path;
+use crate::base::config::Config;
+use crate::base::names::pubsub_path;
 
 /// What a client of queues is made with.
 #[derive(Clone)]

@@ -10,13 +10,13 @@ use http::Uri;
 use tokio::sync::Semaphore;
 
 use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
-use crate::backend::google::backup::Backup;
-use crate::backend::google::create::GoogleBackend;
+use crate::backend::google::backup_queue::Backup;
+use crate::backend::google::convert::Target;
+use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::credentials;
-use crate::backend::google::emulated::Emulated;
-use crate::backend::google::message::Target;
-use crate::backend::google::pubsub::PubSub;
-use crate::config::Config;
+use crate::backend::google::emulator_client::Emulated;
+use crate::backend::google::publish::PubSub;
+use crate::base::config::Config;
 
 /// How Google Cloud Tasks and Pub/Sub are called.
 ///

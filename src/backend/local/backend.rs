@@ -10,9 +10,9 @@ use tokio::sync::Mutex;
 use crate::backend::google::{GoogleBackend, QueueAccess, is_blocked};
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
-use crate::envelope::Envelope;
-use crate::error::Error;
-use crate::publication::Publication;
+use crate::base::error::Error;
+use crate::base::wire::envelope::Envelope;
+use crate::base::wire::publication::Publication;
 use crate::runtime::Runtime;
 
 /// Creates tasks in the local engine, and the queues that they go to; publishes to the subscriptions of the runtime.

@@ -9,7 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::error::BoxError;
+use crate::base::error::BoxError;
 
 /// A client of HTTP without TLS, for calls of this machine's own.
 pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;

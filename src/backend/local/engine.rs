@@ -15,20 +15,20 @@ use hyper_util::rt::TokioExecutor;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 
+use crate::auth::Callers;
 use crate::backend::google::Google;
 use crate::backend::local::backend::LocalBackend;
+use crate::backend::local::dead_letters::KeptDead;
 use crate::backend::local::emulator::Emulator;
-use crate::backend::local::kept::KeptDead;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay;
-use crate::backend::local::schedules::Scheduler;
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::dead::DeadLetters;
-use crate::error::{BoxError, Error, ErrorKind};
-use crate::schedule::Schedule;
-use crate::subscription::Subscription;
-use crate::verify::Callers;
+use crate::backend::local::scheduler::Scheduler;
+use crate::base::clock::Clock;
+use crate::base::config::Config;
+use crate::base::error::{BoxError, Error, ErrorKind};
+use crate::registry::dead_letter::DeadLetters;
+use crate::registry::schedule::Schedule;
+use crate::registry::subscription::Subscription;
 
 /// A Cloud Tasks and a Pub/Sub in this process, on loopback ports: queues, schedules, retries, deadlines and signed tokens
 /// for real.

@@ -5,15 +5,15 @@
 //! schedule, the backoff and the key that signs tokens; it calls the relay, which pushes as Pub/Sub would. Runs of schedules
 //! go the same way, and the relay makes the requests of Cloud Scheduler.
 
-mod backend;
-mod emulator;
-mod engine;
-mod kept;
-mod operations;
-mod outstanding;
-mod pubsub;
-mod queue;
-mod relay;
-mod schedules;
+pub(crate) mod backend;
+pub(crate) mod dead_letters;
+pub(crate) mod emulator;
+pub(crate) mod engine;
+pub(crate) mod pubsub;
+pub(crate) mod push_queue;
+pub(crate) mod queue_admin;
+pub(crate) mod relay;
+pub(crate) mod scheduler;
+pub(crate) mod unacked;
 
 pub use engine::LocalEngine;

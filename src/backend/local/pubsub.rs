@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 
+use crate::backend::local::dead_letters::KeptDead;
 use crate::backend::local::emulator::Emulator;
-use crate::backend::local::kept::KeptDead;
-use crate::backend::local::outstanding::{Delivery, Outstanding};
-use crate::backend::local::queue::{PushQueue, full_topic};
-use crate::error::{BoxError, Error};
-use crate::outcome::acknowledges;
-use crate::publication::Publication;
-use crate::push::Push;
-use crate::subscription::Subscription;
+use crate::backend::local::push_queue::{PushQueue, full_topic};
+use crate::backend::local::unacked::{Delivery, Outstanding};
+use crate::base::error::{BoxError, Error};
+use crate::base::outcome::acknowledges;
+use crate::base::wire::publication::Publication;
+use crate::base::wire::push::Push;
+use crate::registry::subscription::Subscription;
 
 /// What Pub/Sub calls itself.
 /// Source: <https://developers.google.com/crawling/docs/crawlers-fetchers/google-special-case-crawlers>.

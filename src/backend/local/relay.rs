@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::backend::local::pubsub::PubSub;
-use crate::backend::local::schedules::{self, Scheduler};
+use crate::backend::local::scheduler::{self, Scheduler};
 
 /// Serves until it is dropped; its connections end with the tokio that they run on.
 pub(crate) async fn serve(
@@ -51,7 +51,7 @@ async fn answer<B>(
     let token = request.headers_mut().remove(header::AUTHORIZATION);
     let mut response = Response::new(Empty::new());
     let path = request.uri().path();
-    let done = if path.starts_with(schedules::PATH) {
+    let done = if path.starts_with(scheduler::PATH) {
         scheduler.attempt(path, token).await
     } else {
         pubsub.deliver(path, token).await

@@ -1,0 +1,94 @@
+//! Looking at dead tasks.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::admin::dead_letters::{Choice, DeadTasks, LeftDead};
+use crate::base::error::Error;
+use crate::base::wire::dead_task::DeadTask;
+
+/// A look at dead tasks; nothing happens until it is awaited, and nothing is changed then.
+///
+/// Who looks holds the messages, so a replay at the same time does not see them; they are given back at the end. See
+/// [`DeadTasks`] for an example.
+#[must_use = "nothing is looked at until this is awaited"]
+#[derive(Clone, Debug)]
+pub struct ListDead {
+    dead: DeadTasks,
+    choice: Choice,
+}
+
+/// What a look at dead tasks has found, in no order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DeadList {
+    /// The dead tasks.
+    pub tasks: Vec<DeadTask>,
+    /// Messages that are no records of dead tasks.
+    pub unreadable: Vec<LeftDead>,
+}
+
+impl ListDead {
+    pub(crate) fn new(dead: DeadTasks) -> Self {
+        let choice = Choice {
+            limit: 100,
+            ..Choice::all()
+        };
+        Self { dead, choice }
+    }
+
+    /// Only tasks of this name.
+    pub fn task(mut self, name: impl Into<String>) -> Self {
+        self.choice.task = Some(name.into());
+        self
+    }
+
+    /// Sets how many are looked at; 100, unless it is said, and never more than 1,000, which Pub/Sub hands out at once.
+    pub fn limit(mut self, tasks: usize) -> Self {
+        self.choice.limit = tasks;
+        self
+    }
+
+    /// Sets after how long a time without a message there are no more; default 5 seconds. The local engine knows it at once.
+    pub fn quiet(mut self, time: Duration) -> Self {
+        self.choice.quiet = time;
+        self
+    }
+
+    async fn look(self) -> Result<DeadList, Error> {
+        let mut list = DeadList::default();
+        let mut letters = self.dead.open(&self.choice).await?;
+        // Held, so that none of them comes twice.
+        let mut held = Vec::new();
+        let looked = loop {
+            if list.tasks.len() + list.unreadable.len() >= self.choice.limit {
+                break Ok(());
+            }
+            match letters.next().await {
+                Ok(Some(letter)) => {
+                    match DeadTask::decode(&letter.data) {
+                        Ok(task) if self.choice.takes(&task) => list.tasks.push(task),
+                        Ok(_) => {}
+                        Err(mistake) => list.unreadable.push(LeftDead::unread(&letter, &mistake)),
+                    }
+                    held.push(letter.claim);
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        letters.close(held).await;
+        looked.map(|()| list)
+    }
+}
+
+impl IntoFuture for ListDead {
+    type Output = Result<DeadList, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.look())
+    }
+}

@@ -1,0 +1,101 @@
+//! What a discard did.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::base::error::Error;
+
+/// So many failures are kept in full: a queue may have millions of tasks.
+const KEPT: usize = 100;
+
+/// What [`Queue::discard`](crate::Queue::discard) did, or would do; its `Display` form is for people.
+///
+/// A task that could not be deleted does not stop the others, and is no error of the whole: look at `failed`.
+#[must_use = "tasks that could not be deleted are told here alone"]
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct DiscardReport {
+    /// The short name of the queue.
+    pub queue: String,
+    /// Whether nothing was deleted, and `discarded` says how many would be.
+    pub dry_run: bool,
+    /// How many tasks were looked at.
+    pub looked_at: u64,
+    /// How many were deleted, or would be.
+    pub discarded: u64,
+    /// How many were gone by the time that they were to be deleted: they had run, or somebody else was quicker.
+    pub gone: u64,
+    /// How many could not be deleted.
+    pub failed: u64,
+    /// The first 100 of these.
+    pub failures: Vec<DiscardFailure>,
+}
+
+/// A task that was not deleted.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct DiscardFailure {
+    /// Its id.
+    pub id: String,
+    /// Why it was not deleted, and what helps.
+    #[serde(serialize_with = "text")]
+    pub error: Error,
+}
+
+impl DiscardReport {
+    pub(super) fn new(queue: &str, dry_run: bool) -> Self {
+        Self {
+            queue: queue.to_owned(),
+            dry_run,
+            looked_at: 0,
+            discarded: 0,
+            gone: 0,
+            failed: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Counts what became of a task.
+    pub(super) fn count(&mut self, id: String, deleted: Result<bool, Error>) {
+        match deleted {
+            Ok(true) => self.discarded += 1,
+            Ok(false) => self.gone += 1,
+            Err(error) => {
+                self.failed += 1;
+                if self.failures.len() < KEPT {
+                    self.failures.push(DiscardFailure { id, error });
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for DiscardReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let were = if self.dry_run { "would be" } else { "were" };
+        write!(
+            f,
+            "{} of {} tasks in queue {} {were} discarded",
+            self.discarded, self.looked_at, self.queue
+        )?;
+        if self.gone > 0 {
+            write!(f, "; {} were gone already", self.gone)?;
+        }
+        if self.failed > 0 {
+            write!(f, "; {} could not be deleted", self.failed)?;
+        }
+        for failure in &self.failures {
+            write!(f, "\n{}: {}", failure.id, failure.error)?;
+        }
+        let more = self.failed - self.failures.len() as u64;
+        if more > 0 {
+            write!(f, "\nand {more} more")?;
+        }
+        Ok(())
+    }
+}
+
+fn text<S: Serializer>(error: &Error, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(error)
+}

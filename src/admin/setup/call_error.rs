@@ -1,0 +1,62 @@
+//! What calls of a set-up came to: explained where they failed.
+
+use std::time::Duration;
+
+use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
+
+use crate::backend::google::{caller_help, is};
+use crate::base::error::Error;
+
+/// How long one call may take.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// What a call that changes something came to.
+pub(crate) fn changed<T>(path: &str, sent: Result<T, GoogleError>) -> Result<(), Error> {
+    sent.map(drop).map_err(|error| failed("changed", path, error))
+}
+
+/// What a call that deletes something came to: what is gone already is deleted.
+pub(crate) fn deleted<T>(path: &str, sent: Result<T, GoogleError>) -> Result<(), Error> {
+    match sent {
+        Err(error) if !is(&error, Code::NotFound) => Err(failed("deleted", path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// The error that the caller gets: which resource, why, and what helps.
+pub(crate) fn failed(what: &str, path: &str, error: GoogleError) -> Error {
+    let help = help(path, &error)
+        .map(|help| format!("; {help}"))
+        .unwrap_or_default();
+    let message = format!("{path} was not {what}: {error}{help}");
+    let refused = error.http_status_code().is_some_and(|code| code < 500);
+    let result = if refused {
+        Error::rejected(message)
+    } else {
+        Error::unavailable(message, true)
+    };
+    result.with_source(error)
+}
+
+fn help(path: &str, error: &GoogleError) -> Option<String> {
+    let project = path.split('/').nth(1).unwrap_or("PROJECT");
+    let queue = path.contains("/queues");
+    let (api, role) = if queue {
+        ("cloudtasks.googleapis.com", "roles/cloudtasks.queueAdmin")
+    } else if path.contains("/jobs") {
+        ("cloudscheduler.googleapis.com", "roles/cloudscheduler.admin")
+    } else {
+        ("pubsub.googleapis.com", "roles/pubsub.editor")
+    };
+    let policy = error.to_string().to_lowercase().contains("iampolicy");
+    let role = if policy { "roles/pubsub.admin" } else { role };
+    match error.status().map(|status| status.code)? {
+        Code::FailedPrecondition if queue => Some(
+            "a queue of this name was deleted not long ago, and Cloud Tasks keeps the name blocked for up to 7 days: use \
+             another name, or wait"
+                .to_owned(),
+        ),
+        Code::NotFound => Some("is the project right, the region, and is what it belongs to there?".to_owned()),
+        _ => caller_help(error, project, api, role),
+    }
+}

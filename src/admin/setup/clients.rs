@@ -1,0 +1,141 @@
+//! The clients that a set-up reads and changes the cloud with.
+
+use std::collections::BTreeSet;
+
+use google_cloud_gax::paginator::ItemPaginator;
+use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
+use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_scheduler_v1::client::CloudScheduler;
+use google_cloud_scheduler_v1::model::Job;
+use google_cloud_tasks_v2::client::CloudTasks;
+use google_cloud_tasks_v2::model::Queue;
+
+use crate::admin::setup::call_error::{ATTEMPT, failed};
+use crate::backend::google::{Patience, PubSubAccess, QueueAccess, SchedulerAccess, backoff};
+use crate::base::error::Error;
+
+/// As many as Pub/Sub lists at once.
+const PAGE: i32 = 1000;
+
+/// Builds a client that waits and repeats as a set-up does.
+macro_rules! build {
+    ($client:ty, $access:expr) => {{
+        let mut builder = <$client>::builder()
+            .with_credentials($access.credentials.clone())
+            .with_attempt_timeout(ATTEMPT)
+            .with_retry_policy(Patience)
+            .with_backoff_policy(backoff());
+        if let Some(url) = &$access.endpoint {
+            builder = builder.with_endpoint(url);
+        }
+        builder.build().await.map_err(|error| {
+            let message = concat!("the client ", stringify!($client), " was not built");
+            Error::unavailable(message, false).with_source(Box::new(error))
+        })?
+    }};
+}
+
+/// Reads a list to its end, page by page.
+macro_rules! all {
+    ($request:expr, $path:expr) => {{
+        let mut items = $request.set_page_size(PAGE).by_item();
+        let mut all = Vec::new();
+        while let Some(item) = items.next().await {
+            all.push(item.map_err(|error| failed("read", &$path, error))?);
+        }
+        all
+    }};
+}
+
+/// The clients of Pub/Sub.
+pub(crate) struct PubSubAdmin {
+    pub(crate) topics: TopicAdmin,
+    pub(crate) subscriptions: SubscriptionAdmin,
+    /// The one client that has the policies of topics and subscriptions too.
+    pub(crate) policies: SchemaService,
+    pub(crate) access: PubSubAccess,
+}
+
+impl PubSubAdmin {
+    pub(crate) async fn new(access: PubSubAccess) -> Result<Self, Error> {
+        Ok(Self {
+            topics: build!(TopicAdmin, access),
+            subscriptions: build!(SubscriptionAdmin, access),
+            policies: build!(SchemaService, access),
+            access,
+        })
+    }
+
+    /// `projects/P`.
+    fn project(&self) -> String {
+        format!("projects/{}", self.access.project)
+    }
+
+    /// Whether this full path is of the project that is set up.
+    pub(crate) fn is_in_project(&self, path: &str) -> bool {
+        path.starts_with(&format!("{}/", self.project()))
+    }
+
+    /// The full paths of all topics of the project.
+    pub(crate) async fn list_topics(&self) -> Result<BTreeSet<String>, Error> {
+        let request = self.topics.list_topics().set_project(self.project());
+        let topics = all!(request, format!("{}/topics", self.project()));
+        Ok(topics.into_iter().map(|topic| topic.name).collect())
+    }
+
+    /// All subscriptions of the project.
+    pub(crate) async fn list_subscriptions(&self) -> Result<Vec<Shape>, Error> {
+        let request = self
+            .subscriptions
+            .list_subscriptions()
+            .set_project(self.project());
+        Ok(all!(request, format!("{}/subscriptions", self.project())))
+    }
+}
+
+/// The client of Cloud Scheduler.
+pub(crate) struct SchedulerAdmin {
+    pub(crate) client: CloudScheduler,
+    pub(crate) access: SchedulerAccess,
+}
+
+impl SchedulerAdmin {
+    pub(crate) async fn new(access: SchedulerAccess) -> Result<Self, Error> {
+        let client = build!(CloudScheduler, access);
+        Ok(Self { client, access })
+    }
+
+    /// All jobs of the location.
+    pub(crate) async fn list_jobs(&self) -> Result<Vec<Job>, Error> {
+        let location = &self.access.location;
+        Ok(all!(
+            self.client.list_jobs().set_parent(location),
+            format!("{location}/jobs")
+        ))
+    }
+}
+
+/// The client of Cloud Tasks' queues.
+pub(crate) struct QueueAdmin {
+    pub(crate) client: CloudTasks,
+    pub(crate) location: String,
+}
+
+impl QueueAdmin {
+    pub(crate) async fn new(access: QueueAccess) -> Result<Self, Error> {
+        let client = build!(CloudTasks, access);
+        Ok(Self {
+            client,
+            location: access.location,
+        })
+    }
+
+    /// All queues of the location.
+    pub(crate) async fn list_queues(&self) -> Result<Vec<Queue>, Error> {
+        let location = &self.location;
+        Ok(all!(
+            self.client.list_queues().set_parent(location),
+            format!("{location}/queues")
+        ))
+    }
+}

@@ -1,0 +1,19 @@
+//! Our numbers and times as Google's APIs have them.
+
+use std::time::Duration;
+
+use google_cloud_wkt::Duration as WktDuration;
+
+use crate::base::error::Error;
+
+/// A duration for this service.
+pub(crate) fn duration(duration: Duration, service: &str) -> Result<WktDuration, Error> {
+    duration.try_into().map_err(|error| {
+        Error::invalid(format!("{duration:?} is longer than {service} takes")).with_source(Box::new(error))
+    })
+}
+
+/// A number, which is 0 where there is none.
+pub(crate) fn number(number: Option<u32>) -> i32 {
+    number.map_or(0, |number| i32::try_from(number).unwrap_or(i32::MAX))
+}

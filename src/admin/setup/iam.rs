@@ -1,0 +1,104 @@
+//! What Pub/Sub's own account must be allowed to, so that dead letters are delivered.
+
+use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::options::RequestOptionsBuilder;
+use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
+
+use crate::admin::setup::call_error::failed;
+use crate::admin::setup::clients::PubSubAdmin;
+use crate::backend::google::is;
+use crate::base::error::Error;
+
+/// How often a policy is read and written again that somebody else has changed in between.
+const ATTEMPTS: usize = 5;
+
+/// The version of policies that has conditions.
+const WITH_CONDITIONS: i32 = 3;
+
+/// A role for a member on a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) resource: String,
+    pub(crate) role: &'static str,
+    pub(crate) member: String,
+}
+
+impl Grant {
+    fn is_in(&self, policy: &Policy) -> bool {
+        policy
+            .bindings
+            .iter()
+            .any(|binding| self.fits(binding) && binding.members.contains(&self.member))
+    }
+
+    /// Whether the member belongs into this binding; one with a condition is another one.
+    fn fits(&self, binding: &Binding) -> bool {
+        binding.role == self.role && binding.condition.is_none()
+    }
+
+    fn add_to(&self, policy: &mut Policy) {
+        match policy.bindings.iter_mut().find(|binding| self.fits(binding)) {
+            Some(binding) => binding.members.push(self.member.clone()),
+            None => policy
+                .bindings
+                .push(Binding::new().set_role(self.role).set_members([&self.member])),
+        }
+    }
+}
+
+/// Whether a grant is there; one on something that is still to be made is not.
+pub(crate) async fn is_given(pubsub: &PubSubAdmin, grant: &Grant) -> Result<bool, Error> {
+    match read(pubsub, &grant.resource).await {
+        Ok(policy) => Ok(grant.is_in(&policy)),
+        Err(error) if is(&error, Code::NotFound) => Ok(false),
+        Err(error) => Err(failed(
+            "read (its IAM policy, getIamPolicy)",
+            &grant.resource,
+            error,
+        )),
+    }
+}
+
+/// Adds the grant to the policy and touches nothing else in it.
+pub(crate) async fn give(pubsub: &PubSubAdmin, grant: &Grant) -> Result<(), Error> {
+    let mut attempt = 1;
+    loop {
+        let mut policy = read(pubsub, &grant.resource)
+            .await
+            .map_err(|error| failed("read (its IAM policy, getIamPolicy)", &grant.resource, error))?;
+        if grant.is_in(&policy) {
+            return Ok(());
+        }
+        grant.add_to(&mut policy);
+        if policy.bindings.iter().any(|binding| binding.condition.is_some()) {
+            policy.version = WITH_CONDITIONS;
+        }
+        let write = pubsub
+            .policies
+            .set_iam_policy()
+            .set_resource(&grant.resource)
+            .set_policy(policy);
+        // The etag makes a repeated write harmless.
+        match write.with_idempotency(true).send().await {
+            Ok(_) => return Ok(()),
+            Err(error) if is(&error, Code::Aborted) && attempt < ATTEMPTS => attempt += 1,
+            Err(error) => {
+                return Err(failed(
+                    "changed (its IAM policy, setIamPolicy)",
+                    &grant.resource,
+                    error,
+                ));
+            }
+        }
+    }
+}
+
+async fn read(pubsub: &PubSubAdmin, resource: &str) -> Result<Policy, google_cloud_gax::error::Error> {
+    let request = pubsub
+        .policies
+        .get_iam_policy()
+        .set_resource(resource)
+        // Else bindings with conditions come without them.
+        .set_options(GetPolicyOptions::new().set_requested_policy_version(WITH_CONDITIONS));
+    request.with_idempotency(true).send().await
+}

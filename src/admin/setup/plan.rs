@@ -1,0 +1,221 @@
+//! What is to be done, before it is done.
+
+use std::fmt;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::admin::setup::change::{Action, Change};
+use crate::admin::setup::operation::{Clients, Instead, Operation, Step};
+use crate::admin::setup::options::Options;
+use crate::admin::setup::report::{Failure, SetUpError, SetUpReport};
+
+/// How many calls are under way at once.
+pub(crate) const AT_ONCE: usize = 16;
+
+/// What a [`Setup`](crate::Setup) found to do; nothing is done until it is [applied](Self::apply).
+///
+/// Its `Display` form is for people: a line for each change, its fields below it, and what is left out and why.
+/// [`to_json`](Self::to_json) is for programs.
+#[must_use = "nothing is changed until it is applied"]
+pub struct Plan {
+    pub(crate) clients: Clients,
+    pub(crate) found: Found,
+    pub(crate) endpoint: String,
+}
+
+/// What a look at the cloud has found.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) steps: Vec<Step>,
+    /// The names of subscribers whose subscriptions are as they should be.
+    pub(crate) unchanged: Vec<String>,
+    pub(crate) held_back: Vec<HeldBack>,
+    pub(crate) notes: Vec<String>,
+    /// How many subscribers, queues and schedules were looked at; `None` where they were not.
+    pub(crate) subscribers: Option<usize>,
+    pub(crate) queues: Option<usize>,
+    pub(crate) schedules: Option<usize>,
+}
+
+impl Found {
+    /// Deletes something, where that is asked for.
+    pub(crate) fn delete(&mut self, change: Change, operation: Operation, options: &Options) {
+        if options.prune {
+            self.steps.push(Step { change, operation });
+        } else {
+            self.hold_back(change, "it needs `prune`");
+        }
+    }
+
+    pub(crate) fn hold_back(&mut self, change: Change, because: &'static str) {
+        self.held_back.push(HeldBack { change, because });
+    }
+}
+
+/// A change that a plan does not make, since it was not asked to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct HeldBack {
+    /// The change.
+    #[serde(flatten)]
+    pub change: Change,
+    /// What it needs to be made.
+    pub because: &'static str,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.found.steps.is_empty()
+    }
+
+    /// What is to be done, in the order in which it will be.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.found.steps.iter().map(|step| &step.change)
+    }
+
+    /// What differs and is left as it is, since it loses data or deletes, and nobody asked for that.
+    pub fn held_back(&self) -> &[HeldBack] {
+        &self.found.held_back
+    }
+
+    /// What could not be looked at, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.found.notes
+    }
+
+    /// The plan as `{"endpoint", "changes", "held_back", "unchanged", "notes"}`.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "endpoint": self.endpoint,
+            "changes": self.changes().collect::<Vec<_>>(),
+            "held_back": self.found.held_back,
+            "unchanged": self.found.unchanged,
+            "notes": self.found.notes,
+        })
+    }
+
+    /// Does it: topics first, then subscriptions, permissions, queues, schedules, and last what is deleted; 16 calls at once.
+    ///
+    /// # Errors
+    ///
+    /// When anything failed. The error says what was done, what failed, and what was not tried because of that; the next
+    /// plan goes on from there.
+    pub async fn apply(self) -> Result<SetUpReport, SetUpError> {
+        self.apply_with(|_| {}).await
+    }
+
+    /// Does it, and tells of every change that was made.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub async fn apply_with(self, mut made: impl FnMut(&Change)) -> Result<SetUpReport, SetUpError> {
+        let Self {
+            clients,
+            found,
+            endpoint,
+        } = self;
+        let mut report = SetUpReport {
+            endpoint,
+            unchanged: found.unchanged,
+            held_back: found.held_back,
+            notes: found.notes,
+            subscribers: found.subscribers,
+            queues: found.queues,
+            schedules: found.schedules,
+            ..SetUpReport::default()
+        };
+        let (mut failed, mut not_tried) = (Vec::new(), Vec::new());
+        let mut steps = found.steps.into_iter().peekable();
+        while let Some(first) = steps.peek() {
+            let phase = first.phase();
+            let of_phase: Vec<_> =
+                std::iter::from_fn(|| steps.next_if(|step| step.phase() == phase)).collect();
+            // What comes later needs what came before.
+            if !failed.is_empty() {
+                not_tried.extend(of_phase.into_iter().map(|step| step.change));
+                continue;
+            }
+            let mut outcomes = stream::iter(of_phase)
+                .map(async |step| (step.perform(&clients).await, step.change))
+                .buffered(AT_ONCE);
+            while let Some((outcome, change)) = outcomes.next().await {
+                match outcome {
+                    Ok(instead) => {
+                        let change = match instead {
+                            Some(Instead { change, note }) => {
+                                report.notes.push(note);
+                                change
+                            }
+                            None => change,
+                        };
+                        made(&change);
+                        report.changes.push(change);
+                    }
+                    Err(error) => failed.push(Failure { change, error }),
+                }
+            }
+        }
+        if failed.is_empty() {
+            Ok(report)
+        } else {
+            Err(SetUpError::new(report, failed, not_tried))
+        }
+    }
+
+    /// Puts the steps into the order in which they are made and shown.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.found.steps.sort_by(|a, b| {
+            let key = |step: &Step| {
+                (
+                    step.phase(),
+                    step.change.action != Action::Add,
+                    step.change.name.clone(),
+                )
+            };
+            key(a).cmp(&key(b))
+        });
+        self.found.unchanged.sort_unstable();
+        self
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |action| self.changes().filter(|change| change.action == action).count();
+        if self.is_empty() {
+            write!(f, "Nothing to do for {}", self.endpoint)?;
+        } else {
+            write!(
+                f,
+                "To do for {}: {} to add, {} to change, {} to delete",
+                self.endpoint,
+                count(Action::Add),
+                count(Action::Change),
+                count(Action::Delete)
+            )?;
+        }
+        for change in self.changes() {
+            write!(f, "\n{change}")?;
+        }
+        for held_back in self.held_back() {
+            write!(f, "\nleft as it is, {}:\n{}", held_back.because, held_back.change)?;
+        }
+        for note in self.notes() {
+            write!(f, "\nnote: {note}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("changes", &self.changes().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+//! Queues: which there are to be, and what of one that is there differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
+use google_cloud_gax::options::RequestOptionsBuilder;
+use google_cloud_tasks_v2::model::{Queue, RateLimits, RetryConfig};
+use google_cloud_wkt::{Duration as WktDuration, FieldMask};
+
+use crate::admin::setup::call_error::{changed, failed};
+use crate::admin::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
+use crate::admin::setup::clients::QueueAdmin;
+use crate::admin::setup::convert;
+use crate::admin::setup::operation::{Instead, Operation, Step};
+use crate::backend::google::is;
+use crate::backend::google::is_blocked;
+use crate::base::error::Error;
+use crate::base::names;
+use crate::registry::queue_settings::QueueSettings;
+use crate::runtime::Runtime;
+
+/// The steps to the queues that the tasks of a runtime go to, and how many there are.
+pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<Step>, usize), Error> {
+    let there: BTreeMap<String, Queue> = admin
+        .list_queues()
+        .await?
+        .into_iter()
+        .map(|queue| (queue.name.clone(), queue))
+        .collect();
+    let settings = &runtime.inner().queues;
+    let mut names: BTreeSet<&str> = runtime.inner().registry.queues().collect();
+    names.insert(runtime.config().default_queue());
+    names.extend(settings.iter().map(|settings| settings.name.as_str()));
+    let mut steps = Vec::new();
+    for name in &names {
+        let default = QueueSettings::new(*name);
+        let settings = settings.iter().find(|settings| settings.name == *name);
+        let path = format!("{}/queues/{name}", admin.location);
+        let wanted = queue(&path, settings.unwrap_or(&default))?;
+        let Some(there) = there.get(&path) else {
+            steps.push(Step {
+                change: Change::new(Action::Add, ResourceKind::Queue, name, &path),
+                operation: Operation::MakeQueue(Box::new(wanted), runtime.config().backup_queue(name)),
+            });
+            continue;
+        };
+        let fields = changes(there, &wanted);
+        if !fields.is_empty() {
+            let mask = fields.iter().map(|change| change.field.clone()).collect();
+            let mut change = Change::new(Action::Change, ResourceKind::Queue, name, &path);
+            change.fields = fields;
+            steps.push(Step {
+                change,
+                operation: Operation::ChangeQueue(Box::new(wanted), mask),
+            });
+        }
+    }
+    Ok((steps, names.len()))
+}
+
+/// The queue as Cloud Tasks takes it; what is left open stays so.
+fn queue(path: &str, settings: &QueueSettings) -> Result<Queue, Error> {
+    let mut queue = Queue::new().set_name(path);
+    if settings.max_dispatches_per_second.is_some() || settings.max_concurrent_dispatches.is_some() {
+        queue = queue.set_rate_limits(
+            RateLimits::new()
+                .set_max_dispatches_per_second(settings.max_dispatches_per_second.unwrap_or_default())
+                .set_max_concurrent_dispatches(convert::number(settings.max_concurrent_dispatches)),
+        );
+    }
+    let retries = RetryConfig::new()
+        .set_max_attempts(settings.max_attempts.unwrap_or_default())
+        .set_or_clear_max_retry_duration(duration(settings.max_retry_duration)?)
+        .set_or_clear_min_backoff(duration(settings.min_backoff)?)
+        .set_or_clear_max_backoff(duration(settings.max_backoff)?)
+        .set_max_doublings(convert::number(settings.max_doublings));
+    if retries != RetryConfig::new() {
+        queue = queue.set_retry_config(retries);
+    }
+    Ok(queue)
+}
+
+fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
+    duration
+        .map(|duration| convert::duration(duration, "Cloud Tasks"))
+        .transpose()
+}
+
+/// What differs of what is asked for.
+pub(crate) fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
+    let mut differing = Differences::default();
+    let number = |number: i32| (number != 0).then(|| number.to_string());
+    let rates = |queue: &Queue| queue.rate_limits.clone().unwrap_or_default();
+    let rate = |rate: f64| (rate > 0.0).then(|| rate.to_string());
+    let (old, new) = (rates(there), rates(wanted));
+    differing.push_asked(
+        "rate_limits.max_dispatches_per_second",
+        rate(old.max_dispatches_per_second),
+        rate(new.max_dispatches_per_second),
+    );
+    differing.push_asked(
+        "rate_limits.max_concurrent_dispatches",
+        number(old.max_concurrent_dispatches),
+        number(new.max_concurrent_dispatches),
+    );
+    let retries = |queue: &Queue| queue.retry_config.clone().unwrap_or_default();
+    let (old, new) = (retries(there), retries(wanted));
+    differing.push_asked(
+        "retry_config.max_attempts",
+        number(old.max_attempts),
+        number(new.max_attempts),
+    );
+    let times = [
+        (
+            "max_retry_duration",
+            old.max_retry_duration,
+            new.max_retry_duration,
+        ),
+        ("min_backoff", old.min_backoff, new.min_backoff),
+        ("max_backoff", old.max_backoff, new.max_backoff),
+    ];
+    for (field, old, new) in times {
+        let (old, new) = (old.map(String::from), new.map(String::from));
+        // Nothing is what Cloud Tasks leaves out.
+        if old.is_some() || new.as_deref() != Some("0s") {
+            differing.push_asked(&format!("retry_config.{field}"), old, new);
+        }
+    }
+    differing.push_asked(
+        "retry_config.max_doublings",
+        number(old.max_doublings),
+        number(new.max_doublings),
+    );
+    differing.into_fields()
+}
+
+/// Makes a queue; or, where its name is blocked, its backup queue, which its tasks go to then.
+pub(crate) async fn make(admin: &QueueAdmin, queue: &Queue, backup: &str) -> Result<Option<Instead>, Error> {
+    let Err(error) = create(admin, queue).await else {
+        return Ok(None);
+    };
+    let name = names::last_segment(&queue.name);
+    if !is_blocked(&error) || backup == name || names::queue_mistake(backup).is_some() {
+        return made(admin, queue, Err(error)).await.map(|()| None);
+    }
+    let path = format!("{}/queues/{backup}", admin.location);
+    make_one(admin, &queue.clone().set_name(&path)).await?;
+    Ok(Some(Instead {
+        change: Change::new(Action::Add, ResourceKind::Queue, backup, &path),
+        note: format!(
+            "the queue {name} was not made, since one of this name was deleted not long ago and Cloud Tasks keeps the name \
+             blocked for up to 7 days; its tasks go to its backup queue {backup} until then"
+        ),
+    }))
+}
+
+/// Makes this queue and no other.
+pub(crate) async fn make_one(admin: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
+    let sent = create(admin, queue).await;
+    made(admin, queue, sent).await
+}
+
+async fn create(admin: &QueueAdmin, queue: &Queue) -> Result<(), GoogleError> {
+    let request = admin
+        .client
+        .create_queue()
+        .set_parent(&admin.location)
+        .set_queue(queue.clone());
+    request.with_idempotency(true).send().await.map(drop)
+}
+
+/// What a call that makes a queue came to.
+async fn made(admin: &QueueAdmin, queue: &Queue, sent: Result<(), GoogleError>) -> Result<(), Error> {
+    match sent {
+        // Somebody else was quicker, or a repeated call: it is to be as we want it.
+        Err(error) if is(&error, Code::AlreadyExists) => {
+            let asked_for = changes(&Queue::new(), queue);
+            let fields: Vec<_> = asked_for.into_iter().map(|change| change.field).collect();
+            if fields.is_empty() {
+                return Ok(());
+            }
+            change(admin, queue, &fields).await
+        }
+        Err(error) => Err(failed("made", &queue.name, error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+pub(crate) async fn change(admin: &QueueAdmin, queue: &Queue, fields: &[String]) -> Result<(), Error> {
+    let request = admin
+        .client
+        .update_queue()
+        .set_queue(queue.clone())
+        .set_update_mask(FieldMask::default().set_paths(fields));
+    changed(&queue.name, request.with_idempotency(true).send().await)
+}

@@ -1,0 +1,286 @@
+//! Schedules: the Cloud Scheduler jobs that there are to be, against those that there are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::options::RequestOptionsBuilder;
+use google_cloud_scheduler_v1::model::http_target::AuthorizationHeader;
+use google_cloud_scheduler_v1::model::{HttpMethod, HttpTarget, Job, OidcToken, RetryConfig};
+use google_cloud_wkt::{Duration as WktDuration, FieldMask};
+
+use crate::admin::setup::call_error::{changed, deleted, failed};
+use crate::admin::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
+use crate::admin::setup::clients::SchedulerAdmin;
+use crate::admin::setup::convert;
+use crate::admin::setup::operation::{Operation, Step};
+use crate::admin::setup::options::Options;
+use crate::admin::setup::ownership::made_by_us;
+use crate::admin::setup::plan::Found;
+use crate::admin::setup::subscription_diff;
+use crate::backend::google::is;
+use crate::base::error::Error;
+use crate::registry::schedule::Schedule;
+use crate::runtime::Runtime;
+
+/// Works out what is to be done for periodic tasks.
+pub(crate) async fn find(
+    runtime: &Runtime,
+    admin: &SchedulerAdmin,
+    options: &Options,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let there: BTreeMap<String, Job> = admin
+        .list_jobs()
+        .await?
+        .into_iter()
+        .map(|job| (job.name.clone(), job))
+        .collect();
+    let path = |schedule: &Schedule| format!("{}/jobs/{}", admin.access.location, schedule.name);
+    for schedule in runtime
+        .schedules()
+        .iter()
+        .filter(|schedule| options.takes(schedule.task))
+    {
+        let path = path(schedule);
+        let wanted = job(&path, schedule, admin)?;
+        let change = |action| Change::new(action, ResourceKind::Schedule, schedule.task, &path);
+        let Some(there) = there.get(&path) else {
+            found.steps.push(Step {
+                change: change(Action::Add),
+                operation: Operation::MakeJob(Box::new(wanted)),
+            });
+            continue;
+        };
+        let fields = changes(there, &wanted, schedule);
+        if !fields.is_empty() {
+            let mut change = change(Action::Change);
+            let mask = subscription_diff::mask(&fields);
+            change.fields = fields;
+            found.steps.push(Step {
+                change,
+                operation: Operation::ChangeJob(Box::new(completed(wanted, there, schedule)), mask),
+            });
+        }
+    }
+    if options.only.is_none() {
+        let wanted: Vec<_> = runtime.schedules().iter().map(path).collect();
+        leftovers(runtime, &there, &wanted, options, found);
+    }
+    Ok(())
+}
+
+/// Jobs that this application made for periodic tasks that are gone.
+fn leftovers(
+    runtime: &Runtime,
+    there: &BTreeMap<String, Job>,
+    wanted: &[String],
+    options: &Options,
+    found: &mut Found,
+) {
+    for (path, job) in there {
+        let url = job.http_target().map_or("", |target| target.uri.as_str());
+        let Some(base) = made_by_us(runtime.config(), path, url, "tasks") else {
+            continue;
+        };
+        if !wanted.contains(path) {
+            let change = Change::new(Action::Delete, ResourceKind::Schedule, base, path);
+            found.delete(change, Operation::DeleteJob, options);
+        }
+    }
+}
+
+/// The job as Cloud Scheduler takes it; what is left open stays so.
+fn job(path: &str, schedule: &Schedule, admin: &SchedulerAdmin) -> Result<Job, Error> {
+    let headers = schedule.headers.iter().map(|(name, value)| {
+        (
+            name.as_str(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
+    });
+    let mut target = HttpTarget::new()
+        .set_uri(&schedule.url)
+        .set_http_method(HttpMethod::Post)
+        .set_headers(headers)
+        .set_body(schedule.payload.clone());
+    if schedule.oidc {
+        let token = OidcToken::new()
+            .set_service_account_email(&admin.access.account)
+            .set_audience(&admin.access.audience);
+        target = target.set_oidc_token(token);
+    }
+    let retries = RetryConfig::new()
+        .set_retry_count(convert::number(schedule.max_retries))
+        .set_or_clear_min_backoff_duration(duration(schedule.min_backoff)?)
+        .set_or_clear_max_backoff_duration(duration(schedule.max_backoff)?)
+        .set_max_doublings(convert::number(schedule.max_doublings));
+    let asks_for_retries = schedule.max_retries.is_some()
+        || schedule.min_backoff.is_some()
+        || schedule.max_backoff.is_some()
+        || schedule.max_doublings.is_some();
+    Ok(Job::new()
+        .set_name(path)
+        .set_description(schedule.description.unwrap_or_default())
+        .set_schedule(&schedule.every)
+        .set_time_zone(&schedule.time_zone)
+        .set_or_clear_attempt_deadline(duration(schedule.attempt_deadline)?)
+        .set_or_clear_retry_config(asks_for_retries.then_some(retries))
+        .set_http_target(target))
+}
+
+fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
+    duration
+        .map(|duration| convert::duration(duration, "Cloud Scheduler"))
+        .transpose()
+}
+
+/// What differs; what is left open in `wanted` stays as it is.
+fn changes(there: &Job, wanted: &Job, schedule: &Schedule) -> Vec<FieldChange> {
+    let mut differing = Differences::default();
+    let mut push = |field, old, new| differing.push(field, old, new);
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    push("schedule", text(&there.schedule), text(&wanted.schedule));
+    push("time_zone", text(&there.time_zone), text(&wanted.time_zone));
+    if !wanted.description.is_empty() {
+        push("description", text(&there.description), text(&wanted.description));
+    }
+    if wanted.attempt_deadline.is_some() {
+        let deadline = |job: &Job| job.attempt_deadline.map(String::from);
+        push("attempt_deadline", deadline(there), deadline(wanted));
+    }
+    let retries = |job: &Job| job.retry_config.clone().unwrap_or_default();
+    let (old, new) = (retries(there), retries(wanted));
+    let number = |number: i32| Some(number.to_string());
+    if schedule.max_retries.is_some() {
+        push(
+            "retry_config.retry_count",
+            number(old.retry_count),
+            number(new.retry_count),
+        );
+    }
+    let time = |time: Option<WktDuration>| time.map(String::from);
+    if schedule.min_backoff.is_some() {
+        let (old, new) = (time(old.min_backoff_duration), time(new.min_backoff_duration));
+        push("retry_config.min_backoff_duration", old, new);
+    }
+    if schedule.max_backoff.is_some() {
+        let (old, new) = (time(old.max_backoff_duration), time(new.max_backoff_duration));
+        push("retry_config.max_backoff_duration", old, new);
+    }
+    // Cloud Scheduler cannot tell 0 from nothing.
+    if schedule.max_doublings.is_some_and(|doublings| doublings > 0) {
+        push(
+            "retry_config.max_doublings",
+            number(old.max_doublings),
+            number(new.max_doublings),
+        );
+    }
+    let target = |job: &Job| {
+        job.http_target()
+            .map(|target| (**target).clone())
+            .unwrap_or_default()
+    };
+    let (old, new) = (target(there), target(wanted));
+    push("http_target.uri", text(&old.uri), text(&new.uri));
+    push(
+        "http_target.http_method",
+        old.http_method.name().map(str::to_owned),
+        new.http_method.name().map(str::to_owned),
+    );
+    push("http_target.body", body(&old), body(&new));
+    push(
+        "http_target.headers",
+        headers(&old.headers),
+        headers(&new.headers),
+    );
+    push("http_target.oidc_token", token(&old), token(&new));
+    differing.into_fields()
+}
+
+fn body(target: &HttpTarget) -> Option<String> {
+    (!target.body.is_empty()).then(|| String::from_utf8_lossy(&target.body).into_owned())
+}
+
+/// The headers that are not the service's own, in order.
+fn headers(headers: &HashMap<String, String>) -> Option<String> {
+    let mut lines: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| !["user-agent", "content-length", "host"].contains(&name.as_str()))
+        .filter(|(name, _)| !name.starts_with("x-cloudscheduler"))
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    lines.sort_unstable();
+    (!lines.is_empty()).then(|| lines.join(", "))
+}
+
+fn token(target: &HttpTarget) -> Option<String> {
+    match target.authorization_header.as_ref()? {
+        AuthorizationHeader::OidcToken(token) => {
+            Some(format!("{} for {}", token.service_account_email, token.audience))
+        }
+        _ => Some("a token of another kind".to_owned()),
+    }
+}
+
+/// The wanted job, with what the schedule leaves open in its retries as it is there, since these are sent whole.
+fn completed(mut wanted: Job, there: &Job, schedule: &Schedule) -> Job {
+    let Some(there) = &there.retry_config else {
+        return wanted;
+    };
+    if let Some(wanted) = &mut wanted.retry_config {
+        wanted.max_retry_duration = there.max_retry_duration;
+        wanted.min_backoff_duration = wanted.min_backoff_duration.or(there.min_backoff_duration);
+        wanted.max_backoff_duration = wanted.max_backoff_duration.or(there.max_backoff_duration);
+        if schedule.max_retries.is_none() {
+            wanted.retry_count = there.retry_count;
+        }
+        if schedule.max_doublings.is_none() {
+            wanted.max_doublings = there.max_doublings;
+        }
+    }
+    wanted
+}
+
+pub(crate) async fn make(admin: &SchedulerAdmin, job: &Job) -> Result<(), Error> {
+    let request = admin
+        .client
+        .create_job()
+        .set_parent(&admin.access.location)
+        .set_job(job.clone());
+    match request.with_idempotency(true).send().await {
+        // Somebody else was quicker, or a repeated call: it is to be as we want it.
+        Err(error) if is(&error, Code::AlreadyExists) => update(admin, job, &asked_for(job)).await,
+        Err(error) => Err(failed("made", &job.name, error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The fields that a job has a value for.
+fn asked_for(job: &Job) -> Vec<String> {
+    let mut fields = vec!["schedule", "time_zone", "http_target"];
+    if !job.description.is_empty() {
+        fields.push("description");
+    }
+    if job.attempt_deadline.is_some() {
+        fields.push("attempt_deadline");
+    }
+    if job.retry_config.is_some() {
+        fields.push("retry_config");
+    }
+    fields.into_iter().map(str::to_owned).collect()
+}
+
+pub(crate) async fn update(admin: &SchedulerAdmin, job: &Job, fields: &[String]) -> Result<(), Error> {
+    let request = admin
+        .client
+        .update_job()
+        .set_job(job.clone())
+        .set_update_mask(FieldMask::default().set_paths(fields));
+    changed(&job.name, request.with_idempotency(true).send().await)
+}
+
+pub(crate) async fn delete(admin: &SchedulerAdmin, path: &str) -> Result<(), Error> {
+    let request = admin.client.delete_job().set_name(path);
+    deleted(path, request.with_idempotency(true).send().await)
+}

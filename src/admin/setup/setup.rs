@@ -1,0 +1,240 @@
+//! Asking for a plan.
+
+use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
+use crate::admin::setup::operation::Clients;
+use crate::admin::setup::options::Options;
+use crate::admin::setup::plan::{Found, Plan};
+use crate::admin::setup::report::SetUpReport;
+use crate::admin::setup::{queues, schedules, subscriptions};
+use crate::backend::google::metadata;
+use crate::base::error::{Error, ErrorKind};
+use crate::runtime::Runtime;
+use crate::task::Registered;
+
+/// A look at the cloud that is about to be taken; made by [`Runtime::setup`].
+#[must_use = "nothing is looked at until `plan()` is called and awaited"]
+#[derive(Clone, Debug)]
+pub struct Setup {
+    runtime: Runtime,
+    options: Options,
+}
+
+impl Runtime {
+    /// Makes the cloud look as the code says: looks at what is there, and plans what differs.
+    ///
+    /// It covers topics of publishers, subscribers, dead letters and dead tasks, which only need to exist; the push
+    /// subscriptions of subscribers, field by field; the subscriptions that keep dead letters and dead tasks; the IAM bindings that dead letters need; the
+    /// queues that tasks go to, as far as [`queue`](crate::RuntimeBuilder::queue) says; and the schedules of periodic tasks.
+    /// What the code leaves open stays as it is. Nothing of another application is deleted, and nothing at all unless that is
+    /// asked for.
+    ///
+    /// ```no_run
+    /// use cloud_tasks::{Config, Runtime};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = Runtime::builder().config(Config::from_env()?).build().await?;
+    /// let plan = runtime.setup().plan().await?;
+    /// println!("{plan}");
+    /// println!("{}", plan.apply().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn setup(&self) -> Setup {
+        Setup {
+            runtime: self.clone(),
+            options: Options {
+                subscribers: true,
+                queues: true,
+                schedules: true,
+                ..Options::default()
+            },
+        }
+    }
+}
+
+impl Setup {
+    /// Only topics, subscriptions and what they need.
+    pub fn only_subscribers(mut self) -> Self {
+        self.options.queues = false;
+        self.options.schedules = false;
+        self
+    }
+
+    /// Only queues.
+    pub fn only_queues(mut self) -> Self {
+        self.options.subscribers = false;
+        self.options.schedules = false;
+        self
+    }
+
+    /// Only the schedules of periodic tasks.
+    pub fn only_schedules(mut self) -> Self {
+        self.options.subscribers = false;
+        self.options.queues = false;
+        self
+    }
+
+    /// Only this publisher, subscriber or task: its topics, its subscriptions and what belongs to them, its schedule.
+    /// Called again it adds one.
+    pub fn only<T: Registered>(mut self) -> Self {
+        self.options.queues = false;
+        let letters = &self.runtime.inner().dead_letters;
+        let has_letters = letters
+            .iter()
+            .any(|letters| letters.tasks.contains(T::REGISTRATION.name));
+        if T::REGISTRATION.subscriber_options().is_none() && !T::REGISTRATION.is_publisher() && !has_letters {
+            self.options.subscribers = false;
+        }
+        self.options
+            .only
+            .get_or_insert_default()
+            .insert(T::REGISTRATION.name.to_owned());
+        self
+    }
+
+    /// Deletes the subscriptions and schedules that this application has and its code does not know any more, and the
+    /// messages of the former.
+    ///
+    /// That it is this application's is told by its name, which must begin with the application's and the delimiter and
+    /// have no delimiter after that, and by its pushes or requests, which must come to this endpoint. Without a name
+    /// ([`Config::app_name`](crate::Config::app_name)) nothing is deleted. Topics and queues never are: others may use the
+    /// one, and the name of the other stays blocked for days.
+    pub fn prune(mut self) -> Self {
+        self.options.prune = true;
+        self
+    }
+
+    /// Makes subscriptions anew whose topic, filter or ordering differs, which cannot be changed in place; their messages
+    /// that are not acknowledged yet are lost.
+    pub fn allow_data_loss(mut self) -> Self {
+        self.options.allow_data_loss = true;
+        self
+    }
+
+    /// Says the number of the project, which the account of Pub/Sub has in its name; else the metadata server is
+    /// asked, where this runs in that project.
+    pub fn project_number(mut self, number: u64) -> Self {
+        self.options.project_number = Some(number);
+        self
+    }
+
+    /// Looks at what is there, in a few calls, and works out what differs. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// When this runtime reaches neither Pub/Sub nor Cloud Tasks, or when a call fails: the error says which permission is
+    /// missing, and how to give it.
+    pub async fn plan(mut self) -> Result<Plan, Error> {
+        let mut clients = Clients {
+            pubsub: None,
+            queues: None,
+            scheduler: None,
+        };
+        let mut found = Found::default();
+        if self.options.subscribers {
+            self.look_at_pubsub(&mut clients, &mut found).await?;
+        }
+        if self.options.queues {
+            self.look_at_queues(&mut clients, &mut found).await?;
+        }
+        if self.options.schedules {
+            self.look_at_schedules(&mut clients, &mut found).await?;
+        }
+        let plan = Plan {
+            clients,
+            found,
+            endpoint: self.runtime.config().base_url().to_owned(),
+        };
+        Ok(plan.sorted())
+    }
+
+    async fn look_at_pubsub(&mut self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
+        let runtime = &self.runtime;
+        let Some(access) = runtime.inner().pubsub.clone() else {
+            let reason = "publishers and subscribers were not looked at: this runtime reaches no Pub/Sub; set \
+                          PUBSUB_EMULATOR_HOST, or let its tasks go to Google";
+            if self.options.queues {
+                found.notes.push(reason.to_owned());
+                return Ok(());
+            }
+            return Err(Error::new(ErrorKind::Config, reason));
+        };
+        let dead_letters = runtime
+            .subscriptions()
+            .iter()
+            .any(|subscription| subscription.dead_letter_topic.is_some());
+        if dead_letters && access.signer.is_some() && self.options.project_number.is_none() {
+            // The set-up may run in another project than the one that it sets up.
+            if metadata("project/project-id").await.as_deref() == Some(access.project.as_str()) {
+                let number = metadata("project/numeric-project-id").await;
+                self.options.project_number = number.and_then(|number| number.parse().ok());
+            }
+        }
+        let admin = PubSubAdmin::new(access).await?;
+        subscriptions::find(runtime, &admin, &self.options, found).await?;
+        let subscribers = runtime
+            .subscriptions()
+            .iter()
+            .filter(|subscription| self.options.takes(subscription.task));
+        found.subscribers = Some(subscribers.count());
+        clients.pubsub = Some(admin);
+        Ok(())
+    }
+
+    async fn look_at_queues(&self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
+        let access = self.runtime.inner().queue_access.clone().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                "the queues were not looked at: this runtime reaches no Cloud Tasks",
+            )
+        })?;
+        let admin = QueueAdmin::new(access).await?;
+        let (steps, count) = queues::steps(&self.runtime, &admin).await?;
+        found.steps.extend(steps);
+        found.queues = Some(count);
+        clients.queues = Some(admin);
+        Ok(())
+    }
+
+    async fn look_at_schedules(&self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
+        let schedules = self.runtime.schedules().iter();
+        let count = schedules
+            .filter(|schedule| self.options.takes(schedule.task))
+            .count();
+        let asked_for = !self.options.subscribers && !self.options.queues && self.options.only.is_none();
+        // Who has no periodic tasks need not turn Cloud Scheduler on.
+        if count == 0 && !self.options.prune && !asked_for {
+            return Ok(());
+        }
+        let Some(access) = self.runtime.inner().scheduler.clone() else {
+            found.notes.push(
+                "schedules were not looked at: this runtime reaches no Cloud Scheduler, and the local engine fires them itself"
+                    .to_owned(),
+            );
+            return Ok(());
+        };
+        let admin = SchedulerAdmin::new(access).await?;
+        if let Err(error) = schedules::find(&self.runtime, &admin, &self.options, found).await {
+            // Leftovers alone are no reason to turn Cloud Scheduler on.
+            if count > 0 || asked_for {
+                return Err(error);
+            }
+            found
+                .notes
+                .push(format!("leftover schedules were not looked for: {error}"));
+            return Ok(());
+        }
+        found.schedules = Some(count);
+        clients.scheduler = Some(admin);
+        Ok(())
+    }
+}
+
+/// Sets up what one publisher or subscriber needs.
+pub(crate) async fn set_up_one<T: Registered>() -> Result<SetUpReport, Error> {
+    let plan = Runtime::current()?.setup().only::<T>().plan().await?;
+    plan.apply()
+        .await
+        .map_err(|error| Error::unavailable(error.to_string(), true).with_source(error))
+}

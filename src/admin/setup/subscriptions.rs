@@ -1,0 +1,266 @@
+//! Topics, subscriptions and what dead letters need: what there is to be, against what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use google_cloud_pubsub::model::Subscription as Shape;
+
+use crate::admin::setup::change::{Action, Change, FieldChange, ResourceKind};
+use crate::admin::setup::clients::PubSubAdmin;
+use crate::admin::setup::iam::{self, Grant};
+use crate::admin::setup::operation::{Operation, Step};
+use crate::admin::setup::options::Options;
+use crate::admin::setup::ownership::made_by_us;
+use crate::admin::setup::plan::{AT_ONCE, Found};
+use crate::admin::setup::{dead_letters, subscription_diff};
+use crate::base::error::Error;
+use crate::base::names::last_segment;
+use crate::registry::subscription::Subscription;
+use crate::runtime::Runtime;
+
+/// Works out what is to be done for publishers and subscribers.
+pub(crate) async fn find(
+    runtime: &Runtime,
+    admin: &PubSubAdmin,
+    options: &Options,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let there = admin.list_topics().await?;
+    for topic in wanted_topics(runtime, admin, options) {
+        // Those of another project are for its owner to make.
+        if !there.contains(&topic) && admin.is_in_project(&topic) {
+            let change = Change::new(Action::Add, ResourceKind::Topic, last_segment(&topic), &topic);
+            found.steps.push(Step {
+                change,
+                operation: Operation::MakeTopic,
+            });
+        }
+    }
+    let there: BTreeMap<String, Shape> = admin
+        .list_subscriptions()
+        .await?
+        .into_iter()
+        .map(|shape| (shape.name.clone(), shape))
+        .collect();
+    let subscriptions: Vec<_> = runtime
+        .subscriptions()
+        .iter()
+        .filter(|subscription| options.takes(subscription.task))
+        .collect();
+    let mut made = BTreeSet::new();
+    for (topic, name) in dead_letters::keeping(runtime, options) {
+        dead_letters::find(topic, name, admin, &there, &mut made, found);
+    }
+    for subscription in &subscriptions {
+        one(runtime, subscription, admin, &there, options, found)?;
+    }
+    if options.only.is_none() {
+        leftovers(runtime, admin, &there, options, found);
+    }
+    grants(&subscriptions, admin, options, found).await
+}
+
+/// The full paths of all topics that publishers, subscribers and dead letters need.
+fn wanted_topics(runtime: &Runtime, admin: &PubSubAdmin, options: &Options) -> BTreeSet<String> {
+    let config = runtime.config();
+    let published = runtime
+        .inner()
+        .registry
+        .published_topics(config)
+        .filter(|(name, _)| options.takes(name))
+        .map(|(_, topic)| topic);
+    let subscribed = runtime
+        .subscriptions()
+        .iter()
+        .filter(|subscription| options.takes(subscription.task))
+        .flat_map(|subscription| [Some(&subscription.topic), subscription.dead_letter_topic.as_ref()])
+        .flatten()
+        .cloned();
+    let dead = dead_letters::keeping(runtime, options).map(|(topic, _)| topic.to_owned());
+    published
+        .chain(subscribed)
+        .chain(dead)
+        .map(|name| admin.access.topic(&name))
+        .collect()
+}
+
+fn one(
+    runtime: &Runtime,
+    subscription: &Subscription,
+    admin: &PubSubAdmin,
+    there: &BTreeMap<String, Shape>,
+    options: &Options,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let wanted = subscription_diff::wanted(subscription, &admin.access, runtime.config())?;
+    if !admin.is_in_project(&wanted.name) {
+        found.notes.push(format!(
+            "{} is of another project, whose owner makes it: it was not looked at",
+            wanted.name
+        ));
+        return Ok(());
+    }
+    let change = |action| {
+        Change::new(
+            action,
+            ResourceKind::Subscription,
+            subscription.task,
+            &wanted.name,
+        )
+    };
+    let Some(there) = there.get(&wanted.name) else {
+        found.steps.push(Step {
+            change: change(Action::Add),
+            operation: Operation::MakeSubscription(Box::new(wanted)),
+        });
+        return Ok(());
+    };
+    let fixed = subscription_diff::fixed_changes(there, &wanted);
+    let fields = subscription_diff::changes(there, &wanted);
+    if !fixed.is_empty() {
+        let mut replaced = change(Action::Change);
+        replaced.loses =
+            Some("messages that are not acknowledged yet, since it is deleted and made anew".to_owned());
+        replaced.fields = fixed;
+        if options.allow_data_loss {
+            replaced.fields.extend(fields);
+            found.steps.push(Step {
+                change: replaced,
+                operation: Operation::ReplaceSubscription(Box::new(subscription_diff::inherited(
+                    wanted, there,
+                ))),
+            });
+            return Ok(());
+        }
+        found.hold_back(replaced, "it needs `allow_data_loss`");
+    }
+    if fields.is_empty() {
+        found.unchanged.push(subscription.task.to_owned());
+        return Ok(());
+    }
+    let mask = subscription_diff::mask(&fields);
+    let mut changed = change(Action::Change);
+    changed.fields = fields;
+    found.steps.push(Step {
+        change: changed,
+        operation: Operation::ChangeSubscription(Box::new(subscription_diff::completed(wanted, there)), mask),
+    });
+    Ok(())
+}
+
+/// Subscriptions that this application made for subscribers that are gone.
+fn leftovers(
+    runtime: &Runtime,
+    admin: &PubSubAdmin,
+    there: &BTreeMap<String, Shape>,
+    options: &Options,
+    found: &mut Found,
+) {
+    let config = runtime.config();
+    let wanted: BTreeSet<String> = runtime
+        .subscriptions()
+        .iter()
+        .map(|subscription| admin.access.subscription(&subscription.name))
+        .collect();
+    for (path, shape) in there {
+        let url = shape
+            .push_config
+            .as_ref()
+            .map_or("", |push| push.push_endpoint.as_str());
+        let Some(base) = made_by_us(config, path, url, "subscriptions") else {
+            continue;
+        };
+        if !wanted.contains(path) {
+            let mut change = Change::new(Action::Delete, ResourceKind::Subscription, base, path);
+            change.loses = Some("messages that are not acknowledged yet".to_owned());
+            found.delete(change, Operation::DeleteSubscription, options);
+        }
+    }
+}
+
+async fn grants(
+    subscriptions: &[&Subscription],
+    admin: &PubSubAdmin,
+    options: &Options,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let with_dead_letters: Vec<_> = subscriptions
+        .iter()
+        .filter_map(|subscription| Some((*subscription, subscription.dead_letter_topic.as_ref()?)))
+        .collect();
+    if with_dead_letters.is_empty() {
+        return Ok(());
+    }
+    if admin.access.signer.is_none() {
+        found
+            .notes
+            .push("an emulator has no IAM: what dead letters need of it was not looked at".to_owned());
+        return Ok(());
+    }
+    let Some(number) = options.project_number else {
+        found.notes.push(
+            "the number of the project is not known, so what dead letters need of IAM was not looked at: say it with \
+             `project_number`; `gcloud projects describe PROJECT --format='value(projectNumber)'` tells it"
+                .to_owned(),
+        );
+        return Ok(());
+    };
+    let member = format!("serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com");
+    let mut wanted = Vec::new();
+    for (subscription, topic) in with_dead_letters {
+        let both = [
+            (admin.access.topic(topic), "roles/pubsub.publisher"),
+            (
+                admin.access.subscription(&subscription.name),
+                "roles/pubsub.subscriber",
+            ),
+        ];
+        for (resource, role) in both {
+            if !admin.is_in_project(&resource) {
+                found.notes.push(format!(
+                    "{resource} is of another project, whose owner gives {member} {role}"
+                ));
+                continue;
+            }
+            let member = member.clone();
+            let grant = Grant {
+                resource,
+                role,
+                member,
+            };
+            if !wanted.contains(&grant) {
+                wanted.push(grant);
+            }
+        }
+    }
+    let checked: Vec<_> = stream::iter(wanted)
+        .map(async |grant| (iam::is_given(admin, &grant).await, grant))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    for (given, grant) in checked {
+        // A subscription that is made anew loses its policy.
+        let replaced = found.steps.iter().any(|step| {
+            matches!(step.operation, Operation::ReplaceSubscription(_))
+                && step.change.resource == grant.resource
+        });
+        if given? && !replaced {
+            continue;
+        }
+        let mut change = Change::new(
+            Action::Add,
+            ResourceKind::IamBinding,
+            &format!("{} on {}", grant.role, last_segment(&grant.resource)),
+            &grant.resource,
+        );
+        change
+            .fields
+            .push(FieldChange::new(grant.role, None, Some(grant.member.clone())));
+        found.steps.push(Step {
+            change,
+            operation: Operation::Grant(grant),
+        });
+    }
+    Ok(())
+}

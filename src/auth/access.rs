@@ -1,0 +1,100 @@
+//! Which doors are open, and to whom.
+
+#[cfg(feature = "google")]
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::auth::Refusal;
+#[cfg(feature = "google")]
+use crate::auth::verifier::Verifier;
+
+/// Cloud Run checks this header in the place of `Authorization` where both are there, and lets the other pass as the caller
+/// wrote it.
+pub(crate) const SERVERLESS: &str = "x-serverless-authorization";
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Tasks,
+    Subscriptions,
+}
+
+/// Who may use the routes of a runtime.
+pub(crate) struct Access {
+    callers: Who,
+    /// Pushes are taken from anybody, as Google's Pub/Sub emulator sends them.
+    unsigned_pushes: bool,
+}
+
+enum Who {
+    Anybody,
+    Nobody,
+    #[cfg(feature = "google")]
+    Verified(Arc<Verifier>),
+}
+
+impl Access {
+    /// Everybody gets in: a test's runtime, or one whose owner says so.
+    pub(crate) fn anybody() -> Self {
+        Self::new(Who::Anybody)
+    }
+
+    /// Nobody gets in, whatever they show.
+    pub(crate) fn nobody() -> Self {
+        Self::new(Who::Nobody)
+    }
+
+    #[cfg(feature = "google")]
+    pub(crate) fn verified(verifier: Verifier) -> Self {
+        Self::new(Who::Verified(Arc::new(verifier)))
+    }
+
+    fn new(callers: Who) -> Self {
+        Self {
+            callers,
+            unsigned_pushes: false,
+        }
+    }
+
+    pub(crate) fn with_unsigned_pushes(mut self, unsigned: bool) -> Self {
+        self.unsigned_pushes = unsigned;
+        self
+    }
+
+    /// Whether everybody gets in.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.callers, Who::Anybody)
+    }
+
+    /// Lets a caller in, or says why not. Marks the token, so that no `Debug` form of the headers shows it.
+    #[cfg_attr(
+        not(feature = "google"),
+        expect(
+            clippy::unused_async,
+            reason = "without a verifier there is nothing to wait for"
+        )
+    )]
+    pub(crate) async fn check(&self, door: Door, headers: &mut HeaderMap) -> Result<(), Refusal> {
+        hide_tokens(headers);
+        if self.unsigned_pushes && door == Door::Subscriptions {
+            return Ok(());
+        }
+        match &self.callers {
+            Who::Anybody => Ok(()),
+            Who::Nobody => Err(Refusal::NobodyTrusted),
+            #[cfg(feature = "google")]
+            Who::Verified(verifier) => verifier.verify(headers).await,
+        }
+    }
+}
+
+/// Marks the values of headers that hold tokens as sensitive.
+pub(crate) fn hide_tokens(headers: &mut HeaderMap) {
+    for (name, value) in headers {
+        if *name == AUTHORIZATION || *name == SERVERLESS {
+            value.set_sensitive(true);
+        }
+    }
+}

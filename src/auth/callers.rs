@@ -1,0 +1,186 @@
+//! Whom to trust, as a user says it.
+
+use std::time::Duration;
+
+#[cfg(feature = "testing")]
+use crate::auth::jwks::FixedKeys;
+use crate::auth::jwks_client::Source;
+use crate::auth::key_cache::{Keys, Timing};
+use crate::auth::rules::Rules;
+use crate::auth::verifier::Verifier;
+use crate::base::config::Config;
+use crate::base::wire::limits::FAR;
+
+const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
+const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
+
+/// Who may call `/tasks/` and `/subscriptions/`: whose tokens are believed, and which keys they are checked with.
+///
+/// The default is what most services need: Google's own tokens, of the account that this service's tasks are signed as
+/// ([`Config::service_account`]), for this service's own URL ([`Config::endpoint`]). A caller must show a token whose
+/// signature (RS256), issuer, audience, times, account and `email_verified` are all in order; clocks may be 10 seconds apart.
+///
+/// ```standalone_crate
+/// use cloud_tasks::{Callers, Config, Google, Runtime};
+/// # use google_cloud_auth::credentials::anonymous;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let config = Config::default()
+///     .endpoint("https://shop.example")
+///     .project("my-project")
+///     .location("europe-west1")
+///     .service_account("tasks@my-project.iam.gserviceaccount.com");
+/// let callers = Callers::new()
+///     .account("scheduler@my-project.iam.gserviceaccount.com")   // besides the one of the settings
+///     .audience("https://shop-a1b2c3-ew.a.run.app");             // besides the endpoint
+/// # let google = Google::new().credentials(anonymous::Builder::new().build());
+/// let runtime = Runtime::builder().config(config).callers(callers).google(google).build().await?;
+/// # let _ = runtime;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Keys
+///
+/// They are fetched when the first token comes, and kept for as long as the answer says. When that is over they are
+/// renewed behind the scenes, while the old ones serve; should that fail, they serve for [another while](Self::max_stale).
+/// A token with a key that is not known has them fetched again, but not more often than the [cool-down](Self::cool_down)
+/// allows, and tokens with a known key never wait for that. Where there are no keys at all, callers get 503.
+///
+/// Source of the facts: <https://cloud.google.com/tasks/docs/creating-http-target-tasks#token>,
+/// <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
+#[derive(Clone, Debug)]
+pub struct Callers {
+    accounts: Vec<String>,
+    audiences: Vec<String>,
+    issuers: Vec<String>,
+    pub(crate) keys_url: String,
+    fetch_timeout: Duration,
+    timing: Timing,
+    /// A test's own, in the place of what the URL has.
+    #[cfg(feature = "testing")]
+    fixed: Option<FixedKeys>,
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self {
+            accounts: Vec::new(),
+            audiences: Vec::new(),
+            issuers: GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
+            keys_url: GOOGLE_KEYS.to_owned(),
+            fetch_timeout: Duration::from_secs(5),
+            timing: Timing {
+                cool_down: Duration::from_secs(10),
+                max_stale: Duration::from_secs(24 * 60 * 60),
+            },
+            #[cfg(feature = "testing")]
+            fixed: None,
+        }
+    }
+}
+
+impl Callers {
+    /// Google's tokens, of the account and for the URL that the settings name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts this service account too, by its e-mail.
+    pub fn account(mut self, email: impl Into<String>) -> Self {
+        self.accounts.push(email.into());
+        self
+    }
+
+    /// Takes tokens for this audience too; those that this service asks for are for its [endpoint](Config::endpoint).
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Believes this issuer in the place of Google, and fetches its keys from this URL (a JSON Web Key Set): an emulator.
+    pub fn issuer(mut self, issuer: impl Into<String>, keys_url: impl Into<String>) -> Self {
+        self.issuers = vec![issuer.into()];
+        self.keys_url = keys_url.into();
+        self
+    }
+
+    /// Sets how long a fetch of the keys may take; default 5 seconds.
+    pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
+        self.fetch_timeout = timeout;
+        self
+    }
+
+    /// Sets the least time between two fetches of the keys; default 10 seconds.
+    pub fn cool_down(mut self, time: Duration) -> Self {
+        self.timing.cool_down = time.min(FAR);
+        self
+    }
+
+    /// Sets for how long keys serve that should have been renewed, while that fails; default 24 hours.
+    pub fn max_stale(mut self, time: Duration) -> Self {
+        self.timing.max_stale = time.min(FAR);
+        self
+    }
+
+    /// Checks tokens against these keys alone, and fetches none. For tests: no setting and no user's code comes here.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_fixed_keys(mut self, keys: FixedKeys) -> Self {
+        self.fixed = Some(keys);
+        self
+    }
+
+    fn keys(&self) -> Result<Keys, String> {
+        #[cfg(feature = "testing")]
+        if let Some(fixed) = &self.fixed {
+            return Ok(Keys::fixed(fixed.0.clone(), self.timing));
+        }
+        let source = Source::new(&self.keys_url, self.fetch_timeout)?;
+        Ok(Keys::new(source, self.timing))
+    }
+
+    /// The check of callers, or everything that is wrong with these settings.
+    pub(crate) fn verifier(
+        mut self,
+        config: &Config,
+        trusts_platform: bool,
+    ) -> Result<Verifier, Vec<String>> {
+        let mut mistakes = Vec::new();
+        self.accounts.extend(config.service_account.clone());
+        self.audiences.push(config.base_url().to_owned());
+        if self.accounts.is_empty() {
+            mistakes.push(
+                "nobody is trusted to call this service: set CLOUD_TASKS_SERVICE_ACCOUNT, name an account with \
+                 `.callers(Callers::new().account(\"..\"))`, or let everybody in with `.allow_unauthenticated()`"
+                    .to_owned(),
+            );
+        }
+        for email in self.accounts.iter().filter(|email| !is_email(email)) {
+            mistakes.push(format!(
+                "the account {email:?} is not accepted: it takes the e-mail of a service account, such as \
+                 tasks@my-project.iam.gserviceaccount.com"
+            ));
+        }
+        for audience in self.audiences.iter().filter(|audience| audience.is_empty()) {
+            mistakes.push(format!("the audience {audience:?} is empty"));
+        }
+        let keys = self.keys().map_err(|mistake| mistakes.push(mistake)).ok();
+        let (Some(keys), true) = (keys, mistakes.is_empty()) else {
+            return Err(mistakes);
+        };
+        let rules = Rules {
+            issuers: self.issuers,
+            audiences: self.audiences,
+            accounts: self.accounts,
+        };
+        Ok(Verifier::new(rules, keys, trusts_platform))
+    }
+}
+
+fn is_email(text: &str) -> bool {
+    let well_formed =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c == '@');
+    text.split_once('@')
+        .is_some_and(|(name, host)| well_formed(name) && well_formed(host))
+}

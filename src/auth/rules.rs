@@ -1,0 +1,105 @@
+//! What makes a token one to believe.
+
+use jsonwebtoken::Algorithm;
+
+use crate::auth::Refusal;
+use crate::auth::claims::Claims;
+use crate::auth::jwks::Key;
+use crate::auth::token::{Header, Token};
+
+/// How far the clocks of two machines may be apart, in seconds.
+pub(crate) const SKEW: u64 = 10;
+
+/// Whom tokens must come from, and for whom they must be.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) issuers: Vec<String>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) accounts: Vec<String>,
+}
+
+/// Everything that is looked at, each thing in a place of its own, so that tests can prove that every one of them matters.
+pub(crate) struct Checks {
+    pub(crate) header: Vec<HeaderCheck>,
+    pub(crate) signature: SignatureCheck,
+    pub(crate) claims: Vec<ClaimCheck>,
+}
+
+pub(crate) type HeaderCheck = fn(&Header) -> Result<(), Refusal>;
+pub(crate) type SignatureCheck = fn(&Token<'_>, &Key) -> Result<(), Refusal>;
+/// `now` is in seconds since 1970.
+pub(crate) type ClaimCheck = fn(&Rules, &Claims<'_>, now: u64) -> Result<(), Refusal>;
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self {
+            header: vec![
+                |header| (header.alg == "RS256").or(Refusal::Algorithm),
+                |header| (!header.crit).or(Refusal::Critical),
+            ],
+            signature,
+            claims: vec![
+                issuer,
+                audience,
+                expired,
+                not_yet_valid,
+                issued_later,
+                account,
+                email_verified,
+            ],
+        }
+    }
+}
+
+fn signature(token: &Token<'_>, key: &Key) -> Result<(), Refusal> {
+    // RS256 whatever the header says: a key never serves another algorithm.
+    jsonwebtoken::crypto::verify(
+        token.signature,
+        token.signed.as_bytes(),
+        &key.decoding,
+        Algorithm::RS256,
+    )
+    .unwrap_or(false)
+    .or(Refusal::Signature)
+}
+
+fn issuer(rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), Refusal> {
+    let trusted = rules.issuers.iter().any(|issuer| *issuer == claims.iss);
+    trusted.or(Refusal::Issuer)
+}
+
+fn audience(rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), Refusal> {
+    claims.aud.meets(&rules.audiences).or(Refusal::Audience)
+}
+
+fn expired(_rules: &Rules, claims: &Claims<'_>, now: u64) -> Result<(), Refusal> {
+    (now < claims.exp.saturating_add(SKEW)).or(Refusal::Expired)
+}
+
+fn not_yet_valid(_rules: &Rules, claims: &Claims<'_>, now: u64) -> Result<(), Refusal> {
+    (claims.nbf.is_none_or(|nbf| nbf <= now + SKEW)).or(Refusal::NotYetValid)
+}
+
+fn issued_later(_rules: &Rules, claims: &Claims<'_>, now: u64) -> Result<(), Refusal> {
+    (claims.iat.is_none_or(|iat| iat <= now + SKEW)).or(Refusal::IssuedLater)
+}
+
+fn account(rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), Refusal> {
+    let trusted = rules.accounts.iter().any(|email| *email == claims.email);
+    trusted.or(Refusal::Account)
+}
+
+fn email_verified(_rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), Refusal> {
+    claims.email_verified.or(Refusal::EmailNotVerified)
+}
+
+/// A condition, or the refusal that it stands for.
+trait OrRefuse {
+    fn or(self, refusal: Refusal) -> Result<(), Refusal>;
+}
+
+impl OrRefuse for bool {
+    fn or(self, refusal: Refusal) -> Result<(), Refusal> {
+        if self { Ok(()) } else { Err(refusal) }
+    }
+}

@@ -1,0 +1,104 @@
+//! From an envelope to Google's message.
+
+use std::time::{Duration, SystemTime};
+
+use google_cloud_tasks_v2::model::{HttpMethod, HttpRequest, OidcToken, Task};
+use google_cloud_wkt::{Duration as WktDuration, Timestamp};
+
+use crate::base::config::Config;
+use crate::base::wire::envelope::Envelope;
+
+/// Where tasks are created, and whom they are signed as.
+#[derive(Debug)]
+pub(crate) struct Target {
+    location: String,
+    service_account: String,
+    audience: String,
+}
+
+impl Target {
+    /// Reads the target off the settings, or names every setting that is missing.
+    pub(crate) fn new(config: &Config) -> Result<Self, Vec<String>> {
+        let mut missing = Vec::new();
+        let mut get = |value: &Option<String>, what: &str| {
+            value.clone().unwrap_or_else(|| {
+                missing.push(what.to_owned());
+                String::new()
+            })
+        };
+        let project = get(
+            &config.project,
+            "the Google Cloud project is not known: set CLOUD_TASKS_PROJECT or GOOGLE_CLOUD_PROJECT",
+        );
+        let location = get(
+            &config.location,
+            "the region of Cloud Tasks is not known: set CLOUD_TASKS_LOCATION, such as europe-west1",
+        );
+        let service_account = get(
+            &config.service_account,
+            "the account that tasks are signed as is not known, and the credentials do not tell it: \
+             set CLOUD_TASKS_SERVICE_ACCOUNT to the e-mail of a service account",
+        );
+        if missing.is_empty() {
+            Ok(Self {
+                location: format!("projects/{project}/locations/{location}"),
+                service_account,
+                audience: config.base_url().to_owned(),
+            })
+        } else {
+            Err(missing)
+        }
+    }
+
+    pub(crate) fn queue(&self, queue: &str) -> String {
+        format!("{}/queues/{queue}", self.location)
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        &self.location
+    }
+
+    pub(crate) fn service_account(&self) -> &str {
+        &self.service_account
+    }
+
+    /// The message of `google.cloud.tasks.v2.CreateTaskRequest.task`.
+    pub(crate) fn task(&self, envelope: &Envelope, id: Option<&str>) -> Task {
+        // A header has one value in Google's message; several are one list, as RFC 9110 (5.3) says.
+        let headers = envelope.headers.keys().map(|name| {
+            // Checked to be ASCII where they were set, or taken from a request that was propagated.
+            let values: Vec<_> = envelope
+                .headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                .collect();
+            (name.as_str(), values.join(", "))
+        });
+        let request = HttpRequest::new()
+            .set_url(&envelope.url)
+            .set_http_method(HttpMethod::Post)
+            .set_headers(headers)
+            .set_body(envelope.body.clone())
+            .set_oidc_token(
+                OidcToken::new()
+                    .set_service_account_email(&self.service_account)
+                    .set_audience(&self.audience),
+            );
+        Task::new()
+            .set_name(id.map_or_else(String::new, |id| {
+                format!("{}/tasks/{id}", self.queue(&envelope.queue))
+            }))
+            .set_http_request(request)
+            .set_or_clear_schedule_time(envelope.schedule_time.and_then(timestamp))
+            .set_or_clear_dispatch_deadline(envelope.timeout.and_then(duration))
+    }
+}
+
+fn timestamp(time: SystemTime) -> Option<Timestamp> {
+    Timestamp::try_from(time).ok()
+}
+
+fn duration(duration: Duration) -> Option<WktDuration> {
+    WktDuration::try_from(duration).ok()
+}

@@ -1,0 +1,85 @@
+//! From Google's messages to what a queue tells.
+
+use std::time::{Duration, SystemTime};
+
+use google_cloud_tasks_v2::model::task::MessageType;
+use google_cloud_tasks_v2::model::{Attempt, HttpRequest, Queue, Task, queue};
+use google_cloud_wkt::Timestamp;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::backend::queue_admin::View;
+use crate::base::names;
+use crate::base::wire::queue_info::{QueueInfo, QueueState};
+use crate::base::wire::queued_task::{LastAttempt, QueuedTask, task_name};
+
+/// A task as the service shows it; one of App Engine has neither URL nor arguments.
+pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
+    let request = match task.message_type {
+        Some(MessageType::HttpRequest(request)) => *request,
+        _ => HttpRequest::new(),
+    };
+    QueuedTask {
+        id: names::last_segment(&task.name).to_owned(),
+        queue: queue.to_owned(),
+        headers: headers(&request),
+        task: task_name(&request.url),
+        url: request.url,
+        body: (view == View::Full).then_some(request.body),
+        schedule_time: task.schedule_time.and_then(time),
+        create_time: task.create_time.and_then(time),
+        timeout: task
+            .dispatch_deadline
+            .and_then(|deadline| Duration::try_from(deadline).ok()),
+        attempts: number(task.dispatch_count).unwrap_or(0),
+        responses: number(task.response_count).unwrap_or(0),
+        last_attempt: task.last_attempt.map(last_attempt),
+        max_attempts: task.retry_config.and_then(|config| number(config.max_attempts)),
+    }
+}
+
+/// A queue as the service shows it.
+pub(crate) fn info(shown: Queue, name: &str) -> QueueInfo {
+    let state = match shown.state {
+        queue::State::Running => QueueState::Running,
+        queue::State::Paused => QueueState::Paused,
+        queue::State::Disabled => QueueState::Disabled,
+        _ => QueueState::Unknown,
+    };
+    let mut info = QueueInfo::new(name, state);
+    if let Some(limits) = shown.rate_limits {
+        info.max_dispatches_per_second = Some(limits.max_dispatches_per_second).filter(|rate| *rate > 0.0);
+        info.max_concurrent_dispatches = number(limits.max_concurrent_dispatches);
+    }
+    info.max_attempts = shown.retry_config.and_then(|config| number(config.max_attempts));
+    info.purge_time = shown.purge_time.and_then(time);
+    info
+}
+
+/// What no header can be is left out: the service would not have taken it.
+fn headers(request: &HttpRequest) -> HeaderMap {
+    let headers = request.headers.iter();
+    headers
+        .filter_map(|(name, value)| {
+            let name: HeaderName = name.parse().ok()?;
+            Some((name, HeaderValue::from_str(value).ok()?))
+        })
+        .collect()
+}
+
+fn last_attempt(attempt: Attempt) -> LastAttempt {
+    let status = attempt.response_status.map(|status| status.message);
+    LastAttempt {
+        dispatch_time: attempt.dispatch_time.and_then(time),
+        response_time: attempt.response_time.and_then(time),
+        status: status.filter(|message| !message.is_empty()),
+    }
+}
+
+fn time(timestamp: Timestamp) -> Option<SystemTime> {
+    SystemTime::try_from(timestamp).ok()
+}
+
+/// A count that is there: the service writes 0 for none, and -1 for no limit.
+fn number(count: i32) -> Option<u32> {
+    u32::try_from(count).ok().filter(|count| *count > 0)
+}

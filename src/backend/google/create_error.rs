@@ -1,0 +1,197 @@
+//! What an answer of Cloud Tasks means for the task that was to be created.
+
+use google_cloud_gax::error::{CredentialsError, Error as GoogleError, rpc::Code};
+use std::error::Error as _;
+
+use crate::backend::google::convert::Target;
+use crate::base::error::{Error, ErrorKind};
+
+/// What is known after a call that did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Verdict {
+    /// A task of that name is there, whoever made it.
+    pub(crate) exists: bool,
+    /// The call may have created the task.
+    pub(crate) maybe_created: bool,
+    /// The same call may succeed a little later.
+    pub(crate) repeat: bool,
+}
+
+impl Verdict {
+    const EXISTS: Self = Self {
+        exists: true,
+        maybe_created: true,
+        repeat: false,
+    };
+    /// Refused, and it will be again.
+    const REFUSED: Self = Self {
+        exists: false,
+        maybe_created: false,
+        repeat: false,
+    };
+    /// Nothing was created this time.
+    pub(crate) const NOT_YET: Self = Self {
+        exists: false,
+        maybe_created: false,
+        repeat: true,
+    };
+    /// Nobody knows.
+    const UNKNOWN: Self = Self {
+        exists: false,
+        maybe_created: true,
+        repeat: true,
+    };
+
+    pub(crate) fn of(error: &GoogleError) -> Self {
+        if error.is_authentication() {
+            let transient = error
+                .source()
+                .and_then(|source| source.downcast_ref::<CredentialsError>())
+                .is_some_and(CredentialsError::is_transient);
+            return if transient { Self::NOT_YET } else { Self::REFUSED };
+        }
+        if error.is_connect() || error.is_transient_and_before_rpc() {
+            return Self::NOT_YET;
+        }
+        if error.is_binding() || error.is_serialization() {
+            return Self::REFUSED;
+        }
+        if error.is_deserialization() {
+            return Self {
+                repeat: false,
+                ..Self::UNKNOWN
+            };
+        }
+        match (error.status().map(|status| status.code), error.http_status_code()) {
+            (Some(Code::AlreadyExists), _) => Self::EXISTS,
+            (Some(Code::ResourceExhausted | Code::Aborted), _) | (None, Some(429)) => Self::NOT_YET,
+            (
+                Some(
+                    Code::Unavailable
+                    | Code::Internal
+                    | Code::DeadlineExceeded
+                    | Code::Unknown
+                    | Code::Cancelled,
+                ),
+                _,
+            )
+            | (None, Some(408 | 500..=599) | None) => Self::UNKNOWN,
+            (Some(_), _) | (None, Some(_)) => Self::REFUSED,
+        }
+    }
+}
+
+/// A create that did not succeed, with all its repeats.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) cause: GoogleError,
+    /// Whether one of the calls may have created the task.
+    pub(crate) maybe_created: bool,
+}
+
+/// Why a queue takes no tasks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Lack {
+    /// It was deleted not long ago, and its name is blocked.
+    Blocked,
+    /// It is not there.
+    Missing,
+}
+
+impl Failed {
+    /// What the queue lacks, where that is why, and where it is certain that it holds no such task.
+    pub(crate) fn lack(&self) -> Option<Lack> {
+        if self.maybe_created {
+            return None;
+        }
+        match self.cause.status()?.code {
+            Code::NotFound => Some(Lack::Missing),
+            Code::FailedPrecondition if is_blocked(&self.cause) => Some(Lack::Blocked),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a queue was refused since its name is that of one that was deleted.
+///
+/// The service says `a queue with this name existed recently`, or `too recently`.
+pub(crate) fn is_blocked(error: &GoogleError) -> bool {
+    error.status().is_some_and(|status| {
+        let text = status.message.to_lowercase();
+        let says = |word| text.contains(word);
+        status.code == Code::FailedPrecondition && says("queue") && says("existed") && says("recently")
+    })
+}
+
+/// What came of the backup queue of a queue that takes no tasks.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pub(crate) said: String,
+    pub(crate) verdict: Verdict,
+}
+
+impl Beside {
+    /// It takes none either, and never will.
+    pub(crate) fn refused(said: String) -> Self {
+        Self {
+            said,
+            verdict: Verdict::REFUSED,
+        }
+    }
+}
+
+/// The error that the caller gets.
+pub(crate) fn error(
+    task: &str,
+    queue: &str,
+    target: &Target,
+    failed: Failed,
+    beside: Option<Beside>,
+) -> Error {
+    let Failed { cause, maybe_created } = failed;
+    let verdict = Verdict::of(&cause);
+    let (said, backup) = beside.map_or((String::new(), Verdict::REFUSED), |beside| {
+        (format!("; {}", beside.said), beside.verdict)
+    });
+    let kind = if maybe_created || verdict.repeat || backup.maybe_created || backup.repeat {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Rejected
+    };
+    let what = if maybe_created {
+        "may have been created, but no answer says so"
+    } else {
+        "was not created"
+    };
+    let help = help(&cause, queue, target)
+        .map(|help| format!("; {help}"))
+        .unwrap_or_default();
+    Error::new(
+        kind,
+        format!("task {task} {what} in queue {queue}: {cause}{help}{said}"),
+    )
+    .maybe_created(maybe_created || backup.maybe_created)
+    .with_source(cause)
+}
+
+/// What fixes an answer that is the same every time.
+fn help(cause: &GoogleError, queue: &str, target: &Target) -> Option<String> {
+    let path = target.queue(queue);
+    match cause.status()?.code {
+        Code::NotFound => Some(format!(
+            "is there a queue {path}? `Runtime::setup` makes it, and so does `gcloud tasks queues create {path}`"
+        )),
+        Code::FailedPrecondition if is_blocked(cause) => Some(format!(
+            "the name of a queue that was deleted stays blocked for up to 7 days, and {path} is such a one"
+        )),
+        Code::FailedPrecondition => Some(format!(
+            "the name of a queue that was deleted stays blocked for up to 7 days; is {path} such a one?"
+        )),
+        Code::PermissionDenied => Some(format!(
+            "the caller needs roles/cloudtasks.enqueuer on {path}, and roles/iam.serviceAccountUser on {}",
+            target.service_account()
+        )),
+        Code::Unauthenticated => Some("the credentials were not accepted".to_owned()),
+        _ => None,
+    }
+}

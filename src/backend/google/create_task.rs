@@ -1,0 +1,186 @@
+//! Creating a task: once, or again until it is certain.
+
+use std::fmt;
+use std::future::ready;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use google_cloud_gax::error::Error as GoogleError;
+use google_cloud_tasks_v2::client::CloudTasks;
+use google_cloud_tasks_v2::model::Task;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::backend::google::backup_queue::Backup;
+use crate::backend::google::convert::Target;
+use crate::backend::google::create_error::{self, Failed, Verdict};
+use crate::backend::google::emulator_client::Emulated;
+use crate::backend::google::publish::PubSub;
+use crate::backend::{Backend, BackendFuture};
+use crate::base::config::RetrySettings;
+use crate::base::error::Error;
+use crate::base::names;
+use crate::base::wire::envelope::{Enqueued, Envelope};
+use crate::base::wire::publication::Publication;
+use crate::runtime::Runtime;
+
+/// Creates tasks in Google Cloud Tasks, or in what speaks its API.
+pub(crate) struct GoogleBackend {
+    pub(crate) client: CloudTasks,
+    pub(crate) target: Target,
+    pub(crate) queues: QueueAccess,
+    /// How tasks are read, where Cloud Tasks is an emulator.
+    pub(crate) emulated: Option<Emulated>,
+    /// Missing where Cloud Tasks is an emulator: there is none of Cloud Scheduler.
+    pub(crate) scheduler: Option<SchedulerAccess>,
+    /// The client opens a connection for every call under way, so their number is bounded.
+    pub(crate) calls: Semaphore,
+    pub(crate) retry: RetrySettings,
+    pub(crate) backup: Backup,
+    /// Missing where Cloud Tasks is an emulator and Pub/Sub has none: nothing of a laptop goes to Google unasked.
+    pub(crate) pubsub: Option<PubSub>,
+}
+
+/// What stays the same in all calls of one enqueue.
+pub(super) struct Effort {
+    started: Instant,
+    repeats: bool,
+    /// Whether the id is the caller's.
+    given: bool,
+    id: Option<String>,
+}
+
+impl GoogleBackend {
+    /// Creates a task, in the backup queue where its own is gone, and repeats a call until its outcome is clear or time is
+    /// up.
+    pub(crate) async fn create(&self, envelope: Envelope) -> Result<Enqueued, Error> {
+        let repeats = !self.retry.deadline.is_zero();
+        let given = envelope.id.is_some();
+        // A repeat must not create a second task, and only a name can prevent that.
+        let id = envelope
+            .id
+            .clone()
+            .or_else(|| repeats.then(names::random_task_id));
+        let effort = Effort {
+            started: Instant::now(),
+            repeats,
+            given,
+            id,
+        };
+        let failed = match self.create_in_queue(&envelope, &effort).await {
+            Ok(enqueued) => return Ok(enqueued),
+            Err(failed) => failed,
+        };
+        match failed.lack() {
+            // In a box, so that the future of the common case stays small.
+            Some(lack) => Box::pin(self.create_in_backup(envelope, &effort, failed, lack)).await,
+            None => Err(create_error::error(
+                envelope.task(),
+                envelope.queue(),
+                &self.target,
+                failed,
+                None,
+            )),
+        }
+    }
+
+    /// Creates a task in the queue of the envelope.
+    pub(super) async fn create_in_queue(
+        &self,
+        envelope: &Envelope,
+        effort: &Effort,
+    ) -> Result<Enqueued, Failed> {
+        let id = effort.id.as_deref();
+        let mut pause = self.retry.initial.min(self.retry.maximum);
+        let mut maybe_created = false;
+        loop {
+            let cause = match self.call(envelope, id).await {
+                Ok(task) => return Ok(receipt(envelope, id, &task)),
+                Err(cause) => cause,
+            };
+            let verdict = Verdict::of(&cause);
+            if let Some(id) = id.filter(|_| verdict.exists) {
+                let mut enqueued = Enqueued::new(&envelope.queue, id);
+                enqueued.schedule_time = envelope.schedule_time;
+                // An id of our own, or a call that got no answer before: the task is the one of this call.
+                return Ok(enqueued.with_duplicate(effort.given && !maybe_created));
+            }
+            maybe_created |= verdict.maybe_created;
+            let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            let ends = effort.started.elapsed() + next >= self.retry.deadline;
+            if !effort.repeats || !verdict.repeat || ends {
+                return Err(Failed { cause, maybe_created });
+            }
+            tracing::debug!(error = %cause, pause = ?next, "no clear answer; the call is repeated");
+            tokio::time::sleep(next).await;
+            pause = longer(pause, &self.retry);
+        }
+    }
+
+    /// How Pub/Sub is reached, where it is.
+    pub(crate) fn pubsub_access(&self) -> Option<&PubSubAccess> {
+        self.pubsub.as_ref().map(PubSub::access)
+    }
+
+    async fn call(&self, envelope: &Envelope, id: Option<&str>) -> Result<Task, GoogleError> {
+        // Never closed, so a permit always comes; held for one attempt, so that a pause holds up nobody.
+        let _permit = self.calls.acquire().await.ok();
+        self.client
+            .create_task()
+            .set_parent(self.target.queue(envelope.queue()))
+            .set_task(self.target.task(envelope, id))
+            .send()
+            .await
+    }
+}
+
+impl Backend for GoogleBackend {
+    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+        Box::pin(self.create(envelope))
+    }
+
+    fn publish<'a>(&'a self, _runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+        match &self.pubsub {
+            Some(pubsub) => pubsub.publish(publication),
+            None => Box::pin(ready(Err(Error::rejected(format!(
+                "the message to topic {} was not published: Cloud Tasks is an emulator here, and no Pub/Sub is named; \
+                 set PUBSUB_EMULATOR_HOST",
+                publication.topic()
+            ))))),
+        }
+    }
+
+    fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            if let Some(pubsub) = &self.pubsub {
+                pubsub.flush().await;
+            }
+        })
+    }
+}
+
+/// The id that was sent is the task's, also where the answer leaves it out.
+fn receipt(envelope: &Envelope, id: Option<&str>, task: &Task) -> Enqueued {
+    let id = id.or_else(|| task.name.rsplit('/').next()).unwrap_or_default();
+    let mut enqueued = Enqueued::new(envelope.queue(), id);
+    enqueued.schedule_time = task
+        .schedule_time
+        .and_then(|time| SystemTime::try_from(time).ok())
+        .or(envelope.schedule_time);
+    enqueued
+}
+
+fn longer(pause: Duration, retry: &RetrySettings) -> Duration {
+    Duration::try_from_secs_f64(pause.as_secs_f64() * retry.multiplier)
+        .unwrap_or(retry.maximum)
+        .min(retry.maximum)
+}
+
+impl fmt::Debug for GoogleBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GoogleBackend")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}

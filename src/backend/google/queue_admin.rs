@@ -1,0 +1,281 @@
+//! Operations on queues and on the tasks in them.
+
+use google_cloud_gax::backoff_policy::BackoffPolicy;
+use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
+use google_cloud_gax::retry_policy::RetryPolicy;
+use google_cloud_gax::retry_result::RetryResult;
+use google_cloud_gax::retry_state::RetryState;
+
+use crate::backend::BackendFuture;
+use crate::backend::google::convert_queued;
+use crate::backend::google::create_error::Verdict;
+use crate::backend::google::create_task::GoogleBackend;
+use crate::backend::google::retry::{Patience, backoff, caller_help, is};
+use crate::backend::queue_admin::{Page, QueueOperations, View};
+use crate::base::error::Error;
+use crate::base::wire::queue_info::QueueInfo;
+use crate::base::wire::queued_task::QueuedTask;
+
+/// What was asked for, for an error that says what became of it.
+struct Asked<'a> {
+    what: String,
+    done: &'static str,
+    queue: &'a str,
+    role: &'static str,
+    /// What a role of the caller's own making may lack besides.
+    permission: Option<&'static str>,
+}
+
+/// How a call ended.
+struct Answer<T> {
+    sent: Result<T, GoogleError>,
+    /// Whether an attempt before the last one may have done it.
+    unclear: bool,
+}
+
+impl GoogleBackend {
+    /// Calls until it went well, or will not; one that must not be done twice only where it was not done.
+    async fn patiently<T, F>(&self, repeatable: bool, call: impl Fn() -> F) -> Answer<T>
+    where
+        F: Future<Output = Result<T, GoogleError>>,
+    {
+        let (pauses, mut state) = (backoff(), RetryState::new(repeatable));
+        let mut unclear = false;
+        loop {
+            // Held for one attempt, so that a pause holds up nobody.
+            let permit = self.calls.acquire().await.ok();
+            let sent = call().await;
+            drop(permit);
+            let error = match sent {
+                Ok(value) => {
+                    return Answer {
+                        sent: Ok(value),
+                        unclear,
+                    };
+                }
+                Err(error) => error,
+            };
+            let maybe_done = Verdict::of(&error).maybe_created;
+            state.attempt_count += 1;
+            let repeated = if maybe_done && !repeatable {
+                RetryResult::Permanent(error)
+            } else {
+                Patience.on_error(&state, error)
+            };
+            match repeated {
+                RetryResult::Continue(error) => {
+                    unclear |= maybe_done;
+                    let pause = pauses.on_failure(&state);
+                    tracing::debug!(%error, ?pause, "no clear answer; the call is repeated");
+                    tokio::time::sleep(pause).await;
+                }
+                RetryResult::Permanent(error) | RetryResult::Exhausted(error) => {
+                    return Answer {
+                        sent: Err(error),
+                        unclear,
+                    };
+                }
+            }
+        }
+    }
+
+    /// The error that the caller gets: what was not done, why, and what helps.
+    fn failed(&self, asked: &Asked<'_>, cause: GoogleError, unclear: bool) -> Error {
+        let verdict = Verdict::of(&cause);
+        let Asked { what, done, .. } = asked;
+        let told = if *done != "read" && (unclear || verdict.maybe_created) {
+            format!("{what} may have been {done}, but no answer says so: {cause}")
+        } else {
+            format!("{what} was not {done}: {cause}")
+        };
+        let help = self.help(asked, &cause).map(|help| format!("; {help}"));
+        let message = told + &help.unwrap_or_default();
+        let error = if verdict.maybe_created || verdict.repeat {
+            Error::unavailable(message, false)
+        } else {
+            Error::rejected(message)
+        };
+        error.with_source(cause)
+    }
+
+    fn help(&self, asked: &Asked<'_>, cause: &GoogleError) -> Option<String> {
+        let path = self.target.queue(asked.queue);
+        if is(cause, Code::NotFound) {
+            return Some(format!(
+                "is there a queue {path}? `Runtime::setup` makes it, and so does `gcloud tasks queues create {path}`"
+            ));
+        }
+        let project = path.split('/').nth(1).unwrap_or("PROJECT");
+        let help = caller_help(cause, project, "cloudtasks.googleapis.com", asked.role)?;
+        let permission = asked.permission.filter(|_| is(cause, Code::PermissionDenied));
+        Some(match permission {
+            Some(permission) => format!("{help}; a role of your own making needs {permission} too"),
+            None => help,
+        })
+    }
+
+    async fn change_queue<T, F>(
+        &self,
+        queue: &str,
+        done: &'static str,
+        call: impl Fn() -> F,
+    ) -> Result<(), Error>
+    where
+        F: Future<Output = Result<T, GoogleError>>,
+    {
+        let answer = self.patiently(true, call).await;
+        let asked = Asked {
+            what: format!("queue {queue}"),
+            done,
+            queue,
+            role: "roles/cloudtasks.queueAdmin",
+            permission: None,
+        };
+        answer
+            .sent
+            .map(drop)
+            .map_err(|cause| self.failed(&asked, cause, answer.unclear))
+    }
+}
+
+impl QueueOperations for GoogleBackend {
+    fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>> {
+        Box::pin(async move {
+            let call = || self.get_task(queue, id, view);
+            match self.patiently(true, call).await.sent {
+                Ok(task) => Ok(Some(convert_queued::task(task, queue, view))),
+                Err(cause) if gone(&cause) => Ok(None),
+                Err(cause) => {
+                    let asked = reading(format!("task {id} of queue {queue}"), queue, view);
+                    Err(self.failed(&asked, cause, false))
+                }
+            }
+        })
+    }
+
+    fn page<'a>(
+        &'a self,
+        queue: &'a str,
+        view: View,
+        size: u16,
+        from: Option<&'a str>,
+    ) -> BackendFuture<'a, Page> {
+        Box::pin(async move {
+            let call = || self.list_tasks(queue, view, size, from.unwrap_or_default());
+            let page = self.patiently(true, call).await.sent.map_err(|cause| {
+                let asked = reading(format!("the list of queue {queue}"), queue, view);
+                self.failed(&asked, cause, false)
+            })?;
+            let tasks = page.tasks.into_iter();
+            Ok(Page {
+                tasks: tasks
+                    .map(|task| convert_queued::task(task, queue, view))
+                    .collect(),
+                next: Some(page.next_page_token).filter(|token| !token.is_empty()),
+            })
+        })
+    }
+
+    fn delete<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
+        Box::pin(async move {
+            let call = || {
+                self.client
+                    .delete_task()
+                    .set_name(self.task_path(queue, id))
+                    .send()
+            };
+            let answer = self.patiently(true, call).await;
+            match answer.sent {
+                Ok(()) => Ok(true),
+                // Where an earlier attempt got no answer, it is the one that deleted the task.
+                Err(cause) if gone(&cause) => Ok(answer.unclear),
+                Err(cause) => {
+                    let asked = Asked {
+                        what: format!("task {id} of queue {queue}"),
+                        done: "deleted",
+                        queue,
+                        role: "roles/cloudtasks.taskDeleter",
+                        permission: None,
+                    };
+                    Err(self.failed(&asked, cause, answer.unclear))
+                }
+            }
+        })
+    }
+
+    fn run<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
+        Box::pin(async move {
+            // A repeat would send the task a second time.
+            let call = || self.client.run_task().set_name(self.task_path(queue, id)).send();
+            match self.patiently(false, call).await.sent {
+                Ok(_) => Ok(true),
+                Err(cause) if gone(&cause) => Ok(false),
+                Err(cause) => {
+                    let asked = Asked {
+                        what: format!("task {id} of queue {queue}"),
+                        done: "sent",
+                        queue,
+                        role: "roles/cloudtasks.taskRunner",
+                        permission: None,
+                    };
+                    Err(self.failed(&asked, cause, false))
+                }
+            }
+        })
+    }
+
+    fn pause<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
+        let call = || {
+            self.client
+                .pause_queue()
+                .set_name(self.target.queue(queue))
+                .send()
+        };
+        Box::pin(self.change_queue(queue, "paused", call))
+    }
+
+    fn resume<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
+        let call = || {
+            self.client
+                .resume_queue()
+                .set_name(self.target.queue(queue))
+                .send()
+        };
+        Box::pin(self.change_queue(queue, "resumed", call))
+    }
+
+    fn purge<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
+        let call = || {
+            self.client
+                .purge_queue()
+                .set_name(self.target.queue(queue))
+                .send()
+        };
+        Box::pin(self.change_queue(queue, "purged", call))
+    }
+
+    fn info<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, QueueInfo> {
+        Box::pin(async move {
+            let call = || self.client.get_queue().set_name(self.target.queue(queue)).send();
+            let answer = self.patiently(true, call).await;
+            let asked = reading(format!("queue {queue}"), queue, View::Basic);
+            let shown = answer.sent.map_err(|cause| self.failed(&asked, cause, false))?;
+            Ok(convert_queued::info(shown, queue))
+        })
+    }
+}
+
+fn reading(what: String, queue: &str, view: View) -> Asked<'_> {
+    Asked {
+        what,
+        done: "read",
+        queue,
+        role: "roles/cloudtasks.viewer",
+        permission: (view == View::Full).then_some("cloudtasks.tasks.fullView for the arguments"),
+    }
+}
+
+/// Whether the task is gone, and not its queue; a call for one task may not tell, and then it is the task.
+fn gone(cause: &GoogleError) -> bool {
+    is(cause, Code::NotFound) && !cause.to_string().contains("Queue does not exist")
+}

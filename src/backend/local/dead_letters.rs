@@ -1,0 +1,140 @@
+//! The dead tasks that the engine keeps, which Pub/Sub keeps in a subscription.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::backend::dead_letter_store::{Claim, Keeper, Letter, Letters, Reading};
+use crate::backend::local::push_queue::full_topic;
+use crate::base::error::Error;
+use crate::registry::BoxFuture;
+use crate::registry::dead_letter::DeadLetters;
+
+/// Messages by the full names of their topics: those alone whose topics are here are kept.
+#[derive(Clone)]
+pub(crate) struct KeptDead {
+    project: String,
+    topics: Arc<Mutex<HashMap<String, VecDeque<Message>>>>,
+}
+
+struct Message {
+    id: String,
+    data: Bytes,
+}
+
+impl KeptDead {
+    pub(crate) fn new(project: &str) -> Self {
+        Self {
+            project: project.to_owned(),
+            topics: Arc::default(),
+        }
+    }
+
+    /// Keeps what goes to these topics from now on.
+    pub(crate) fn keep(&self, letters: &[DeadLetters]) {
+        let mut topics = self.topics();
+        for letters in letters {
+            topics.entry(self.full(&letters.topic)).or_default();
+        }
+    }
+
+    /// Keeps a message, where its topic is one of dead tasks; whether it is.
+    pub(crate) fn add(&self, topic: &str, id: &str, data: &Bytes) -> bool {
+        let mut topics = self.topics();
+        let Some(messages) = topics.get_mut(topic) else {
+            return false;
+        };
+        messages.push_back(Message {
+            id: id.to_owned(),
+            data: data.clone(),
+        });
+        true
+    }
+
+    fn full(&self, topic: &str) -> String {
+        full_topic(topic, &self.project).into_owned()
+    }
+
+    fn topics(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Message>>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keeper for KeptDead {
+    fn open<'a>(
+        &'a self,
+        letters: &'a DeadLetters,
+        _reading: Reading,
+    ) -> BoxFuture<'a, Result<Box<dyn Letters>, Error>> {
+        let topic = self.full(&letters.topic);
+        Box::pin(async move {
+            let topics = self.topics();
+            if !topics.contains_key(&topic) {
+                let mut known: Vec<_> = topics.keys().map(String::as_str).collect();
+                known.sort_unstable();
+                return Err(Error::rejected(format!(
+                    "the local engine keeps no dead tasks of {topic}, since no task names that topic; it keeps those of: {}",
+                    known.join(", ")
+                )));
+            }
+            drop(topics);
+            let letters: Box<dyn Letters> = Box::new(Taking {
+                kept: self.clone(),
+                topic,
+            });
+            Ok(letters)
+        })
+    }
+}
+
+struct Taking {
+    kept: KeptDead,
+    topic: String,
+}
+
+impl Letters for Taking {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Letter>, Error>> {
+        let message = self
+            .kept
+            .topics()
+            .get_mut(&self.topic)
+            .and_then(VecDeque::pop_front);
+        let letter = message.map(|message| Letter {
+            id: message.id.clone(),
+            data: message.data.clone(),
+            claim: Box::new(Hold {
+                kept: self.kept.clone(),
+                topic: self.topic.clone(),
+                message: Some(message),
+            }),
+        });
+        Box::pin(async move { Ok(letter) })
+    }
+
+    fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, ()> {
+        Box::pin(async { drop(held) })
+    }
+}
+
+struct Hold {
+    kept: KeptDead,
+    topic: String,
+    message: Option<Message>,
+}
+
+impl Claim for Hold {
+    fn acknowledge(mut self: Box<Self>) {
+        self.message = None;
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(message) = self.message.take()
+            && let Some(messages) = self.kept.topics().get_mut(&self.topic)
+        {
+            messages.push_back(message);
+        }
+    }
+}

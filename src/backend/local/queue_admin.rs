@@ -1,0 +1,60 @@
+//! Operations on the queues of the local engine, which are made where they are missing.
+
+use crate::backend::BackendFuture;
+use crate::backend::local::backend::LocalBackend;
+use crate::backend::queue_admin::{Page, QueueOperations, View};
+use crate::base::wire::queue_info::QueueInfo;
+use crate::base::wire::queued_task::QueuedTask;
+
+impl QueueOperations for LocalBackend {
+    fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>> {
+        self.with_queue(queue, self.google.get(queue, id, view))
+    }
+
+    fn page<'a>(
+        &'a self,
+        queue: &'a str,
+        view: View,
+        size: u16,
+        from: Option<&'a str>,
+    ) -> BackendFuture<'a, Page> {
+        self.with_queue(queue, self.google.page(queue, view, size, from))
+    }
+
+    fn delete<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
+        self.with_queue(queue, self.google.delete(queue, id))
+    }
+
+    fn run<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
+        self.with_queue(queue, self.google.run(queue, id))
+    }
+
+    fn pause<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
+        self.with_queue(queue, self.google.pause(queue))
+    }
+
+    fn resume<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
+        self.with_queue(queue, self.google.resume(queue))
+    }
+
+    fn purge<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
+        self.with_queue(queue, self.google.purge(queue))
+    }
+
+    fn info<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, QueueInfo> {
+        self.with_queue(queue, self.google.info(queue))
+    }
+}
+
+impl LocalBackend {
+    /// Makes a queue, then does something to it.
+    fn with_queue<'a, T>(&'a self, queue: &'a str, operation: BackendFuture<'a, T>) -> BackendFuture<'a, T>
+    where
+        T: Send + 'a,
+    {
+        Box::pin(async move {
+            self.make_queue(queue).await?;
+            operation.await
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! Running schedules: when they are due, and the requests that Cloud Scheduler would make.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderValue, Request, header};
+use http_body_util::Full;
+use serde_json::json;
+use tokio::sync::{Notify, OnceCell};
+
+use crate::backend::local::emulator::{Emulator, seconds};
+use crate::backend::local::push_queue::queue_id;
+use crate::base::clock::Clock;
+use crate::base::error::BoxError;
+use crate::base::metadata::job_headers;
+use crate::base::wire::limits::MAX_TIMEOUT;
+use crate::registry::schedule::{DEFAULT_DEADLINE, Schedule};
+
+/// Where the paths of runs begin; no queue has such a name.
+pub(crate) const PATH: &str = "/.schedules/";
+
+const USER_AGENT: &str = "Google-Cloud-Scheduler";
+/// What the relay may take beyond the request itself, before the emulator gives an attempt up.
+const MARGIN: Duration = Duration::from_secs(30);
+/// The service pauses for 5 seconds to 1 hour; on a laptop that is of no use where nobody asked for it.
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+const MAX_DOUBLINGS: u32 = 5;
+/// How often the clock is looked at, which may be set, or have stood still with the machine.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A Cloud Scheduler for the schedules of one runtime.
+pub(crate) struct Scheduler {
+    emulator: Arc<Emulator>,
+    /// The base URL of the relay.
+    relay: String,
+    location: String,
+    clock: Clock,
+    /// Known once the runtime is built.
+    jobs: OnceLock<Vec<Job>>,
+    known: Notify,
+}
+
+/// A schedule and the queue in the emulator that makes its requests.
+struct Job {
+    schedule: Schedule,
+    queue: String,
+    made: OnceCell<()>,
+    /// When it is due first.
+    first: Option<SystemTime>,
+    /// When the last run was due: it takes the place of one that still fails.
+    latest: Mutex<SystemTime>,
+}
+
+impl Job {
+    fn new(schedule: &Schedule, now: SystemTime) -> Self {
+        Self {
+            schedule: schedule.clone(),
+            queue: queue_id(&schedule.name),
+            made: OnceCell::new(),
+            first: schedule.next_after(now),
+            latest: Mutex::new(SystemTime::UNIX_EPOCH),
+        }
+    }
+
+    fn is_latest(&self, due: SystemTime) -> bool {
+        due >= *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, due: SystemTime) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = due.max(*latest);
+    }
+
+    fn deadline(&self) -> Duration {
+        self.schedule.attempt_deadline.unwrap_or(DEFAULT_DEADLINE)
+    }
+
+    fn queue_settings(&self) -> serde_json::Value {
+        let Schedule {
+            max_retries,
+            min_backoff,
+            max_backoff,
+            max_doublings,
+            ..
+        } = &self.schedule;
+        let min = min_backoff.unwrap_or_else(|| max_backoff.unwrap_or(MIN_BACKOFF).min(MIN_BACKOFF));
+        let max = max_backoff.unwrap_or_else(|| MAX_BACKOFF.max(min));
+        json!({
+            "retryConfig": {
+                "maxAttempts": max_retries.unwrap_or(0) + 1,
+                "minBackoff": seconds(min),
+                "maxBackoff": seconds(max),
+                "maxDoublings": max_doublings.unwrap_or(MAX_DOUBLINGS),
+            },
+            // A run waits for the end of the attempt before it.
+            "rateLimits": {"maxConcurrentDispatches": 1},
+        })
+    }
+}
+
+impl Scheduler {
+    pub(crate) fn new(emulator: Arc<Emulator>, relay: String, project: &str, clock: Clock) -> Self {
+        Self {
+            emulator,
+            relay,
+            // A location of its own, where no queue of a task can be.
+            location: format!("projects/{project}/locations/schedules"),
+            clock,
+            jobs: OnceLock::new(),
+            known: Notify::new(),
+        }
+    }
+
+    /// Runs these schedules from now on; the first call counts.
+    pub(crate) fn add(&self, schedules: &[Schedule]) {
+        self.jobs.get_or_init(|| {
+            let now = self.clock.now();
+            let job = |schedule| Job::new(schedule, now);
+            schedules.iter().map(job).collect()
+        });
+        self.known.notify_one();
+    }
+
+    /// Starts runs when they are due.
+    pub(crate) async fn run(&self) -> Infallible {
+        self.known.notified().await;
+        let jobs = self.jobs.get().map(Vec::as_slice).unwrap_or_default();
+        if jobs.is_empty() {
+            return pending().await;
+        }
+        let mut agenda = Agenda::new(jobs);
+        loop {
+            let now = self.clock.now();
+            for (at, due) in agenda.take_due(jobs, now) {
+                if let Err(error) = self.start(at, due).await {
+                    tracing::error!(job = jobs[at].schedule.name, error, "the run did not start");
+                }
+            }
+            tokio::time::sleep(agenda.pause(self.clock.now())).await;
+        }
+    }
+
+    /// Starts a run of the job, or of the task, of this name.
+    pub(crate) async fn run_now(&self, name: &str) -> Result<(), BoxError> {
+        let jobs = self.jobs.get().into_iter().flatten();
+        let is_meant = |job: &Job| job.schedule.name == name || job.schedule.task == name;
+        let Some(at) = jobs.clone().position(is_meant) else {
+            let names: Vec<_> = jobs.map(|job| job.schedule.task).collect();
+            let names = if names.is_empty() {
+                "no task has one".to_owned()
+            } else {
+                format!("there are those of {}", names.join(", "))
+            };
+            return Err(format!("there is no schedule {name:?}: {names}").into());
+        };
+        self.start(at, self.clock.now()).await
+    }
+
+    /// Makes the task that runs a job.
+    async fn start(&self, at: usize, due: SystemTime) -> Result<(), BoxError> {
+        let Some(job) = self.jobs.get().and_then(|jobs| jobs.get(at)) else {
+            return Ok(());
+        };
+        let (location, queue) = (&self.location, &job.queue);
+        job.made
+            .get_or_try_init(|| self.emulator.create_queue(location, queue, job.queue_settings()))
+            .await?;
+        job.begin(due);
+        let since = due.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let url = format!("{}{PATH}{at}/{}", self.relay, since.as_nanos());
+        let deadline = (job.deadline() + MARGIN).min(MAX_TIMEOUT);
+        self.emulator
+            .create_task(&format!("{location}/queues/{queue}"), &url, deadline)
+            .await
+    }
+
+    /// The location and the ids of the queues that runs went to.
+    pub(crate) fn queues(&self) -> (&str, impl Iterator<Item = &str>) {
+        let jobs = self.jobs.get().into_iter().flatten();
+        let used = jobs.filter(|job| job.made.initialized());
+        (&self.location, used.map(|job| job.queue.as_str()))
+    }
+
+    /// Makes one attempt of a run; `false` means that it is to be tried again.
+    pub(crate) async fn attempt(&self, path: &str, token: Option<HeaderValue>) -> bool {
+        let Some((job, due)) = self.find(path) else {
+            return true;
+        };
+        let name = &job.schedule.name;
+        let Err(error) = self.request(job, due, token).await else {
+            return true;
+        };
+        tracing::warn!(job = name, error, "the run failed");
+        // The service too tries again until the next run is due.
+        !job.is_latest(due)
+    }
+
+    fn find(&self, path: &str) -> Option<(&Job, SystemTime)> {
+        let (at, since) = path.strip_prefix(PATH)?.split_once('/')?;
+        let job = self.jobs.get()?.get(at.parse::<usize>().ok()?)?;
+        let since = Duration::from_nanos(since.parse().ok()?);
+        Some((job, SystemTime::UNIX_EPOCH.checked_add(since)?))
+    }
+
+    /// Calls the schedule's URL as Cloud Scheduler does.
+    async fn request(&self, job: &Job, due: SystemTime, token: Option<HeaderValue>) -> Result<(), BoxError> {
+        let schedule = &job.schedule;
+        let mut request = Request::post(&schedule.url)
+            .header(header::USER_AGENT, USER_AGENT)
+            .body(Full::from(schedule.payload.clone()))?;
+        let headers = request.headers_mut();
+        headers.extend(schedule.headers.clone());
+        headers.extend(job_headers(&schedule.name, due));
+        if let Some(token) = token.filter(|_| schedule.oidc) {
+            headers.insert(header::AUTHORIZATION, token);
+        }
+        let deadline = job.deadline();
+        let answer = tokio::time::timeout(deadline, self.emulator.http.request(request))
+            .await
+            .map_err(|_| format!("{} did not answer within {deadline:?}", schedule.url))??;
+        match answer.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(format!("{} answered {status}", schedule.url).into()),
+        }
+    }
+}
+
+/// When each job is due next.
+struct Agenda(Vec<Option<SystemTime>>);
+
+impl Agenda {
+    fn new(jobs: &[Job]) -> Self {
+        Self(jobs.iter().map(|job| job.first).collect())
+    }
+
+    /// The jobs that are due, and since when. A job that was due several times meanwhile runs once.
+    fn take_due(&mut self, jobs: &[Job], now: SystemTime) -> Vec<(usize, SystemTime)> {
+        let mut taken = Vec::new();
+        for (at, (job, next)) in jobs.iter().zip(&mut self.0).enumerate() {
+            if let Some(due) = next.filter(|due| *due <= now) {
+                taken.push((at, due));
+                *next = job.schedule.next_after(now);
+            }
+        }
+        taken
+    }
+
+    /// How long nothing is to be done.
+    fn pause(&self, now: SystemTime) -> Duration {
+        let next = self.0.iter().flatten().min();
+        let left = next.map(|next| next.duration_since(now).unwrap_or_default());
+        left.unwrap_or(LOOK).min(LOOK)
+    }
+}

@@ -1,0 +1,127 @@
+//! The messages that were published and are not acknowledged yet.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::backend::local::push_queue::PushQueue;
+use crate::base::error::Error;
+use crate::base::wire::push::Push;
+
+/// A message on its way to a subscription.
+///
+/// It is kept here and not in its task, which holds a megabyte at most.
+pub(crate) struct Delivery {
+    pub(crate) queue: Arc<PushQueue>,
+    pub(crate) push: Push,
+    /// The number of this delivery, from 1; 0 before the first.
+    pub(crate) number: u32,
+}
+
+/// A queue and an ordering key, within which messages go one after the other.
+type Lane = (String, String);
+
+impl Delivery {
+    fn lane(&self) -> Option<Lane> {
+        let key = self.push.ordering_key.as_ref()?;
+        self.queue
+            .subscription
+            .ordering
+            .then(|| (self.queue.id.clone(), key.clone()))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    stopped: bool,
+    messages: HashMap<String, Delivery>,
+    /// What waits behind the message of a lane that is under way; without such a message there is no lane.
+    lanes: HashMap<Lane, VecDeque<String>>,
+}
+
+/// All messages on their way, by the path of the relay that delivers them.
+pub(crate) struct Outstanding {
+    state: Mutex<State>,
+    /// How many there are; `None` when the engine has stopped.
+    count: watch::Sender<Option<usize>>,
+}
+
+impl Outstanding {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::default(),
+            count: watch::Sender::new(Some(0)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a message; `true` means that it is to be delivered now, `false` that another one goes first.
+    pub(crate) fn insert(&self, path: &str, delivery: Delivery) -> Result<bool, Error> {
+        let mut state = self.lock();
+        if state.stopped {
+            return Err(Error::unavailable("the local engine has stopped", false));
+        }
+        let behind = delivery
+            .lane()
+            .is_some_and(|lane| match state.lanes.get_mut(&lane) {
+                Some(waiting) => {
+                    waiting.push_back(path.to_owned());
+                    true
+                }
+                None => {
+                    state.lanes.insert(lane, VecDeque::new());
+                    false
+                }
+            });
+        state.messages.insert(path.to_owned(), delivery);
+        self.count.send_replace(Some(state.messages.len()));
+        Ok(!behind)
+    }
+
+    /// Counts a delivery, and gives back what is to be delivered; `None` where nothing is left to do.
+    pub(crate) fn begin(&self, path: &str) -> Option<Delivery> {
+        let mut state = self.lock();
+        let delivery = state.messages.get_mut(path)?;
+        delivery.number += 1;
+        Some(Delivery {
+            queue: Arc::clone(&delivery.queue),
+            push: delivery.push.clone(),
+            number: delivery.number,
+        })
+    }
+
+    /// Forgets a message, and gives back the one that waited for it.
+    pub(crate) fn remove(&self, path: &str) -> Option<(String, Arc<PushQueue>)> {
+        let mut state = self.lock();
+        let delivery = state.messages.remove(path)?;
+        let next = delivery.lane().and_then(|lane| {
+            let next = state.lanes.get_mut(&lane)?.pop_front();
+            if next.is_none() {
+                state.lanes.remove(&lane);
+            }
+            next
+        });
+        self.count.send_replace(Some(state.messages.len()));
+        Some((next?, delivery.queue))
+    }
+
+    /// Waits until there is none; `false` means that the engine has stopped instead.
+    pub(crate) async fn none_left(&self) -> bool {
+        let mut count = self.count.subscribe();
+        let seen = count.wait_for(|count| count.is_none_or(|count| count == 0)).await;
+        seen.is_ok_and(|count| count.is_some())
+    }
+
+    /// Forgets all messages and takes no more.
+    pub(crate) fn stop(&self) {
+        *self.lock() = State {
+            stopped: true,
+            ..State::default()
+        };
+        self.count.send_replace(None);
+    }
+}

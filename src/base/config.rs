@@ -1,0 +1,568 @@
+//! Settings, from the environment or from code.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::uri::Authority;
+use http::{HeaderName, Uri};
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::names;
+
+const PREFIX: &str = "CLOUD_TASKS_";
+
+/// The settings of a [`Runtime`](crate::Runtime): from the environment, then from code, which wins.
+///
+/// | variable (prefix `CLOUD_TASKS_`) | setter | default |
+/// |---|---|---|
+/// | `ENDPOINT` | [`endpoint`](Self::endpoint) | `http://localhost:8080` |
+/// | `APP_NAME` | [`app_name`](Self::app_name) | none |
+/// | `DELIMITER` | [`delimiter`](Self::delimiter) | `--` |
+/// | `EAGER` | [`eager`](Self::eager) | false |
+/// | `MAXIMUM_ETA_TASK` (seconds) | [`maximum_eta`](Self::maximum_eta) | none: the service's 30 days |
+/// | `BACKUP_QUEUE_NAME` | [`backup_queue_name`](Self::backup_queue_name) | `{queue}{DELIMITER}temp` |
+/// | `PROPAGATED_HEADERS` (comma-separated) | [`propagated_headers`](Self::propagated_headers) | `traceparent` |
+/// | `PROPAGATED_HEADERS_KEY` | [`propagated_headers_key`](Self::propagated_headers_key) | `_http_headers` |
+/// | `SUBSCRIBER_MAX_RETRIES` | [`subscriber_max_retries`](Self::subscriber_max_retries) | none: the service's |
+/// | `SUBSCRIBER_MIN_BACKOFF` (seconds) | [`subscriber_min_backoff`](Self::subscriber_min_backoff) | none: the service's |
+/// | `SUBSCRIBER_MAX_BACKOFF` (seconds) | [`subscriber_max_backoff`](Self::subscriber_max_backoff) | none: the service's |
+/// | `SUBSCRIBER_EXPIRATION` (days) | [`subscriber_expiration`](Self::subscriber_expiration) | none: the service's |
+/// | `ENQUEUE_RETRY_INITIAL`, `_MAXIMUM`, `_MULTIPLIER`, `_DEADLINE` (seconds) | [`enqueue_retry`](Self::enqueue_retry) | 1, 60, 2, 120 |
+/// | `PROJECT`, else `GOOGLE_CLOUD_PROJECT` | [`project`](Self::project) | the credentials' or the metadata server's |
+/// | `LOCATION` | [`location`](Self::location) | none |
+/// | `SERVICE_ACCOUNT` | [`service_account`](Self::service_account) | the credentials' own account |
+/// | `CLOUD_TASKS_EMULATOR_HOST`, `PUBSUB_EMULATOR_HOST` (no prefix; `host:port`) | [`cloud_tasks_emulator_host`](Self::cloud_tasks_emulator_host), [`pubsub_emulator_host`](Self::pubsub_emulator_host) | none |
+///
+/// A variable that is set to nothing counts as not set, but for `PROPAGATED_HEADERS`, which then names no header.
+///
+/// ```
+/// use std::time::Duration;
+/// use cloud_tasks::Config;
+///
+/// let config = Config::from_vars([("CLOUD_TASKS_APP_NAME", "shop"), ("CLOUD_TASKS_MAXIMUM_ETA_TASK", "3600")])?
+///     .endpoint("https://shop.example");
+/// assert_eq!(config.default_queue(), "shop");
+/// # Ok::<(), cloud_tasks::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub(crate) endpoint: String,
+    pub(crate) app_name: Option<String>,
+    pub(crate) delimiter: String,
+    pub(crate) eager: bool,
+    pub(crate) maximum_eta: Option<Duration>,
+    pub(crate) backup_queue_name: Option<String>,
+    pub(crate) propagated_headers: Vec<String>,
+    pub(crate) propagated_headers_key: String,
+    pub(crate) subscriber_max_retries: Option<u32>,
+    pub(crate) subscriber_min_backoff: Option<Duration>,
+    pub(crate) subscriber_max_backoff: Option<Duration>,
+    pub(crate) subscriber_expiration: Option<Duration>,
+    pub(crate) enqueue_retry: RetrySettings,
+    pub(crate) project: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) service_account: Option<String>,
+    pub(crate) pubsub_emulator_host: Option<String>,
+    pub(crate) cloud_tasks_emulator_host: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            endpoint: "http://localhost:8080".into(),
+            app_name: None,
+            delimiter: "--".into(),
+            eager: false,
+            maximum_eta: None,
+            backup_queue_name: None,
+            propagated_headers: vec!["traceparent".into()],
+            propagated_headers_key: "_http_headers".into(),
+            subscriber_max_retries: None,
+            subscriber_min_backoff: None,
+            subscriber_max_backoff: None,
+            subscriber_expiration: None,
+            enqueue_retry: RetrySettings::default(),
+            project: None,
+            location: None,
+            service_account: None,
+            pubsub_emulator_host: None,
+            cloud_tasks_emulator_host: None,
+        }
+    }
+}
+
+/// How an enqueue that got no clear answer is repeated: after 1, 2, 4… up to 60 seconds, each with jitter, for 120 seconds.
+///
+/// A repeat never duplicates: the task carries an id made by the client.
+///
+/// ```
+/// use std::time::Duration;
+/// use cloud_tasks::{Config, RetrySettings};
+///
+/// let patient = RetrySettings { deadline: Duration::from_secs(600), ..RetrySettings::default() };
+/// let config = Config::default().enqueue_retry(patient);
+/// let once = Config::default().enqueue_retry(RetrySettings::off());
+/// # let _ = (config, once);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetrySettings {
+    /// The pause before the first repeat; default 1 second.
+    pub initial: Duration,
+    /// The longest pause; default 60 seconds.
+    pub maximum: Duration,
+    /// What each pause is multiplied by; default 2.
+    pub multiplier: f64,
+    /// When to give up, counted from the first try; default 120 seconds. Zero means that nothing is repeated.
+    pub deadline: Duration,
+}
+
+impl RetrySettings {
+    /// Nothing is repeated.
+    pub fn off() -> Self {
+        Self {
+            deadline: Duration::ZERO,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_secs(1),
+            maximum: Duration::from_secs(60),
+            multiplier: 2.0,
+            deadline: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings from this process's environment.
+    ///
+    /// # Errors
+    ///
+    /// When a variable's value does not parse; the error names the variable, its value and what is accepted.
+    pub fn from_env() -> Result<Self, Error> {
+        let mut vars = HashMap::new();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            if !Vars::KNOWN.contains(&name.as_str()) {
+                if name.starts_with(PREFIX) {
+                    tracing::warn!(variable = %name, "no setting of that name; it is ignored");
+                }
+                continue;
+            }
+            let value = value.into_string().map_err(|value| {
+                let shown = value.to_string_lossy().into_owned();
+                refused(&name, &shown, "valid UTF-8")
+            })?;
+            vars.insert(name, value);
+        }
+        Vars(vars).into_config()
+    }
+
+    /// Reads the settings from `vars`, as if they were the whole environment.
+    ///
+    /// # Errors
+    ///
+    /// When a variable's value does not parse; the error names the variable, its value and what is accepted.
+    ///
+    /// ```
+    /// use cloud_tasks::Config;
+    ///
+    /// let error = Config::from_vars([("CLOUD_TASKS_MAXIMUM_ETA_TASK", "one day")]).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "CLOUD_TASKS_MAXIMUM_ETA_TASK is \"one day\", which is not accepted: a number of seconds, 0 or more",
+    /// );
+    /// ```
+    pub fn from_vars<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self, Error>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let vars = vars
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Vars(vars).into_config()
+    }
+
+    /// The base URL of this service, which tasks come back to; it may have a path, which is kept.
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = url.into();
+        self
+    }
+
+    /// The application's name: the default queue, and the prefix of topics, subscriptions and schedules.
+    pub fn app_name(mut self, name: impl Into<String>) -> Self {
+        self.app_name = Some(name.into());
+        self
+    }
+
+    /// What stands between the application's name and a resource's.
+    pub fn delimiter(mut self, delimiter: impl Into<String>) -> Self {
+        self.delimiter = delimiter.into();
+        self
+    }
+
+    /// Whether everything runs in this process, at once.
+    pub fn eager(mut self, eager: bool) -> Self {
+        self.eager = eager;
+        self
+    }
+
+    /// The farthest ahead that a task may be scheduled; the service itself takes 30 days.
+    pub fn maximum_eta(mut self, maximum: Duration) -> Self {
+        self.maximum_eta = Some(maximum);
+        self
+    }
+
+    /// The queue that takes the tasks of a queue whose name is blocked; the [guide](crate::guide::backup_queue) has all of it.
+    pub fn backup_queue_name(mut self, name: impl Into<String>) -> Self {
+        self.backup_queue_name = Some(name.into());
+        self
+    }
+
+    /// The headers that go along with what a request enqueues; their names, in any case.
+    pub fn propagated_headers<H: Into<String>>(mut self, names: impl IntoIterator<Item = H>) -> Self {
+        self.propagated_headers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The field of a message's content that carries propagated headers.
+    pub fn propagated_headers_key(mut self, key: impl Into<String>) -> Self {
+        self.propagated_headers_key = key.into();
+        self
+    }
+
+    /// How often a message is delivered before it goes to the dead-letter topic.
+    pub fn subscriber_max_retries(mut self, retries: u32) -> Self {
+        self.subscriber_max_retries = Some(retries);
+        self
+    }
+
+    /// The shortest pause before a message is delivered again.
+    pub fn subscriber_min_backoff(mut self, backoff: Duration) -> Self {
+        self.subscriber_min_backoff = Some(backoff);
+        self
+    }
+
+    /// The longest pause before a message is delivered again.
+    pub fn subscriber_max_backoff(mut self, backoff: Duration) -> Self {
+        self.subscriber_max_backoff = Some(backoff);
+        self
+    }
+
+    /// How long a subscription without activity is kept.
+    pub fn subscriber_expiration(mut self, expiration: Duration) -> Self {
+        self.subscriber_expiration = Some(expiration);
+        self
+    }
+
+    /// How an enqueue that got no clear answer is repeated.
+    pub fn enqueue_retry(mut self, settings: RetrySettings) -> Self {
+        self.enqueue_retry = settings;
+        self
+    }
+
+    /// The Google Cloud project.
+    pub fn project(mut self, project: impl Into<String>) -> Self {
+        self.project = Some(project.into());
+        self
+    }
+
+    /// The region of Cloud Tasks and Cloud Scheduler, such as `europe-west1`.
+    pub fn location(mut self, location: impl Into<String>) -> Self {
+        self.location = Some(location.into());
+        self
+    }
+
+    /// The e-mail of the service account that tasks and pushes are signed as.
+    pub fn service_account(mut self, email: impl Into<String>) -> Self {
+        self.service_account = Some(email.into());
+        self
+    }
+
+    /// A Pub/Sub emulator to use instead of Google, as `host:port`.
+    pub fn pubsub_emulator_host(mut self, host: impl Into<String>) -> Self {
+        self.pubsub_emulator_host = Some(host.into());
+        self
+    }
+
+    /// A Cloud Tasks emulator to use instead of Google, as `host:port`.
+    pub fn cloud_tasks_emulator_host(mut self, host: impl Into<String>) -> Self {
+        self.cloud_tasks_emulator_host = Some(host.into());
+        self
+    }
+
+    /// The queue of tasks that name none: the application's name, else `tasks`.
+    pub fn default_queue(&self) -> &str {
+        self.app_name.as_deref().unwrap_or("tasks")
+    }
+
+    /// The queue that takes the tasks of this one where its name is blocked.
+    #[cfg(feature = "google")]
+    pub(crate) fn backup_queue(&self, queue: &str) -> String {
+        self.backup_queue_name
+            .clone()
+            .unwrap_or_else(|| format!("{queue}{}temp", self.delimiter))
+    }
+
+    /// A base name with the prefix of this application, if it has a name.
+    pub(crate) fn prefixed(&self, base: &str) -> String {
+        match &self.app_name {
+            Some(app) => format!("{app}{}{base}", self.delimiter),
+            None => base.to_owned(),
+        }
+    }
+
+    /// The endpoint without a slash at its end.
+    pub(crate) fn base_url(&self) -> &str {
+        self.endpoint.trim_end_matches('/')
+    }
+
+    /// Where a task is called.
+    pub(crate) fn task_url(&self, name: &str) -> String {
+        format!("{}/tasks/{}", self.base_url(), names::encode_segment(name))
+    }
+
+    /// The path of the endpoint, without a slash at its end.
+    pub(crate) fn base_path(&self) -> String {
+        self.endpoint
+            .parse::<Uri>()
+            .map(|uri| uri.path().trim_end_matches('/').to_owned())
+            .unwrap_or_default()
+    }
+
+    /// Everything that is wrong with the settings; what came from the environment was checked as it was read.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut check = |fits: bool, setting: &str, value: &str, accepted: &str| {
+            if !fits {
+                mistakes.push(format!("the {setting} {value:?} is not accepted: {accepted}"));
+            }
+        };
+        check(is_endpoint(&self.endpoint), "endpoint", &self.endpoint, ENDPOINT);
+        check(
+            !self.delimiter.is_empty(),
+            "delimiter",
+            &self.delimiter,
+            "at least one character",
+        );
+        for name in &self.propagated_headers {
+            check(is_header(name), "propagated header", name, HEADER);
+        }
+        for host in [&self.pubsub_emulator_host, &self.cloud_tasks_emulator_host]
+            .into_iter()
+            .flatten()
+        {
+            check(is_host_port(host), "emulator host", host, HOST_PORT);
+        }
+        let retry = self.enqueue_retry;
+        let multiplier = retry.multiplier.to_string();
+        check(
+            retry.multiplier >= 1.0 && retry.multiplier.is_finite(),
+            "retry multiplier",
+            &multiplier,
+            MULTIPLIER,
+        );
+        mistakes
+    }
+}
+
+const ENDPOINT: &str =
+    "a URL that starts with http:// or https:// and has no query, such as https://shop.example/jobs";
+const HEADER: &str = "a header's name, such as traceparent";
+const HOST_PORT: &str = "host:port, such as localhost:8123";
+const MULTIPLIER: &str = "a number, 1 or more";
+const SECONDS: &str = "a number of seconds, 0 or more";
+const BOOLEAN: &str = "true, 1, t, y or yes; false, 0, f, n or no";
+
+fn is_endpoint(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+            && uri.query().is_none()
+            && uri.authority().is_some_and(has_no_bad_port)
+    }) && !url.contains('#')
+}
+
+/// `Uri` also takes a port that is empty or too large, and then says that there is none.
+fn has_no_bad_port(authority: &Authority) -> bool {
+    authority.port_u16().is_some() || authority.as_str().ends_with(authority.host())
+}
+
+fn is_header(name: &str) -> bool {
+    name.parse::<HeaderName>().is_ok()
+}
+
+fn is_host_port(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok())
+}
+
+fn refused(name: &str, value: &str, accepted: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("{name} is {value:?}, which is not accepted: {accepted}"),
+    )
+}
+
+/// The variables that were given, by their full names.
+struct Vars(HashMap<String, String>);
+
+impl Vars {
+    const KNOWN: &[&str] = &[
+        "CLOUD_TASKS_ENDPOINT",
+        "CLOUD_TASKS_APP_NAME",
+        "CLOUD_TASKS_DELIMITER",
+        "CLOUD_TASKS_EAGER",
+        "CLOUD_TASKS_MAXIMUM_ETA_TASK",
+        "CLOUD_TASKS_BACKUP_QUEUE_NAME",
+        "CLOUD_TASKS_PROPAGATED_HEADERS",
+        "CLOUD_TASKS_PROPAGATED_HEADERS_KEY",
+        "CLOUD_TASKS_SUBSCRIBER_MAX_RETRIES",
+        "CLOUD_TASKS_SUBSCRIBER_MIN_BACKOFF",
+        "CLOUD_TASKS_SUBSCRIBER_MAX_BACKOFF",
+        "CLOUD_TASKS_SUBSCRIBER_EXPIRATION",
+        "CLOUD_TASKS_ENQUEUE_RETRY_INITIAL",
+        "CLOUD_TASKS_ENQUEUE_RETRY_MAXIMUM",
+        "CLOUD_TASKS_ENQUEUE_RETRY_MULTIPLIER",
+        "CLOUD_TASKS_ENQUEUE_RETRY_DEADLINE",
+        "CLOUD_TASKS_PROJECT",
+        "CLOUD_TASKS_LOCATION",
+        "CLOUD_TASKS_SERVICE_ACCOUNT",
+        "CLOUD_TASKS_EMULATOR_HOST",
+        "GOOGLE_CLOUD_PROJECT",
+        "PUBSUB_EMULATOR_HOST",
+    ];
+
+    fn into_config(self) -> Result<Config, Error> {
+        let defaults = Config::default();
+        let retry = defaults.enqueue_retry;
+        let day = 24.0 * 60.0 * 60.0;
+        Ok(Config {
+            endpoint: self
+                .read("ENDPOINT", ENDPOINT, |text| {
+                    is_endpoint(text).then(|| text.to_owned())
+                })?
+                .unwrap_or(defaults.endpoint),
+            app_name: self.text("APP_NAME"),
+            delimiter: self.text("DELIMITER").unwrap_or(defaults.delimiter),
+            eager: self.read("EAGER", BOOLEAN, boolean)?.unwrap_or(false),
+            maximum_eta: self.seconds("MAXIMUM_ETA_TASK")?,
+            backup_queue_name: self.text("BACKUP_QUEUE_NAME"),
+            propagated_headers: self.headers()?.unwrap_or(defaults.propagated_headers),
+            propagated_headers_key: self
+                .text("PROPAGATED_HEADERS_KEY")
+                .unwrap_or(defaults.propagated_headers_key),
+            subscriber_max_retries: self.read(
+                "SUBSCRIBER_MAX_RETRIES",
+                "a whole number, 0 or more",
+                |text| text.parse().ok(),
+            )?,
+            subscriber_min_backoff: self.seconds("SUBSCRIBER_MIN_BACKOFF")?,
+            subscriber_max_backoff: self.seconds("SUBSCRIBER_MAX_BACKOFF")?,
+            subscriber_expiration: self.read(
+                "SUBSCRIBER_EXPIRATION",
+                "a number of days, 0 or more",
+                |text| seconds(&(text.parse::<f64>().ok()? * day).to_string()),
+            )?,
+            enqueue_retry: RetrySettings {
+                initial: self.seconds("ENQUEUE_RETRY_INITIAL")?.unwrap_or(retry.initial),
+                maximum: self.seconds("ENQUEUE_RETRY_MAXIMUM")?.unwrap_or(retry.maximum),
+                multiplier: self
+                    .read("ENQUEUE_RETRY_MULTIPLIER", MULTIPLIER, |text| {
+                        text.parse::<f64>().ok().filter(|m| *m >= 1.0 && m.is_finite())
+                    })?
+                    .unwrap_or(retry.multiplier),
+                deadline: self.seconds("ENQUEUE_RETRY_DEADLINE")?.unwrap_or(retry.deadline),
+            },
+            project: self.text("PROJECT").or_else(|| self.raw("GOOGLE_CLOUD_PROJECT")),
+            location: self.text("LOCATION"),
+            service_account: self.text("SERVICE_ACCOUNT"),
+            pubsub_emulator_host: self.host("PUBSUB_EMULATOR_HOST")?,
+            cloud_tasks_emulator_host: self.host("CLOUD_TASKS_EMULATOR_HOST")?,
+        })
+    }
+
+    /// The value of a variable by its full name, unless it is empty.
+    fn raw(&self, name: &str) -> Option<String> {
+        let value = self.0.get(name)?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.raw(&format!("{PREFIX}{name}"))
+    }
+
+    fn read<T>(
+        &self,
+        name: &str,
+        accepted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let name = format!("{PREFIX}{name}");
+        self.read_raw(&name, accepted, parse)
+    }
+
+    fn read_raw<T>(
+        &self,
+        name: &str,
+        accepted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.raw(name)
+            .map(|value| parse(&value).ok_or_else(|| refused(name, &value, accepted)))
+            .transpose()
+    }
+
+    fn seconds(&self, name: &str) -> Result<Option<Duration>, Error> {
+        self.read(name, SECONDS, seconds)
+    }
+
+    fn host(&self, name: &str) -> Result<Option<String>, Error> {
+        self.read_raw(name, HOST_PORT, |text| {
+            is_host_port(text).then(|| text.to_owned())
+        })
+    }
+
+    fn headers(&self) -> Result<Option<Vec<String>>, Error> {
+        let name = format!("{PREFIX}PROPAGATED_HEADERS");
+        let Some(list) = self.0.get(&name) else {
+            return Ok(None);
+        };
+        list.split(',')
+            .map(str::trim)
+            .filter(|header| !header.is_empty())
+            .map(|header| {
+                if is_header(header) {
+                    Ok(header.to_ascii_lowercase())
+                } else {
+                    Err(refused(
+                        &name,
+                        list,
+                        "header names separated by commas, such as traceparent,x-request-id",
+                    ))
+                }
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse().ok()?).ok()
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "t" | "y" | "yes" => Some(true),
+        "false" | "0" | "f" | "n" | "no" => Some(false),
+        _ => None,
+    }
+}

@@ -1,0 +1,267 @@
+//! The library's one error type.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::base::outcome::{Discard, RetryAfter, TaskError};
+
+/// Any error that can cross threads: what tasks may fail with and what [`Error`] keeps as its source.
+pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
+
+/// What went wrong, in one of a small number of [kinds](ErrorKind), with the cause as its source.
+///
+/// Every error of an enqueue tells whether the task may exist all the same:
+///
+/// ```standalone_crate
+/// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Charge { invoice: u64 }
+///
+/// #[task]
+/// impl Task for Charge {
+///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let runtime = Runtime::eager().build().await?;
+/// let error = Charge { invoice: 7 }.asap().queue("no spaces, please").on(&runtime).await.unwrap_err();
+/// assert!(error.is_invalid_request());
+/// assert!(!error.may_have_been_created());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    maybe_created: bool,
+    source: Option<BoxError>,
+}
+
+/// The kinds of [`Error`]; new ones may come, so match with a wildcard arm.
+///
+/// ```
+/// use cloud_tasks::{Config, ErrorKind};
+///
+/// let error = Config::from_vars([("CLOUD_TASKS_EAGER", "perhaps")]).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting has a value that is not accepted. Nothing was started.
+    Config,
+    /// `build()` found mistakes; the message names all of them. Nothing was started.
+    Build,
+    /// No runtime is installed, none is in scope and none was named with `.on(..)`. Nothing was sent.
+    NoRuntime,
+    /// A runtime is already installed in this process; it stays the one that is installed.
+    AlreadyInstalled,
+    /// The runtime has no task of that name or type. Nothing ran.
+    UnknownTask,
+    /// The queue has no task of that id, or one of another type. Nothing was changed, and nothing ran.
+    NotQueued,
+    /// The runtime lacks a state that the task asks for. Nothing ran.
+    MissingState,
+    /// The task's arguments do not serialize to JSON. Nothing was sent.
+    Encode,
+    /// The body does not decode to the task's arguments. Nothing ran.
+    Decode,
+    /// The request breaks a limit of Cloud Tasks or of the settings. No call was made.
+    InvalidRequest,
+    /// Cloud Tasks refused the request: the task was not created.
+    Rejected,
+    /// No clear answer came; [`Error::may_have_been_created`] tells whether the task may exist.
+    Unavailable,
+    /// The task ran in this process and failed.
+    TaskFailed,
+    /// The task ran in this process and [discarded](Discard) itself.
+    TaskDiscarded,
+    /// The task ran in this process and asked to be [run again later](RetryAfter).
+    TaskRetryAfter,
+    /// The task ran in this process and panicked.
+    TaskPanicked,
+    /// The task ran in this process and did not finish within its timeout; it was cancelled.
+    TaskTimedOut,
+    /// The task, or an effect of it, is under way in another delivery, which has claimed it. It did not run here.
+    UnderWay,
+    /// The idempotency store gave no answer, or there is none. What it was asked for did not run.
+    IdempotencyStore,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message: message.into(),
+                maybe_created: false,
+                source: None,
+            }),
+        }
+    }
+
+    /// An error of a [`Backend`](crate::Backend) that refused a task: it was certainly not created.
+    pub fn rejected(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Rejected, message)
+    }
+
+    /// An error of a [`Backend`](crate::Backend) that got no clear answer.
+    pub fn unavailable(message: impl Into<String>, may_have_been_created: bool) -> Self {
+        Self::new(ErrorKind::Unavailable, message).maybe_created(may_have_been_created)
+    }
+
+    /// Adds what caused the error.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn maybe_created(mut self, maybe: bool) -> Self {
+        self.inner.maybe_created = maybe;
+        self
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidRequest, message)
+    }
+
+    pub(crate) fn from_task(name: &str, error: TaskError) -> Self {
+        match error {
+            TaskError::Failed(source) => {
+                Self::new(ErrorKind::TaskFailed, format!("task {name} failed")).with_source(source)
+            }
+            TaskError::Discard(discard) => {
+                Self::new(ErrorKind::TaskDiscarded, format!("task {name} discarded itself"))
+                    .with_source(discard)
+            }
+            TaskError::RetryAfter(retry) => Self::new(
+                ErrorKind::TaskRetryAfter,
+                format!("task {name} asked to be run again later"),
+            )
+            .with_source(retry),
+        }
+    }
+
+    /// Takes back the outcome that a task run by `sync()` stopped with, so that it survives a `?` in the task around it.
+    pub(crate) fn into_outcome(mut self) -> TaskError {
+        let Some(source) = self.inner.source.take() else {
+            return TaskError::Failed(Box::new(self));
+        };
+        match self.inner.kind {
+            ErrorKind::TaskDiscarded => match source.downcast::<Discard>() {
+                Ok(discard) => return TaskError::Discard(*discard),
+                Err(source) => self.inner.source = Some(source),
+            },
+            ErrorKind::TaskRetryAfter => match source.downcast::<RetryAfter>() {
+                Ok(retry) => return TaskError::RetryAfter(*retry),
+                Err(source) => self.inner.source = Some(source),
+            },
+            _ => self.inner.source = Some(source),
+        }
+        TaskError::Failed(Box::new(self))
+    }
+
+    /// The kind of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// Whether the task that was to be enqueued may exist all the same.
+    ///
+    /// `false` means that it certainly does not: nothing was sent, or Cloud Tasks refused it. `true` means that a
+    /// request was sent and its answer never came, or said nothing about it.
+    pub fn may_have_been_created(&self) -> bool {
+        self.inner.maybe_created
+    }
+
+    /// Whether a setting was refused ([`ErrorKind::Config`]).
+    pub fn is_config(&self) -> bool {
+        self.kind() == ErrorKind::Config
+    }
+
+    /// Whether `build()` found mistakes ([`ErrorKind::Build`]).
+    pub fn is_build(&self) -> bool {
+        self.kind() == ErrorKind::Build
+    }
+
+    /// Whether there was no runtime to use ([`ErrorKind::NoRuntime`]).
+    pub fn is_no_runtime(&self) -> bool {
+        self.kind() == ErrorKind::NoRuntime
+    }
+
+    /// Whether the request was refused before any call was made ([`ErrorKind::InvalidRequest`]).
+    pub fn is_invalid_request(&self) -> bool {
+        self.kind() == ErrorKind::InvalidRequest
+    }
+
+    /// Whether Cloud Tasks refused the request ([`ErrorKind::Rejected`]).
+    pub fn is_rejected(&self) -> bool {
+        self.kind() == ErrorKind::Rejected
+    }
+
+    /// Whether no clear answer came from Cloud Tasks ([`ErrorKind::Unavailable`]).
+    pub fn is_unavailable(&self) -> bool {
+        self.kind() == ErrorKind::Unavailable
+    }
+
+    /// Whether a task that ran in this process did not succeed, for whatever reason.
+    pub fn is_task(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::TaskFailed
+                | ErrorKind::TaskDiscarded
+                | ErrorKind::TaskRetryAfter
+                | ErrorKind::TaskPanicked
+                | ErrorKind::TaskTimedOut
+        )
+    }
+
+    /// Whether another delivery has claimed the task, or an effect of it ([`ErrorKind::UnderWay`]).
+    pub fn is_under_way(&self) -> bool {
+        self.kind() == ErrorKind::UnderWay
+    }
+
+    /// Whether a task that ran in this process discarded itself ([`ErrorKind::TaskDiscarded`]).
+    pub fn is_discarded(&self) -> bool {
+        self.kind() == ErrorKind::TaskDiscarded
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.message)?;
+        if f.alternate() {
+            let mut source = self.source();
+            while let Some(cause) = source {
+                write!(f, ": {cause}")?;
+                source = cause.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("message", &self.inner.message)
+            .field("may_have_been_created", &self.inner.maybe_created)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}

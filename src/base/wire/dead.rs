@@ -1,0 +1,108 @@
+//! Why a task is given up.
+
+use serde::Serialize;
+
+use crate::base::metadata::TaskMetadata;
+
+/// How the last attempt of a task ended.
+///
+/// ```
+/// use cloud_tasks::DeadCause;
+///
+/// assert_eq!(serde_json::to_string(&DeadCause::TimedOut)?, r#""timed-out""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DeadCause {
+    /// The task returned an error, asked to be retried, or has an output that does not serialize.
+    Failed,
+    /// The task panicked.
+    Panicked,
+    /// The task was cancelled at its deadline.
+    TimedOut,
+    /// The body is not the JSON of the task's arguments; the task did not run, and neither does its hook.
+    Undecodable,
+}
+
+/// Why a task is given up: what [`Task::on_dead`](crate::Task::on_dead) gets.
+///
+/// ```standalone_crate
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use cloud_tasks::{Context, Dead, DeadCause, Runtime, Task, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// static REFUNDED: AtomicBool = AtomicBool::new(false);
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Charge { invoice: u64 }
+///
+/// #[task(max_attempts = 1)]
+/// impl Task for Charge {
+///     async fn run(self, cx: Context) -> TaskResult {
+///         assert!(cx.metadata().is_last_attempt());
+///         Err("the card was declined")?
+///     }
+///
+///     async fn on_dead(self, dead: Dead, _cx: Context) -> TaskResult {
+///         assert_eq!((dead.cause(), dead.error()), (DeadCause::Failed, "the card was declined"));
+///         assert_eq!((dead.attempts(), dead.queue()), (1, Some("tasks")));
+///         REFUNDED.store(true, Ordering::SeqCst);
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let runtime = Runtime::eager().build().await?;
+/// assert!(Charge { invoice: 7 }.asap().on(&runtime).await.is_err());
+/// assert!(REFUNDED.load(Ordering::SeqCst));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dead {
+    cause: DeadCause,
+    error: String,
+    attempts: u32,
+    id: Option<String>,
+    queue: Option<String>,
+}
+
+impl Dead {
+    pub(crate) fn new(cause: DeadCause, error: String, metadata: &TaskMetadata) -> Self {
+        Self {
+            cause,
+            error,
+            attempts: metadata.attempt(),
+            id: metadata.id().map(str::to_owned),
+            queue: metadata.queue().map(str::to_owned),
+        }
+    }
+
+    /// How the last attempt ended.
+    pub fn cause(&self) -> DeadCause {
+        self.cause
+    }
+
+    /// What went wrong in the last attempt: the error with its causes on one line.
+    pub fn error(&self) -> &str {
+        &self.error
+    }
+
+    /// How often the task was tried.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The task's id in its queue.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The short name of the queue that it came from.
+    pub fn queue(&self) -> Option<&str> {
+        self.queue.as_deref()
+    }
+}

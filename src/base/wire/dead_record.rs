@@ -1,0 +1,96 @@
+//! A dead task as it is written down: a message of JSON.
+
+#[cfg(all(test, feature = "google"))]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::base::wire::dead::Dead;
+use crate::task::enqueue::own_header;
+
+/// The record. The body stands in it as it is where it is JSON, and else as base64 in `data`.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Record<'a> {
+    pub(super) task: Cow<'a, str>,
+    pub(super) queue: Option<Cow<'a, str>>,
+    pub(super) id: Option<Cow<'a, str>>,
+    pub(super) attempts: u32,
+    pub(super) error: Cow<'a, str>,
+    // A body of `null` is one, too.
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "there",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) body: Option<&'a RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<String>,
+    pub(super) headers: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    pub(super) died_at: Cow<'a, str>,
+}
+
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Record<'a> {
+    /// With this body, as JSON or as base64.
+    pub(super) fn with_body(mut self, body: &'a [u8]) -> Self {
+        match serde_json::from_slice(body) {
+            Ok(json) => self.body = Some(json),
+            Err(_) => self.data = Some(STANDARD.encode(body)),
+        }
+        self
+    }
+}
+
+/// Writes down a dead task.
+pub(crate) fn encode(task: &str, dead: &Dead, body: &[u8], headers: &HeaderMap, now: SystemTime) -> Vec<u8> {
+    let record = Record {
+        task: task.into(),
+        queue: dead.queue().map(Cow::from),
+        id: dead.id().map(Cow::from),
+        attempts: dead.attempts(),
+        error: dead.error().into(),
+        body: None,
+        data: None,
+        headers: kept(headers)
+            .map(|(name, value)| (name.as_str().into(), value.into()))
+            .collect(),
+        died_at: humantime::format_rfc3339_millis(now.max(SystemTime::UNIX_EPOCH))
+            .to_string()
+            .into(),
+    };
+    // Texts, numbers and JSON that was read always serialize.
+    serde_json::to_vec(&record.with_body(body)).unwrap_or_default()
+}
+
+/// Headers that belong to one request or one caller, beside those that no task can have.
+const OF_THE_REQUEST: &[&str] = &[
+    "accept",
+    "cookie",
+    "expect",
+    "forwarded",
+    "trailer",
+    "x-cloud-trace-context",
+    "x-serverless-authorization",
+];
+
+/// The headers that are the task's, and can be sent with it again.
+fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)> {
+    headers.iter().filter_map(|(name, value)| {
+        let (name_text, value) = (name.as_str(), value.to_str().ok()?);
+        let foreign = OF_THE_REQUEST.contains(&name_text) || name_text.starts_with("x-forwarded-");
+        let kept = !foreign && own_header(name_text, value).is_ok();
+        kept.then_some((name, value))
+    })
+}

@@ -1,0 +1,135 @@
+//! A dead task as it is read.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+
+use crate::base::json;
+use crate::base::wire::dead_record::Record;
+
+/// A dead task as it was recorded, with its arguments.
+///
+/// Its `Debug` form leaves out the arguments and the values of the headers; as JSON it is the record itself. How it comes
+/// about is told in the [guide](crate::guide::retries).
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeadTask {
+    pub(crate) task: String,
+    pub(crate) queue: Option<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) error: String,
+    pub(crate) body: Bytes,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) died_at: String,
+}
+
+impl DeadTask {
+    /// Reads a record, or says what is wrong with it.
+    pub(crate) fn decode(data: &[u8]) -> Result<Self, String> {
+        let record: Record<'_> = json::decode(data)?;
+        let body = match (record.body, record.data) {
+            (Some(body), None) => Bytes::copy_from_slice(body.get().as_bytes()),
+            (None, Some(data)) => STANDARD
+                .decode(data)
+                .map_err(|_| "data: it is not base64".to_owned())?
+                .into(),
+            _ => return Err("it has either a `body` or, in base64, `data`".to_owned()),
+        };
+        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let headers = record.headers.into_iter();
+        Ok(Self {
+            task: record.task.into_owned(),
+            queue: owned(record.queue),
+            id: owned(record.id),
+            attempts: record.attempts,
+            error: record.error.into_owned(),
+            body,
+            headers: headers
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect(),
+            died_at: record.died_at.into_owned(),
+        })
+    }
+
+    /// The name of the task.
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+
+    /// The short name of the queue that it came from.
+    pub fn queue(&self) -> Option<&str> {
+        self.queue.as_deref()
+    }
+
+    /// The id that it had in its queue.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// How often it was tried.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// What went wrong in its last attempt.
+    pub fn error(&self) -> &str {
+        &self.error
+    }
+
+    /// The JSON of its arguments, or what came in the place of it.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The headers that it came with, without those of Cloud Tasks and of the request.
+    pub fn headers(&self) -> &BTreeMap<String, String> {
+        &self.headers
+    }
+
+    /// When it was given up; `None` where the record says no time.
+    pub fn died_at(&self) -> Option<SystemTime> {
+        humantime::parse_rfc3339_weak(&self.died_at).ok()
+    }
+}
+
+impl Serialize for DeadTask {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = Record {
+            task: self.task.as_str().into(),
+            queue: self.queue().map(Cow::from),
+            id: self.id().map(Cow::from),
+            attempts: self.attempts,
+            error: self.error.as_str().into(),
+            body: None,
+            data: None,
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                .collect(),
+            died_at: self.died_at.as_str().into(),
+        };
+        record.with_body(&self.body).serialize(serializer)
+    }
+}
+
+impl fmt::Debug for DeadTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadTask")
+            .field("task", &self.task)
+            .field("queue", &self.queue)
+            .field("id", &self.id)
+            .field("attempts", &self.attempts)
+            .field("error", &self.error)
+            .field("body_bytes", &self.body.len())
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("died_at", &self.died_at)
+            .finish()
+    }
+}

@@ -1,0 +1,144 @@
+//! The limits of Cloud Tasks, checked before any call is made.
+//!
+//! Sources: `google/cloud/tasks/v2/task.proto` and `target.proto`, <https://cloud.google.com/tasks/docs/quotas>; the
+//! ceiling of the stored size was measured.
+
+use std::time::{Duration, SystemTime};
+
+use crate::base::config::Config;
+use crate::base::error::Error;
+use crate::base::names;
+use crate::base::wire::envelope::Envelope;
+
+pub(crate) const MIN_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// What Cloud Tasks uses where a task names no dispatch deadline.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+pub(crate) const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Longer than anybody waits, and short enough to be added to a time.
+#[cfg(any(feature = "google", feature = "serve"))]
+pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+const MAX_STORED_BYTES: usize = 1_048_569;
+const MAX_URL_BYTES: usize = 2083;
+const MAX_HEADER_BYTES: usize = 80 * 1024;
+
+/// Says what is wrong with a timeout, if anything is.
+pub(crate) fn timeout_mistake(timeout: Duration) -> Option<String> {
+    (!(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout)).then(|| {
+        format!("the timeout {timeout:?} is not accepted: Cloud Tasks takes 15 seconds to 30 minutes")
+    })
+}
+
+/// The farthest ahead that a task may be scheduled.
+pub(crate) fn max_ahead(config: &Config) -> Duration {
+    config.maximum_eta.map_or(MAX_AHEAD, |max| max.min(MAX_AHEAD))
+}
+
+/// Checks everything that Cloud Tasks would refuse, and the settings' own maximum.
+pub(crate) fn check(envelope: &Envelope, config: &Config, now: SystemTime) -> Result<(), Error> {
+    let mistake = names::queue_mistake(&envelope.queue)
+        .or_else(|| envelope.id.as_deref().and_then(names::task_id_mistake))
+        .or_else(|| envelope.timeout.and_then(timeout_mistake))
+        .or_else(|| schedule_mistake(envelope, config, now))
+        .or_else(|| size_mistake(envelope, config));
+    match mistake {
+        Some(mistake) => Err(Error::invalid(format!(
+            "task {} was not enqueued: {mistake}",
+            envelope.task
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn schedule_mistake(envelope: &Envelope, config: &Config, now: SystemTime) -> Option<String> {
+    let ahead = envelope.schedule_time?.duration_since(now).unwrap_or_default();
+    let max = max_ahead(config);
+    (ahead > max).then(|| {
+        let whose = if config.maximum_eta.is_some_and(|own| own < MAX_AHEAD) {
+            "the setting MAXIMUM_ETA_TASK allows"
+        } else {
+            "Cloud Tasks takes at most"
+        };
+        let ahead = humantime::format_duration(Duration::from_secs(ahead.as_secs()));
+        format!(
+            "it is scheduled {ahead} ahead; {whose} {}",
+            humantime::format_duration(max)
+        )
+    })
+}
+
+fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
+    if envelope.url.len() > MAX_URL_BYTES {
+        return Some(format!(
+            "its URL has {} bytes; Cloud Tasks takes at most {MAX_URL_BYTES}",
+            envelope.url.len()
+        ));
+    }
+    let headers: usize = envelope
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if headers >= MAX_HEADER_BYTES {
+        return Some(format!(
+            "its headers have {headers} bytes; Cloud Tasks takes less than {MAX_HEADER_BYTES}"
+        ));
+    }
+    let stored = stored_size(envelope, config);
+    (stored > MAX_STORED_BYTES).then(|| {
+        format!(
+            "stored it would take {stored} bytes, {} of them its arguments; Cloud Tasks takes at most {MAX_STORED_BYTES} \
+             for name, times, headers, URL and body together. Keep large data elsewhere and send where it is",
+            envelope.body.len()
+        )
+    })
+}
+
+/// The size of `google.cloud.tasks.v2.Task` as the service stores it; where a part is not known yet (the project of a
+/// runtime without Google, an id that the service makes), its longest usual length is taken.
+fn stored_size(envelope: &Envelope, config: &Config) -> usize {
+    let known = |value: &Option<String>, usual| value.as_ref().map_or(usual, String::len);
+    let name = "projects//locations//queues//tasks/".len()
+        + known(&config.project, 30)
+        + known(&config.location, 23)
+        + envelope.queue.len()
+        + envelope.id.as_ref().map_or(32, String::len);
+    let headers: usize = envelope
+        .headers
+        .iter()
+        .map(|(name, value)| field(field(name.as_str().len()) + field(value.len())))
+        .sum();
+    // The audience is the endpoint, which is never longer than the URL.
+    let token = field(known(&config.service_account, 64)) + field(envelope.url.len());
+    let request = field(envelope.url.len()) + 2 + headers + field(envelope.body.len()) + field(token);
+    let timestamp = field(12);
+    // The service sets a `User-Agent: Google-Cloud-Tasks` of its own, and keeps which view it shows.
+    let own_header = field(field(10) + field(18));
+    let view = 2;
+    field(name) + field(request + own_header) + 3 * timestamp + view
+}
+
+/// A length-delimited protobuf field of `length` bytes, its tag and length included.
+fn field(length: usize) -> usize {
+    let bits = usize::BITS - (length | 1).leading_zeros();
+    1 + bits.div_ceil(7) as usize + length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_counts_its_tag_and_its_length_as_protobuf_does() {
+        for (length, size) in [
+            (0, 2),
+            (1, 3),
+            (127, 129),
+            (128, 131),
+            (16_383, 16_386),
+            (16_384, 16_388),
+        ] {
+            assert_eq!(field(length), size);
+        }
+    }
+}

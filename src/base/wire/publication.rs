@@ -1,0 +1,126 @@
+//! A message on its way to a topic.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::base::error::Error;
+use crate::base::names;
+
+/// The attributes of a message: short texts beside its content, which filters see.
+pub type Attributes = BTreeMap<String, String>;
+
+const MAX_DATA_BYTES: usize = 10_000_000;
+const MAX_ATTRIBUTES: usize = 100;
+const MAX_KEY_BYTES: usize = 256;
+const MAX_VALUE_BYTES: usize = 1024;
+const MAX_ORDERING_KEY_BYTES: usize = 1024;
+/// Google's clients carry the trace in attributes of this prefix, which is else reserved.
+pub(crate) const TRACE_PREFIX: &str = "googclient_";
+
+/// A message on its way to a topic: all that a [`Backend`](crate::Backend) sees.
+///
+/// Checked against the service's limits before a backend gets it. Its `Debug` form leaves out the content and the values
+/// of the attributes. Source of the limits: <https://cloud.google.com/pubsub/quotas#resource_limits>.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Publication {
+    pub(crate) topic: Cow<'static, str>,
+    pub(crate) data: Bytes,
+    pub(crate) attributes: Attributes,
+    pub(crate) ordering_key: Option<String>,
+}
+
+impl Publication {
+    /// The topic's name with its prefix, or its full path where the event names one.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The content, encoded.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The attributes, those of the trace included.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// The ordering key, where there is one.
+    pub fn ordering_key(&self) -> Option<&str> {
+        self.ordering_key.as_deref()
+    }
+
+    /// Checks everything that Pub/Sub would refuse.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let mistake = if let Some(mistake) = names::pubsub_mistake("topic", &self.topic) {
+            Some(mistake)
+        } else if self.data.len() > MAX_DATA_BYTES {
+            Some(format!(
+                "its content has {} bytes; Pub/Sub takes at most {MAX_DATA_BYTES}",
+                self.data.len()
+            ))
+        } else if self.data.is_empty() && self.attributes.is_empty() {
+            Some("it has neither content nor attributes".to_owned())
+        } else {
+            self.ordering_key
+                .as_ref()
+                .filter(|key| key.len() > MAX_ORDERING_KEY_BYTES)
+                .map(|key| {
+                    format!(
+                        "its ordering key has {} bytes; Pub/Sub takes at most {MAX_ORDERING_KEY_BYTES}",
+                        key.len()
+                    )
+                })
+                .or_else(|| attributes_mistake(&self.attributes))
+        };
+        mistake.map_or(Ok(()), |mistake| {
+            Err(Error::invalid(format!(
+                "the message to topic {} was not published: {mistake}",
+                self.topic
+            )))
+        })
+    }
+}
+
+/// Says what is wrong with attributes, if anything is.
+pub(crate) fn attributes_mistake(attributes: &Attributes) -> Option<String> {
+    if attributes.len() > MAX_ATTRIBUTES {
+        let count = attributes.len();
+        return Some(format!(
+            "it has {count} attributes; Pub/Sub takes at most {MAX_ATTRIBUTES}"
+        ));
+    }
+    attributes.iter().find_map(|(key, value)| {
+        if key.is_empty() || key.len() > MAX_KEY_BYTES {
+            Some(format!(
+                "the attribute {key:?} has {} bytes in its key; Pub/Sub takes 1 to {MAX_KEY_BYTES}",
+                key.len()
+            ))
+        } else if key.starts_with("goog") && !key.starts_with(TRACE_PREFIX) {
+            Some(format!(
+                "the attribute {key:?} begins with goog, which is Google's own"
+            ))
+        } else if value.len() > MAX_VALUE_BYTES {
+            Some(format!(
+                "the attribute {key:?} has {} bytes; Pub/Sub takes at most {MAX_VALUE_BYTES}",
+                value.len()
+            ))
+        } else {
+            None
+        }
+    })
+}
+
+impl fmt::Debug for Publication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publication")
+            .field("topic", &self.topic)
+            .field("data_bytes", &self.data.len())
+            .field("attributes", &self.attributes.keys().collect::<Vec<_>>())
+            .field("ordering_key", &self.ordering_key.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,85 @@
+//! What a queue is like.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Serialize, Serializer};
+
+use crate::base::wire::queued_json::rfc3339;
+
+/// Whether a queue sends its tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum QueueState {
+    /// Tasks are sent.
+    Running,
+    /// Tasks are taken and kept until the queue is resumed.
+    Paused,
+    /// Switched off by the service or by a `queue.yaml`.
+    Disabled,
+    /// A state that this library does not know.
+    Unknown,
+}
+
+impl fmt::Display for QueueState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// What a queue is like at the moment; made by [`Queue::info`](crate::Queue::info).
+///
+/// ```standalone_crate
+/// use cloud_tasks::{QueueState, Runtime};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, engine) = Runtime::local().build().await?;
+/// let info = runtime.queue("emails").info().await?;
+/// assert_eq!((info.name.as_str(), info.state), ("emails", QueueState::Running));
+/// # engine.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct QueueInfo {
+    /// Its short name.
+    pub name: String,
+    /// Whether it sends its tasks.
+    pub state: QueueState,
+    /// How many tasks a second it sends at most.
+    pub max_dispatches_per_second: Option<f64>,
+    /// How many tasks run at once at most.
+    pub max_concurrent_dispatches: Option<u32>,
+    /// How often a task is tried altogether; `None` where that is not bounded, or not told.
+    pub max_attempts: Option<u32>,
+    /// When it was purged last.
+    #[serde(serialize_with = "time")]
+    pub purge_time: Option<SystemTime>,
+}
+
+impl QueueInfo {
+    /// A queue that is known by its name and state alone.
+    pub(crate) fn new(name: &str, state: QueueState) -> Self {
+        Self {
+            name: name.to_owned(),
+            state,
+            max_dispatches_per_second: None,
+            max_concurrent_dispatches: None,
+            max_attempts: None,
+            purge_time: None,
+        }
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.and_then(rfc3339).serialize(serializer)
+}

@@ -1,0 +1,83 @@
+//! A message as a subscriber gets it.
+
+use std::time::SystemTime;
+
+use crate::base::wire::publication::Attributes;
+
+/// A message as a [`SubscriberTask`](crate::SubscriberTask) gets it: content and attributes, and what Pub/Sub says of it.
+///
+/// `A` is the attributes' type: the map, or a struct that is read from it.
+///
+/// ```
+/// use cloud_tasks::Message;
+///
+/// let message: Message<u64> = Message::new(7).with_attribute("priority", "high");
+/// assert_eq!(message.content, 7);
+/// assert_eq!(message.attributes["priority"], "high");
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Message<C, A = Attributes> {
+    /// What was published.
+    pub content: C,
+    /// The attributes beside it.
+    pub attributes: A,
+    /// The message's id; one that is published again gets a new one.
+    pub id: String,
+    /// When Pub/Sub took the message.
+    pub publish_time: Option<SystemTime>,
+    /// The key within which messages are ordered; Google's emulator leaves it out.
+    pub ordering_key: Option<String>,
+    /// The number of this delivery, from 1; told only where the subscription has a dead-letter topic.
+    pub delivery_attempt: Option<u32>,
+    /// The full name of the subscription, as Pub/Sub says it.
+    pub subscription: String,
+}
+
+impl<C> Message<C> {
+    /// A message of this content and nothing else, for tests.
+    pub fn new(content: C) -> Self {
+        Message {
+            content,
+            attributes: Attributes::new(),
+            id: String::new(),
+            publish_time: None,
+            ordering_key: None,
+            delivery_attempt: None,
+            subscription: String::new(),
+        }
+    }
+
+    /// Adds an attribute.
+    pub fn with_attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.insert(key.into(), value.into());
+        self
+    }
+}
+
+impl<C, A> Message<C, A> {
+    /// Replaces the attributes, by those of another type too.
+    pub fn with_attributes<B>(self, attributes: B) -> Message<C, B> {
+        Message {
+            content: self.content,
+            attributes,
+            id: self.id,
+            publish_time: self.publish_time,
+            ordering_key: self.ordering_key,
+            delivery_attempt: self.delivery_attempt,
+            subscription: self.subscription,
+        }
+    }
+
+    /// Sets the message's id.
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Sets the number of the delivery.
+    pub fn with_delivery_attempt(mut self, attempt: u32) -> Self {
+        self.delivery_attempt = Some(attempt);
+        self
+    }
+}

@@ -1,0 +1,37 @@
+//! What an event is.
+
+pub(crate) mod message;
+pub(crate) mod model;
+pub(crate) mod publish;
+pub(crate) mod publisher;
+pub(crate) mod subscriber;
+
+use crate::registry::topic::Topic;
+
+/// A message that knows its topic, so that publisher and subscriber cannot differ.
+///
+/// `#[task]` above `impl PublisherTask` or `impl ModelPublisherTask` writes it. A crate that several services share can
+/// write it by hand: then none of them registers a publisher for it by linking the crate.
+///
+/// ```
+/// use cloud_tasks::{Event, Topic};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct UserAction { user_id: u64 }
+///
+/// impl Event for UserAction {
+///     fn topic() -> Topic {
+///         Topic::new("user-actions").of_app("accounts")
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no topic",
+    label = "this is no event",
+    note = "name the topic with `#[task(topic = \"..\")]`, or let `{Self}` be an event: `#[task] impl PublisherTask for {Self} {{}}`"
+)]
+pub trait Event {
+    /// The topic of all messages of this type.
+    fn topic() -> Topic;
+}

@@ -1,0 +1,424 @@
+//! What publishers' `asap()`, `later(..)`, `until(..)` and `sync()` return: awaited builders.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument, Span};
+
+use crate::base::error::Error;
+use crate::base::wire::envelope::Enqueued;
+use crate::base::wire::propagation;
+use crate::base::wire::publication::{Attributes, Publication};
+use crate::registry::Registration;
+use crate::registry::topic::Topic;
+use crate::runtime::Runtime;
+use crate::runtime::scope::Scope;
+use crate::task::Registered;
+use crate::task::commit::{Outgoing, Transactional};
+use crate::task::enqueue::{Enqueue, When, encode_error};
+
+/// A message whose content is encoded already, with everything that belongs to it.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    /// The publisher's name.
+    task: &'static str,
+    content: Bytes,
+    topic: Topic,
+    /// Whether the topic was worked out for this message, and so must travel with it.
+    own_topic: bool,
+    attributes: Attributes,
+    ordering_key: Option<String>,
+}
+
+/// The body of a publisher's task, without the message in front.
+#[derive(Serialize)]
+struct Rest<'a> {
+    attributes: Option<&'a Attributes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordering_key: Option<&'a str>,
+}
+
+/// The same body on its way in.
+#[derive(Deserialize)]
+pub(crate) struct PublisherBody {
+    pub(crate) message: Box<RawValue>,
+    pub(crate) attributes: Option<Attributes>,
+    pub(crate) topic_name: Option<String>,
+    pub(crate) ordering_key: Option<String>,
+}
+
+impl Draft {
+    pub(crate) fn new<T: Serialize>(task: &'static str, content: &T, topic: Topic) -> Result<Self, Error> {
+        let content = serde_json::to_vec(content).map_err(|error| encode_error(task, error))?;
+        Ok(Self {
+            task,
+            content: content.into(),
+            topic,
+            own_topic: false,
+            attributes: Attributes::new(),
+            ordering_key: None,
+        })
+    }
+
+    /// The topic is this message's own: it travels with the message, since the model may have changed by then.
+    pub(crate) fn with_own_topic(mut self) -> Self {
+        self.own_topic = true;
+        self
+    }
+
+    pub(crate) fn with_attributes(mut self, attributes: Attributes) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    fn publication(self, scope: &Scope) -> Result<Publication, Error> {
+        publication(
+            scope,
+            self.topic.into_name(scope.runtime.config()),
+            self.content,
+            self.attributes,
+            self.ordering_key,
+        )
+    }
+
+    fn body(self, scope: &Scope) -> Result<Bytes, Error> {
+        // What Pub/Sub would refuse is refused now, and not when the task runs.
+        let publication = self.clone().publication(scope)?;
+        let rest = Rest {
+            attributes: (!self.attributes.is_empty()).then_some(&self.attributes),
+            topic_name: self.own_topic.then_some(publication.topic()),
+            ordering_key: self.ordering_key.as_deref(),
+        };
+        let mut body = Vec::with_capacity(self.content.len() + 128);
+        body.extend_from_slice(br#"{"message":"#);
+        body.extend_from_slice(&self.content);
+        // The rest is an object that is never empty: where it opens is the comma behind the message.
+        let comma = body.len();
+        serde_json::to_writer(&mut body, &rest).map_err(|error| encode_error(self.task, error))?;
+        body[comma] = b',';
+        Ok(body.into())
+    }
+}
+
+/// A message with the headers of a scope, checked against the service's limits.
+pub(crate) fn publication(
+    scope: &Scope,
+    topic: Cow<'static, str>,
+    data: Bytes,
+    attributes: Attributes,
+    ordering_key: Option<String>,
+) -> Result<Publication, Error> {
+    let mut publication = Publication {
+        topic,
+        data,
+        attributes,
+        ordering_key,
+    };
+    if let Some(headers) = &scope.headers {
+        propagation::write(
+            &mut publication,
+            headers,
+            &scope.runtime.config().propagated_headers_key,
+        );
+    }
+    publication.check()?;
+    Ok(publication)
+}
+
+impl Runtime {
+    /// Hands a message to the backend, and gives back its id.
+    ///
+    /// The message is not kept in the future: a thousand of these wait at once.
+    pub(crate) fn publish(
+        &self,
+        publication: Publication,
+    ) -> impl Future<Output = Result<String, Error>> + Send {
+        // A span that nobody wants still costs something wherever it is entered.
+        let span = if LevelFilter::current() >= LevelFilter::INFO {
+            tracing::info_span!("publish", topic = publication.topic(), id = tracing::field::Empty)
+        } else {
+            Span::none()
+        };
+        let publish = span.in_scope(|| self.inner().backend.publish(self, publication));
+        let mut publish = publish.instrument(span);
+        async move {
+            let result = (&mut publish).await;
+            let span = publish.span();
+            span.in_scope(|| match &result {
+                Ok(id) => {
+                    span.record("id", id.as_str());
+                    tracing::debug!("published");
+                }
+                Err(error) => tracing::warn!(%error, "not published"),
+            });
+            result
+        }
+    }
+}
+
+/// A message that is about to be published by a task of its own; nothing happens until this is awaited.
+///
+/// The publish itself is made by the task, when it comes back to this service: a Pub/Sub that is out of reach delays the
+/// message and loses nothing.
+///
+/// ```standalone_crate
+/// use cloud_tasks::{PublisherTask, Runtime, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct UserAction { user_id: u64 }
+///
+/// #[task(topic = "user-actions")]
+/// impl PublisherTask for UserAction {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// UserAction { user_id: 7 }.asap().attribute("priority", "high").ordering_key("user-7").on(&runtime).await?;
+/// assert_eq!(
+///     recorder.envelopes()[0].body(),
+///     br#"{"message":{"user_id":7},"attributes":{"priority":"high"},"ordering_key":"user-7"}"#,
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is published until this is awaited"]
+pub struct Publish {
+    draft: Result<Draft, Error>,
+    enqueue: Enqueue,
+}
+
+impl Publish {
+    pub(crate) fn new(registration: Registration, draft: Result<Draft, Error>) -> Self {
+        Self {
+            draft,
+            enqueue: Enqueue::of_body(registration, Ok(Bytes::new())),
+        }
+    }
+
+    /// Reads off an event the fields that its task is unique by, where its type says some.
+    pub(crate) fn unique_as<T: Registered>(mut self, event: &T) -> Self {
+        self.enqueue = self.enqueue.unique_as(event);
+        self
+    }
+
+    pub(crate) fn at(mut self, when: When) -> Self {
+        self.enqueue = self.enqueue.at(when);
+        self
+    }
+
+    pub(crate) fn before(mut self, deadline: When) -> Self {
+        self.enqueue = self.enqueue.before(deadline);
+        self
+    }
+
+    /// The same message without a task, published from this process.
+    pub(crate) fn into_now(self) -> PublishNow {
+        PublishNow::new(self.draft)
+    }
+
+    /// Adds an attribute; the last one of a key stays.
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        add_attribute(&mut self.draft, key.into(), value.into());
+        self
+    }
+
+    /// Adds attributes; the last one of a key stays.
+    pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (key, value) in attributes {
+            add_attribute(&mut self.draft, key, value);
+        }
+        self
+    }
+
+    /// Sets the key within which messages are ordered, for subscriptions that order.
+    pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
+        set_ordering_key(&mut self.draft, key.into());
+        self
+    }
+
+    /// Sends the task to this queue, instead of the publisher's own or the default one.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.enqueue = self.enqueue.queue(queue);
+        self
+    }
+
+    /// Gives the task an id in its queue; see [`Enqueue::task_id`].
+    pub fn task_id(mut self, id: impl Into<String>) -> Self {
+        self.enqueue = self.enqueue.task_id(id);
+        self
+    }
+
+    /// Makes tasks of this publisher with this key the same one; see [`Enqueue::unique_key`].
+    pub fn unique_key(mut self, key: impl Serialize) -> Self {
+        self.enqueue = self.enqueue.unique_key(key);
+        self
+    }
+
+    /// Makes the task unique only among those of the same window of time; see [`Enqueue::unique_for`].
+    pub fn unique_for(mut self, window: Duration) -> Self {
+        self.enqueue = self.enqueue.unique_for(window);
+        self
+    }
+
+    /// Adds a header to the request that the task comes back as; see [`Enqueue::header`].
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.enqueue = self.enqueue.header(name, value);
+        self
+    }
+
+    /// Sets how long one attempt to publish may take; see [`Enqueue::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.enqueue = self.enqueue.timeout(timeout);
+        self
+    }
+
+    /// Uses this runtime, whichever is in scope or installed.
+    pub fn on(mut self, runtime: &Runtime) -> Self {
+        self.enqueue = self.enqueue.on(runtime);
+        self
+    }
+
+    /// Enqueues the task once a transaction has committed, and not at all if it does not; see [`Enqueue::on_commit`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the message or an option. `tx` is as it was.
+    pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        let scope = self.enqueue.scope()?;
+        let body = self.draft?.body(&scope)?;
+        self.enqueue.with_body(body).on_commit(tx)
+    }
+
+    async fn send(self) -> Result<Enqueued, Error> {
+        let scope = self.enqueue.scope()?;
+        let body = self.draft?.body(&scope)?;
+        self.enqueue.with_body(body).send().await
+    }
+}
+
+impl IntoFuture for Publish {
+    type Output = Result<Enqueued, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish")
+            .field("enqueue", &self.enqueue)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message that is about to be published from this process; nothing happens until this is awaited.
+///
+/// Gives back the message's id.
+#[must_use = "nothing is published until this is awaited"]
+pub struct PublishNow {
+    draft: Result<Draft, Error>,
+    runtime: Option<Runtime>,
+}
+
+impl PublishNow {
+    pub(crate) fn new(draft: Result<Draft, Error>) -> Self {
+        Self { draft, runtime: None }
+    }
+
+    /// Adds an attribute; the last one of a key stays.
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        add_attribute(&mut self.draft, key.into(), value.into());
+        self
+    }
+
+    /// Adds attributes; the last one of a key stays.
+    pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (key, value) in attributes {
+            add_attribute(&mut self.draft, key, value);
+        }
+        self
+    }
+
+    /// Sets the key within which messages are ordered, for subscriptions that order.
+    pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
+        set_ordering_key(&mut self.draft, key.into());
+        self
+    }
+
+    /// Uses this runtime, whichever is in scope or installed.
+    pub fn on(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+
+    /// Publishes the message from this process once a transaction has committed, and not at all if it does not.
+    ///
+    /// `tx` is a [`CommitHooks`](crate::CommitHooks), or a transaction that has one. The runtime and the propagated headers
+    /// are settled now. A message has no id of its own: one that is sent again after an unclear answer may arrive twice.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        let scope = self.scope()?;
+        let publication = self.draft?.publication(&scope)?;
+        tx.commit_hooks().add(scope, Outgoing::Message(publication));
+        Ok(())
+    }
+
+    fn scope(&self) -> Result<Scope, Error> {
+        match &self.runtime {
+            Some(runtime) => Ok(Scope::of(runtime)),
+            None => Scope::current(),
+        }
+    }
+
+    fn prepare(self) -> Result<(Runtime, Publication), Error> {
+        let scope = self.scope()?;
+        let publication = self.draft?.publication(&scope)?;
+        Ok((scope.runtime, publication))
+    }
+
+    async fn send(self) -> Result<String, Error> {
+        let (runtime, publication) = self.prepare()?;
+        runtime.publish(publication).await
+    }
+}
+
+impl IntoFuture for PublishNow {
+    type Output = Result<String, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for PublishNow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishNow").finish_non_exhaustive()
+    }
+}
+
+fn add_attribute(draft: &mut Result<Draft, Error>, key: String, value: String) {
+    if let Ok(draft) = draft {
+        draft.attributes.insert(key, value);
+    }
+}
+
+fn set_ordering_key(draft: &mut Result<Draft, Error>, key: String) {
+    if let Ok(draft) = draft {
+        draft.ordering_key = Some(key).filter(|key| !key.is_empty());
+    }
+}

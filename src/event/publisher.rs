@@ -1,0 +1,178 @@
+//! Publishers: events that can be published, at once or by a task.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::admin::queue::of_type::Tasks;
+#[cfg(feature = "google")]
+use crate::admin::setup::{SetUpReport, set_up_one};
+use crate::base::error::Error;
+use crate::base::json;
+use crate::base::metadata::TaskMetadata;
+use crate::base::outcome::TaskError;
+use crate::base::state::States;
+use crate::event::Event;
+use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
+use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
+use crate::runtime::scope::Scope;
+use crate::task::Registered;
+use crate::task::commit::Transactional;
+use crate::task::enqueue::When;
+
+/// An event that this service publishes: its fields are the message's content, and it knows its topic.
+///
+/// Write `#[task]` above the `impl` block. `topic` names the topic, which else is called as the type; `app` says that
+/// another application owns it. A message of any shape is a transparent struct around [`serde_json::Value`].
+///
+/// ```standalone_crate
+/// use cloud_tasks::{PublisherTask, Runtime, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct UserAction { user_id: u64, action: String }
+///
+/// #[task(topic = "user-actions")]
+/// impl PublisherTask for UserAction {}
+///
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(transparent)]
+/// struct Anything(serde_json::Value);
+///
+/// #[task]
+/// impl PublisherTask for Anything {}
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// runtime.scope(async {
+///     UserAction { user_id: 7, action: "login".into() }.asap().attribute("priority", "high").await?;
+///     let message_id = Anything(serde_json::json!({"any": "thing"})).sync().await?;
+///     assert!(!message_id.is_empty());
+///     Ok::<_, cloud_tasks::Error>(())
+/// }).await?;
+/// assert_eq!(recorder.publications()[0].data(), br#"{"any":"thing"}"#);
+/// # Ok(())
+/// # }
+/// ```
+pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Send + 'static {
+    /// Enqueues a task that publishes the message as soon as its queue lets it.
+    fn asap(self) -> Publish {
+        Publish::new(Self::REGISTRATION, draft(&self)).unique_as(&self)
+    }
+
+    /// Enqueues a task that publishes the message after a while or at an instant.
+    fn later(self, when: impl Into<When>) -> Publish {
+        self.asap().at(when.into())
+    }
+
+    /// Enqueues a task that publishes the message at a random instant between now and a deadline.
+    fn until(self, deadline: impl Into<When>) -> Publish {
+        self.asap().before(deadline.into())
+    }
+
+    /// Publishes the message now, from this process; gives back its id.
+    fn sync(self) -> PublishNow {
+        PublishNow::new(draft(&self))
+    }
+
+    /// The tasks that wait in its queue to publish such a message.
+    fn tasks() -> Tasks<Self> {
+        Tasks::new()
+    }
+
+    /// Makes the topic, unless it is there, in the project of the [current](crate::Runtime::current) runtime.
+    ///
+    /// [`Setup::only`](crate::Setup::only) shows what it would do first.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime or it reaches no Pub/Sub, and when a call fails; what was made before that stays.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
+        set_up_one::<Self>()
+    }
+
+    /// Enqueues a task that publishes the message, once a transaction has committed; see [`Publish::on_commit`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    fn asap_on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        self.asap().on_commit(tx)
+    }
+
+    /// Publishes the message from this process, once a transaction has committed; see [`PublishNow::on_commit`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    fn sync_on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
+        self.sync().on_commit(tx)
+    }
+}
+
+fn draft<T: PublisherTask>(event: &T) -> Result<Draft, Error> {
+    Draft::new(T::REGISTRATION.name, event, T::topic())
+}
+
+impl Registration {
+    /// The registration of a publisher by this name, defined at `location` (`file:line`).
+    pub const fn publisher<T: PublisherTask>(name: &'static str, location: &'static str) -> Self {
+        Self::new::<T>(name, location, Kind::Publisher { topic: T::topic }, bind::<T>)
+    }
+}
+
+/// Binds the handler of any event's publishing task.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a `Registration` binds what may lack its state"
+)]
+pub(crate) fn bind<T: Event + DeserializeOwned + Send + 'static>(
+    _states: &States,
+) -> Result<Bound, Vec<&'static str>> {
+    Ok(Bound {
+        handler: Arc::new(PublishHandler::<T>(PhantomData)),
+        state: Arc::new(()),
+    })
+}
+
+/// Publishes what a publisher's task carries.
+struct PublishHandler<T>(PhantomData<fn() -> T>);
+
+impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T> {
+    fn call(&self, input: Input, _metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+        Box::pin(async move {
+            let Input::Body(body) = input else {
+                return Err(Failure::Decode("a publisher takes no messages".into()));
+            };
+            let body: PublisherBody = json::decode(&body).map_err(Failure::Decode)?;
+            let content = body.message.get().as_bytes();
+            // Read, so that a message which no subscriber could read is not published; sent as it came.
+            json::decode::<T>(content).map_err(|mistake| Failure::Decode(format!("message: {mistake}")))?;
+            let scope = Scope::current().map_err(failed)?;
+            let topic = body
+                .topic_name
+                .map_or_else(|| T::topic().into_name(scope.runtime.config()), Cow::Owned);
+            let publication = publication(
+                &scope,
+                topic,
+                Bytes::copy_from_slice(content),
+                body.attributes.unwrap_or_default(),
+                body.ordering_key,
+            )
+            .map_err(failed)?;
+            let id = scope.runtime.publish(publication).await.map_err(failed)?;
+            serde_json::to_vec(&id).map_err(Failure::Output)
+        })
+    }
+}
+
+fn failed(error: Error) -> Failure {
+    Failure::Task(TaskError::from(error))
+}

@@ -1,0 +1,276 @@
+//! Subscribers: tasks that run on the messages of a topic.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+#[cfg(feature = "google")]
+use crate::admin::setup::{SetUpReport, set_up_one};
+use crate::base::context::Context;
+use crate::base::error::BoxError;
+#[cfg(feature = "google")]
+use crate::base::error::Error;
+use crate::base::json;
+use crate::base::metadata::TaskMetadata;
+use crate::base::outcome::{TaskError, TaskResult, in_subscriber};
+use crate::base::state::States;
+use crate::base::wire::propagation;
+use crate::base::wire::publication::Attributes;
+use crate::base::wire::push::Push;
+use crate::event::message::Message;
+use crate::registry::subscription::SubscriptionOptions;
+use crate::registry::topic::Topic;
+use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
+use crate::runtime::scope::Scope;
+use crate::task::{Registered, resolve};
+
+/// A task that runs on every message of a topic, which Pub/Sub pushes to `{endpoint}/subscriptions/{name}`.
+///
+/// Write `#[task]` above the `impl` block: it registers the subscriber, reads the types off `run`, takes the topic from
+/// the content's [`Event`](crate::Event) or from `topic = ".."`, and reads the content as JSON unless you write `parse`.
+/// A message is acknowledged when `run` succeeds or discards it; any other error makes Pub/Sub deliver it again.
+///
+/// ```standalone_crate
+/// use cloud_tasks::{Context, Message, PublisherTask, Runtime, SubscriberTask, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct UserAction { user_id: u64 }
+///
+/// #[task(topic = "user-actions")]
+/// impl PublisherTask for UserAction {}
+///
+/// struct Auditor;
+///
+/// #[task(filter = r#"attributes.priority = "high""#, min_backoff = "5s", max_backoff = "60s")]
+/// impl SubscriberTask for Auditor {
+///     async fn run(message: Message<UserAction>, _cx: Context) -> TaskResult {
+///         if message.content.user_id == 0 {
+///             Err("nobody does anything")?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let runtime = Runtime::eager().build().await?;        // delivers in this process
+/// runtime.scope(async {
+///     assert!(UserAction { user_id: 0 }.sync().await.is_ok());        // the filter lets it pass by
+///     assert!(UserAction { user_id: 0 }.sync().attribute("priority", "high").await.is_err());
+/// }).await;
+/// # Ok(())
+/// # }
+/// ```
+pub trait SubscriberTask: Registered + Send + 'static {
+    /// The content of a message: `C` of [`Message<C, A>`], filled in by `#[task]`.
+    type Content: Send + 'static;
+
+    /// The attributes of a message, the map or a struct: `A` of [`Message<C, A>`], filled in by `#[task]`.
+    type Attributes: DeserializeOwned + Send + 'static;
+
+    /// The state that the subscriber needs: `S` of its [`Context<S>`], filled in by `#[task]`.
+    type State: Send + Sync + 'static;
+
+    /// What the subscriber gives back: `T` of its [`TaskResult<T>`], filled in by `#[task]`.
+    type Output: Serialize + Send + 'static;
+
+    /// The topic whose messages are wanted, filled in by `#[task]`.
+    fn topic() -> Topic;
+
+    /// Reads the content from the bytes of a message; JSON, unless written. Any bytes reach it untouched.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no content: the message is not acknowledged, and goes to the dead-letter topic in the end.
+    fn parse(data: &[u8]) -> Result<Self::Content, BoxError>;
+
+    /// Does the job.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the message is delivered again; a [`Discard`](crate::Discard) acknowledges it.
+    fn run(
+        message: Message<Self::Content, Self::Attributes>,
+        cx: Context<Self::State>,
+    ) -> impl Future<Output = TaskResult<Self::Output>> + Send;
+
+    /// Makes or changes the topic, the subscription and what dead letters need, in the project of the [current](crate::Runtime::current) runtime.
+    ///
+    /// [`Setup::only`](crate::Setup::only) shows what it would do first.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime or it reaches no Pub/Sub, and when a call fails; what was made before that stays.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
+        set_up_one::<Self>()
+    }
+}
+
+impl Registration {
+    /// The registration of a subscriber by this name, defined at `location` (`file:line`).
+    pub const fn subscriber<T: SubscriberTask>(name: &'static str, location: &'static str) -> Self {
+        let options = SubscriptionOptions::new(T::topic);
+        Self::new::<T>(name, location, Kind::Subscriber(options), bind::<T>)
+    }
+}
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident($option:ident: $type:ty) => $($field:ident = $value:expr),+;)*) => {
+        impl Registration {
+            $($(#[$doc])*
+            pub const fn $name(mut self, $option: $type) -> Self {
+                if let Kind::Subscriber(options) = &mut self.kind {
+                    $(options.$field = $value;)+
+                }
+                self
+            })*
+        }
+    };
+}
+
+options! {
+    /// Sets which messages are wanted.
+    filter(filter: &'static str) => filter = Some(filter);
+    /// Sets how often a message is delivered before it goes to the dead-letter topic.
+    max_retries(retries: u32) => max_retries = Some(retries);
+    /// Sets the shortest pause before a message is delivered again.
+    min_backoff(backoff: Duration) => min_backoff = Some(backoff);
+    /// Sets the longest pause before a message is delivered again.
+    max_backoff(backoff: Duration) => max_backoff = Some(backoff);
+    /// Sets how long a subscription without activity is kept.
+    expiration(expiration: Duration) => expiration = Some(expiration);
+    /// Sets how long a push may take.
+    ack_deadline(deadline: Duration) => ack_deadline = Some(deadline);
+    /// Sets the base name of the subscription that keeps dead letters.
+    dead_letter_subscription(name: &'static str) => dead_letter_subscription = Some(name);
+    /// Sets whether pushes carry a signed token.
+    oidc(oidc: bool) => oidc = oidc;
+    /// Sets the base name of the subscription.
+    subscription(name: &'static str) => subscription = Some(name), absolute = false;
+    /// Sets the name of the subscription, without a prefix.
+    absolute_subscription(name: &'static str) => subscription = Some(name), absolute = true;
+    /// Sets where messages are pushed to.
+    url(url: &'static str) => url = Some(url);
+    /// Sets whether messages of one ordering key are delivered one after the other.
+    ordering(ordering: bool) => ordering = ordering;
+    /// Sets how long a message that is not acknowledged is kept.
+    retention(retention: Duration) => retention = Some(retention);
+    /// Sets whether a message is forwarded to a task of Cloud Tasks.
+    use_cloud_tasks(forward: bool) => use_cloud_tasks = forward;
+}
+
+fn bind<T: SubscriberTask>(states: &States) -> Result<Bound, Vec<&'static str>> {
+    let state = resolve::<T, T::State>(states)?;
+    let handler = SubscriberHandler::<T> {
+        state: Arc::clone(&state),
+        subscriber: PhantomData,
+    };
+    Ok(Bound {
+        handler: Arc::new(handler),
+        state,
+    })
+}
+
+struct SubscriberHandler<T: SubscriberTask> {
+    state: Arc<T::State>,
+    subscriber: PhantomData<fn() -> T>,
+}
+
+impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
+    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+        Box::pin(async move {
+            let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;
+            serde_json::to_vec(&output).map_err(Failure::Output)
+        })
+    }
+}
+
+/// Runs a subscriber on what arrived for it.
+pub(crate) async fn run_input<T: SubscriberTask>(
+    state: Arc<T::State>,
+    input: Input,
+    metadata: TaskMetadata,
+) -> Result<T::Output, Failure> {
+    let push = match input {
+        Input::Push(push) => *push,
+        Input::Body(body) => read_forwarded(&body, &metadata)?,
+    };
+    let message = Message {
+        content: T::parse(&push.data).map_err(|error| Failure::Decode(refusal(&*error)))?,
+        attributes: read_attributes(push.attributes).map_err(Failure::Decode)?,
+        id: push.id,
+        publish_time: push.publish_time,
+        ordering_key: push.ordering_key,
+        delivery_attempt: push.delivery_attempt,
+        subscription: push.subscription,
+    };
+    let cx = Context::new(state, metadata);
+    in_subscriber(T::run(message, cx)).await.map_err(Failure::Task)
+}
+
+/// The message that a task was made of; the original leaves the carried headers in its content, beside the task's own.
+fn read_forwarded(body: &[u8], metadata: &TaskMetadata) -> Result<Push, Failure> {
+    let mut push = Push::read_forwarded(metadata.headers(), body).map_err(Failure::Decode)?;
+    let scope = Scope::current().map_err(|error| Failure::Task(TaskError::from(error)))?;
+    let key = &scope.runtime.config().propagated_headers_key;
+    (push.data, _) = propagation::read(push.data, &push.attributes, key, &[]);
+    Ok(push)
+}
+
+/// What `parse` is filled with.
+///
+/// # Errors
+///
+/// When the bytes are no JSON of the content; the error names the field and the position, and no value.
+#[doc(hidden)]
+pub fn parse_json<C: DeserializeOwned>(data: &[u8]) -> Result<C, BoxError> {
+    json::decode(data).map_err(|mistake| NotJson(mistake).into())
+}
+
+#[derive(Debug)]
+struct NotJson(String);
+
+impl fmt::Display for NotJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotJson {}
+
+/// What may be told of a parser's error: ours holds no value of the message, another one may.
+fn refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
+    match error.downcast_ref::<NotJson>() {
+        Some(NotJson(mistake)) => mistake.clone(),
+        None => {
+            tracing::debug!(%error, "the parser refused the content");
+            "its parser refused the content".to_owned()
+        }
+    }
+}
+
+/// The map itself, or a struct read from it, whose numbers and booleans are read from their texts.
+fn read_attributes<A: DeserializeOwned + 'static>(attributes: Attributes) -> Result<A, String> {
+    if TypeId::of::<A>() == TypeId::of::<Attributes>() {
+        let boxed: Box<dyn Any> = Box::new(attributes);
+        if let Ok(same) = boxed.downcast::<A>() {
+            return Ok(*same);
+        }
+        return Err("attributes: they were not read".into());
+    }
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pairs: Vec<_> = attributes
+        .iter()
+        .map(|(key, value)| format!("{}={}", encode(key), encode(value)))
+        .collect();
+    serde_urlencoded::from_str(&pairs.join("&")).map_err(|error| format!("attributes: {error}"))
+}

@@ -1,0 +1,118 @@
+//! The topics that dead tasks are recorded to, and the subscriptions that keep them.
+
+use std::collections::BTreeSet;
+
+use crate::base::config::Config;
+use crate::base::names;
+use crate::registry::topic::Topic;
+use crate::registry::{Kind, Registration, Registry};
+use crate::runtime::Runtime;
+
+/// A topic of dead tasks, and the subscription that keeps what goes there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeadLetters {
+    /// Its name with its prefix, or its full path.
+    pub(crate) topic: String,
+    pub(crate) subscription: String,
+    /// Whose dead tasks go there.
+    pub(crate) tasks: BTreeSet<&'static str>,
+}
+
+impl DeadLetters {
+    /// A topic, and the subscription that is called like it.
+    pub(crate) fn of(topic: String) -> Self {
+        Self {
+            subscription: names::last_segment(&topic).to_owned(),
+            topic,
+            tasks: BTreeSet::new(),
+        }
+    }
+
+    /// The topics of all tasks, and everything that is wrong with them.
+    pub(crate) fn all(
+        registry: &Registry,
+        default: Option<&Topic>,
+        config: &Config,
+    ) -> (Vec<Self>, Vec<String>) {
+        let mut all: Vec<Self> = Vec::new();
+        let mut mistakes = Vec::new();
+        let default = default.map(|topic| topic.name(config));
+        if let Some(mistake) = default.as_ref().and_then(|name| mistake(name)) {
+            mistakes.push(format!("{mistake} (`.dead_letter_topic(..)` of the runtime)"));
+        }
+        all.extend(default.clone().map(Self::of));
+        for registration in registry.registrations() {
+            let own = registration.dead_letter_topic.map(|topic| topic().name(config));
+            if let Some(mistake) = own.as_ref().and_then(|name| mistake(name)) {
+                mistakes.push(format!("{mistake} ({})", registration.location));
+            }
+            let Some(topic) = own.or_else(|| default.clone().filter(|_| comes_from_a_queue(registration)))
+            else {
+                continue;
+            };
+            if !all.iter().any(|other| other.topic == topic) {
+                all.push(Self::of(topic.clone()));
+            }
+            for letters in all.iter_mut().filter(|letters| letters.topic == topic) {
+                letters.tasks.insert(registration.name);
+            }
+        }
+        mistakes.extend(shared(&all, registry));
+        (all, mistakes)
+    }
+}
+
+impl Runtime {
+    /// Where the dead tasks of this kind are recorded to.
+    pub(crate) fn dead_letter_topic(&self, registration: &Registration) -> Option<String> {
+        let own = registration.dead_letter_topic.map(|topic| topic());
+        let topic = own.or_else(|| self.inner().dead_letter_topic.clone())?;
+        Some(topic.into_name(self.config()).into_owned())
+    }
+}
+
+fn mistake(topic: &str) -> Option<String> {
+    names::pubsub_mistake("dead-letter topic", topic)
+}
+
+/// Whether Cloud Tasks runs it: a message that is pushed is Pub/Sub's to give up.
+fn comes_from_a_queue(registration: &Registration) -> bool {
+    match &registration.kind {
+        Kind::Task | Kind::Publisher { .. } => true,
+        Kind::Subscriber(options) => options.use_cloud_tasks,
+    }
+}
+
+/// Subscriptions that are to keep dead tasks, and have something else to do.
+fn shared(all: &[DeadLetters], registry: &Registry) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    for (at, letters) in all.iter().enumerate() {
+        let DeadLetters {
+            topic, subscription, ..
+        } = letters;
+        if let Some(other) = all[..at].iter().find(|other| other.subscription == *subscription) {
+            mistakes.push(format!(
+                "the dead-letter topics {:?} and {topic:?} would be kept in one subscription, {subscription:?}, which can \
+                 have one topic: give one of them another name",
+                other.topic
+            ));
+        }
+        for subscriber in registry.subscriptions() {
+            let task = subscriber.task;
+            if subscriber.name == *subscription {
+                mistakes.push(format!(
+                    "the dead tasks of topic {topic:?} would be kept in the subscription {subscription:?}, which is the one \
+                     that {task} is pushed from: give one of them another name"
+                ));
+            }
+            let same_topic = subscriber.dead_letter_topic.as_ref() == Some(topic);
+            if subscriber.dead_letter_subscription.as_ref() == Some(subscription) && !same_topic {
+                mistakes.push(format!(
+                    "the dead tasks of topic {topic:?} would be kept in the subscription {subscription:?}, which keeps the \
+                     dead letters of {task}: give it another `dead_letter_subscription`"
+                ));
+            }
+        }
+    }
+    mistakes
+}

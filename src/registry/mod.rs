@@ -1,0 +1,429 @@
+//! Every task that this process knows, by name and by type.
+
+pub(crate) mod dead_letter;
+pub(crate) mod filter;
+pub(crate) mod queue_settings;
+pub(crate) mod schedule;
+pub(crate) mod subscription;
+pub(crate) mod topic;
+pub(crate) mod unique;
+
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::config::Config;
+use crate::base::error::BoxError;
+use crate::base::metadata::TaskMetadata;
+use crate::base::names;
+use crate::base::outcome::TaskError;
+use crate::base::state::States;
+use crate::base::wire::dead::Dead;
+use crate::base::wire::limits;
+use crate::base::wire::push::Push;
+use crate::registry::schedule::{Periodic, Schedule};
+use crate::registry::subscription::{Subscription, SubscriptionOptions};
+use crate::registry::topic::Topic;
+use crate::registry::unique::UniqueOptions;
+
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A task with its types erased: bytes in, JSON out.
+pub(crate) trait Handler: Send + Sync {
+    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>>;
+
+    /// What is to be done when a task of this body is given up.
+    fn on_dead(
+        &self,
+        body: Bytes,
+        dead: Dead,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'_, Result<(), TaskError>> {
+        drop((body, dead, metadata));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// What a task runs on.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// The body of a request to `/tasks/{name}`.
+    Body(Bytes),
+    /// A message that was pushed to `/subscriptions/{name}`.
+    Push(Box<Push>),
+}
+
+/// What a registration is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Task,
+    Publisher { topic: fn() -> Topic },
+    Subscriber(SubscriptionOptions),
+}
+
+/// Why a handler gave no result.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The body is not the JSON of the task's arguments; the text names the field and the position.
+    Decode(String),
+    /// The task itself stopped.
+    Task(TaskError),
+    /// The output does not serialize.
+    Output(serde_json::Error),
+    /// The task panicked, with this message.
+    Panicked(String),
+    /// The task took longer than this and was cancelled.
+    TimedOut(Duration),
+    /// Another delivery has claimed it.
+    Busy,
+    /// The idempotency store did not say whether it may run.
+    Store(BoxError),
+    /// The task failed in the last attempt that it allows itself, and all that is to be done then is done.
+    Dead(Box<Failure>),
+}
+
+/// A task and the state that it asked for.
+pub(crate) struct Bound {
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) state: Arc<dyn Any + Send + Sync>,
+}
+
+/// What `#[task]` writes down of a task.
+#[derive(Clone, Copy)]
+pub struct Registration {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) queue: Option<&'static str>,
+    pub(crate) timeout: Option<Duration>,
+    /// Whether a delivery that is repeated is to run once.
+    pub(crate) idempotent: bool,
+    pub(crate) max_attempts: Option<u32>,
+    /// Where the task is recorded to when it is given up; that of a subscription is among its options.
+    pub(crate) dead_letter_topic: Option<fn() -> Topic>,
+    pub(crate) location: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) periodic: Option<Periodic>,
+    /// What makes two tasks the same one, where anything does.
+    pub(crate) unique: Option<&'static UniqueOptions>,
+    pub(crate) type_id: fn() -> TypeId,
+    pub(crate) bind: fn(&States) -> Result<Bound, Vec<&'static str>>,
+}
+
+impl Registration {
+    /// A registration under this name, of something defined at `location` (`file:line`).
+    pub(crate) const fn new<T: 'static>(
+        name: &'static str,
+        location: &'static str,
+        kind: Kind,
+        bind: fn(&States) -> Result<Bound, Vec<&'static str>>,
+    ) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            queue: None,
+            timeout: None,
+            idempotent: false,
+            max_attempts: None,
+            dead_letter_topic: None,
+            location,
+            kind,
+            periodic: None,
+            unique: None,
+            type_id: TypeId::of::<T>,
+            bind,
+        }
+    }
+
+    /// The options of the subscription, where this is a subscriber.
+    pub(crate) fn subscriber_options(&self) -> Option<&SubscriptionOptions> {
+        match &self.kind {
+            Kind::Subscriber(options) => Some(options),
+            Kind::Task | Kind::Publisher { .. } => None,
+        }
+    }
+
+    /// Whether this is a publisher.
+    #[cfg(feature = "google")]
+    pub(crate) fn is_publisher(&self) -> bool {
+        matches!(self.kind, Kind::Publisher { .. })
+    }
+
+    /// Sets the names that the task answers to besides its own.
+    pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Sets the queue.
+    pub const fn queue(mut self, queue: &'static str) -> Self {
+        self.queue = Some(queue);
+        self
+    }
+
+    /// Sets how long one attempt may take.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets whether a delivery that is repeated runs once.
+    pub const fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
+        self
+    }
+
+    /// Sets how often the task is tried altogether.
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Sets where a task is recorded to that is given up, and where messages go that were delivered too often.
+    pub const fn dead_letter_topic(mut self, topic: fn() -> Topic) -> Self {
+        match &mut self.kind {
+            Kind::Subscriber(options) => options.dead_letter_topic = Some(topic),
+            Kind::Task | Kind::Publisher { .. } => self.dead_letter_topic = Some(topic),
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("name", &self.name)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A registration that the linker collects.
+#[derive(Debug)]
+pub struct Linked(Registration);
+
+impl Linked {
+    /// Wraps a registration.
+    pub const fn new(registration: Registration) -> Self {
+        Self(registration)
+    }
+}
+
+inventory::collect!(Linked);
+
+/// Every task that was linked into this process.
+pub(crate) fn linked() -> impl Iterator<Item = Registration> {
+    inventory::iter::<Linked>.into_iter().map(|linked| linked.0)
+}
+
+/// A task of a registry.
+pub(crate) struct Entry {
+    pub(crate) registration: Registration,
+    /// Without its state the task cannot run; these types are missing.
+    pub(crate) bound: Result<Bound, Vec<&'static str>>,
+}
+
+/// The tasks of a runtime.
+#[derive(Default)]
+pub(crate) struct Registry {
+    subscriptions: Vec<Subscription>,
+    schedules: Vec<Schedule>,
+    by_name: HashMap<&'static str, Arc<Entry>>,
+    by_type: HashMap<TypeId, Arc<Entry>>,
+}
+
+impl Registry {
+    /// Builds a registry, with everything that is wrong with its tasks.
+    pub(crate) fn new(
+        registrations: impl IntoIterator<Item = Registration>,
+        states: &States,
+        config: &Config,
+    ) -> (Self, Vec<String>) {
+        let mut registry = Self::default();
+        let mut mistakes = Vec::new();
+        for registration in registrations {
+            let type_id = (registration.type_id)();
+            if registry.by_type.contains_key(&type_id) {
+                continue;
+            }
+            let entry = Arc::new(Entry {
+                registration,
+                bound: (registration.bind)(states),
+            });
+            mistakes.extend(option_mistakes(&registration));
+            mistakes.extend(registry.add_subscription(&registration, config));
+            mistakes.extend(registry.add_schedule(&registration, config));
+            if let Kind::Publisher { topic } = registration.kind {
+                mistakes.extend(
+                    names::pubsub_mistake("topic", &topic().name(config))
+                        .map(|mistake| format!("{mistake} ({})", registration.location)),
+                );
+            }
+            registry.by_type.insert(type_id, Arc::clone(&entry));
+            for &name in std::iter::once(&registration.name).chain(registration.aliases) {
+                if let Some(other) = registry.by_name.insert(name, Arc::clone(&entry)) {
+                    let mut places = [other.registration.location, registration.location];
+                    places.sort_unstable();
+                    mistakes.push(format!(
+                        "two tasks are named {name:?}: {} and {}; give one of them `#[task(name = \"..\")]`",
+                        places[0], places[1]
+                    ));
+                }
+            }
+        }
+        (registry, mistakes)
+    }
+
+    /// Adds the subscription of a subscriber, and gives back what is wrong with it.
+    fn add_subscription(&mut self, registration: &Registration, config: &Config) -> Vec<String> {
+        let Some(options) = registration.subscriber_options() else {
+            return Vec::new();
+        };
+        let (subscription, mut mistakes) = Subscription::new(registration, options, config);
+        if let Some(other) = self
+            .subscriptions
+            .iter()
+            .find(|other| other.name == subscription.name)
+        {
+            mistakes.push(format!(
+                "the subscribers {} and {} share the subscription {:?}: each would get a part of the messages",
+                other.task, subscription.task, subscription.name
+            ));
+        }
+        mistakes.extend(
+            self.subscriptions
+                .iter()
+                .filter_map(|other| dead_letter_mistake(other, &subscription)),
+        );
+        self.subscriptions.push(subscription);
+        mistakes
+    }
+
+    /// Adds the schedule of a periodic task, and gives back what is wrong with it.
+    fn add_schedule(&mut self, registration: &Registration, config: &Config) -> Vec<String> {
+        let Some(periodic) = &registration.periodic else {
+            return Vec::new();
+        };
+        let schedule = match Schedule::new(registration, periodic, config) {
+            Ok(schedule) => schedule,
+            Err(mistakes) => return mistakes,
+        };
+        let shared = self.schedules.iter().find(|other| other.name == schedule.name);
+        let mistakes = shared.map(|other| {
+            format!(
+                "the tasks {} and {} share the Cloud Scheduler job {:?}: give one of them a `schedule_name`",
+                other.task, schedule.task, schedule.name
+            )
+        });
+        let mistakes = mistakes.into_iter().collect();
+        self.schedules.push(schedule);
+        mistakes
+    }
+
+    /// The schedules of all periodic tasks, by the names of these.
+    pub(crate) fn schedules(&self) -> &[Schedule] {
+        &self.schedules
+    }
+
+    /// The subscriptions of all subscribers, by the names of these.
+    pub(crate) fn subscriptions(&self) -> &[Subscription] {
+        &self.subscriptions
+    }
+
+    /// The publishers and the names of their topics, as far as these are known before a message is made.
+    #[cfg(feature = "google")]
+    pub(crate) fn published_topics(&self, config: &Config) -> impl Iterator<Item = (&'static str, String)> {
+        self.by_type
+            .values()
+            .filter_map(|entry| match entry.registration.kind {
+                Kind::Publisher { topic } => Some((entry.registration.name, topic().name(config))),
+                Kind::Task | Kind::Subscriber(_) => None,
+            })
+    }
+
+    /// Every registration, by name.
+    pub(crate) fn registrations(&self) -> Vec<&Registration> {
+        let mut all: Vec<_> = self.by_type.values().map(|entry| &entry.registration).collect();
+        all.sort_by_key(|registration| registration.name);
+        all
+    }
+
+    /// The queues that tasks name themselves.
+    #[cfg(feature = "google")]
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &'static str> {
+        self.by_type.values().filter_map(|entry| entry.registration.queue)
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn by_type(&self, type_id: TypeId) -> Option<&Arc<Entry>> {
+        self.by_type.get(&type_id)
+    }
+
+    /// The tasks that are to run once, however often they are delivered.
+    pub(crate) fn idempotent(&self) -> Vec<&'static str> {
+        let all = self.registrations();
+        let idempotent = all.iter().filter(|registration| registration.idempotent);
+        idempotent.map(|registration| registration.name).collect()
+    }
+
+    /// The states that are missing, with the tasks that ask for each.
+    pub(crate) fn missing_states(&self) -> BTreeMap<&'static str, Vec<&'static str>> {
+        let mut missing: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for entry in self.by_type.values() {
+            for state in entry.bound.as_ref().err().into_iter().flatten() {
+                missing.entry(*state).or_default().push(entry.registration.name);
+            }
+        }
+        for tasks in missing.values_mut() {
+            tasks.sort_unstable();
+        }
+        missing
+    }
+}
+
+/// What is wrong with the dead letters of two subscribers.
+fn dead_letter_mistake(one: &Subscription, other: &Subscription) -> Option<String> {
+    let keeps = |subscription: &Subscription| subscription.dead_letter_subscription.clone();
+    let shared = keeps(one).filter(|name| keeps(other).as_ref() == Some(name));
+    if let Some(name) = shared.filter(|_| one.dead_letter_topic != other.dead_letter_topic) {
+        return Some(format!(
+            "the subscribers {} and {} keep the dead letters of two topics in one subscription, {name:?}, which can have one \
+             topic: give one of them another `dead_letter_subscription`",
+            one.task, other.task
+        ));
+    }
+    [(one, other), (other, one)].into_iter().find_map(|(keeper, pushed)| {
+        let name = keeps(keeper).filter(|name| *name == pushed.name)?;
+        Some(format!(
+            "the dead letters of {} are kept in the subscription {name:?}, which is the one that {} is pushed from: give one \
+             of them another name",
+            keeper.task, pushed.task
+        ))
+    })
+}
+
+fn option_mistakes(registration: &Registration) -> impl Iterator<Item = String> {
+    let names = std::iter::once(&registration.name)
+        .chain(registration.aliases)
+        .filter_map(|name| names::task_name_mistake(name));
+    let queue = registration.queue.and_then(names::queue_mistake);
+    let timeout = registration.timeout.and_then(limits::timeout_mistake);
+    let unique = registration.unique.into_iter();
+    let unique = unique.flat_map(|options| options.mistakes(registration.name));
+    let attempts = registration.max_attempts.filter(|attempts| *attempts == 0);
+    let attempts = attempts.map(|_| "max_attempts is 0; a task is tried at least once".to_owned());
+    let location = registration.location;
+    names
+        .chain(queue)
+        .chain(timeout)
+        .chain(unique)
+        .chain(attempts)
+        .map(move |mistake| format!("{mistake} ({location})"))
+}

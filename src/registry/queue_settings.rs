@@ -1,0 +1,142 @@
+//! What a queue is to be like.
+
+use std::time::Duration;
+
+use crate::base::names;
+
+/// The settings of a queue in Cloud Tasks, for [`Runtime::setup`](crate::Runtime::setup); what is left open stays as it is.
+///
+/// The service's own defaults are 500 dispatches a second, 1,000 at once, 100 attempts with pauses from 0.1 s to an hour that
+/// double 16 times. Source: <https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues>.
+///
+/// ```standalone_crate
+/// use std::time::Duration;
+/// use cloud_tasks::{QueueSettings, Runtime};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let runtime = Runtime::eager()
+///     .queue(QueueSettings::new("emails").max_dispatches_per_second(10.0).max_attempts(20))
+///     .queue(QueueSettings::new("billing").max_concurrent_dispatches(1).max_backoff(Duration::from_secs(60)))
+///     .build()
+///     .await?;
+/// # let _ = runtime;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueSettings {
+    pub(crate) name: String,
+    pub(crate) max_dispatches_per_second: Option<f64>,
+    pub(crate) max_concurrent_dispatches: Option<u32>,
+    pub(crate) max_attempts: Option<i32>,
+    pub(crate) max_retry_duration: Option<Duration>,
+    pub(crate) min_backoff: Option<Duration>,
+    pub(crate) max_backoff: Option<Duration>,
+    pub(crate) max_doublings: Option<u32>,
+}
+
+impl QueueSettings {
+    /// A queue of this name, with everything left open.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            max_dispatches_per_second: None,
+            max_concurrent_dispatches: None,
+            max_attempts: None,
+            max_retry_duration: None,
+            min_backoff: None,
+            max_backoff: None,
+            max_doublings: None,
+        }
+    }
+
+    /// Sets how many tasks a second may be sent; more than 0 and at most 500.
+    pub fn max_dispatches_per_second(mut self, rate: f64) -> Self {
+        self.max_dispatches_per_second = Some(rate);
+        self
+    }
+
+    /// Sets how many tasks may run at once; 1 to 5,000.
+    pub fn max_concurrent_dispatches(mut self, tasks: u32) -> Self {
+        self.max_concurrent_dispatches = Some(tasks);
+        self
+    }
+
+    /// Sets how often a task is tried altogether; -1 means without end.
+    ///
+    /// A task is given up when both this and [`max_retry_duration`](Self::max_retry_duration) are reached. With this alone the
+    /// runtime knows which attempt is the [last](crate::TaskMetadata::is_last_attempt) of a task that came from this queue,
+    /// and runs its [hook](crate::Task::on_dead).
+    pub fn max_attempts(mut self, attempts: i32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Sets for how long a task is tried; zero means without end.
+    pub fn max_retry_duration(mut self, duration: Duration) -> Self {
+        self.max_retry_duration = Some(duration);
+        self
+    }
+
+    /// Sets the shortest pause between two attempts.
+    pub fn min_backoff(mut self, pause: Duration) -> Self {
+        self.min_backoff = Some(pause);
+        self
+    }
+
+    /// Sets the longest pause between two attempts.
+    pub fn max_backoff(mut self, pause: Duration) -> Self {
+        self.max_backoff = Some(pause);
+        self
+    }
+
+    /// Sets how often the pause doubles before it grows by the same amount each time; 1 to 1,000.
+    pub fn max_doublings(mut self, doublings: u32) -> Self {
+        self.max_doublings = Some(doublings);
+        self
+    }
+
+    /// How often a task is tried altogether, where the number of attempts alone decides it.
+    pub(crate) fn attempts(&self) -> Option<u32> {
+        let alone = self.max_retry_duration.is_none_or(|duration| duration.is_zero());
+        let attempts = self.max_attempts.filter(|_| alone)?;
+        u32::try_from(attempts).ok().filter(|attempts| *attempts > 0)
+    }
+
+    /// Everything that Cloud Tasks would refuse.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut check = |wrong: bool, what: &str| {
+            if wrong {
+                mistakes.push(format!("the queue {:?}: {what}", self.name));
+            }
+        };
+        check(
+            self.max_dispatches_per_second
+                .is_some_and(|rate| !(rate > 0.0 && rate <= 500.0)),
+            "max_dispatches_per_second takes more than 0 and at most 500",
+        );
+        check(
+            self.max_concurrent_dispatches
+                .is_some_and(|tasks| !(1..=5000).contains(&tasks)),
+            "max_concurrent_dispatches takes 1 to 5000",
+        );
+        check(
+            self.max_attempts
+                .is_some_and(|attempts| attempts < -1 || attempts == 0),
+            "max_attempts takes 1 or more, or -1 for no limit",
+        );
+        check(
+            matches!((self.min_backoff, self.max_backoff), (Some(min), Some(max)) if min > max),
+            "min_backoff is longer than max_backoff",
+        );
+        check(
+            self.max_doublings
+                .is_some_and(|doublings| !(1..=1000).contains(&doublings)),
+            "max_doublings takes 1 to 1000; Cloud Tasks cannot tell 0 from nothing",
+        );
+        mistakes.extend(names::queue_mistake(&self.name));
+        mistakes
+    }
+}

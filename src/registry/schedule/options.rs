@@ -1,0 +1,165 @@
+//! What `#[task]` writes down of a schedule.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{MAX_DESCRIPTION_CHARS, MAX_DOUBLINGS, MAX_RETRIES};
+use crate::base::config::Config;
+use crate::base::json;
+use crate::base::wire::limits::{MAX_TIMEOUT, MIN_TIMEOUT};
+use crate::registry::Registration;
+use crate::task::periodic::PeriodicTask;
+
+/// What a periodic task says of its schedule; what it leaves open is for the service.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleOptions {
+    pub(crate) every: &'static str,
+    pub(crate) time_zone: &'static str,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    pub(crate) max_retries: Option<u32>,
+    pub(crate) min_backoff: Option<Duration>,
+    pub(crate) max_backoff: Option<Duration>,
+    pub(crate) max_doublings: Option<u32>,
+    pub(crate) attempt_deadline: Option<Duration>,
+    pub(crate) description: Option<&'static str>,
+    pub(crate) name: Option<&'static str>,
+    pub(crate) absolute: bool,
+    pub(crate) oidc: bool,
+}
+
+/// A schedule as a registration holds it.
+#[derive(Clone, Copy)]
+pub(crate) struct Periodic {
+    pub(crate) options: &'static ScheduleOptions,
+    pub(crate) payload: fn() -> Result<Bytes, serde_json::Error>,
+}
+
+impl Registration {
+    /// Adds the schedule of a task.
+    pub const fn periodic<T: PeriodicTask>(mut self) -> Self {
+        self.periodic = Some(Periodic {
+            options: const { &T::SCHEDULE },
+            payload: encoded_payload::<T>,
+        });
+        self
+    }
+}
+
+fn encoded_payload<T: PeriodicTask>() -> Result<Bytes, serde_json::Error> {
+    json::encode(&T::payload())
+}
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident($option:ident: $type:ty) => $($field:ident = $value:expr),+;)*) => {
+        impl ScheduleOptions {
+            $($(#[$doc])*
+            pub const fn $name(mut self, $option: $type) -> Self {
+                $(self.$field = $value;)+
+                self
+            })*
+        }
+    };
+}
+
+options! {
+    /// Sets the zone that the times are of.
+    time_zone(zone: &'static str) => time_zone = zone;
+    /// Sets headers of the request.
+    headers(headers: &'static [(&'static str, &'static str)]) => headers = headers;
+    /// Sets how often a run that failed is tried again.
+    schedule_max_retries(retries: u32) => max_retries = Some(retries);
+    /// Sets the shortest pause before a run is tried again.
+    schedule_min_backoff(backoff: Duration) => min_backoff = Some(backoff);
+    /// Sets the longest pause before a run is tried again.
+    schedule_max_backoff(backoff: Duration) => max_backoff = Some(backoff);
+    /// Sets how often the pause doubles.
+    schedule_max_doublings(doublings: u32) => max_doublings = Some(doublings);
+    /// Sets how long one attempt may take.
+    attempt_deadline(deadline: Duration) => attempt_deadline = Some(deadline);
+    /// Sets what the job is for.
+    description(description: &'static str) => description = Some(description);
+    /// Sets the base name of the job.
+    schedule_name(name: &'static str) => name = Some(name), absolute = false;
+    /// Sets the name of the job, without a prefix.
+    absolute_schedule_name(name: &'static str) => name = Some(name), absolute = true;
+    /// Sets whether requests carry a signed token.
+    oidc(oidc: bool) => oidc = oidc;
+}
+
+impl ScheduleOptions {
+    /// The options of a schedule that is due at these times.
+    pub const fn new(every: &'static str) -> Self {
+        Self {
+            every,
+            time_zone: "UTC",
+            headers: &[],
+            max_retries: None,
+            min_backoff: None,
+            max_backoff: None,
+            max_doublings: None,
+            attempt_deadline: None,
+            description: None,
+            name: None,
+            absolute: false,
+            oidc: true,
+        }
+    }
+
+    /// The name of the job of a task.
+    pub(crate) fn job_name(&self, task: &str, config: &Config) -> String {
+        let name = self.name.unwrap_or(task);
+        if self.absolute {
+            name.to_owned()
+        } else {
+            config.prefixed(name)
+        }
+    }
+
+    /// What Cloud Scheduler would refuse, apart from times, headers, payload and name.
+    /// Source: `google/cloud/scheduler/v1/job.proto`.
+    pub(super) fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let counts = [
+            ("schedule_max_retries", self.max_retries, MAX_RETRIES),
+            ("schedule_max_doublings", self.max_doublings, MAX_DOUBLINGS),
+        ];
+        for (option, value, most) in counts {
+            if let Some(value) = value.filter(|value| *value > most) {
+                mistakes.push(format!("{option} is {value}; Cloud Scheduler takes 0 to {most}"));
+            }
+        }
+        let pauses = (Duration::from_secs(5), Duration::from_secs(60 * 60));
+        let lengths = [
+            ("schedule_min_backoff", self.min_backoff, pauses),
+            ("schedule_max_backoff", self.max_backoff, pauses),
+            (
+                "attempt_deadline",
+                self.attempt_deadline,
+                (MIN_TIMEOUT, MAX_TIMEOUT),
+            ),
+        ];
+        for (option, value, (least, most)) in lengths {
+            if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
+                mistakes.push(format!(
+                    "{option} is {value:?}; Cloud Scheduler takes {least:?} to {most:?}"
+                ));
+            }
+        }
+        if let (Some(min), Some(max)) = (self.min_backoff, self.max_backoff)
+            && min > max
+        {
+            mistakes.push(format!(
+                "schedule_min_backoff is {min:?}, which is more than schedule_max_backoff, {max:?}"
+            ));
+        }
+        if let Some(length) = self.description.map(|text| text.chars().count())
+            && length > MAX_DESCRIPTION_CHARS
+        {
+            mistakes.push(format!(
+                "its description has {length} characters; Cloud Scheduler takes at most {MAX_DESCRIPTION_CHARS}"
+            ));
+        }
+        mistakes
+    }
+}

@@ -1,0 +1,97 @@
+//! When a schedule is due: its text and its zone.
+
+use std::time::SystemTime;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::app_engine::Words;
+use super::calendar::{Calendar, whole_second};
+use super::{app_engine, cron};
+
+/// The times of a schedule.
+#[derive(Clone, Debug)]
+pub(super) struct Timing {
+    text: String,
+    zone: TimeZone,
+    rule: Words,
+}
+
+impl Timing {
+    /// Reads the times and the zone, or says all that is wrong with them.
+    pub(super) fn parse(every: &str, zone: &str) -> Result<Self, Vec<String>> {
+        let parsed = times(every).map_err(|mistakes| {
+            let place = |mistake| format!("the times {every:?} are not accepted: {mistake}");
+            mistakes.into_iter().map(place).collect::<Vec<_>>()
+        });
+        match (parsed, time_zone(zone)) {
+            (Ok((text, rule)), Ok(zone)) => Ok(Self { text, zone, rule }),
+            (parsed, zone) => Err(parsed.err().into_iter().flatten().chain(zone.err()).collect()),
+        }
+    }
+
+    /// The times as Cloud Scheduler takes them.
+    pub(super) fn text(&self) -> String {
+        self.text.clone()
+    }
+
+    pub(super) fn next_after(&self, after: SystemTime) -> Option<SystemTime> {
+        let after = Timestamp::try_from(after).ok()?;
+        let next = match &self.rule {
+            Words::Interval(minutes) => {
+                let step = SignedDuration::from_mins(i64::from(*minutes));
+                whole_second(after)?.checked_add(step).ok()?
+            }
+            Words::Calendar(calendar) => calendar.next_after(&self.zone, after)?,
+        };
+        Some(next.into())
+    }
+}
+
+/// The text that goes to the service, and what it says.
+fn times(every: &str) -> Result<(String, Words), Vec<String>> {
+    let text = every.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        return Err(vec![
+            "there are none; write cron such as `0 9 * * 1-5`, or `every 5 minutes`".to_owned(),
+        ]);
+    }
+    if app_engine::is_meant(&text) {
+        let rule = app_engine::parse(&text).map_err(|mistake| vec![mistake])?;
+        if let Words::Calendar(calendar) = &rule {
+            comes(calendar)?;
+        }
+        return Ok((text, rule));
+    }
+    let text = if text.starts_with('@') {
+        cron::written_out(&text)
+            .map_err(|mistake| vec![mistake])?
+            .to_owned()
+    } else {
+        text
+    };
+    let calendar = cron::parse(&text)?;
+    comes(&calendar)?;
+    Ok((text, Words::Calendar(calendar)))
+}
+
+fn comes(calendar: &Calendar) -> Result<(), Vec<String>> {
+    if calendar.ever_comes() {
+        Ok(())
+    } else {
+        Err(vec!["no such day ever comes".to_owned()])
+    }
+}
+
+/// The zone of a name, which has to be written as the database has it.
+fn time_zone(name: &str) -> Result<TimeZone, String> {
+    const ACCEPTED: &str = "a name of the tz database, such as `Europe/Paris` or `UTC`";
+    let zone = TimeZone::get(name).map_err(|_| format!("there is no time zone {name:?}: {ACCEPTED}"))?;
+    match zone.iana_name() {
+        Some(known) if known == name => Ok(zone),
+        Some(known) if known != "Etc/Unknown" => {
+            Err(format!("there is no time zone {name:?}: did you mean {known:?}?"))
+        }
+        _ => Err(format!("there is no time zone {name:?}: {ACCEPTED}")),
+    }
+}

@@ -1,0 +1,9 @@
+//! What makes two tasks the same one, and the id that follows from it.
+
+pub(crate) mod canonical;
+pub(crate) mod id;
+pub(crate) mod options;
+
+pub(crate) use id::Uniqueness;
+pub(crate) use options::window_mistake;
+pub use options::{UniqueFields, UniqueOptions};

@@ -1,0 +1,126 @@
+//! What `#[task]` writes down of uniqueness.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::names;
+use crate::registry::Registration;
+
+/// What a type says of its tasks: which of them are the same one.
+#[derive(Clone, Copy, Debug)]
+pub struct UniqueOptions {
+    pub(super) of: Of,
+    pub(super) window: Option<Duration>,
+}
+
+/// What the tasks of a type are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Of {
+    Arguments,
+    Fields,
+    Name,
+}
+
+impl UniqueOptions {
+    /// Tasks with equal arguments are the same one.
+    pub const fn new() -> Self {
+        Self {
+            of: Of::Arguments,
+            window: None,
+        }
+    }
+
+    /// Tasks with equal fields are the same one: those that the type's `unique_fields` adds.
+    pub const fn by_fields(mut self) -> Self {
+        self.of = Of::Fields;
+        self
+    }
+
+    /// Only within one window of this length.
+    pub const fn window(mut self, window: Duration) -> Self {
+        self.window = Some(window);
+        self
+    }
+
+    /// All tasks of the type are the same one, whose id is the type's name.
+    const fn only_once() -> Self {
+        Self {
+            of: Of::Name,
+            window: None,
+        }
+    }
+
+    /// What is wrong with these options of a task of this name.
+    pub(crate) fn mistakes(&self, name: &str) -> impl Iterator<Item = String> {
+        let window = self.window.and_then(window_mistake);
+        let by_name = self.of == Of::Name && names::task_id_mistake(name).is_some();
+        let name = by_name.then(|| {
+            format!(
+                "the task {name:?} cannot run `only_once`: its name is its id then, which takes 1 to 500 letters, digits, \
+                 `_` and `-`; give it another `name`, or write `unique`"
+            )
+        });
+        window.into_iter().chain(name)
+    }
+}
+
+impl Default for UniqueOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Says what is wrong with a window, if anything is.
+pub(crate) fn window_mistake(window: Duration) -> Option<String> {
+    window.is_zero().then(|| {
+        "the window 0s is not accepted: tasks are unique within one that is longer than nothing".to_owned()
+    })
+}
+
+/// The values of the fields that a task is unique by, as JSON.
+#[derive(Debug, Default)]
+pub struct UniqueFields {
+    text: Vec<u8>,
+    mistake: Option<serde_json::Error>,
+}
+
+impl UniqueFields {
+    /// Adds a field.
+    pub fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.text.push(if self.text.is_empty() { b'{' } else { b',' });
+        let name = serde_json::to_writer(&mut self.text, name);
+        self.text.push(b':');
+        let value = serde_json::to_writer(&mut self.text, value);
+        self.mistake = self.mistake.take().or(name.err()).or(value.err());
+    }
+
+    /// The object that they are.
+    pub(super) fn into_json(mut self) -> Result<Vec<u8>, serde_json::Error> {
+        match self.mistake {
+            Some(mistake) => Err(mistake),
+            None => {
+                self.text.push(b'}');
+                Ok(self.text)
+            }
+        }
+    }
+}
+
+impl Registration {
+    /// Makes tasks that are the same one by these options get one id.
+    pub const fn unique(mut self, options: &'static UniqueOptions) -> Self {
+        self.unique = Some(options);
+        self
+    }
+
+    /// Sets whether the tasks of the type are all the same one.
+    pub const fn only_once(mut self, only_once: bool) -> Self {
+        self.unique = if only_once {
+            Some(const { &UniqueOptions::only_once() })
+        } else {
+            None
+        };
+        self
+    }
+}

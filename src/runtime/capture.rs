@@ -1,0 +1,108 @@
+//! Running a task so that its output is kept as it is, and not as JSON alone.
+
+use std::any::TypeId;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::metadata::TaskMetadata;
+use crate::base::outcome::TaskError;
+use crate::base::wire::dead::Dead;
+use crate::registry::{Bound, BoxFuture, Entry, Failure, Handler, Input};
+use crate::runtime::Runtime;
+use crate::task::Registered;
+
+impl Runtime {
+    /// The entry of a task or a subscriber.
+    pub(crate) fn entry_of<T: Registered + 'static>(&self) -> Result<&Arc<Entry>, Error> {
+        let entry = self.inner().registry.by_type(TypeId::of::<T>());
+        entry.ok_or_else(|| {
+            let name = T::REGISTRATION.name;
+            Error::new(
+                ErrorKind::UnknownTask,
+                format!("this runtime has no task {name:?}: add `.register::<..>()`"),
+            )
+        })
+    }
+
+    /// The state of a task or a subscriber, which is of this type.
+    pub(crate) fn state_of<T: Registered + 'static, S: Send + Sync + 'static>(
+        &self,
+    ) -> Result<Arc<S>, Error> {
+        let name = T::REGISTRATION.name;
+        let state = Arc::clone(&self.entry_of::<T>()?.bound(name)?.state);
+        state.downcast().map_err(|_| {
+            Error::new(
+                ErrorKind::MissingState,
+                format!("the state of task {name} has another type"),
+            )
+        })
+    }
+}
+
+pub(crate) type Run<S, O> = fn(Arc<S>, Input, TaskMetadata) -> BoxFuture<'static, Result<O, Failure>>;
+
+/// A handler that keeps the output as it was before it became JSON, and else does as the task's own.
+pub(crate) struct Keeping<S, O> {
+    state: Arc<S>,
+    run: Run<S, O>,
+    own: Arc<dyn Handler>,
+    output: Output<O>,
+}
+
+type Output<O> = Arc<Mutex<Option<O>>>;
+
+/// Where the output is, once it ran.
+pub(crate) struct Kept<O>(Output<O>);
+
+impl<O> Kept<O> {
+    /// The output; `None` where the task gave none, or did not run at all.
+    pub(crate) fn take(&self) -> Option<O> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Keeping<S, O> {
+    /// A task that is run by this function, and where its output will be.
+    pub(crate) fn bind<T: Registered + 'static>(
+        runtime: &Runtime,
+        run: Run<S, O>,
+    ) -> Result<(Bound, Kept<O>), Error> {
+        let state = runtime.state_of::<T, S>()?;
+        let own = &runtime.entry_of::<T>()?.bound(T::REGISTRATION.name)?.handler;
+        let output = Output::default();
+        let handler = Self {
+            state: Arc::clone(&state),
+            run,
+            own: Arc::clone(own),
+            output: Arc::clone(&output),
+        };
+        let bound = Bound {
+            handler: Arc::new(handler),
+            state,
+        };
+        Ok((bound, Kept(output)))
+    }
+}
+
+impl<S: Send + Sync, O: Serialize + Send> Handler for Keeping<S, O> {
+    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+        Box::pin(async move {
+            let output = (self.run)(Arc::clone(&self.state), input, metadata).await?;
+            let json = serde_json::to_vec(&output).map_err(Failure::Output)?;
+            *self.output.lock().unwrap_or_else(PoisonError::into_inner) = Some(output);
+            Ok(json)
+        })
+    }
+
+    fn on_dead(
+        &self,
+        body: Bytes,
+        dead: Dead,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'_, Result<(), TaskError>> {
+        self.own.on_dead(body, dead, metadata)
+    }
+}

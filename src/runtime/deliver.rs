@@ -1,0 +1,161 @@
+//! A message that arrives: run here, or forwarded to a task; and a message that is delivered within this process.
+
+use http::HeaderMap;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::metadata::TaskMetadata;
+use crate::base::names::pubsub_path;
+use crate::base::outcome::TaskError;
+use crate::base::wire::propagation;
+use crate::base::wire::publication::Publication;
+use crate::base::wire::push::Push;
+use crate::registry::{Bound, Entry, Failure, Input};
+use crate::runtime::Runtime;
+use crate::task::enqueue::Enqueue;
+
+impl Runtime {
+    /// Runs the subscriber on a message, or forwards it as the subscriber says.
+    pub(crate) async fn receive(
+        &self,
+        entry: &Entry,
+        bound: &Bound,
+        mut push: Push,
+    ) -> Result<Vec<u8>, Failure> {
+        let headers = self.take_headers(&mut push);
+        if entry
+            .registration
+            .subscriber_options()
+            .is_some_and(|options| options.use_cloud_tasks)
+        {
+            return self.forward(entry, &push, &headers).await;
+        }
+        self.run_push(entry, bound, push, headers).await
+    }
+
+    /// Runs the subscriber on a message that came with these headers.
+    async fn run_push(
+        &self,
+        entry: &Entry,
+        bound: &Bound,
+        push: Push,
+        headers: HeaderMap,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut metadata = TaskMetadata::new().with_headers(headers).with_id(&push.id);
+        if let Some(attempt) = push.delivery_attempt {
+            metadata = metadata.with_retry_count(attempt.saturating_sub(1));
+        }
+        self.run(entry, bound, Input::Push(Box::new(push)), metadata)
+            .await
+    }
+
+    /// Runs the subscriber on a message, whether or not it would forward it.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn receive_here(
+        &self,
+        entry: &Entry,
+        bound: &Bound,
+        mut push: Push,
+    ) -> Result<Vec<u8>, Failure> {
+        let headers = self.take_headers(&mut push);
+        self.run_push(entry, bound, push, headers).await
+    }
+
+    /// Takes the headers out of a message that it carries.
+    fn take_headers(&self, push: &mut Push) -> HeaderMap {
+        let inner = self.inner();
+        let (data, headers) = propagation::read(
+            std::mem::take(&mut push.data),
+            &push.attributes,
+            &inner.config.propagated_headers_key,
+            &inner.propagated,
+        );
+        push.data = data;
+        headers
+    }
+
+    /// Makes a task of a message; one that is delivered twice makes one task.
+    async fn forward(&self, entry: &Entry, push: &Push, headers: &HeaderMap) -> Result<Vec<u8>, Failure> {
+        let body = push.to_forwarded_body();
+        let (name, message) = push.to_forwarded_header();
+        let mut enqueue = Enqueue::of_body(entry.registration, Ok(body.into())).on(self);
+        if !message.is_empty() {
+            enqueue = enqueue.header(name, message);
+        }
+        if !push.id.is_empty() {
+            let name = format!("{}/{}", push.subscription, push.id);
+            enqueue = enqueue.task_id(
+                Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+                    .simple()
+                    .to_string(),
+            );
+        }
+        for (name, value) in headers {
+            enqueue = enqueue.carried_header(name, value);
+        }
+        let enqueued = enqueue
+            .await
+            .map_err(|error| Failure::Task(TaskError::from(error)))?;
+        let forwarded = json!({
+            "cloud-tasks-forwarded": {"queue_name": enqueued.queue(), "task_id": enqueued.id()},
+        });
+        serde_json::to_vec(&forwarded).map_err(Failure::Output)
+    }
+
+    /// Delivers a message to every subscriber of its topic whose filter matches, in this process and over the wire form.
+    ///
+    /// All of them run; what went wrong is told of all.
+    pub(crate) async fn deliver(&self, publication: &Publication, id: &str) -> Result<(), Error> {
+        let inner = self.inner();
+        let project = inner.config.project.as_deref().unwrap_or("local");
+        let topic = |name| pubsub_path(project, "topics", name);
+        let published = topic(&publication.topic);
+        let mut failures = Vec::new();
+        for subscription in inner.registry.subscriptions() {
+            if topic(&subscription.topic) != published || !subscription.wants(&publication.attributes) {
+                continue;
+            }
+            let Some(entry) = inner.registry.by_name(subscription.task) else {
+                continue;
+            };
+            let push = Push {
+                data: publication.data.clone(),
+                attributes: publication.attributes.clone(),
+                id: id.to_owned(),
+                publish_time: Some(inner.clock.now()),
+                ordering_key: publication.ordering_key.clone(),
+                delivery_attempt: subscription.dead_letter_topic.as_ref().map(|_| 1),
+                subscription: subscription.name.clone(),
+            };
+            if let Err(error) = self.deliver_to(entry, &push).await
+                && !error.is_discarded()
+            {
+                failures.push(error);
+            }
+        }
+        match failures.len() {
+            0 => Ok(()),
+            1 => Err(failures.remove(0)),
+            count => {
+                let names: Vec<_> = failures.iter().map(|error| format!("{error:#}")).collect();
+                let first = failures.swap_remove(0);
+                Err(Error::new(
+                    ErrorKind::TaskFailed,
+                    format!("{count} subscribers failed: {}", names.join("; ")),
+                )
+                .with_source(first))
+            }
+        }
+    }
+
+    async fn deliver_to(&self, entry: &Entry, push: &Push) -> Result<(), Error> {
+        let name = entry.registration.name;
+        let bound = entry.bound(name)?;
+        let received = match Push::read(&HeaderMap::new(), push.to_body().into()) {
+            Ok(push) => self.receive(entry, bound, push).await,
+            Err(mistake) => Err(Failure::Decode(mistake)),
+        };
+        received.map(drop).map_err(|failure| failure.into_error(name))
+    }
+}

@@ -1,0 +1,181 @@
+//! Running an effect once: claimed before, settled after, released where it is cut off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument;
+
+use crate::base::error::{BoxError, Error, ErrorKind};
+use crate::base::metadata::TaskMetadata;
+use crate::base::outcome::TaskError;
+use crate::base::wire::push;
+use crate::registry::{Entry, Failure, Input};
+use crate::runtime::idempotency::key::IdempotencyKey;
+use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore};
+
+/// How far the clocks of instances may be apart: a lease is longer by this than what it is for.
+const MARGIN: Duration = Duration::from_secs(30);
+/// How long a store may take to write down how an effect ended, which the answer waits for.
+const SETTLE: Duration = Duration::from_secs(10);
+/// The result of what is not run again.
+const NOTHING: &[u8] = b"null";
+
+/// An effect that is to be claimed.
+pub(crate) struct Guard {
+    pub(crate) store: Arc<dyn IdempotencyStore>,
+    pub(crate) key: IdempotencyKey,
+}
+
+/// A claimed effect. Dropped before it is settled, it is released: whoever ran it was cut off.
+pub(crate) struct Held {
+    claim: Option<(Guard, ClaimToken)>,
+}
+
+/// What comes of a claim.
+pub(crate) enum Begun {
+    Run(Held),
+    Done,
+    Busy,
+}
+
+impl Guard {
+    /// Claims the effect until this instant and a margin.
+    pub(crate) async fn begin(self, deadline: Instant) -> Result<Begun, BoxError> {
+        let lease = deadline.saturating_duration_since(Instant::now()) + MARGIN;
+        let claim = timeout_at(deadline, self.store.begin(&self.key, lease)).await;
+        match claim.map_err(|_| "it gave no answer in time")?? {
+            Claim::Run(token) => Ok(Begun::Run(Held {
+                claim: Some((self, token)),
+            })),
+            Claim::Done => Ok(Begun::Done),
+            Claim::Busy => Ok(Begun::Busy),
+        }
+    }
+
+    /// Runs an attempt, unless an earlier one did what there is to do.
+    pub(crate) async fn run(
+        self,
+        deadline: Instant,
+        attempt: impl Future<Output = Result<Vec<u8>, Failure>>,
+    ) -> Result<Vec<u8>, Failure> {
+        let key = self.key.clone();
+        let held = match self.begin(deadline).await {
+            Ok(Begun::Run(held)) => held,
+            Ok(Begun::Done) => {
+                tracing::info!(%key, "ran before; this delivery does nothing");
+                return Ok(NOTHING.to_vec());
+            }
+            Ok(Begun::Busy) => return Err(Failure::Busy),
+            Err(error) => return Err(Failure::Store(error)),
+        };
+        let outcome = attempt.await;
+        if happened(&outcome) {
+            held.complete().await;
+        } else {
+            held.release().await;
+        }
+        outcome
+    }
+}
+
+/// Whether the task did what it does: it succeeded, also where its output does not serialize, or it never will.
+fn happened(outcome: &Result<Vec<u8>, Failure>) -> bool {
+    matches!(
+        outcome,
+        Ok(_) | Err(Failure::Output(_) | Failure::Task(TaskError::Discard(_)))
+    )
+}
+
+impl Held {
+    /// Writes down that the effect happened. Where that fails it is said, and nothing else: a retry would run it again.
+    pub(crate) async fn complete(mut self) {
+        let Some((guard, token)) = self.claim.take() else {
+            return;
+        };
+        let key = guard.key.clone();
+        // On its own, so that a client who goes away now does not end it.
+        let write = async move { guard.store.complete(&guard.key, &token).await };
+        let written = tokio::spawn(timeout(SETTLE, write).in_current_span()).await;
+        match written {
+            Ok(Ok(Ok(true))) => {}
+            Ok(Ok(Ok(false))) => tracing::error!(
+                %key,
+                "the lease ended before the effect did, so another delivery may have run it as well"
+            ),
+            Ok(Ok(Err(error))) => lost(&key, &*error),
+            Ok(Err(late)) => lost(&key, &late),
+            Err(panic) => lost(&key, &panic),
+        }
+    }
+
+    /// Gives the claim back, so that a retry need not wait for the end of the lease.
+    pub(crate) async fn release(mut self) {
+        if let Some((guard, token)) = self.claim.take() {
+            let released = tokio::spawn(release(guard, token).in_current_span());
+            // It has said itself what went wrong.
+            let _ = released.await;
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some((guard, token)) = self.claim.take()
+            && let Ok(tokio) = Handle::try_current()
+        {
+            tokio.spawn(release(guard, token).in_current_span());
+        }
+    }
+}
+
+async fn release(guard: Guard, token: ClaimToken) {
+    let released = timeout(SETTLE, guard.store.release(&guard.key, &token)).await;
+    let error = match released {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error,
+        Err(late) => late.into(),
+    };
+    tracing::warn!(key = %guard.key, %error, "not released; retries are refused until the lease ends");
+}
+
+fn lost(key: &IdempotencyKey, error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(%key, error, "the effect happened, and it may not be written down: another delivery would run it again");
+}
+
+/// An effect that somebody else has claimed.
+pub(crate) fn busy(key: &IdempotencyKey) -> Error {
+    let message = format!("{key} is under way in another delivery; nothing was run");
+    Error::new(ErrorKind::UnderWay, message)
+}
+
+/// A store that gave no answer.
+pub(crate) fn unanswered(key: &IdempotencyKey, error: BoxError) -> Error {
+    let message = format!("the idempotency store did not say whether {key} may run; nothing was run");
+    Error::new(ErrorKind::IdempotencyStore, message).with_source(error)
+}
+
+/// What a delivery is known by, so that another one of the same is recognised.
+pub(crate) fn key(entry: &Entry, input: &Input, metadata: &TaskMetadata) -> Option<IdempotencyKey> {
+    let name = entry.registration.name;
+    let message = |subscription: &str, id: &str| {
+        let subscription = Some(subscription).filter(|name| !name.is_empty());
+        (!id.is_empty()).then(|| IdempotencyKey::message(subscription.unwrap_or(name), id))
+    };
+    match input {
+        Input::Push(push) => return message(&push.subscription, &push.id),
+        Input::Body(_) if entry.registration.subscriber_options().is_some() => {
+            let (subscription, id) = push::forwarded_ids(metadata.headers());
+            if let Some(key) = message(&subscription, &id) {
+                return Some(key);
+            }
+        }
+        Input::Body(_) => {}
+    }
+    let scheduled = metadata.is_scheduled();
+    if let (true, Some(job), Some(time)) = (scheduled, metadata.job_name(), metadata.schedule_time()) {
+        return Some(IdempotencyKey::scheduled(job, time));
+    }
+    Some(IdempotencyKey::task(name, metadata.queue()?, metadata.id()?))
+}

@@ -1,0 +1,271 @@
+//! A store in this process.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::base::clock::Clock;
+use crate::runtime::idempotency::key::IdempotencyKey;
+use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore, StoreFuture};
+
+/// As long as Pub/Sub keeps a message by default, and longer than most queues retry.
+pub(crate) const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Beyond any time to keep something: a thousand years.
+const FAR: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
+/// About 20 MB.
+const CAPACITY: usize = 100_000;
+
+/// Remembers in this process what ran: for tests, and for a service that has one instance and may forget at a restart.
+///
+/// Clones share what they remember. An effect is remembered for 7 days, and the oldest is forgotten where there are more than
+/// 100,000, which the log tells. For several instances there is `sqlx::IdempotencyTable`, and
+/// [`IdempotencyStore`] for anything else.
+///
+/// ```standalone_crate
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use cloud_tasks::{Context, MemoryStore, Runtime, Task, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// static CHARGED: AtomicU32 = AtomicU32::new(0);
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Charge { invoice: u64 }
+///
+/// #[task(idempotent)]
+/// impl Task for Charge {
+///     async fn run(self, _cx: Context) -> TaskResult {
+///         CHARGED.fetch_add(1, Ordering::Relaxed);
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let runtime = Runtime::eager().idempotency(MemoryStore::new()).build().await?;
+/// for _ in 0..2 {
+///     Charge { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;      // as a delivery that is repeated
+/// }
+/// assert_eq!(CHARGED.load(Ordering::Relaxed), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    entries: Arc<Mutex<Entries>>,
+    clock: Clock,
+    keep: Duration,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Entries {
+    by_key: HashMap<IdempotencyKey, Entry>,
+    /// The claims in the order in which they were made, and what is done in the order in which it was: what is to be
+    /// forgotten is in front, so nothing is ever searched.
+    claims: VecDeque<Due>,
+    done: VecDeque<Due>,
+    told_full: bool,
+}
+
+struct Entry {
+    token: ClaimToken,
+    done: bool,
+    until: SystemTime,
+}
+
+/// When an entry is forgotten, unless it was replaced since.
+struct Due {
+    key: IdempotencyKey,
+    token: ClaimToken,
+    until: SystemTime,
+}
+
+impl MemoryStore {
+    /// A store that remembers nothing yet.
+    pub fn new() -> Self {
+        Self {
+            entries: Arc::default(),
+            clock: Clock::default(),
+            keep: KEEP,
+            capacity: CAPACITY,
+        }
+    }
+
+    /// Sets how long an effect is remembered; it is to be longer than the queue and the subscription try.
+    pub fn keep(mut self, keep: Duration) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Sets how many effects are remembered at most. What is under way is remembered in any case.
+    pub fn capacity(mut self, effects: usize) -> Self {
+        self.capacity = effects;
+        self
+    }
+
+    /// Sets the clock that leases and remembered effects end by; that of the machine, unless set.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use std::time::{Duration, SystemTime};
+    /// use cloud_tasks::{Claim, IdempotencyStore, MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::BoxError> {
+    /// let seconds = Arc::new(AtomicU64::new(0));
+    /// let hand = Arc::clone(&seconds);
+    /// let store = MemoryStore::new()
+    ///     .clock(move || SystemTime::UNIX_EPOCH + Duration::from_secs(hand.load(Ordering::Relaxed)));
+    ///
+    /// let key = "charge-7".into();
+    /// let lease = Duration::from_secs(60);
+    /// assert!(matches!(store.begin(&key, lease).await?, Claim::Run(_)));
+    /// assert_eq!(store.begin(&key, lease).await?, Claim::Busy);
+    /// seconds.store(60, Ordering::Relaxed);
+    /// assert!(matches!(store.begin(&key, lease).await?, Claim::Run(_)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::new(now);
+        self
+    }
+
+    /// How many effects are remembered, those that are under way included.
+    pub fn len(&self) -> usize {
+        self.current().0.by_key.len()
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entries that have not ended, and the time.
+    fn current(&self) -> (MutexGuard<'_, Entries>, SystemTime) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        entries.forget(now);
+        (entries, now)
+    }
+}
+
+impl Entries {
+    fn put(&mut self, key: &IdempotencyKey, token: &ClaimToken, done: bool, until: SystemTime) {
+        let line = if done { &mut self.done } else { &mut self.claims };
+        line.push_back(Due {
+            key: key.clone(),
+            token: token.clone(),
+            until,
+        });
+        let token = token.clone();
+        self.by_key.insert(key.clone(), Entry { token, done, until });
+    }
+
+    /// Forgets what has ended; each entry is looked at once, whenever that is.
+    fn forget(&mut self, now: SystemTime) {
+        while let Some(due) = self.claims.front()
+            && (due.until <= now || self.is_settled(due))
+        {
+            let due = self.claims.pop_front();
+            self.remove(due, false);
+        }
+        while self.done.front().is_some_and(|due| due.until <= now) {
+            let due = self.done.pop_front();
+            self.remove(due, true);
+        }
+    }
+
+    /// Whether a claim was completed or released, or lost to another.
+    fn is_settled(&self, due: &Due) -> bool {
+        let entry = self.by_key.get(&due.key);
+        entry.is_none_or(|entry| entry.done || entry.token != due.token)
+    }
+
+    /// Removes what an entry was when it was put in line.
+    fn remove(&mut self, due: Option<Due>, done: bool) {
+        let Some(Due { key, token, .. }) = due else { return };
+        let same = |entry: &Entry| entry.done == done && entry.token == token;
+        if self.by_key.get(&key).is_some_and(same) {
+            self.by_key.remove(&key);
+        }
+    }
+
+    /// Makes room for one that is done.
+    fn make_room(&mut self, capacity: usize) {
+        while self.done.len() >= capacity.max(1) {
+            let oldest = self.done.pop_front();
+            self.remove(oldest, true);
+            if !self.told_full {
+                self.told_full = true;
+                tracing::warn!(
+                    capacity,
+                    "the idempotency store is full and forgets the oldest effects before their time: give it more capacity, \
+                     or a shorter time to keep them"
+                );
+            }
+        }
+    }
+}
+
+impl IdempotencyStore for MemoryStore {
+    fn begin<'a>(&'a self, key: &'a IdempotencyKey, lease: Duration) -> StoreFuture<'a, Claim> {
+        Box::pin(async move {
+            let (mut entries, now) = self.current();
+            match entries.by_key.get(key) {
+                Some(entry) if entry.until > now && entry.done => return Ok(Claim::Done),
+                Some(entry) if entry.until > now => return Ok(Claim::Busy),
+                _ => {}
+            }
+            let (token, until) = (ClaimToken::random(), after(now, lease));
+            entries.put(key, &token, false, until);
+            Ok(Claim::Run(token))
+        })
+    }
+
+    fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let (mut entries, now) = self.current();
+            // A claim that ended and that nobody got since is as good as one that has not.
+            if entries.by_key.get(key).is_some_and(|entry| entry.token != *token) {
+                return Ok(false);
+            }
+            entries.make_room(self.capacity);
+            entries.put(key, token, true, after(now, self.keep));
+            Ok(true)
+        })
+    }
+
+    fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let (mut entries, _) = self.current();
+            let ours = |entry: &Entry| !entry.done && entry.token == *token;
+            if entries.by_key.get(key).is_some_and(ours) {
+                entries.by_key.remove(key);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// This long after an instant; at the end of time where that is beyond it.
+pub(crate) fn after(now: SystemTime, length: Duration) -> SystemTime {
+    now.checked_add(length).unwrap_or(now + FAR)
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("keep", &self.keep)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! Idempotency: what is delivered more than once has its effect once.
+
+pub(crate) mod guard;
+pub(crate) mod key;
+pub(crate) mod memory;
+pub(crate) mod once;
+pub(crate) mod store;
+
+pub(crate) use guard::{Guard, key};
+pub use key::IdempotencyKey;
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlx")]
+pub(crate) use memory::{KEEP, after};
+pub use once::Once;
+pub use store::{Claim, ClaimToken, IdempotencyStore, StoreFuture};

@@ -1,0 +1,121 @@
+//! An effect with a key of its own, inside of any task.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::base::context::Context;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::outcome::TaskError;
+use crate::base::wire::limits;
+use crate::runtime::idempotency::guard::{Begun, Guard, busy, unanswered};
+use crate::runtime::idempotency::key::IdempotencyKey;
+use crate::runtime::scope::Scope;
+
+/// What came of [`Context::once`]: the effect ran, or it had happened before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once<T> {
+    /// It ran now, and gave this.
+    Ran(T),
+    /// It happened before, and did not run now. What it gave then is not kept.
+    Before,
+}
+
+impl<T> Once<T> {
+    /// What the effect gave, where it ran now.
+    pub fn ran(self) -> Option<T> {
+        match self {
+            Self::Ran(value) => Some(value),
+            Self::Before => None,
+        }
+    }
+
+    /// Whether the effect had happened before.
+    pub fn is_before(&self) -> bool {
+        matches!(self, Self::Before)
+    }
+}
+
+impl<S> Context<S> {
+    /// Runs an effect unless it happened before, in whichever task, under a key that names it.
+    ///
+    /// For an event that its publisher may send twice, each time with a message id of its own, and for one of several
+    /// effects of a task. A failure lets the next attempt try again; a [`Discard`](crate::Discard) counts as done. All tasks
+    /// that share the runtime's [store](crate::RuntimeBuilder::idempotency) share its keys.
+    ///
+    /// ```standalone_crate
+    /// use cloud_tasks::{Context, MemoryStore, Once, Runtime, Task, TaskResult, task};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// # async fn charge(_order: u64) -> Result<&'static str, std::io::Error> { Ok("receipt") }
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Ship { order: u64 }
+    ///
+    /// #[task]
+    /// impl Task for Ship {
+    ///     async fn run(self, cx: Context) -> TaskResult<bool> {
+    ///         let charged = cx.once(format!("charge-{}", self.order), charge(self.order)).await?;
+    ///         Ok(charged == Once::Ran("receipt"))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let runtime = Runtime::eager().idempotency(MemoryStore::new()).build().await?;
+    /// assert!(Ship { order: 7 }.sync().on(&runtime).await?);
+    /// assert!(!Ship { order: 7 }.sync().on(&runtime).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// That of the effect; and without having run it, where it is under way in another delivery, where the store gives no
+    /// answer, and where the runtime has none. Handed on with `?`, they make the task be tried again.
+    pub async fn once<T, E: Into<TaskError>>(
+        &self,
+        key: impl Into<IdempotencyKey>,
+        effect: impl Future<Output = Result<T, E>>,
+    ) -> Result<Once<T>, TaskError> {
+        let key = key.into();
+        let store = Scope::current()?.runtime.inner().idempotency.clone();
+        let store = store.ok_or_else(|| no_store(&key))?;
+        // A run by hand has no end of its own.
+        let deadline = self
+            .metadata()
+            .deadline()
+            .unwrap_or_else(|| Instant::now() + limits::MAX_TIMEOUT);
+        let guard = Guard {
+            store: Arc::clone(&store),
+            key: key.clone(),
+        };
+        let held = match guard.begin(deadline).await {
+            Ok(Begun::Run(held)) => held,
+            Ok(Begun::Done) => return Ok(Once::Before),
+            Ok(Begun::Busy) => return Err(busy(&key))?,
+            Err(error) => return Err(unanswered(&key, error))?,
+        };
+        match effect.await.map_err(Into::into) {
+            Ok(value) => {
+                held.complete().await;
+                Ok(Once::Ran(value))
+            }
+            Err(error) => {
+                if error.is_discard() {
+                    held.complete().await;
+                } else {
+                    held.release().await;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn no_store(key: &IdempotencyKey) -> Error {
+    let message = format!(
+        "{key} was not run: this runtime has no store to remember effects in; add `.idempotency(..)`, such as \
+         `.idempotency(MemoryStore::new())` in a test"
+    );
+    Error::new(ErrorKind::IdempotencyStore, message)
+}

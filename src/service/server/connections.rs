@@ -1,0 +1,115 @@
+//! Accepting connections and serving them.
+
+use std::io;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
+use tower_service::Service;
+
+use crate::base::error::BoxError;
+use crate::service::server::shutdown::Gate;
+
+/// How long a server that is out of sockets waits for some to be closed.
+const OUT_OF_SOCKETS: Duration = Duration::from_secs(1);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const MAX_STREAMS: u32 = 256;
+
+/// The connections of a server.
+pub(crate) struct Connections<S> {
+    pub(crate) service: S,
+    pub(crate) http: Builder<TokioExecutor>,
+    pub(crate) header_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) graceful: GracefulShutdown,
+    pub(crate) tasks: JoinSet<()>,
+}
+
+/// HTTP/1.1 and HTTP/2, for clients who send their headers in time.
+pub(crate) fn http(header_timeout: Duration, answer_timeout: Duration) -> Builder<TokioExecutor> {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(answer_timeout);
+    http
+}
+
+impl<S, R> Connections<Gate<S>>
+where
+    S: Clone,
+    Gate<S>: Service<Request<Incoming>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Accepts connections for ever.
+    pub(crate) async fn accept(&mut self, listener: &TcpListener) {
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.serve(stream),
+                    Err(error) if is_of_connection(&error) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "no connection was accepted");
+                        tokio::time::sleep(OUT_OF_SOCKETS).await;
+                    }
+                },
+                // Those that have ended are let go.
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    fn serve(&mut self, stream: TcpStream) {
+        // It only makes answers later where it fails.
+        let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.write_timeout));
+        let (service, started) = self.service.for_connection();
+        let service = TowerToHyperService::new(service);
+        let connection = self
+            .http
+            .serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service)
+            .into_owned();
+        let connection = self.graceful.watch(connection);
+        let header_timeout = self.header_timeout;
+        self.tasks.spawn(async move {
+            let mut connection = pin!(connection);
+            let first = timeout(header_timeout, connection.as_mut()).await;
+            let ended = match first {
+                Ok(ended) => ended,
+                // hyper's own limit begins with the first bytes, and so never for who sends none.
+                Err(_) if !started.load(Ordering::Relaxed) => return,
+                Err(_) => connection.await,
+            };
+            if let Err(error) = ended {
+                tracing::debug!(error, "a connection broke");
+            }
+        });
+    }
+}
+
+/// Whether only the one connection failed.
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+    )
+}

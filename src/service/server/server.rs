@@ -1,0 +1,243 @@
+//! The server itself.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tower_service::Service;
+
+use crate::base::error::BoxError;
+use crate::base::wire::limits::FAR;
+use crate::runtime::Runtime;
+use crate::service::server::connections::{Connections, http};
+use crate::service::server::shutdown::{Drain, Gate};
+use crate::service::server::timed_body::ServeBody;
+
+/// How long a handler that blocks its thread may hold up the end.
+const CUT_OFF: Duration = Duration::from_secs(1);
+
+type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A server that is about to run; made by [`Runtime::serve`], started by awaiting it.
+#[must_use = "nothing is served until this is awaited"]
+pub struct Serve<S> {
+    runtime: Runtime,
+    listener: TcpListener,
+    service: S,
+    signal: Option<Signal>,
+    grace: Duration,
+    header_timeout: Duration,
+    body_timeout: Duration,
+    write_timeout: Duration,
+}
+
+impl Runtime {
+    /// Serves a service over HTTP/1.1 and HTTP/2 until SIGTERM or Ctrl-C, and then stops without losing anything.
+    ///
+    /// The service is [`service()`](Self::service), or your own with [`layer()`](Self::layer) around it, such as axum's
+    /// `Router`. When the server stops, requests that are new get 503 with `Retry-After`, and so go to another instance;
+    /// those that run have the [grace](Serve::grace) to end, and are cut off after that, so that Cloud Tasks and Pub/Sub
+    /// send them again; what was handed over to be published is [sent](Self::flush).
+    ///
+    /// Clients have a limited time for everything that they could keep the server waiting with: their headers, their
+    /// body, reading the answer.
+    ///
+    /// # Errors
+    ///
+    /// Where the handlers of the signals cannot be installed. Nothing was served then.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use axum::{Router, routing::get};
+    /// # use cloud_tasks::Runtime;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = Runtime::eager().build().await?;
+    /// let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(runtime.layer());
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// let stop = async {};   // a test's; without `shutdown(..)` it is SIGTERM or Ctrl-C
+    /// runtime.serve(listener, app).grace(Duration::from_secs(8)).shutdown(stop).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn serve<S>(&self, listener: TcpListener, service: S) -> Serve<S> {
+        Serve {
+            runtime: self.clone(),
+            listener,
+            service,
+            signal: None,
+            grace: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl<S> Serve<S> {
+    /// Sets how long requests that run may go on when the server stops; default 10 seconds, as Cloud Run gives.
+    ///
+    /// Cloud Run kills the process after these 10 seconds, whatever it does. Publishing what is left comes after the
+    /// grace, and has as long again: a service that spawns publishing does well to leave time for it.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Stops when this completes, in the place of SIGTERM and Ctrl-C.
+    pub fn shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.signal = Some(Box::pin(signal));
+        self
+    }
+
+    /// Sets how long a client may take to send the headers of a request, the first one included, and how long an idle connection
+    /// of HTTP/1.1 stays open; default 30 seconds.
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.header_timeout = timeout.min(FAR);
+        self
+    }
+
+    /// Sets how long the body of a request may take to arrive after the first wait for it; default 60 seconds.
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.body_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a client of HTTP/1.1 may leave an answer unread, and one of HTTP/2 a ping unanswered, before its connection
+    /// is closed; default 30 seconds.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout.min(FAR);
+        self
+    }
+}
+
+impl<S, R> Serve<S>
+where
+    S: Service<Request<ServeBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + From<Bytes> + Send + 'static,
+{
+    async fn run(self) -> io::Result<()> {
+        let signal = match self.signal {
+            Some(signal) => signal,
+            None => signals()?,
+        };
+        let drain = Arc::new(Drain::default());
+        let mut connections = Connections {
+            service: Gate {
+                service: self.service,
+                drain: Arc::clone(&drain),
+                body_timeout: self.body_timeout,
+                started: Arc::default(),
+            },
+            http: http(self.header_timeout, self.write_timeout),
+            header_timeout: self.header_timeout,
+            write_timeout: self.write_timeout,
+            graceful: GracefulShutdown::new(),
+            tasks: JoinSet::new(),
+        };
+
+        tokio::select! {
+            () = connections.accept(&self.listener) => {}
+            () = signal => {}
+        }
+
+        drain.stop();
+        tracing::info!(running = drain.running.len(), grace = ?self.grace, "stopping");
+        let mut grace = std::pin::pin!(sleep(self.grace));
+        tokio::select! {
+            // Whoever still comes is told to go elsewhere.
+            () = connections.accept(&self.listener) => {}
+            () = drain.running.wait() => {}
+            () = &mut grace => {}
+        }
+        drop(self.listener);
+        let Connections {
+            graceful, mut tasks, ..
+        } = connections;
+        tokio::select! {
+            // Answers that are on their way arrive.
+            () = graceful.shutdown() => {}
+            () = &mut grace => {}
+        }
+        let cut_off = drain.running.len();
+        if cut_off > 0 {
+            tracing::warn!(
+                cut_off,
+                "requests did not end in time; the queues will send theirs again"
+            );
+        }
+        if timeout(CUT_OFF, tasks.shutdown()).await.is_err() {
+            tracing::error!("a request that was cut off blocks its thread");
+        }
+        if timeout(self.grace, self.runtime.flush()).await.is_err() {
+            tracing::error!("not everything was published in time");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+impl<S, R> IntoFuture for Serve<S>
+where
+    S: Service<Request<ServeBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + From<Bytes> + Send + 'static,
+{
+    type Output = io::Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// Completes on SIGTERM or Ctrl-C. The handlers are in place when this returns.
+#[cfg(unix)]
+fn signals() -> io::Result<Signal> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    }))
+}
+
+/// Completes on Ctrl-C.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
+fn signals() -> io::Result<Signal> {
+    Ok(Box::pin(async {
+        // Fails where there is no console; then there is no Ctrl-C either.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }))
+}
+
+impl<S> fmt::Debug for Serve<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve")
+            .field("listener", &self.listener)
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+//! What makes the task of a call the same as another.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::registry::unique::id::Uniqueness;
+use crate::registry::unique::{UniqueOptions, window_mistake};
+use crate::task::Registered;
+use crate::task::enqueue::Enqueue;
+
+impl Enqueue {
+    /// Makes tasks of this type with this key the same one: a second one is a
+    /// [duplicate](crate::Enqueued::duplicate), which is not created.
+    ///
+    /// The key is anything that serializes to JSON; the id is a hash of the task's name and the key. It replaces what the
+    /// type says of uniqueness, its window included; a [`task_id`](Self::task_id) wins over it. The
+    /// [guide](crate::guide::uniqueness) says how long it holds.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Charge { invoice: u64, at: u64 }
+    /// # #[task]
+    /// # impl Task for Charge {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// let charge = |at| Charge { invoice: 7, at }.asap().unique_key(("invoice", 7)).on(&runtime);
+    /// assert!(!charge(1).await?.duplicate());
+    /// assert!(charge(2).await?.duplicate());
+    /// assert_eq!(recorder.envelopes().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn unique_key(mut self, key: impl Serialize) -> Self {
+        let task = self.parts.registration.name;
+        if let Err(error) = self.uniqueness().set_key(&key) {
+            self.mistake.get_or_insert(key_error(task, error));
+        }
+        self
+    }
+
+    /// Makes the task unique only among those of the same window of time: one for every `window`, counted from 1970.
+    ///
+    /// By the [key](Self::unique_key) of the call, else as the type says, else by its arguments. The window is that of the
+    /// instant when this is awaited, whenever the task is to run.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Reindex { shop: u64 }
+    /// # #[task]
+    /// # impl Task for Reindex {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # let (runtime, _recorder) = Runtime::recorded().build().await?;
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let enqueued = Reindex { shop: 7 }.asap().unique_for(day).on(&runtime).await?;
+    /// assert_eq!(enqueued.id().len(), 43);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn unique_for(mut self, window: Duration) -> Self {
+        let task = self.parts.registration.name;
+        match window_mistake(window) {
+            None => self.uniqueness().set_window(window),
+            Some(mistake) => {
+                self.mistake.get_or_insert(refused(task, &mistake));
+            }
+        }
+        self
+    }
+
+    /// What the call says of uniqueness, which begins with what the type says.
+    fn uniqueness(&mut self) -> &mut Uniqueness {
+        const BY_ARGUMENTS: &UniqueOptions = &UniqueOptions::new();
+        let unique = &mut self.parts.unique;
+        unique.get_or_insert_with(|| Box::new(Uniqueness::of_type(BY_ARGUMENTS)))
+    }
+
+    /// Reads off a task the fields that it is unique by, where its type says some.
+    pub(crate) fn unique_as<T: Registered>(mut self, task: &T) -> Self {
+        if let (Some(options), Some(unique)) = (T::REGISTRATION.unique, &mut self.parts.unique)
+            && let Err(error) = unique.by_fields(options, |fields| task.unique_fields(fields))
+        {
+            self.mistake.get_or_insert(key_error(T::REGISTRATION.name, error));
+        }
+        self
+    }
+}
+
+/// The id of a task that is unique, enqueued now.
+pub(super) fn id(task: &str, unique: &Uniqueness, body: &[u8], now: SystemTime) -> Result<String, Error> {
+    unique
+        .id(task, body, now)
+        .map_err(|mistake| refused(task, &mistake))
+}
+
+fn refused(task: &str, mistake: &str) -> Error {
+    Error::invalid(format!("task {task} was not enqueued: {mistake}"))
+}
+
+fn key_error(task: &str, error: serde_json::Error) -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        format!("what makes task {task} unique does not serialize to JSON"),
+    )
+    .with_source(error)
+}

@@ -1,0 +1,307 @@
+//! What a task is.
+
+pub(crate) mod bulk;
+pub(crate) mod commit;
+pub(crate) mod enqueue;
+pub(crate) mod periodic;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::admin::queue::of_type::Tasks;
+use crate::base::context::Context;
+use crate::base::json;
+use crate::base::metadata::TaskMetadata;
+use crate::base::outcome::{TaskError, TaskResult};
+use crate::base::state::{Resolved, Resolver, States};
+use crate::base::wire::dead::Dead;
+use crate::registry::unique::UniqueFields;
+use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
+use crate::task::bulk::EnqueueAll;
+use crate::task::enqueue::{Enqueue, SyncRun, When};
+
+/// Written by `#[task]` alone: what the runtime knows of a task before it runs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not registered as a task",
+    label = "write `#[task]` above the `impl` block for this type",
+    note = "`#[task]` (`use cloud_tasks::task;`) registers the type and fills in what can be read off the block"
+)]
+pub trait Registered: Sized {
+    #[doc(hidden)]
+    const REGISTRATION: Registration;
+
+    #[doc(hidden)]
+    fn state(states: &mut Resolver<'_>) -> Resolved;
+
+    /// Adds the fields that its tasks are unique by, where it says some.
+    #[doc(hidden)]
+    fn unique_fields(&self, fields: &mut UniqueFields) {
+        let _ = fields;
+    }
+}
+
+/// A background job: its fields are its arguments, `run` is what it does.
+///
+/// Write `#[task]` above the `impl` block: it registers the task and reads `State` and `Output` off `run`.
+/// The task travels as JSON, and any instance of the service may run it, more than once: make it idempotent.
+///
+/// ```standalone_crate
+/// use std::time::Duration;
+/// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct SendWelcomeEmail { user_id: u64 }
+///
+/// #[task(queue = "emails", timeout = "2m")]
+/// impl Task for SendWelcomeEmail {
+///     async fn run(self, cx: Context) -> TaskResult<String> {
+///         Ok(format!("sent to {} in attempt {}", self.user_id, cx.metadata().attempt()))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// runtime.scope(async {
+///     let enqueued = SendWelcomeEmail { user_id: 7 }.asap().await?;
+///     assert_eq!(enqueued.queue(), "emails");
+///     SendWelcomeEmail { user_id: 8 }.later(Duration::from_secs(60)).queue("slow").await?;
+///     assert_eq!(SendWelcomeEmail { user_id: 9 }.sync().await?, "sent to 9 in attempt 1");
+///     Ok::<_, cloud_tasks::Error>(())
+/// }).await?;
+/// recorder.assert_enqueued::<SendWelcomeEmail>(|email| email.user_id == 8);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
+    /// The state that the task needs: `S` of its [`Context<S>`], filled in by `#[task]`.
+    type State: Send + Sync + 'static;
+
+    /// What the task gives back: `T` of its [`TaskResult<T>`], filled in by `#[task]`.
+    type Output: Serialize + Send + 'static;
+
+    /// Does the job.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the task is run again as its queue says; a [`Discard`](crate::Discard) means that it is not.
+    fn run(self, cx: Context<Self::State>) -> impl Future<Output = TaskResult<Self::Output>> + Send;
+
+    /// Does what is left to do when the last attempt has failed; nothing, unless it is written.
+    ///
+    /// It runs where the number of attempts is known: by the option `max_attempts`, or by the
+    /// [settings](crate::QueueSettings::max_attempts) of the queue. It has as long as an attempt. The
+    /// [guide](crate::guide::retries) tells what is certain of it, and [`Dead`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// Any error but a [`Discard`](crate::Discard) makes the attempt an ordinary failure: a task that gives up by its own
+    /// `max_attempts` is then tried once more, and its hook with it.
+    fn on_dead(self, dead: Dead, cx: Context<Self::State>) -> impl Future<Output = TaskResult> + Send {
+        drop((self, dead, cx));
+        async { Ok(()) }
+    }
+
+    /// Enqueues the task, to run as soon as its queue lets it.
+    fn asap(self) -> Enqueue {
+        Enqueue::new(&self)
+    }
+
+    /// Enqueues the task, to run after a while or at an instant.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::{Duration, SystemTime};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Remind { user_id: u64 }
+    /// # #[task]
+    /// # impl Task for Remind {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # let (runtime, _recorder) = Runtime::recorded().build().await?;
+    /// Remind { user_id: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
+    /// let noon = SystemTime::now() + Duration::from_secs(60);
+    /// let enqueued = Remind { user_id: 7 }.later(noon).on(&runtime).await?;
+    /// assert_eq!(enqueued.schedule_time(), Some(noon));
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn later(self, when: impl Into<When>) -> Enqueue {
+        Enqueue::new(&self).at(when.into())
+    }
+
+    /// Enqueues the task, to run at a random instant between now and a deadline, which spreads the load of many.
+    ///
+    /// A deadline that is past means now; one beyond the farthest that a task may be scheduled is brought forward to it.
+    fn until(self, deadline: impl Into<When>) -> Enqueue {
+        Enqueue::new(&self).before(deadline.into())
+    }
+
+    /// Enqueues many tasks: so many at once, with a result for each, in order, and whatever becomes of the others.
+    ///
+    /// The iterator is asked for the next task when there is room for it, so it may be long, or endless.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Remind { user_id: u64 }
+    /// # #[task]
+    /// # impl Task for Remind {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// let users = [7, 8, 9];
+    /// let results = Remind::asap_all(users.iter().map(|user| Remind { user_id: *user })).on(&runtime).await;
+    /// assert!(results.iter().all(Result::is_ok));
+    /// # assert_eq!(recorder.envelopes().len(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn asap_all<'a, I>(tasks: I) -> EnqueueAll<'a, Self>
+    where
+        I: IntoIterator<Item = Self>,
+        I::IntoIter: Send + 'a,
+    {
+        EnqueueAll::new(stream::iter(tasks))
+    }
+
+    /// Enqueues many tasks that come one after the other, such as those that are made of the rows of a database.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Remind { user_id: i64 }
+    /// # #[task]
+    /// # impl Task for Remind {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::BoxError> {
+    /// # let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// # let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// use futures_util::StreamExt;
+    ///
+    /// let users = sqlx::query_scalar("SELECT 7 UNION SELECT 8").fetch(&pool);
+    /// let tasks = users.filter_map(async |id: sqlx::Result<i64>| Some(Remind { user_id: id.ok()? }));
+    /// assert_eq!(Remind::asap_all_from(tasks).on(&runtime).await.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn asap_all_from<'a>(tasks: impl Stream<Item = Self> + Send + 'a) -> EnqueueAll<'a, Self> {
+        EnqueueAll::new(tasks)
+    }
+
+    /// Runs the task here and now, and gives back its output.
+    ///
+    /// No queue is involved: nothing is retried, and the timeout does not apply.
+    fn sync(self) -> SyncRun<Self> {
+        SyncRun::new(self)
+    }
+
+    /// The tasks of this type that wait in its queue: to look at, to cancel, to run here, to discard.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Remind { user_id: u64 }
+    /// # #[task]
+    /// # impl Task for Remind {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # let (runtime, engine) = Runtime::local().build().await?;
+    /// let stuck = Remind::tasks().on(&runtime).discard().at_least_attempts(5).await?;
+    /// assert_eq!(stuck.discarded, 0);
+    /// # engine.stop().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn tasks() -> Tasks<Self> {
+        Tasks::new()
+    }
+}
+
+impl Registration {
+    /// The registration of a task by this name, defined at `location` (`file:line`).
+    pub const fn task<T: Task>(name: &'static str, location: &'static str) -> Self {
+        Self::new::<T>(name, location, Kind::Task, bind::<T>)
+    }
+}
+
+fn bind<T: Task>(states: &States) -> Result<Bound, Vec<&'static str>> {
+    let state = resolve::<T, T::State>(states)?;
+    let handler = TaskHandler::<T> {
+        state: Arc::clone(&state),
+        task: PhantomData,
+    };
+    Ok(Bound {
+        handler: Arc::new(handler),
+        state,
+    })
+}
+
+/// The state that a task asks for, or the names of the types that are missing.
+pub(crate) fn resolve<T: Registered, S: Send + Sync + 'static>(
+    states: &States,
+) -> Result<Arc<S>, Vec<&'static str>> {
+    let mut resolver = Resolver::new(states);
+    T::state(&mut resolver)
+        .and_then(|state| state.downcast().ok())
+        .ok_or_else(|| resolver.into_missing())
+}
+
+struct TaskHandler<T: Task> {
+    state: Arc<T::State>,
+    task: PhantomData<fn() -> T>,
+}
+
+impl<T: Task> Handler for TaskHandler<T> {
+    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+        Box::pin(async move {
+            let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;
+            serde_json::to_vec(&output).map_err(Failure::Output)
+        })
+    }
+
+    fn on_dead(
+        &self,
+        body: Bytes,
+        dead: Dead,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'_, Result<(), TaskError>> {
+        Box::pin(async move {
+            let task: T = json::decode(&body)?;
+            task.on_dead(dead, Context::new(Arc::clone(&self.state), metadata))
+                .await
+        })
+    }
+}
+
+/// Runs a task on what arrived for it.
+pub(crate) async fn run_input<T: Task>(
+    state: Arc<T::State>,
+    input: Input,
+    metadata: TaskMetadata,
+) -> Result<T::Output, Failure> {
+    let Input::Body(body) = input else {
+        return Err(Failure::Decode("a task takes no messages".into()));
+    };
+    let task: T = json::decode(&body).map_err(Failure::Decode)?;
+    let cx = Context::new(state, metadata);
+    task.run(cx).await.map_err(Failure::Task)
+}

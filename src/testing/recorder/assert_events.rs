@@ -1,0 +1,171 @@
+//! Checks of what was published.
+
+use std::any::{TypeId, type_name};
+
+use serde::de::DeserializeOwned;
+
+use super::Recorder;
+use super::display;
+use super::state::{Record, Tasks};
+use crate::base::json;
+use crate::base::wire::propagation;
+use crate::base::wire::publication::Attributes;
+use crate::event::Event;
+use crate::event::publish::PublisherBody;
+use crate::registry::Kind;
+use crate::runtime::Runtime;
+
+impl Recorder {
+    /// Checks that an event was published that fits, by `sync()` or by a task; delivered since or not.
+    ///
+    /// An event whose task was enqueued by `asap()` and has not run counts as well; a failed check shows the two apart.
+    /// An event of another topic than its type's own, as a model may pick one, is found among
+    /// [`publications`](Self::publications).
+    ///
+    /// ```standalone_crate
+    /// use cloud_tasks::{PublisherTask, Runtime, task};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct UserAction { user_id: u64 }
+    ///
+    /// #[task(topic = "user-actions")]
+    /// impl PublisherTask for UserAction {}
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// UserAction { user_id: 7 }.asap().attribute("priority", "high").on(&runtime).await?;
+    /// UserAction { user_id: 8 }.sync().on(&runtime).await?;
+    /// recorder.assert_published::<UserAction>(|event, attributes| event.user_id == 7 && attributes["priority"] == "high");
+    /// recorder.assert_published::<UserAction>(|event, _| event.user_id == 8);
+    /// recorder.refute_published::<UserAction>(|event, _| event.user_id == 9);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When there is none; the message shows what was published.
+    #[track_caller]
+    pub fn assert_published<E: Event + DeserializeOwned + 'static>(
+        &self,
+        fits: impl Fn(&E, &Attributes) -> bool,
+    ) {
+        assert!(
+            self.was_published(fits),
+            "no {} that fits was published; {}",
+            short_name::<E>(),
+            self.messages_shown::<E>()
+        );
+    }
+
+    /// Checks that no event was published that fits, nor is to be by a task that was enqueued.
+    ///
+    /// # Panics
+    ///
+    /// When there is one; the message shows what was published.
+    #[track_caller]
+    pub fn refute_published<E: Event + DeserializeOwned + 'static>(
+        &self,
+        fits: impl Fn(&E, &Attributes) -> bool,
+    ) {
+        assert!(
+            !self.was_published(fits),
+            "a {} that fits was published; {}",
+            short_name::<E>(),
+            self.messages_shown::<E>()
+        );
+    }
+
+    fn was_published<E: Event + DeserializeOwned + 'static>(
+        &self,
+        fits: impl Fn(&E, &Attributes) -> bool,
+    ) -> bool {
+        let Some(runtime) = &self.runtime else {
+            return false;
+        };
+        let records: Vec<Record> = {
+            let tasks = self.shared.tasks();
+            messages(&tasks)
+                .chain(publishers(&tasks, runtime))
+                .cloned()
+                .collect()
+        };
+        records.iter().any(|record| {
+            read::<E>(record, runtime).is_some_and(|(event, attributes)| fits(&event, &attributes))
+        })
+    }
+
+    /// What was published and what is to be, apart, those of a topic first.
+    fn messages_shown<E: Event>(&self) -> String {
+        let Some(runtime) = &self.runtime else {
+            return String::new();
+        };
+        let topic = E::topic().name(runtime.config());
+        let now = self.now();
+        let tasks = self.shared.tasks();
+        let (mut wanted, others): (Vec<_>, Vec<_>) = messages(&tasks).partition(|record| {
+            record
+                .publication()
+                .is_some_and(|message| message.topic() == topic)
+        });
+        wanted.extend(others);
+        let mut shown = display::list("these were", wanted, now);
+        if shown.is_empty() {
+            shown.push_str("nothing was");
+        }
+        let waiting = display::list("these wait to be, in tasks", publishers(&tasks, runtime), now);
+        if !waiting.is_empty() {
+            shown.push_str("\nand ");
+            shown.push_str(&waiting);
+        }
+        shown
+    }
+}
+
+/// All messages, in the order in which they were published.
+fn messages(tasks: &Tasks) -> impl Iterator<Item = &Record> {
+    let all = tasks.done.iter().chain(&tasks.waiting);
+    all.filter(|record| record.publication().is_some())
+}
+
+/// The publishers' tasks that wait.
+fn publishers<'a>(tasks: &'a Tasks, runtime: &'a Runtime) -> impl Iterator<Item = &'a Record> {
+    let waiting = tasks.waiting.iter();
+    waiting.filter(|record| publisher(record, runtime).is_some())
+}
+
+/// The type of the event that a publisher's task publishes, and its topic, unless the task names one.
+fn publisher(record: &Record, runtime: &Runtime) -> Option<(TypeId, String)> {
+    let entry = runtime.inner().registry.by_name(record.envelope()?.task())?;
+    match entry.registration.kind {
+        Kind::Publisher { topic } => Some(((entry.registration.type_id)(), topic().name(runtime.config()))),
+        Kind::Task | Kind::Subscriber(_) => None,
+    }
+}
+
+/// The event of a message, or of a publisher's task, where it is one of this type.
+fn read<E: Event + DeserializeOwned + 'static>(
+    record: &Record,
+    runtime: &Runtime,
+) -> Option<(E, Attributes)> {
+    let topic = E::topic().name(runtime.config());
+    if let Some(message) = record.publication() {
+        let key = &runtime.config().propagated_headers_key;
+        let (content, _) = propagation::read(message.data.clone(), message.attributes(), key, &[]);
+        let event = json::decode(&content).ok()?;
+        return (message.topic() == topic).then(|| (event, message.attributes().clone()));
+    }
+    let (type_id, usual_topic) = publisher(record, runtime)?;
+    let body: PublisherBody = json::decode(record.envelope()?.body()).ok()?;
+    let fits = type_id == TypeId::of::<E>() || body.topic_name.unwrap_or(usual_topic) == topic;
+    let event = json::decode(body.message.get().as_bytes()).ok()?;
+    fits.then(|| (event, body.attributes.unwrap_or_default()))
+}
+
+/// The name of a type without its path.
+fn short_name<E>() -> &'static str {
+    let name = type_name::<E>();
+    name.rsplit("::").next().unwrap_or(name)
+}

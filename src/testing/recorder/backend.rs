@@ -1,0 +1,72 @@
+//! The recorder as its runtime's backend.
+
+use std::sync::Arc;
+
+use super::inline;
+use super::state::{Shared, What};
+use crate::backend::{Backend, BackendFuture};
+use crate::base::error::Error;
+use crate::base::names;
+use crate::base::wire::envelope::{Enqueued, Envelope};
+use crate::base::wire::publication::Publication;
+use crate::runtime::Runtime;
+
+/// The recorder as its runtime holds it; without the way back, which would keep the runtime alive for ever.
+pub(crate) struct Recording {
+    shared: Arc<Shared>,
+}
+
+impl Recording {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Backend for Recording {
+    fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+        Box::pin(async move {
+            let id = envelope.id.clone().unwrap_or_else(names::random_task_id);
+            let now = self.shared.time.now();
+            let given = envelope.id.is_some();
+            let duplicate = given && !self.shared.tasks().taken.take(envelope.queue(), &id, now);
+            let mut enqueued = Enqueued::new(envelope.queue(), id.as_str()).with_duplicate(duplicate);
+            enqueued.schedule_time = envelope.schedule_time;
+            if duplicate {
+                return Ok(enqueued);
+            }
+            let record = self.shared.record(id, What::Task(Box::new(envelope.clone())));
+            if inline::is_on(&self.shared) {
+                self.shared.tasks().done.push(record);
+                let outcome = runtime.run_envelope(&envelope, enqueued.id()).await;
+                if outcome.as_ref().err().is_none_or(Error::is_discarded) {
+                    self.shared.end(envelope.queue(), enqueued.id());
+                } else {
+                    // As in eager mode: the caller may try again.
+                    self.shared.tasks().taken.free(envelope.queue(), enqueued.id());
+                }
+                outcome?;
+            } else {
+                self.shared.tasks().waiting.push_back(record);
+            }
+            Ok(enqueued)
+        })
+    }
+
+    fn publish<'a>(&'a self, runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+        Box::pin(async move {
+            let id = names::random_task_id();
+            let record = self.shared.record(id.clone(), What::Message(publication.clone()));
+            if inline::is_on(&self.shared) {
+                self.shared.tasks().done.push(record);
+                runtime.deliver(&publication, &id).await?;
+            } else {
+                self.shared.tasks().waiting.push_back(record);
+            }
+            Ok(id)
+        })
+    }
+}

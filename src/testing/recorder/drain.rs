@@ -1,0 +1,269 @@
+//! Running what was recorded.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use super::Recorder;
+use super::state::{Record, What};
+use crate::base::error::{Error, ErrorKind};
+use crate::base::metadata::job_headers;
+use crate::base::names;
+use crate::base::outcome::RetryAfter;
+use crate::base::wire::envelope::Envelope;
+use crate::runtime::Runtime;
+use crate::runtime::attempt::first_attempt;
+use crate::task::enqueue::When;
+
+/// A recorder that is about to run what it has; nothing runs until this is awaited.
+///
+/// It gives back how often something ran. A task that discards itself has ended well.
+///
+/// ```standalone_crate
+/// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Serialize, Deserialize)]
+/// struct Flaky;
+///
+/// #[task]
+/// impl Task for Flaky {
+///     async fn run(self, cx: Context) -> TaskResult {
+///         if cx.metadata().attempt() < 3 {
+///             Err("not yet")?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// Flaky.asap().on(&runtime).await?;
+/// assert_eq!(recorder.drain().attempts(3).await?, 3);
+///
+/// Flaky.asap().on(&runtime).await?;
+/// assert!(recorder.drain().attempts(2).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing runs until this is awaited"]
+pub struct Drain {
+    recorder: Recorder,
+    which: Which,
+    attempts: Option<u32>,
+}
+
+enum Which {
+    All,
+    Due,
+    Until(When),
+}
+
+impl Recorder {
+    /// Runs everything that was enqueued, in that order and whatever its time, and what the runs themselves enqueue.
+    ///
+    /// A message goes to the subscribers of its topic in this process. Gives back how many tasks and messages there were.
+    ///
+    /// # Errors
+    ///
+    /// With the first task that fails; it is taken off the record, and those behind it stay.
+    pub fn drain(&self) -> Drain {
+        self.drain_which(Which::All)
+    }
+
+    /// Runs what is due by the [clock](Self#the-clock), the earliest first, and what the runs enqueue that is due as well.
+    ///
+    /// # Errors
+    ///
+    /// With the first task that fails; it is taken off the record, and those behind it stay.
+    pub fn drain_due(&self) -> Drain {
+        self.drain_which(Which::Due)
+    }
+
+    /// Moves the clock on, from one time that something is due to the next, and runs each thing at its time.
+    ///
+    /// `until` is an instant, or a while from now; the clock stands there in the end. A task that enqueues itself again for
+    /// later runs as often as it would by then.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::Duration;
+    /// #[derive(Debug, Serialize, Deserialize)]
+    /// struct Poll;
+    ///
+    /// #[task]
+    /// impl Task for Poll {
+    ///     async fn run(self, _cx: Context) -> TaskResult {
+    ///         Poll.later(Duration::from_secs(60)).await?;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// Poll.asap().on(&runtime).await?;
+    /// assert_eq!(recorder.drain_until(Duration::from_secs(600)).await?, 11);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// With the first task that fails; it is taken off the record, those behind it stay, and the clock stands at its time.
+    pub fn drain_until(&self, until: impl Into<When>) -> Drain {
+        self.drain_which(Which::Until(until.into()))
+    }
+
+    fn drain_which(&self, which: Which) -> Drain {
+        Drain {
+            recorder: self.clone(),
+            which,
+            attempts: None,
+        }
+    }
+
+    /// Takes what was enqueued first.
+    fn take_first(&self) -> Option<Record> {
+        self.shared.tasks().take_first()
+    }
+
+    /// Takes what is due first, schedules included, of what is due by this time.
+    fn take_due(&self, runtime: &Runtime, by: SystemTime) -> Option<Record> {
+        let mut tasks = self.shared.tasks();
+        let place = tasks.first_due(by);
+        let due = place.and_then(|place| Some(tasks.waiting.get(place)?.due()));
+        if let Some((schedule, time)) = tasks.first_schedule(due.map_or(by, |due| due.min(by))) {
+            let schedule_of = &runtime.schedules()[schedule];
+            tasks.schedules[schedule] = schedule_of.next_after(time);
+            return Some(scheduled_run(runtime, schedule, time));
+        }
+        tasks.waiting.remove(place?)
+    }
+}
+
+/// The run of a schedule that is due at this time.
+fn scheduled_run(runtime: &Runtime, place: usize, time: SystemTime) -> Record {
+    let schedule = &runtime.schedules()[place];
+    let entry = runtime.inner().registry.by_name(schedule.task);
+    let queue = entry.and_then(|entry| entry.registration.queue);
+    let mut headers = schedule.headers.clone();
+    headers.extend(job_headers(&schedule.name, time));
+    let envelope = Envelope {
+        task: schedule.task.into(),
+        queue: queue.unwrap_or(runtime.config().default_queue()).to_owned(),
+        id: None,
+        url: schedule.url.clone(),
+        body: schedule.payload.clone(),
+        headers,
+        schedule_time: Some(time),
+        timeout: None,
+    };
+    Record {
+        id: names::random_task_id(),
+        what: What::Task(Box::new(envelope)),
+        recorded_at: time,
+        retries: 0,
+        paused_until: None,
+    }
+}
+
+impl Drain {
+    /// Runs a task that fails again, until it has run this often altogether: at least once, and once unless told.
+    ///
+    /// The attempts have their numbers, and the last one knows [that it is](crate::TaskMetadata::is_last_attempt). One that
+    /// asked for a [pause](crate::RetryAfter) is due after it. A message that fails is not delivered again.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = Some(attempts.max(1));
+        self
+    }
+
+    async fn run(self) -> Result<usize, Error> {
+        let Some(runtime) = &self.recorder.runtime else {
+            return Ok(0);
+        };
+        let time = &self.recorder.shared.time;
+        let limit = match self.which {
+            Which::Until(when) => Some(when.from(time.stop())),
+            Which::All | Which::Due => None,
+        };
+        let mut ran = 0;
+        while let Some(record) = self.next(runtime, limit) {
+            if limit.is_some() {
+                // What was due before stays so, and the clock does not go back for it.
+                let _ = time.advance_to(record.due());
+            }
+            self.attempt(runtime, record).await?;
+            ran += 1;
+        }
+        if let Some(limit) = limit {
+            let _ = time.advance_to(limit);
+        }
+        Ok(ran)
+    }
+
+    fn next(&self, runtime: &Runtime, limit: Option<SystemTime>) -> Option<Record> {
+        match (&self.which, limit) {
+            (Which::All, _) => self.recorder.take_first(),
+            (_, Some(limit)) => self.recorder.take_due(runtime, limit),
+            (_, None) => self.recorder.take_due(runtime, self.recorder.now()),
+        }
+    }
+
+    /// Runs a task or delivers a message; puts a task back that failed and has attempts left.
+    async fn attempt(&self, runtime: &Runtime, mut record: Record) -> Result<(), Error> {
+        self.recorder.shared.tasks().done.push(record.clone());
+        let envelope = match &record.what {
+            What::Message(publication) => return runtime.deliver(publication, &record.id).await,
+            What::Task(envelope) => envelope,
+        };
+        let mut metadata = first_attempt(envelope, &record.id)
+            .with_retry_count(record.retries)
+            .with_eta(record.due());
+        if let Some(attempts) = self.attempts {
+            metadata = metadata.with_max_attempts(attempts);
+        }
+        let outcome = runtime.run_attempt(envelope, metadata).await;
+        match outcome {
+            Err(error)
+                if !error.is_discarded()
+                    && record.retries + 1 < self.attempts.unwrap_or(1)
+                    && error.is_task() =>
+            {
+                record.retries += 1;
+                record.paused_until = pause(&error).and_then(|pause| self.recorder.now().checked_add(pause));
+                self.recorder.shared.tasks().waiting.push_back(record);
+                Ok(())
+            }
+            outcome => {
+                self.recorder.shared.end(envelope.queue(), &record.id);
+                outcome.or_else(|error| if error.is_discarded() { Ok(()) } else { Err(error) })
+            }
+        }
+    }
+}
+
+/// The pause that a task asked for.
+fn pause(error: &Error) -> Option<Duration> {
+    if error.kind() != ErrorKind::TaskRetryAfter {
+        return None;
+    }
+    let retry: &RetryAfter = std::error::Error::source(error)?.downcast_ref()?;
+    Some(retry.delay())
+}
+
+impl IntoFuture for Drain {
+    type Output = Result<usize, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drain").finish_non_exhaustive()
+    }
+}

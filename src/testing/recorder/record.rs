@@ -1,0 +1,98 @@
+//! A task that was recorded, read back.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+
+use super::state::Record;
+use crate::base::json;
+use crate::base::wire::envelope::Envelope;
+use crate::task::Task;
+
+/// A task as a [`Recorder`](crate::Recorder) has it: its arguments, and what goes with them.
+///
+/// ```standalone_crate
+/// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Charge { invoice: u64 }
+/// # #[task(queue = "billing")]
+/// # impl Task for Charge {
+/// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// Charge { invoice: 7 }.asap().task_id("invoice-7").header("x-request-id", "abc").on(&runtime).await?;
+/// let charge = &recorder.find::<Charge>()[0];
+/// assert_eq!((charge.task.invoice, charge.queue(), charge.id()), (7, "billing", "invoice-7"));
+/// assert_eq!(charge.headers()["x-request-id"], "abc");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecordedTask<T> {
+    /// The arguments, read from the JSON that they travelled as.
+    pub task: T,
+    id: String,
+    attempt: u32,
+    envelope: Envelope,
+}
+
+impl<T> RecordedTask<T> {
+    /// The id in the queue: the one that was given, or one that was made.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The short name of the queue.
+    pub fn queue(&self) -> &str {
+        self.envelope.queue()
+    }
+
+    /// When it was to run; `None` means at once.
+    pub fn schedule_time(&self) -> Option<SystemTime> {
+        self.envelope.schedule_time()
+    }
+
+    /// How long one attempt may take, where the call or the task says so.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.envelope.timeout()
+    }
+
+    /// The headers of its request, propagated ones included.
+    pub fn headers(&self) -> &HeaderMap {
+        self.envelope.headers()
+    }
+
+    /// The number of the attempt that it ran in, or will run in next; from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// All of it as a backend sees it.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+impl<T: Task> RecordedTask<T> {
+    /// A record of this type, read; `None` for one of another.
+    #[track_caller]
+    pub(super) fn read(record: &Record) -> Option<Self> {
+        let envelope = record.envelope()?;
+        if envelope.task() != T::REGISTRATION.name {
+            return None;
+        }
+        match json::decode(envelope.body()) {
+            Ok(task) => Some(Self {
+                task,
+                id: record.id.clone(),
+                attempt: record.retries.saturating_add(1),
+                envelope: envelope.clone(),
+            }),
+            Err(mistake) => panic!("{} does not decode from its own JSON: {mistake}", envelope.task()),
+        }
+    }
+}

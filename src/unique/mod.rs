@@ -1,9 +1,0 @@
-//! What makes two tasks the same one, and the id that follows from it.
-
-mod canonical;
-mod id;
-mod options;
-
-pub(crate) use id::Uniqueness;
-pub(crate) use options::window_mistake;
-pub use options::{UniqueFields, UniqueOptions};
