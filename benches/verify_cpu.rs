@@ -20,7 +20,7 @@ mod tokens;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use cloud_tasks::{Backend, BackendFuture, Callers, Config, Enqueued, Envelope, Runtime, TaskService};
+use cloud_tasks::{Backend, BackendFuture, Config, Enqueued, Envelope, Runtime, TaskService, TrustedCallers};
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -52,9 +52,9 @@ fn cpu() -> f64 {
 
 /// A service that verifies with the keys of this server, and has them already.
 async fn verified(server: &MockServer) -> TaskService {
-    let callers = Callers::new()
+    let callers = TrustedCallers::new()
         .issuer(tokens::ISSUER, format!("{}/certs", server.uri()))
-        .cool_down(COOL_DOWN);
+        .min_refresh_interval(COOL_DOWN);
     let runtime = Runtime::builder()
         .backend(Nowhere)
         .config(

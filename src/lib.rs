@@ -45,7 +45,7 @@
 //! * [`Queue`] and [`Task::tasks`]: what waits in a queue, to look at, cancel, run, discard; the [guide](guide::operations) has all
 //!   of it.
 //! * [`TaskService`] and [`TaskLayer`]: answering Cloud Tasks under axum, hyper or any tower stack.
-//! * `Callers`: who may call; checked by default. `Runtime::serve`: a server with time limits that stops gracefully.
+//! * `TrustedCallers`: who may call; checked by default. `Runtime::serve`: a server with time limits that stops gracefully.
 //! * `Runtime::setup` and `Plan`: the cloud made to look as the code says; `cli` has it as commands.
 //! * [`Runtime::eager`], [`Runtime::recorded`] and [`Recorder`]: tests; `testing` runs single attempts and signs requests, and
 //!   `guide::testing` has all of it. `Runtime::local`: the whole way on a laptop.
@@ -88,12 +88,12 @@ pub use crate::admin::dead_letters::list::{DeadList, ListDead};
 pub use crate::admin::dead_letters::replay::{Replay, Replayed};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use crate::admin::dead_letters::{DeadTasks, LeftDead};
+pub use crate::admin::dead_letters::{DeadTasks, UnreplayedTask};
 pub use crate::admin::queue::Queue;
-pub use crate::admin::queue::discard::DiscardTasks;
+pub use crate::admin::queue::discard::DeleteTasks;
 pub use crate::admin::queue::list::QueuedTasks;
 pub use crate::admin::queue::of_type::Tasks;
-pub use crate::admin::queue::report::{DiscardFailure, DiscardReport};
+pub use crate::admin::queue::report::{DeleteFailure, DeleteReport};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
 pub use crate::admin::setup::{
@@ -101,7 +101,7 @@ pub use crate::admin::setup::{
 };
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use crate::auth::Callers;
+pub use crate::auth::TrustedCallers;
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
 pub use crate::backend::google::Google;
@@ -124,7 +124,7 @@ pub use crate::base::wire::queue_info::{QueueInfo, QueueState};
 pub use crate::base::wire::queued_task::{LastAttempt, QueuedTask};
 pub use crate::event::Event;
 pub use crate::event::message::Message;
-pub use crate::event::model::{Model, ModelPublisherTask, Prepared};
+pub use crate::event::model::{Model, ModelPublisherTask, PreparedEvent};
 pub use crate::event::publish::{Publish, PublishNow};
 pub use crate::event::publisher::PublisherTask;
 pub use crate::event::subscriber::SubscriberTask;
@@ -150,7 +150,7 @@ pub use crate::service::server::{Serve, ServeBody};
 pub use crate::service::{TaskFuture, TaskLayer, TaskLayerService, TaskService};
 pub use crate::task::bulk::{BulkProgress, EnqueueAll};
 pub use crate::task::commit::{CommitHooks, Transactional, UnsentError};
-pub use crate::task::enqueue::{Enqueue, SyncRun, When};
+pub use crate::task::enqueue::{Enqueue, RunAt, RunNow};
 pub use crate::task::periodic::PeriodicTask;
 pub use crate::task::{Registered, Task};
 pub use crate::testing::recorder::{Drain, RecordedTask, Recorder};
@@ -163,7 +163,7 @@ pub mod __private {
     pub use crate::event::subscriber::parse_json;
     pub use crate::registry::schedule::ScheduleOptions;
     pub use crate::registry::unique::{UniqueFields, UniqueOptions};
-    pub use crate::registry::{Linked, Registration};
+    pub use crate::registry::{Collected, Registration};
     pub use crate::task::periodic::{DefaultPayload, IntoPayload};
     pub use inventory;
 }

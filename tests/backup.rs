@@ -248,7 +248,7 @@ async fn a_backup_queue_that_cannot_be_made_is_named_with_what_to_do() {
     let error = cloud.enqueue(welcome()).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
-    assert!(!error.may_have_been_created());
+    assert!(!error.may_have_taken_effect());
     for part in [
         "task Welcome was not created in queue emails: ",
         "queues/emails is such a one",
@@ -271,7 +271,7 @@ async fn a_backup_queue_that_was_made_just_now_may_not_take_tasks_yet() {
     let error = cloud.enqueue(welcome().task_id("w")).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert!(!error.may_have_been_created());
+    assert!(!error.may_have_taken_effect());
     assert!(
         error.to_string().contains("emails--temp was made just now"),
         "{error}"
@@ -372,7 +372,7 @@ async fn a_task_that_may_exist_already_is_not_created_a_second_time() {
 
     let error = cloud.enqueue(welcome().task_id("w")).await.unwrap_err();
 
-    assert!(error.may_have_been_created(), "{error}");
+    assert!(error.may_have_taken_effect(), "{error}");
     assert_eq!(cloud.asked().await, ["emails/tasks/w", "emails/tasks/w"]);
 }
 
@@ -416,7 +416,7 @@ async fn an_unclear_answer_of_the_backup_queue_leaves_open_whether_the_task_exis
     let error = cloud.enqueue(welcome()).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert!(error.may_have_been_created());
+    assert!(error.may_have_taken_effect());
     assert!(
         error
             .to_string()

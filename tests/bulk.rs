@@ -266,7 +266,7 @@ async fn the_options_hold_for_each_task() {
     let before = SystemTime::now();
 
     Remind::asap_all((0..50).map(remind))
-        .until(hour)
+        .spread_until(hour)
         .queue("slow")
         .timeout(Duration::from_secs(60))
         .header("x-request-id", "abc")

@@ -12,8 +12,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cloud_tasks::{
-    Callers, Config, Context, Enqueued, Error, Google, LocalEngine, RetrySettings, Runtime, Task, TaskResult,
-    task,
+    Config, Context, Enqueued, Error, Google, LocalEngine, RetrySettings, Runtime, Task, TaskResult,
+    TrustedCallers, task,
 };
 use futures_util::{StreamExt, stream};
 use http::{Request, StatusCode};
@@ -179,7 +179,7 @@ impl Stage {
 }
 
 async fn connect(engine: &LocalEngine, config: &Config, journal: &Journal) -> Runtime {
-    let callers = Callers::new()
+    let callers = TrustedCallers::new()
         .issuer(engine.url(), format!("{}/jwks", engine.url()))
         .fetch_timeout(Duration::from_secs(60));
     Runtime::builder()
@@ -247,7 +247,7 @@ async fn an_enqueue_makes_one_task_or_tells_the_truth_about_it() {
             Err(error) => {
                 assert!(*number >= REPEATED, "{number} was given up: {error}");
                 errors += 1;
-                if error.may_have_been_created() {
+                if error.may_have_taken_effect() {
                     unclear += 1;
                 } else {
                     ghosts += u32::from(!ids.is_empty());

@@ -799,7 +799,7 @@ async fn refused_with(http: u16, code: &str, message: &str) -> Error {
 #[track_caller]
 fn assert_refused(error: &Error, parts: &[&str]) {
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
-    assert!(!error.may_have_been_created(), "{error}");
+    assert!(!error.may_have_taken_effect(), "{error}");
     let text = error.to_string();
     assert!(
         text.starts_with("task Welcome was not created in queue emails: "),

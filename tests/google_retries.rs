@@ -257,7 +257,7 @@ async fn an_answer_that_never_changes_is_not_repeated() {
 
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Rejected, "{code}: {error}");
-        assert!(!error.may_have_been_created(), "{code}");
+        assert!(!error.may_have_taken_effect(), "{code}");
         assert_eq!(names.len(), 1, "{code}");
     }
 }
@@ -270,7 +270,7 @@ async fn a_refusal_after_an_unclear_answer_leaves_open_whether_the_task_exists()
 
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert!(error.may_have_been_created());
+    assert!(error.may_have_taken_effect());
     assert!(
         error
             .to_string()
@@ -293,7 +293,7 @@ async fn a_service_that_stays_unavailable_is_given_up_at_the_deadline() {
     let error = end_of(welcome().on(&runtime)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.may_have_been_created());
+    assert!(error.may_have_taken_effect());
     assert!(
         error.to_string().contains("The service is unavailable."),
         "{error}"
@@ -312,7 +312,7 @@ async fn a_quota_that_stays_exhausted_means_that_nothing_was_created() {
     let error = end_of(welcome().on(&runtime)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(!error.may_have_been_created(), "{error}");
+    assert!(!error.may_have_taken_effect(), "{error}");
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn without_retries_an_unclear_answer_is_told_after_one_call_without_a_name
 
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.may_have_been_created());
+    assert!(error.may_have_taken_effect());
     assert_eq!(names, [Value::Null]);
 }
 
@@ -387,7 +387,7 @@ async fn a_connection_that_breaks_after_the_request_leaves_open_whether_the_task
     let error = welcome().on(&runtime).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.may_have_been_created(), "{error}");
+    assert!(error.may_have_taken_effect(), "{error}");
     assert_eq!(peer.bodies().len(), 1);
 }
 
@@ -413,7 +413,7 @@ async fn a_peer_that_never_answers_is_given_up_after_the_time_of_an_attempt() {
     let error = end_of(welcome().on(&runtime)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.may_have_been_created(), "{error}");
+    assert!(error.may_have_taken_effect(), "{error}");
 }
 
 #[tokio::test]
@@ -429,7 +429,7 @@ async fn a_peer_that_never_answers_is_asked_again_until_the_deadline() {
     let error = end_of(welcome().on(&runtime)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.may_have_been_created(), "{error}");
+    assert!(error.may_have_taken_effect(), "{error}");
 }
 
 #[tokio::test]
@@ -440,7 +440,7 @@ async fn a_peer_where_nobody_listens_created_nothing() {
     let error = end_of(welcome().on(&runtime)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(!error.may_have_been_created(), "{error}");
+    assert!(!error.may_have_taken_effect(), "{error}");
     assert!(
         error
             .to_string()
@@ -469,7 +469,7 @@ async fn an_answer_that_is_not_understood_leaves_open_whether_the_task_exists() 
         let error = welcome().on(&runtime).await.unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{body}: {error}");
-        assert!(error.may_have_been_created(), "{body}: {error}");
+        assert!(error.may_have_taken_effect(), "{body}: {error}");
     }
 }
 
@@ -555,7 +555,7 @@ async fn credentials_that_fail_for_good_are_asked_once_and_nothing_is_created() 
     let error = welcome().on(&runtime).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
-    assert!(!error.may_have_been_created());
+    assert!(!error.may_have_taken_effect());
     assert!(format!("{error:#}").contains("no token today"), "{error:#}");
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     assert_eq!(names(&api).await.len(), 0);

@@ -357,7 +357,7 @@ fn attributes() -> Attributes {
         .into()
 }
 
-fn created() -> cloud_tasks::Prepared {
+fn created() -> cloud_tasks::PreparedEvent {
     let order = Order {
         id: 7,
         total: "19.90",

@@ -589,7 +589,7 @@ async fn a_missing_topic_is_an_error_that_says_what_makes_it() {
 
     let error = Placed { number: 1 }.sync().on(&stage.runtime).await.unwrap_err();
 
-    assert!(error.is_rejected() && !error.may_have_been_created(), "{error:?}");
+    assert!(error.is_rejected() && !error.may_have_taken_effect(), "{error:?}");
     let topic = format!("projects/{}/topics/shop--orders-placed", stage.project);
     let text = error.to_string();
     assert!(
@@ -729,7 +729,7 @@ async fn a_pubsub_that_is_out_of_reach_leaves_tasks_alone() -> Result<(), Error>
     let error = Placed { number: 1 }.sync().on(&runtime).await.unwrap_err();
 
     assert!(
-        error.is_unavailable() && error.may_have_been_created(),
+        error.is_unavailable() && error.may_have_taken_effect(),
         "{error:?}"
     );
     assert!(

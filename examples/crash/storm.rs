@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloud_tasks::{Callers, Config, Context, LocalEngine, Runtime, Task, TaskResult, task};
+use cloud_tasks::{Config, Context, LocalEngine, Runtime, Task, TaskResult, TrustedCallers, task};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ pub(crate) async fn be_the_worker() -> Result<bool, BoxError> {
         .cloud_tasks_emulator_host(engine.trim_start_matches("http://"));
     let runtime = Runtime::builder()
         .config(config)
-        .callers(Callers::new().issuer(&engine, format!("{engine}/jwks")))
+        .callers(TrustedCallers::new().issuer(&engine, format!("{engine}/jwks")))
         .state(record)
         .build()
         .await?;

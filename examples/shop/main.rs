@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cloud_tasks::cli::Command;
-use cloud_tasks::{Callers, Config, LocalEngine, Runtime};
+use cloud_tasks::{Config, LocalEngine, Runtime, TrustedCallers};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -122,7 +122,7 @@ async fn start(
     if let Ok(host) = std::env::var("CLOUD_TASKS_EMULATOR_HOST") {
         // An emulator signs its tokens itself. Said here and not by a setting: in production nothing may loosen the check.
         let issuer = format!("http://{host}");
-        let callers = Callers::new().issuer(&issuer, format!("{issuer}/jwks"));
+        let callers = TrustedCallers::new().issuer(&issuer, format!("{issuer}/jwks"));
         let mut builder = Runtime::builder().config(config).callers(callers).state(activity);
         if unsigned_pushes {
             builder = builder.allow_unsigned_pushes();

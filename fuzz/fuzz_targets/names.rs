@@ -314,7 +314,7 @@ fn enqueued(input: &Input) {
         }
         Err(error) => {
             assert!(
-                error.is_invalid_request() && !error.may_have_been_created(),
+                error.is_invalid_request() && !error.may_have_taken_effect(),
                 "{error}"
             );
             assert!(!fits || !input.headers.is_empty(), "{error}");

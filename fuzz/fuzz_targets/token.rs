@@ -11,7 +11,7 @@ use arbitrary::Arbitrary;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cloud_tasks::{
-    Backend, BackendFuture, Callers, Config, Context, Enqueued, Envelope, Message, Runtime, SubscriberTask,
+    Backend, BackendFuture, TrustedCallers, Config, Context, Enqueued, Envelope, Message, Runtime, SubscriberTask,
     Task, TaskResult, task,
 };
 use jsonwebtoken::jwk::Jwk;
@@ -78,9 +78,9 @@ impl World {
         ]);
         let modulus = URL_SAFE_NO_PAD.decode(members["n"].as_str().unwrap()).unwrap();
         let keys_url = serve(&json!({ "keys": [jwk] }));
-        let callers = Callers::new()
+        let callers = TrustedCallers::new()
             .issuer(ISSUER, keys_url)
-            .cool_down(Duration::from_secs(24 * 3600));
+            .min_refresh_interval(Duration::from_secs(24 * 3600));
         let config = Config::default().endpoint(ENDPOINT).service_account(ACCOUNT);
         let builder = Runtime::builder()
             .backend(Nowhere)

@@ -9,7 +9,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::Type;
 
-use crate::parse::{Errors, Fitness, Input, Length, Model, Setting, TaskImpl, Value};
+use crate::parse::{Errors, Input, Length, Model, Registrability, Setting, TaskImpl, Value};
 
 /// Writes the user's item, what the attribute adds to it, and the errors.
 pub(crate) fn expand(input: Input, errors: &Errors) -> TokenStream {
@@ -25,7 +25,7 @@ pub(crate) fn expand(input: Input, errors: &Errors) -> TokenStream {
 pub(crate) fn expand_model(model: Option<Model>, errors: &Errors) -> TokenStream {
     let item = model.map(|model| {
         let Model {
-            krate,
+            crate_path,
             ident,
             app_label,
             name,
@@ -35,7 +35,7 @@ pub(crate) fn expand_model(model: Option<Model>, errors: &Errors) -> TokenStream
         quote! {
             #[automatically_derived]
             #[allow(deprecated)]
-            impl #generics #krate::Model for #ident #arguments #bounds {
+            impl #generics #crate_path::Model for #ident #arguments #bounds {
                 const APP_LABEL: &'static str = #app_label;
                 const MODEL_NAME: &'static str = #name;
             }
@@ -46,7 +46,7 @@ pub(crate) fn expand_model(model: Option<Model>, errors: &Errors) -> TokenStream
 }
 
 fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
-    if task.fitness == Fitness::Never {
+    if task.fitness == Registrability::Never {
         return item::impossible(task);
     }
     let item = item::item(task);
@@ -55,12 +55,12 @@ fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
     let registered = registered(task);
     // A mistaken task is not registered: rustc has to find nothing wrong but the mistake.
     let submitted = correct.then(|| {
-        let (krate, ty) = (&task.krate, &task.block.self_ty);
+        let (crate_path, ty) = (&task.crate_path, &task.block.self_ty);
         quote! {
             #[allow(deprecated)]
             const _: () = {
-                #krate::__private::inventory::submit! {
-                    #krate::__private::Linked::new(<#ty as #krate::Registered>::REGISTRATION)
+                #crate_path::__private::inventory::submit! {
+                    #crate_path::__private::Collected::new(<#ty as #crate_path::Registered>::REGISTRATION)
                 }
             };
         }
@@ -71,19 +71,19 @@ fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
 /// A publisher's type is the event.
 fn event(task: &TaskImpl) -> Option<TokenStream> {
     let function = topic::function(task).filter(|_| task.kind.is_event())?;
-    let (krate, ty) = (&task.krate, &task.block.self_ty);
+    let (crate_path, ty) = (&task.crate_path, &task.block.self_ty);
     let (generics, _, bounds) = task.block.generics.split_for_impl();
     Some(quote! {
         #[automatically_derived]
         #[allow(deprecated)]
-        impl #generics #krate::Event for #ty #bounds {
+        impl #generics #crate_path::Event for #ty #bounds {
             #function
         }
     })
 }
 
 fn registered(task: &TaskImpl) -> TokenStream {
-    let (krate, ty) = (&task.krate, &task.block.self_ty);
+    let (crate_path, ty) = (&task.crate_path, &task.block.self_ty);
     let (generics, _, bounds) = task.block.generics.split_for_impl();
     let registration = registration(task);
     let state = state(task);
@@ -91,10 +91,10 @@ fn registered(task: &TaskImpl) -> TokenStream {
     quote! {
         #[automatically_derived]
         #[allow(deprecated)]
-        impl #generics #krate::Registered for #ty #bounds {
-            const REGISTRATION: #krate::__private::Registration = #registration;
+        impl #generics #crate_path::Registered for #ty #bounds {
+            const REGISTRATION: #crate_path::__private::Registration = #registration;
 
-            fn state(states: &mut #krate::__private::Resolver<'_>) -> #krate::__private::Resolved {
+            fn state(states: &mut #crate_path::__private::Resolver<'_>) -> #crate_path::__private::Resolved {
                 #state
             }
 
@@ -104,13 +104,13 @@ fn registered(task: &TaskImpl) -> TokenStream {
 }
 
 fn registration(task: &TaskImpl) -> TokenStream {
-    let (krate, ty, name) = (&task.krate, &task.block.self_ty, &task.name);
+    let (crate_path, ty, name) = (&task.crate_path, &task.block.self_ty, &task.name);
     let constructor = Ident::new(task.kind.constructor(), Span::call_site());
     let settings = task.settings.iter().map(|setting| call(task, setting));
     let unique = unique::option(task);
     let periodic = task.schedule.as_ref().map(|_| quote!(.periodic::<#ty>()));
     quote! {
-        #krate::__private::Registration::#constructor::<#ty>(
+        #crate_path::__private::Registration::#constructor::<#ty>(
             #name, ::core::concat!(::core::file!(), ":", ::core::line!())
         )
         #(#settings)*
@@ -127,7 +127,7 @@ fn call(task: &TaskImpl, setting: &Setting) -> TokenStream {
         Value::List(values) => quote!(&[#(#values),*]),
         Value::Length(length) => self::length(length),
         Value::Topic(name) => {
-            let topic = topic::named(&task.krate, name);
+            let topic = topic::named(&task.crate_path, name);
             quote!(|| #topic)
         }
         Value::Path(path) => quote!(#path),

@@ -20,7 +20,7 @@ mod value;
 use proc_macro2::{Ident, TokenStream};
 use syn::{Expr, Path};
 
-pub(crate) use fitness::Fitness;
+pub(crate) use fitness::Registrability;
 pub(crate) use function::{Function, Origin};
 pub(crate) use item::Block;
 pub(crate) use kind::Kind;
@@ -30,7 +30,7 @@ pub(crate) use topic::{Source, Topic};
 pub(crate) use unique::Unique;
 pub(crate) use value::{Length, Value};
 
-use given::Given;
+use given::Options;
 use options::{EVERY, NAME, OF_SCHEDULE, PAYLOAD, UNIQUE, refuse_combinations};
 
 /// What the attribute stands on.
@@ -44,7 +44,7 @@ pub(crate) enum Input {
 pub(crate) struct TaskImpl {
     pub(crate) kind: Kind,
     pub(crate) block: Block,
-    pub(crate) krate: Path,
+    pub(crate) crate_path: Path,
     /// The given name, else the type's.
     pub(crate) name: Expr,
     pub(crate) function: Function,
@@ -54,7 +54,7 @@ pub(crate) struct TaskImpl {
     pub(crate) unique: Option<Unique>,
     /// What the registration is told besides.
     pub(crate) settings: Vec<Setting>,
-    pub(crate) fitness: Fitness,
+    pub(crate) fitness: Registrability,
 }
 
 /// When a task is run besides, and how.
@@ -67,7 +67,7 @@ pub(crate) struct Schedule {
 }
 
 pub(crate) enum Payload {
-    Given(Expr),
+    Options(Expr),
     /// That of the type.
     Default,
     /// It was meant to be given.
@@ -76,12 +76,12 @@ pub(crate) enum Payload {
 
 impl Schedule {
     /// Takes what is said of a schedule, also where there is none.
-    fn read(given: &mut Given) -> Option<Self> {
+    fn read(given: &mut Options) -> Option<Self> {
         if !given.accepts(&EVERY) {
             return None;
         }
         let payload = match given.take(&PAYLOAD) {
-            Some(Value::Constant(payload)) => Payload::Given(payload),
+            Some(Value::Constant(payload)) => Payload::Options(payload),
             _ if given.has(&PAYLOAD) => Payload::Mistaken,
             _ => Payload::Default,
         };
@@ -114,15 +114,15 @@ pub(crate) fn parse(args: TokenStream, item: TokenStream) -> (Input, Errors) {
 
 impl TaskImpl {
     fn read(args: TokenStream, kind: Kind, block: Block, errors: &mut Errors) -> Self {
-        let mut given = Given::new(kind);
+        let mut given = Options::new(kind);
         given.read(args, errors);
         refuse_combinations(&given, errors);
-        let krate = given.take_crate();
-        let fitness = Fitness::of(&block, kind, errors);
+        let crate_path = given.take_crate();
+        let fitness = Registrability::of(&block, kind, errors);
         let name = given
             .take_text(&NAME)
             .unwrap_or_else(|| fitness::default_name(&block, fitness, errors));
-        let function = Function::read(&block, kind, &krate, errors);
+        let function = Function::read(&block, kind, &crate_path, errors);
         let schedule = Schedule::read(&mut given);
         let unique = match given.take(&UNIQUE) {
             Some(Value::Unique(unique)) => Some(unique),
@@ -132,7 +132,7 @@ impl TaskImpl {
         Self {
             kind,
             block,
-            krate,
+            crate_path,
             name,
             function,
             topic,

@@ -68,7 +68,7 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Linked::new(
+                    ::cloud_tasks::__private::Collected::new(
                         <mails::SendWelcomeEmail as ::cloud_tasks::Registered>::REGISTRATION
                     )
                 }

@@ -16,19 +16,19 @@ pub(crate) const SERVERLESS: &str = "x-serverless-authorization";
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Endpoint {
     Tasks,
     Subscriptions,
 }
 
 /// Who may use the routes of a runtime.
 pub(crate) struct Access {
-    callers: Who,
+    callers: Policy,
     /// Pushes are taken from anybody, as Google's Pub/Sub emulator sends them.
     unsigned_pushes: bool,
 }
 
-enum Who {
+enum Policy {
     Anybody,
     Nobody,
     #[cfg(feature = "google")]
@@ -38,20 +38,20 @@ enum Who {
 impl Access {
     /// Everybody gets in: a test's runtime, or one whose owner says so.
     pub(crate) fn anybody() -> Self {
-        Self::new(Who::Anybody)
+        Self::new(Policy::Anybody)
     }
 
     /// Nobody gets in, whatever they show.
     pub(crate) fn nobody() -> Self {
-        Self::new(Who::Nobody)
+        Self::new(Policy::Nobody)
     }
 
     #[cfg(feature = "google")]
     pub(crate) fn verified(verifier: Verifier) -> Self {
-        Self::new(Who::Verified(Arc::new(verifier)))
+        Self::new(Policy::Verified(Arc::new(verifier)))
     }
 
-    fn new(callers: Who) -> Self {
+    fn new(callers: Policy) -> Self {
         Self {
             callers,
             unsigned_pushes: false,
@@ -65,7 +65,7 @@ impl Access {
 
     /// Whether everybody gets in.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.callers, Who::Anybody)
+        matches!(self.callers, Policy::Anybody)
     }
 
     /// Lets a caller in, or says why not. Marks the token, so that no `Debug` form of the headers shows it.
@@ -76,16 +76,16 @@ impl Access {
             reason = "without a verifier there is nothing to wait for"
         )
     )]
-    pub(crate) async fn check(&self, door: Door, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    pub(crate) async fn check(&self, endpoint: Endpoint, headers: &mut HeaderMap) -> Result<(), Refusal> {
         hide_tokens(headers);
-        if self.unsigned_pushes && door == Door::Subscriptions {
+        if self.unsigned_pushes && endpoint == Endpoint::Subscriptions {
             return Ok(());
         }
         match &self.callers {
-            Who::Anybody => Ok(()),
-            Who::Nobody => Err(Refusal::NobodyTrusted),
+            Policy::Anybody => Ok(()),
+            Policy::Nobody => Err(Refusal::NobodyTrusted),
             #[cfg(feature = "google")]
-            Who::Verified(verifier) => verifier.verify(headers).await,
+            Policy::Verified(verifier) => verifier.verify(headers).await,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::auth::key_cache::{Keys, Timing};
 use crate::auth::rules::Rules;
 use crate::auth::verifier::Verifier;
 use crate::base::config::Config;
-use crate::base::wire::limits::FAR;
+use crate::base::wire::limits::INDEFINITELY;
 
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
@@ -21,7 +21,7 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 /// signature (RS256), issuer, audience, times, account and `email_verified` are all in order; clocks may be 10 seconds apart.
 ///
 /// ```standalone_crate
-/// use cloud_tasks::{Callers, Config, Google, Runtime};
+/// use cloud_tasks::{TrustedCallers, Config, Google, Runtime};
 /// # use google_cloud_auth::credentials::anonymous;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -31,7 +31,7 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 ///     .project("my-project")
 ///     .location("europe-west1")
 ///     .service_account("tasks@my-project.iam.gserviceaccount.com");
-/// let callers = Callers::new()
+/// let callers = TrustedCallers::new()
 ///     .account("scheduler@my-project.iam.gserviceaccount.com")   // besides the one of the settings
 ///     .audience("https://shop-a1b2c3-ew.a.run.app");             // besides the endpoint
 /// # let google = Google::new().credentials(anonymous::Builder::new().build());
@@ -44,14 +44,14 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 /// # Keys
 ///
 /// They are fetched when the first token comes, and kept for as long as the answer says. When that is over they are
-/// renewed behind the scenes, while the old ones serve; should that fail, they serve for [another while](Self::max_stale).
-/// A token with a key that is not known has them fetched again, but not more often than the [cool-down](Self::cool_down)
+/// renewed behind the scenes, while the old ones serve; should that fail, they serve for [another while](Self::max_key_age).
+/// A token with a key that is not known has them fetched again, but not more often than the [cool-down](Self::min_refresh_interval)
 /// allows, and tokens with a known key never wait for that. Where there are no keys at all, callers get 503.
 ///
 /// Source of the facts: <https://cloud.google.com/tasks/docs/creating-http-target-tasks#token>,
 /// <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
 #[derive(Clone, Debug)]
-pub struct Callers {
+pub struct TrustedCallers {
     accounts: Vec<String>,
     audiences: Vec<String>,
     issuers: Vec<String>,
@@ -63,7 +63,7 @@ pub struct Callers {
     fixed: Option<FixedKeys>,
 }
 
-impl Default for Callers {
+impl Default for TrustedCallers {
     fn default() -> Self {
         Self {
             accounts: Vec::new(),
@@ -72,8 +72,8 @@ impl Default for Callers {
             keys_url: GOOGLE_KEYS.to_owned(),
             fetch_timeout: Duration::from_secs(5),
             timing: Timing {
-                cool_down: Duration::from_secs(10),
-                max_stale: Duration::from_secs(24 * 60 * 60),
+                min_refresh_interval: Duration::from_secs(10),
+                max_key_age: Duration::from_secs(24 * 60 * 60),
             },
             #[cfg(feature = "testing")]
             fixed: None,
@@ -81,7 +81,7 @@ impl Default for Callers {
     }
 }
 
-impl Callers {
+impl TrustedCallers {
     /// Google's tokens, of the account and for the URL that the settings name.
     pub fn new() -> Self {
         Self::default()
@@ -113,14 +113,14 @@ impl Callers {
     }
 
     /// Sets the least time between two fetches of the keys; default 10 seconds.
-    pub fn cool_down(mut self, time: Duration) -> Self {
-        self.timing.cool_down = time.min(FAR);
+    pub fn min_refresh_interval(mut self, time: Duration) -> Self {
+        self.timing.min_refresh_interval = time.min(INDEFINITELY);
         self
     }
 
     /// Sets for how long keys serve that should have been renewed, while that fails; default 24 hours.
-    pub fn max_stale(mut self, time: Duration) -> Self {
-        self.timing.max_stale = time.min(FAR);
+    pub fn max_key_age(mut self, time: Duration) -> Self {
+        self.timing.max_key_age = time.min(INDEFINITELY);
         self
     }
 
@@ -152,7 +152,7 @@ impl Callers {
         if self.accounts.is_empty() {
             mistakes.push(
                 "nobody is trusted to call this service: set CLOUD_TASKS_SERVICE_ACCOUNT, name an account with \
-                 `.callers(Callers::new().account(\"..\"))`, or let everybody in with `.allow_unauthenticated()`"
+                 `.callers(TrustedCallers::new().account(\"..\"))`, or let everybody in with `.allow_unauthenticated()`"
                     .to_owned(),
             );
         }

@@ -16,9 +16,9 @@ use crate::auth::jwks_client::Source;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     /// The least time from the start of one fetch to the next.
-    pub(crate) cool_down: Duration,
+    pub(crate) min_refresh_interval: Duration,
     /// For how long keys serve after they should have been renewed.
-    pub(crate) max_stale: Duration,
+    pub(crate) max_key_age: Duration,
 }
 
 /// The keys of one answer.
@@ -70,7 +70,7 @@ impl Keys {
     /// Keys that are given once and for all: none is ever fetched.
     #[cfg(feature = "testing")]
     pub(crate) fn fixed(keys: HashMap<String, Key>, timing: Timing) -> Self {
-        let end = Instant::now() + crate::base::wire::limits::FAR;
+        let end = Instant::now() + crate::base::wire::limits::INDEFINITELY;
         let set = KeySet {
             keys,
             fresh_until: end,
@@ -124,7 +124,7 @@ impl Keys {
         }
         let set = self
             .current()
-            .ok_or(Refusal::NoKeys(self.shared.timing.cool_down))?;
+            .ok_or(Refusal::NoKeys(self.shared.timing.min_refresh_interval))?;
         if set.get(id).is_some() {
             Ok(set)
         } else {
@@ -148,7 +148,7 @@ impl Shared {
         if fetch.not_before.is_some_and(|instant| now < instant) {
             return None;
         }
-        fetch.not_before = Some(now + self.timing.cool_down);
+        fetch.not_before = Some(now + self.timing.min_refresh_interval);
         let (ended, running) = watch::channel(());
         fetch.running = Some(running.clone());
         let shared = Arc::clone(self);
@@ -176,7 +176,7 @@ impl Shared {
         let mut set = KeySet {
             keys,
             fresh_until,
-            usable_until: fresh_until + self.timing.max_stale,
+            usable_until: fresh_until + self.timing.max_key_age,
             epoch: 0,
         };
         if let Some(before) = before.as_ref() {

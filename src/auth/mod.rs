@@ -21,9 +21,9 @@ pub(crate) mod token_cache;
 #[cfg(feature = "google")]
 pub(crate) mod verifier;
 
-pub(crate) use access::{Access, Door, hide_tokens};
+pub(crate) use access::{Access, Endpoint, hide_tokens};
 #[cfg(feature = "google")]
-pub use callers::Callers;
+pub use callers::TrustedCallers;
 #[cfg(feature = "testing")]
 pub(crate) use jwks::{FixedKeys, parse as parse_keys};
 #[cfg(feature = "google")]

@@ -16,7 +16,7 @@ const EXPECTED: usize = 4096;
 /// Google sends the same token for up to an hour, so most need no signature checked.
 ///
 /// Only what passed every check gets in, so a caller without a good token can neither fill it nor find anything in it.
-pub(crate) struct Seen {
+pub(crate) struct TokenCache {
     tokens: Cache<Tail, Arc<Passed>, Bytes>,
 }
 
@@ -40,7 +40,7 @@ impl Weighter<Tail, Arc<Passed>> for Bytes {
     }
 }
 
-impl Seen {
+impl TokenCache {
     pub(crate) fn new() -> Self {
         Self {
             tokens: Cache::with_weighter(EXPECTED, MAX_BYTES, Bytes),

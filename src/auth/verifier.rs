@@ -11,14 +11,14 @@ use crate::auth::claims::Claims;
 use crate::auth::key_cache::Keys;
 use crate::auth::rules::{Checks, Rules};
 use crate::auth::token::Token;
-use crate::auth::token_cache::Seen;
+use crate::auth::token_cache::TokenCache;
 
 /// Checks the callers of a runtime.
 pub(crate) struct Verifier {
     rules: Rules,
     checks: Checks,
     keys: Keys,
-    seen: Seen,
+    seen: TokenCache,
     /// The platform in front of this service checks signatures, and takes them away.
     trusts_platform: bool,
 }
@@ -31,7 +31,7 @@ impl Verifier {
             rules,
             checks: Checks::default(),
             keys,
-            seen: Seen::new(),
+            seen: TokenCache::new(),
             trusts_platform,
         }
     }

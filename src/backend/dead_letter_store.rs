@@ -9,13 +9,13 @@ use crate::registry::BoxFuture;
 use crate::registry::dead_letter::DeadLetters;
 
 /// What keeps dead tasks: Pub/Sub, or the local engine.
-pub(crate) trait Keeper: Send + Sync {
+pub(crate) trait DeadLetterStore: Send + Sync {
     /// Opens what is kept of a topic.
     fn open<'a>(
         &'a self,
         letters: &'a DeadLetters,
         reading: Reading,
-    ) -> BoxFuture<'a, Result<Box<dyn Letters>, Error>>;
+    ) -> BoxFuture<'a, Result<Box<dyn DeadLetterReader>, Error>>;
 }
 
 /// How letters are read.
@@ -24,20 +24,20 @@ pub(crate) struct Reading {
     /// How many are held at once.
     pub(crate) at_once: u32,
     /// After so long without one there are no more.
-    pub(crate) quiet: Duration,
+    pub(crate) idle_timeout: Duration,
 }
 
 /// The letters of a topic.
-pub(crate) trait Letters: Send {
+pub(crate) trait DeadLetterReader: Send {
     /// The next one; `None` where no more come.
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Letter>, Error>>;
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<DeadLetter>, Error>>;
 
     /// Waits until all that was acknowledged is, and gives the others back, which are held.
     fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, ()>;
 }
 
 /// A message that nobody else gets while it is held.
-pub(crate) struct Letter {
+pub(crate) struct DeadLetter {
     pub(crate) id: String,
     pub(crate) data: Bytes,
     pub(crate) claim: Box<dyn Claim>,

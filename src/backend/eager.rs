@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::backend::used_ids::Taken;
+use crate::backend::used_ids::UsedIds;
 use std::future::ready;
 
 use crate::backend::queue_admin::{Page, QueueOperations, View};
@@ -20,7 +20,7 @@ use crate::runtime::Runtime;
 #[derive(Default)]
 pub(crate) struct Eager {
     /// The ids that callers gave.
-    taken: Mutex<Taken>,
+    taken: Mutex<UsedIds>,
 }
 
 impl Eager {
@@ -48,14 +48,14 @@ impl Eager {
         outcome.map(|()| receipt)
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn taken(&self) -> MutexGuard<'_, UsedIds> {
         lock(&self.taken)
     }
 }
 
 /// Holds an id while its task runs; one that is dropped before its end frees it.
 struct Holds<'a> {
-    taken: &'a Mutex<Taken>,
+    taken: &'a Mutex<UsedIds>,
     envelope: &'a Envelope,
     clock: &'a Clock,
     ended: bool,
@@ -76,7 +76,7 @@ impl Drop for Holds<'_> {
     }
 }
 
-fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+fn lock(taken: &Mutex<UsedIds>) -> MutexGuard<'_, UsedIds> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

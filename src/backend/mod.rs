@@ -48,7 +48,7 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the task was not taken, or may not have been: [`Error::may_have_been_created`] says which.
+    /// When the task was not taken, or may not have been: [`Error::may_have_taken_effect`] says which.
     fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a>;
 
     /// Publishes a message, and gives back its id; a backend that does not write this refuses all of them.

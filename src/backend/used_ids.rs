@@ -8,7 +8,7 @@ const BLOCKED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The ids that are taken, by queue: while their tasks wait or run, and for a day after that.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct UsedIds {
     /// When their tasks ended, where they did.
     ends: HashMap<Id, Option<SystemTime>>,
     /// Those that ended, in that order.
@@ -18,7 +18,7 @@ pub(crate) struct Taken {
 /// A queue, and an id in it.
 type Id = (String, String);
 
-impl Taken {
+impl UsedIds {
     /// Takes an id for a task that is enqueued now; `false` where it is taken.
     pub(crate) fn take(&mut self, queue: &str, id: &str, now: SystemTime) -> bool {
         self.forget(now);
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn an_id_is_taken_while_its_task_waits_and_for_a_day_after() {
-        let mut taken = Taken::default();
+        let mut taken = UsedIds::default();
 
         assert!(taken.take("emails", "a", START));
         assert!(!taken.take("emails", "a", hours(1000)));
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_freed_can_be_taken_at_once() {
-        let mut taken = Taken::default();
+        let mut taken = UsedIds::default();
 
         taken.take("emails", "a", START);
         taken.free("emails", "a");
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_for_ever() {
-        let mut taken = Taken::default();
+        let mut taken = UsedIds::default();
         for hour in 0..1000 {
             let id = hour.to_string();
             assert!(taken.take("emails", &id, hours(hour)));
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn an_end_that_nobody_waits_for_is_none() {
-        let mut taken = Taken::default();
+        let mut taken = UsedIds::default();
 
         taken.end("emails", "a", START);
 
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_frees_nothing_too_early() {
-        let mut taken = Taken::default();
+        let mut taken = UsedIds::default();
         taken.take("emails", "a", hours(100));
         taken.end("emails", "a", hours(100));
         taken.take("emails", "b", hours(50));

@@ -29,7 +29,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// let runtime = Runtime::eager().build().await?;
 /// let error = Charge { invoice: 7 }.asap().queue("no spaces, please").on(&runtime).await.unwrap_err();
 /// assert!(error.is_invalid_request());
-/// assert!(!error.may_have_been_created());
+/// assert!(!error.may_have_taken_effect());
 /// # Ok(())
 /// # }
 /// ```
@@ -77,7 +77,7 @@ pub enum ErrorKind {
     InvalidRequest,
     /// Cloud Tasks refused the request: the task was not created.
     Rejected,
-    /// No clear answer came; [`Error::may_have_been_created`] tells whether the task may exist.
+    /// No clear answer came; [`Error::may_have_taken_effect`] tells whether the task may exist.
     Unavailable,
     /// The task ran in this process and failed.
     TaskFailed,
@@ -90,7 +90,7 @@ pub enum ErrorKind {
     /// The task ran in this process and did not finish within its timeout; it was cancelled.
     TaskTimedOut,
     /// The task, or an effect of it, is under way in another delivery, which has claimed it. It did not run here.
-    UnderWay,
+    InProgress,
     /// The idempotency store gave no answer, or there is none. What it was asked for did not run.
     IdempotencyStore,
 }
@@ -113,8 +113,8 @@ impl Error {
     }
 
     /// An error of a [`Backend`](crate::Backend) that got no clear answer.
-    pub fn unavailable(message: impl Into<String>, may_have_been_created: bool) -> Self {
-        Self::new(ErrorKind::Unavailable, message).maybe_created(may_have_been_created)
+    pub fn unavailable(message: impl Into<String>, may_have_taken_effect: bool) -> Self {
+        Self::new(ErrorKind::Unavailable, message).maybe_created(may_have_taken_effect)
     }
 
     /// Adds what caused the error.
@@ -178,7 +178,7 @@ impl Error {
     ///
     /// `false` means that it certainly does not: nothing was sent, or Cloud Tasks refused it. `true` means that a
     /// request was sent and its answer never came, or said nothing about it.
-    pub fn may_have_been_created(&self) -> bool {
+    pub fn may_have_taken_effect(&self) -> bool {
         self.inner.maybe_created
     }
 
@@ -224,9 +224,9 @@ impl Error {
         )
     }
 
-    /// Whether another delivery has claimed the task, or an effect of it ([`ErrorKind::UnderWay`]).
+    /// Whether another delivery has claimed the task, or an effect of it ([`ErrorKind::InProgress`]).
     pub fn is_under_way(&self) -> bool {
-        self.kind() == ErrorKind::UnderWay
+        self.kind() == ErrorKind::InProgress
     }
 
     /// Whether a task that ran in this process discarded itself ([`ErrorKind::TaskDiscarded`]).
@@ -254,7 +254,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.inner.kind)
             .field("message", &self.inner.message)
-            .field("may_have_been_created", &self.inner.maybe_created)
+            .field("may_have_taken_effect", &self.inner.maybe_created)
             .field("source", &self.inner.source)
             .finish()
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::admin::dead_letters::{DeadTasks, LeftDead};
+use crate::admin::dead_letters::{DeadTasks, UnreplayedTask};
 use crate::base::error::BoxError;
 use crate::base::wire::dead_task::DeadTask;
 use crate::cli::args::{DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs};
@@ -46,7 +46,7 @@ async fn list(runtime: &Runtime, args: &DeadListArgs, console: &mut Console) -> 
     let mut look = dead
         .list()
         .limit(args.limit)
-        .quiet(Duration::from_secs(args.of.quiet));
+        .idle_timeout(Duration::from_secs(args.of.quiet));
     if let Some(task) = &args.of.task {
         look = look.task(task);
     }
@@ -101,7 +101,7 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
             }
         }
     }
-    let mut replay = dead.replay().quiet(Duration::from_secs(args.of.quiet));
+    let mut replay = dead.replay().idle_timeout(Duration::from_secs(args.of.quiet));
     if let Some(task) = &args.of.task {
         replay = replay.task(task);
     }
@@ -138,14 +138,14 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
         "Enqueued {} dead tasks of {topic} again, {} stay where they are, {} were not meant",
         report.replayed,
         report.left.len(),
-        report.passed_over
+        report.skipped
     ))?;
     stays(&report.left, console)?;
     Ok(code)
 }
 
 /// A line for each that stays.
-fn stays(left: &[LeftDead], console: &mut Console) -> Result<(), BoxError> {
+fn stays(left: &[UnreplayedTask], console: &mut Console) -> Result<(), BoxError> {
     for one in left {
         let name = one.task.as_deref().unwrap_or("a message");
         let id = one.id.as_deref().unwrap_or(&one.message_id);

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::admin::queue::Queue;
-use crate::admin::queue::discard::DiscardTasks;
-use crate::admin::queue::report::DiscardReport;
+use crate::admin::queue::discard::DeleteTasks;
+use crate::admin::queue::report::DeleteReport;
 use crate::base::error::BoxError;
 use crate::cli::console::Console;
 use crate::cli::operations_args::TasksDiscardArgs;
@@ -48,7 +48,7 @@ pub(crate) async fn run(
     if let Some(bar) = bar.clone() {
         discard = discard.on_progress(move |report| {
             bar.set_position(report.discarded + report.gone + report.failed);
-            bar.set_message(format!("{} looked at", report.looked_at));
+            bar.set_message(format!("{} looked at", report.scanned));
         });
     }
     let done = discard.await;
@@ -60,7 +60,7 @@ pub(crate) async fn run(
     Ok(u8::from(done.failed > 0))
 }
 
-fn tasks(queue: &Queue, args: &TasksDiscardArgs) -> DiscardTasks {
+fn tasks(queue: &Queue, args: &TasksDiscardArgs) -> DeleteTasks {
     let discard = queue
         .discard()
         .at_least_attempts(args.min_attempts)
@@ -99,18 +99,18 @@ async fn look(queue: &Queue, args: &TasksDiscardArgs, console: &mut Console) -> 
     Ok(0)
 }
 
-fn question(look: &DiscardReport, args: &TasksDiscardArgs) -> String {
+fn question(look: &DeleteReport, args: &TasksDiscardArgs) -> String {
     let whose = match &args.task {
         Some(name) => safe(name),
         None => "whichever service's".to_owned(),
     };
     format!(
         "Discard {} of {} tasks in queue {} ({whose})?",
-        look.discarded, look.looked_at, look.queue
+        look.discarded, look.scanned, look.queue
     )
 }
 
-fn report(report: &DiscardReport, args: &TasksDiscardArgs, console: &mut Console) -> Result<(), BoxError> {
+fn report(report: &DeleteReport, args: &TasksDiscardArgs, console: &mut Console) -> Result<(), BoxError> {
     let text = if args.json {
         safe_json(&serde_json::to_string_pretty(report)?)
     } else {

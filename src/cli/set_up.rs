@@ -67,7 +67,7 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
 /// What was left out of the plan, and why.
 fn remarks(plan: &Plan, console: &mut Console) -> Result<(), BoxError> {
     for left in plan.held_back() {
-        console.error(&format!("left as it is, {}:\n{}", left.because, left.change))?;
+        console.error(&format!("left as it is, {}:\n{}", left.reason, left.change))?;
     }
     for note in plan.notes() {
         console.error(&format!("note: {note}"))?;

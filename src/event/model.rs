@@ -16,7 +16,7 @@ use crate::registry::topic::Topic;
 use crate::registry::{Kind, Registration};
 use crate::task::Registered;
 use crate::task::commit::Transactional;
-use crate::task::enqueue::When;
+use crate::task::enqueue::RunAt;
 
 /// A model that says what it is called, from which its topic's name is made.
 ///
@@ -120,7 +120,7 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
     }
 
     /// Makes the event of a model.
-    fn of(model: &Self::Model) -> Prepared
+    fn of(model: &Self::Model) -> PreparedEvent
     where
         Self: ModelPublisherTask<Extra = ()>,
     {
@@ -128,7 +128,7 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
     }
 
     /// Makes the event of a model, with what else its content or attributes are made of.
-    fn of_with(model: &Self::Model, extra: &Self::Extra) -> Prepared {
+    fn of_with(model: &Self::Model, extra: &Self::Extra) -> PreparedEvent {
         let content = Self::content(model, extra);
         let topic = Self::topic_for(model, extra);
         let draft = Draft::new(Self::REGISTRATION.name, &content, topic).map(|draft| {
@@ -136,7 +136,7 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
                 .with_own_topic()
                 .with_attributes(Self::attributes(model, extra))
         });
-        Prepared {
+        PreparedEvent {
             publish: Publish::new(Self::REGISTRATION, draft).unique_as(&content),
         }
     }
@@ -144,23 +144,23 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
 
 /// An event of a model as it was when this was made; nothing happens until one of its methods is awaited.
 #[must_use = "nothing is published until it is sent"]
-pub struct Prepared {
+pub struct PreparedEvent {
     publish: Publish,
 }
 
-impl Prepared {
+impl PreparedEvent {
     /// Enqueues a task that publishes the event as soon as its queue lets it.
     pub fn asap(self) -> Publish {
         self.publish
     }
 
     /// Enqueues a task that publishes the event after a while or at an instant.
-    pub fn later(self, when: impl Into<When>) -> Publish {
+    pub fn later(self, when: impl Into<RunAt>) -> Publish {
         self.asap().at(when.into())
     }
 
     /// Enqueues a task that publishes the event at a random instant between now and a deadline.
-    pub fn until(self, deadline: impl Into<When>) -> Publish {
+    pub fn spread_until(self, deadline: impl Into<RunAt>) -> Publish {
         self.asap().before(deadline.into())
     }
 
@@ -188,9 +188,9 @@ impl Prepared {
     }
 }
 
-impl fmt::Debug for Prepared {
+impl fmt::Debug for PreparedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared")
+        f.debug_struct("PreparedEvent")
             .field("publish", &self.publish)
             .finish_non_exhaustive()
     }

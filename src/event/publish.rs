@@ -21,7 +21,7 @@ use crate::runtime::Runtime;
 use crate::runtime::scope::Scope;
 use crate::task::Registered;
 use crate::task::commit::{Outgoing, Transactional};
-use crate::task::enqueue::{Enqueue, When, encode_error};
+use crate::task::enqueue::{Enqueue, RunAt, encode_error};
 
 /// A message whose content is encoded already, with everything that belongs to it.
 #[derive(Clone)]
@@ -210,12 +210,12 @@ impl Publish {
         self
     }
 
-    pub(crate) fn at(mut self, when: When) -> Self {
+    pub(crate) fn at(mut self, when: RunAt) -> Self {
         self.enqueue = self.enqueue.at(when);
         self
     }
 
-    pub(crate) fn before(mut self, deadline: When) -> Self {
+    pub(crate) fn before(mut self, deadline: RunAt) -> Self {
         self.enqueue = self.enqueue.before(deadline);
         self
     }

@@ -18,11 +18,11 @@ use crate::base::outcome::TaskError;
 use crate::base::state::States;
 use crate::event::Event;
 use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
-use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
+use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, Kind, Registration, TaskInput};
 use crate::runtime::scope::Scope;
 use crate::task::Registered;
 use crate::task::commit::Transactional;
-use crate::task::enqueue::When;
+use crate::task::enqueue::RunAt;
 
 /// An event that this service publishes: its fields are the message's content, and it knows its topic.
 ///
@@ -66,12 +66,12 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
     }
 
     /// Enqueues a task that publishes the message after a while or at an instant.
-    fn later(self, when: impl Into<When>) -> Publish {
+    fn later(self, when: impl Into<RunAt>) -> Publish {
         self.asap().at(when.into())
     }
 
     /// Enqueues a task that publishes the message at a random instant between now and a deadline.
-    fn until(self, deadline: impl Into<When>) -> Publish {
+    fn spread_until(self, deadline: impl Into<RunAt>) -> Publish {
         self.asap().before(deadline.into())
     }
 
@@ -135,8 +135,8 @@ impl Registration {
 )]
 pub(crate) fn bind<T: Event + DeserializeOwned + Send + 'static>(
     _states: &States,
-) -> Result<Bound, Vec<&'static str>> {
-    Ok(Bound {
+) -> Result<BoundTask, Vec<&'static str>> {
+    Ok(BoundTask {
         handler: Arc::new(PublishHandler::<T>(PhantomData)),
         state: Arc::new(()),
     })
@@ -146,15 +146,20 @@ pub(crate) fn bind<T: Event + DeserializeOwned + Send + 'static>(
 struct PublishHandler<T>(PhantomData<fn() -> T>);
 
 impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T> {
-    fn call(&self, input: Input, _metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+    fn call(
+        &self,
+        input: TaskInput,
+        _metadata: TaskMetadata,
+    ) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
-            let Input::Body(body) = input else {
-                return Err(Failure::Decode("a publisher takes no messages".into()));
+            let TaskInput::Body(body) = input else {
+                return Err(AttemptError::Decode("a publisher takes no messages".into()));
             };
-            let body: PublisherBody = json::decode(&body).map_err(Failure::Decode)?;
+            let body: PublisherBody = json::decode(&body).map_err(AttemptError::Decode)?;
             let content = body.message.get().as_bytes();
             // Read, so that a message which no subscriber could read is not published; sent as it came.
-            json::decode::<T>(content).map_err(|mistake| Failure::Decode(format!("message: {mistake}")))?;
+            json::decode::<T>(content)
+                .map_err(|mistake| AttemptError::Decode(format!("message: {mistake}")))?;
             let scope = Scope::current().map_err(failed)?;
             let topic = body
                 .topic_name
@@ -168,11 +173,11 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
             )
             .map_err(failed)?;
             let id = scope.runtime.publish(publication).await.map_err(failed)?;
-            serde_json::to_vec(&id).map_err(Failure::Output)
+            serde_json::to_vec(&id).map_err(AttemptError::Output)
         })
     }
 }
 
-fn failed(error: Error) -> Failure {
-    Failure::Task(TaskError::from(error))
+fn failed(error: Error) -> AttemptError {
+    AttemptError::Task(TaskError::from(error))
 }

@@ -26,7 +26,7 @@ use crate::base::wire::push::Push;
 use crate::event::message::Message;
 use crate::registry::subscription::SubscriptionOptions;
 use crate::registry::topic::Topic;
-use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
+use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, Kind, Registration, TaskInput};
 use crate::runtime::scope::Scope;
 use crate::task::{Registered, resolve};
 
@@ -168,13 +168,13 @@ options! {
     use_cloud_tasks(forward: bool) => use_cloud_tasks = forward;
 }
 
-fn bind<T: SubscriberTask>(states: &States) -> Result<Bound, Vec<&'static str>> {
+fn bind<T: SubscriberTask>(states: &States) -> Result<BoundTask, Vec<&'static str>> {
     let state = resolve::<T, T::State>(states)?;
     let handler = SubscriberHandler::<T> {
         state: Arc::clone(&state),
         subscriber: PhantomData,
     };
-    Ok(Bound {
+    Ok(BoundTask {
         handler: Arc::new(handler),
         state,
     })
@@ -186,10 +186,10 @@ struct SubscriberHandler<T: SubscriberTask> {
 }
 
 impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
-    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+    fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
             let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;
-            serde_json::to_vec(&output).map_err(Failure::Output)
+            serde_json::to_vec(&output).map_err(AttemptError::Output)
         })
     }
 }
@@ -197,16 +197,16 @@ impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
 /// Runs a subscriber on what arrived for it.
 pub(crate) async fn run_input<T: SubscriberTask>(
     state: Arc<T::State>,
-    input: Input,
+    input: TaskInput,
     metadata: TaskMetadata,
-) -> Result<T::Output, Failure> {
+) -> Result<T::Output, AttemptError> {
     let push = match input {
-        Input::Push(push) => *push,
-        Input::Body(body) => read_forwarded(&body, &metadata)?,
+        TaskInput::Push(push) => *push,
+        TaskInput::Body(body) => read_forwarded(&body, &metadata)?,
     };
     let message = Message {
-        content: T::parse(&push.data).map_err(|error| Failure::Decode(refusal(&*error)))?,
-        attributes: read_attributes(push.attributes).map_err(Failure::Decode)?,
+        content: T::parse(&push.data).map_err(|error| AttemptError::Decode(refusal(&*error)))?,
+        attributes: read_attributes(push.attributes).map_err(AttemptError::Decode)?,
         id: push.id,
         publish_time: push.publish_time,
         ordering_key: push.ordering_key,
@@ -214,13 +214,15 @@ pub(crate) async fn run_input<T: SubscriberTask>(
         subscription: push.subscription,
     };
     let cx = Context::new(state, metadata);
-    in_subscriber(T::run(message, cx)).await.map_err(Failure::Task)
+    in_subscriber(T::run(message, cx))
+        .await
+        .map_err(AttemptError::Task)
 }
 
 /// The message that a task was made of; the original leaves the carried headers in its content, beside the task's own.
-fn read_forwarded(body: &[u8], metadata: &TaskMetadata) -> Result<Push, Failure> {
-    let mut push = Push::read_forwarded(metadata.headers(), body).map_err(Failure::Decode)?;
-    let scope = Scope::current().map_err(|error| Failure::Task(TaskError::from(error)))?;
+fn read_forwarded(body: &[u8], metadata: &TaskMetadata) -> Result<Push, AttemptError> {
+    let mut push = Push::read_forwarded(metadata.headers(), body).map_err(AttemptError::Decode)?;
+    let scope = Scope::current().map_err(|error| AttemptError::Task(TaskError::from(error)))?;
     let key = &scope.runtime.config().propagated_headers_key;
     (push.data, _) = propagation::read(push.data, &push.attributes, key, &[]);
     Ok(push)

@@ -35,7 +35,7 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {
-    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>>;
+    fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>>;
 
     /// What is to be done when a task of this body is given up.
     fn on_dead(
@@ -51,7 +51,7 @@ pub(crate) trait Handler: Send + Sync {
 
 /// What a task runs on.
 #[derive(Clone, Debug)]
-pub(crate) enum Input {
+pub(crate) enum TaskInput {
     /// The body of a request to `/tasks/{name}`.
     Body(Bytes),
     /// A message that was pushed to `/subscriptions/{name}`.
@@ -68,7 +68,7 @@ pub(crate) enum Kind {
 
 /// Why a handler gave no result.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum AttemptError {
     /// The body is not the JSON of the task's arguments; the text names the field and the position.
     Decode(String),
     /// The task itself stopped.
@@ -80,15 +80,15 @@ pub(crate) enum Failure {
     /// The task took longer than this and was cancelled.
     TimedOut(Duration),
     /// Another delivery has claimed it.
-    Busy,
+    InProgress,
     /// The idempotency store did not say whether it may run.
     Store(BoxError),
     /// The task failed in the last attempt that it allows itself, and all that is to be done then is done.
-    Dead(Box<Failure>),
+    Dead(Box<AttemptError>),
 }
 
 /// A task and the state that it asked for.
-pub(crate) struct Bound {
+pub(crate) struct BoundTask {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) state: Arc<dyn Any + Send + Sync>,
 }
@@ -111,7 +111,7 @@ pub struct Registration {
     /// What makes two tasks the same one, where anything does.
     pub(crate) unique: Option<&'static UniqueOptions>,
     pub(crate) type_id: fn() -> TypeId,
-    pub(crate) bind: fn(&States) -> Result<Bound, Vec<&'static str>>,
+    pub(crate) bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
 }
 
 impl Registration {
@@ -120,7 +120,7 @@ impl Registration {
         name: &'static str,
         location: &'static str,
         kind: Kind,
-        bind: fn(&States) -> Result<Bound, Vec<&'static str>>,
+        bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
     ) -> Self {
         Self {
             name,
@@ -204,27 +204,27 @@ impl fmt::Debug for Registration {
 
 /// A registration that the linker collects.
 #[derive(Debug)]
-pub struct Linked(Registration);
+pub struct Collected(Registration);
 
-impl Linked {
+impl Collected {
     /// Wraps a registration.
     pub const fn new(registration: Registration) -> Self {
         Self(registration)
     }
 }
 
-inventory::collect!(Linked);
+inventory::collect!(Collected);
 
 /// Every task that was linked into this process.
 pub(crate) fn linked() -> impl Iterator<Item = Registration> {
-    inventory::iter::<Linked>.into_iter().map(|linked| linked.0)
+    inventory::iter::<Collected>.into_iter().map(|linked| linked.0)
 }
 
 /// A task of a registry.
-pub(crate) struct Entry {
+pub(crate) struct RegisteredHandler {
     pub(crate) registration: Registration,
     /// Without its state the task cannot run; these types are missing.
-    pub(crate) bound: Result<Bound, Vec<&'static str>>,
+    pub(crate) bound: Result<BoundTask, Vec<&'static str>>,
 }
 
 /// The tasks of a runtime.
@@ -232,8 +232,8 @@ pub(crate) struct Entry {
 pub(crate) struct Registry {
     subscriptions: Vec<Subscription>,
     schedules: Vec<Schedule>,
-    by_name: HashMap<&'static str, Arc<Entry>>,
-    by_type: HashMap<TypeId, Arc<Entry>>,
+    by_name: HashMap<&'static str, Arc<RegisteredHandler>>,
+    by_type: HashMap<TypeId, Arc<RegisteredHandler>>,
 }
 
 impl Registry {
@@ -250,7 +250,7 @@ impl Registry {
             if registry.by_type.contains_key(&type_id) {
                 continue;
             }
-            let entry = Arc::new(Entry {
+            let entry = Arc::new(RegisteredHandler {
                 registration,
                 bound: (registration.bind)(states),
             });
@@ -358,11 +358,11 @@ impl Registry {
         self.by_type.values().filter_map(|entry| entry.registration.queue)
     }
 
-    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Entry>> {
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<RegisteredHandler>> {
         self.by_name.get(name)
     }
 
-    pub(crate) fn by_type(&self, type_id: TypeId) -> Option<&Arc<Entry>> {
+    pub(crate) fn by_type(&self, type_id: TypeId) -> Option<&Arc<RegisteredHandler>> {
         self.by_type.get(&type_id)
     }
 

@@ -14,43 +14,43 @@ use crate::base::outcome::TaskError;
 use crate::base::wire::envelope::Envelope;
 use crate::base::wire::limits;
 use crate::registry::schedule;
-use crate::registry::{Bound, Entry, Failure, Input};
+use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
 use crate::runtime::idempotency::{self, Guard};
-use crate::runtime::last_attempt::Burial;
+use crate::runtime::last_attempt::Exhausted;
 use crate::runtime::scope::{Scope, propagated};
 
 impl Runtime {
     /// Runs one attempt: the JSON of its output, or why there is none.
     pub(crate) fn run<'a>(
         &'a self,
-        entry: &'a Entry,
-        bound: &'a Bound,
-        input: Input,
+        entry: &'a RegisteredHandler,
+        bound: &'a BoundTask,
+        input: TaskInput,
         metadata: TaskMetadata,
-    ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send + 'a {
+    ) -> impl Future<Output = Result<Vec<u8>, AttemptError>> + Send + 'a {
         self.attempt(entry, bound, input, metadata, true)
     }
 
     /// Runs one attempt beside those of the queue: where it fails, that is not the end of the task.
-    pub(crate) fn run_aside<'a>(
+    pub(crate) fn run_detached<'a>(
         &'a self,
-        entry: &'a Entry,
-        bound: &'a Bound,
-        input: Input,
+        entry: &'a RegisteredHandler,
+        bound: &'a BoundTask,
+        input: TaskInput,
         metadata: TaskMetadata,
-    ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send + 'a {
+    ) -> impl Future<Output = Result<Vec<u8>, AttemptError>> + Send + 'a {
         self.attempt(entry, bound, input, metadata, false)
     }
 
     async fn attempt(
         &self,
-        entry: &Entry,
-        bound: &Bound,
-        input: Input,
+        entry: &RegisteredHandler,
+        bound: &BoundTask,
+        input: TaskInput,
         metadata: TaskMetadata,
         counts: bool,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, AttemptError> {
         let limit = self.attempt_limit(entry, &metadata);
         let metadata = match limit {
             Some(limit) => metadata.with_max_attempts(limit.attempts),
@@ -60,7 +60,7 @@ impl Runtime {
         let guard = self.guard(entry, &input, &metadata);
         let burial = limit.filter(|_| counts).and_then(|limit| {
             let registration = &entry.registration;
-            Burial::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)
+            Exhausted::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)
         });
         let timeout = burial.as_ref().map_or(timeout, |burial| burial.time_to_run());
         let deadline = Instant::now() + timeout;
@@ -79,9 +79,9 @@ impl Runtime {
         let attempt = async {
             let run = AssertUnwindSafe(bound.handler.call(input, metadata)).catch_unwind();
             match tokio::time::timeout_at(deadline, run).await {
-                Ok(Ok(outcome)) => outcome.map_err(Failure::or_busy),
-                Ok(Err(panic)) => Err(Failure::Panicked(panic_message(&*panic))),
-                Err(_) => Err(Failure::TimedOut(timeout)),
+                Ok(Ok(outcome)) => outcome.map_err(AttemptError::or_busy),
+                Ok(Err(panic)) => Err(AttemptError::Panicked(panic_message(&*panic))),
+                Err(_) => Err(AttemptError::TimedOut(timeout)),
             }
         };
         let attempt = async {
@@ -100,7 +100,7 @@ impl Runtime {
     }
 
     /// What keeps an idempotent task from running again, where there is a store and something to know the task by.
-    fn guard(&self, entry: &Entry, input: &Input, metadata: &TaskMetadata) -> Option<Guard> {
+    fn guard(&self, entry: &RegisteredHandler, input: &TaskInput, metadata: &TaskMetadata) -> Option<Guard> {
         if !entry.registration.idempotent {
             return None;
         }
@@ -116,7 +116,7 @@ impl Runtime {
     }
 
     /// The task that goes by this name.
-    pub(crate) fn entry(&self, name: &str) -> Result<&Entry, Error> {
+    pub(crate) fn entry(&self, name: &str) -> Result<&RegisteredHandler, Error> {
         let entry = self.inner().registry.by_name(name);
         entry.map(|entry| &**entry).ok_or_else(|| {
             Error::new(
@@ -136,7 +136,7 @@ impl Runtime {
         let name = envelope.task();
         let entry = self.entry(name)?;
         let bound = entry.bound(name)?;
-        self.run(entry, bound, Input::Body(envelope.body.clone()), metadata)
+        self.run(entry, bound, TaskInput::Body(envelope.body.clone()), metadata)
             .await
             .map(|_| ())
             .map_err(|failure| failure.into_error(entry.registration.name))
@@ -157,9 +157,9 @@ pub(crate) fn first_attempt(envelope: &Envelope, id: &str) -> TaskMetadata {
     }
 }
 
-impl Entry {
+impl RegisteredHandler {
     /// The task and its state, or an error that names the states that are missing.
-    pub(crate) fn bound(&self, name: &str) -> Result<&Bound, Error> {
+    pub(crate) fn bound(&self, name: &str) -> Result<&BoundTask, Error> {
         self.bound.as_ref().map_err(|missing| {
             Error::new(
                 ErrorKind::MissingState,
@@ -198,14 +198,14 @@ impl Entry {
     }
 }
 
-impl Failure {
+impl AttemptError {
     /// An effect that another delivery has claimed is no failure of the task.
     fn or_busy(self) -> Self {
         match &self {
             Self::Task(TaskError::Failed(error))
                 if error.downcast_ref::<Error>().is_some_and(Error::is_under_way) =>
             {
-                Self::Busy
+                Self::InProgress
             }
             _ => self,
         }
@@ -231,8 +231,8 @@ impl Failure {
                 ErrorKind::TaskTimedOut,
                 format!("task {name} did not finish within {timeout:?} and was cancelled"),
             ),
-            Self::Busy => Error::new(
-                ErrorKind::UnderWay,
+            Self::InProgress => Error::new(
+                ErrorKind::InProgress,
                 format!("task {name}, or an effect of it, is under way in another delivery"),
             ),
             Self::Store(error) => Error::new(
@@ -246,28 +246,28 @@ impl Failure {
 }
 
 /// Says how the attempt ended, within its span.
-fn report(outcome: &Result<Vec<u8>, Failure>) {
+fn report(outcome: &Result<Vec<u8>, AttemptError>) {
     match outcome {
         Ok(_) => tracing::debug!("executed"),
-        Err(Failure::Decode(mistake)) => tracing::error!(%mistake, "the body does not decode"),
-        Err(Failure::Task(TaskError::Discard(discard))) => {
+        Err(AttemptError::Decode(mistake)) => tracing::error!(%mistake, "the body does not decode"),
+        Err(AttemptError::Task(TaskError::Discard(discard))) => {
             tracing::info!(reason = discard.reason(), "discarded");
         }
-        Err(Failure::Task(TaskError::RetryAfter(retry))) => {
+        Err(AttemptError::Task(TaskError::RetryAfter(retry))) => {
             tracing::info!(delay = ?retry.delay(), "asked to be retried");
         }
-        Err(Failure::Task(TaskError::Failed(error))) => {
+        Err(AttemptError::Task(TaskError::Failed(error))) => {
             tracing::error!(error = %chain(&**error), "failed");
         }
-        Err(Failure::Output(error)) => tracing::error!(%error, "the output does not serialize"),
-        Err(Failure::Panicked(message)) => tracing::error!(message, "panicked"),
-        Err(Failure::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
-        Err(Failure::Busy) => tracing::info!("under way in another delivery"),
-        Err(Failure::Store(error)) => {
+        Err(AttemptError::Output(error)) => tracing::error!(%error, "the output does not serialize"),
+        Err(AttemptError::Panicked(message)) => tracing::error!(message, "panicked"),
+        Err(AttemptError::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
+        Err(AttemptError::InProgress) => tracing::info!("under way in another delivery"),
+        Err(AttemptError::Store(error)) => {
             tracing::error!(error = %chain(&**error), "the idempotency store gave no answer; nothing ran");
         }
         // Told where it is buried.
-        Err(Failure::Dead(_)) => {}
+        Err(AttemptError::Dead(_)) => {}
     }
 }
 

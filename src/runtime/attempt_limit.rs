@@ -1,7 +1,7 @@
 //! How often a task is tried altogether, and by whose word.
 
 use crate::base::metadata::TaskMetadata;
-use crate::registry::Entry;
+use crate::registry::RegisteredHandler;
 use crate::runtime::Runtime;
 
 /// The number of attempts after which a task is given up.
@@ -14,7 +14,11 @@ pub(crate) struct AttemptLimit {
 
 impl Runtime {
     /// The limit of the attempts of a task, where it is known: the lower one, and the task's own where both are the same.
-    pub(crate) fn attempt_limit(&self, entry: &Entry, metadata: &TaskMetadata) -> Option<AttemptLimit> {
+    pub(crate) fn attempt_limit(
+        &self,
+        entry: &RegisteredHandler,
+        metadata: &TaskMetadata,
+    ) -> Option<AttemptLimit> {
         // What the metadata say already, a test has chosen.
         let own = metadata.max_attempts().or(entry.registration.max_attempts);
         let others = match metadata.queue() {
@@ -32,7 +36,7 @@ impl Runtime {
 }
 
 /// How often Cloud Scheduler tries a run. It does not say how often it has, so only that there is no second one is of use.
-fn attempts_of_schedule(entry: &Entry, metadata: &TaskMetadata) -> Option<u32> {
+fn attempts_of_schedule(entry: &RegisteredHandler, metadata: &TaskMetadata) -> Option<u32> {
     let options = entry
         .registration
         .periodic

@@ -10,13 +10,13 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::metadata::TaskMetadata;
 use crate::base::outcome::TaskError;
 use crate::base::wire::dead::Dead;
-use crate::registry::{Bound, BoxFuture, Entry, Failure, Handler, Input};
+use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
 use crate::task::Registered;
 
 impl Runtime {
     /// The entry of a task or a subscriber.
-    pub(crate) fn entry_of<T: Registered + 'static>(&self) -> Result<&Arc<Entry>, Error> {
+    pub(crate) fn entry_of<T: Registered + 'static>(&self) -> Result<&Arc<RegisteredHandler>, Error> {
         let entry = self.inner().registry.by_type(TypeId::of::<T>());
         entry.ok_or_else(|| {
             let name = T::REGISTRATION.name;
@@ -42,10 +42,11 @@ impl Runtime {
     }
 }
 
-pub(crate) type Run<S, O> = fn(Arc<S>, Input, TaskMetadata) -> BoxFuture<'static, Result<O, Failure>>;
+pub(crate) type Run<S, O> =
+    fn(Arc<S>, TaskInput, TaskMetadata) -> BoxFuture<'static, Result<O, AttemptError>>;
 
 /// A handler that keeps the output as it was before it became JSON, and else does as the task's own.
-pub(crate) struct Keeping<S, O> {
+pub(crate) struct Capture<S, O> {
     state: Arc<S>,
     run: Run<S, O>,
     own: Arc<dyn Handler>,
@@ -55,21 +56,21 @@ pub(crate) struct Keeping<S, O> {
 type Output<O> = Arc<Mutex<Option<O>>>;
 
 /// Where the output is, once it ran.
-pub(crate) struct Kept<O>(Output<O>);
+pub(crate) struct Captured<O>(Output<O>);
 
-impl<O> Kept<O> {
+impl<O> Captured<O> {
     /// The output; `None` where the task gave none, or did not run at all.
     pub(crate) fn take(&self) -> Option<O> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Keeping<S, O> {
+impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Capture<S, O> {
     /// A task that is run by this function, and where its output will be.
     pub(crate) fn bind<T: Registered + 'static>(
         runtime: &Runtime,
         run: Run<S, O>,
-    ) -> Result<(Bound, Kept<O>), Error> {
+    ) -> Result<(BoundTask, Captured<O>), Error> {
         let state = runtime.state_of::<T, S>()?;
         let own = &runtime.entry_of::<T>()?.bound(T::REGISTRATION.name)?.handler;
         let output = Output::default();
@@ -79,19 +80,19 @@ impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Keeping<S, O> {
             own: Arc::clone(own),
             output: Arc::clone(&output),
         };
-        let bound = Bound {
+        let bound = BoundTask {
             handler: Arc::new(handler),
             state,
         };
-        Ok((bound, Kept(output)))
+        Ok((bound, Captured(output)))
     }
 }
 
-impl<S: Send + Sync, O: Serialize + Send> Handler for Keeping<S, O> {
-    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+impl<S: Send + Sync, O: Serialize + Send> Handler for Capture<S, O> {
+    fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
             let output = (self.run)(Arc::clone(&self.state), input, metadata).await?;
-            let json = serde_json::to_vec(&output).map_err(Failure::Output)?;
+            let json = serde_json::to_vec(&output).map_err(AttemptError::Output)?;
             *self.output.lock().unwrap_or_else(PoisonError::into_inner) = Some(output);
             Ok(json)
         })

@@ -11,7 +11,7 @@ use crate::base::outcome::TaskError;
 use crate::base::wire::propagation;
 use crate::base::wire::publication::Publication;
 use crate::base::wire::push::Push;
-use crate::registry::{Bound, Entry, Failure, Input};
+use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
 use crate::task::enqueue::Enqueue;
 
@@ -19,10 +19,10 @@ impl Runtime {
     /// Runs the subscriber on a message, or forwards it as the subscriber says.
     pub(crate) async fn receive(
         &self,
-        entry: &Entry,
-        bound: &Bound,
+        entry: &RegisteredHandler,
+        bound: &BoundTask,
         mut push: Push,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, AttemptError> {
         let headers = self.take_headers(&mut push);
         if entry
             .registration
@@ -37,16 +37,16 @@ impl Runtime {
     /// Runs the subscriber on a message that came with these headers.
     async fn run_push(
         &self,
-        entry: &Entry,
-        bound: &Bound,
+        entry: &RegisteredHandler,
+        bound: &BoundTask,
         push: Push,
         headers: HeaderMap,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, AttemptError> {
         let mut metadata = TaskMetadata::new().with_headers(headers).with_id(&push.id);
         if let Some(attempt) = push.delivery_attempt {
             metadata = metadata.with_retry_count(attempt.saturating_sub(1));
         }
-        self.run(entry, bound, Input::Push(Box::new(push)), metadata)
+        self.run(entry, bound, TaskInput::Push(Box::new(push)), metadata)
             .await
     }
 
@@ -54,10 +54,10 @@ impl Runtime {
     #[cfg(feature = "testing")]
     pub(crate) async fn receive_here(
         &self,
-        entry: &Entry,
-        bound: &Bound,
+        entry: &RegisteredHandler,
+        bound: &BoundTask,
         mut push: Push,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, AttemptError> {
         let headers = self.take_headers(&mut push);
         self.run_push(entry, bound, push, headers).await
     }
@@ -76,7 +76,12 @@ impl Runtime {
     }
 
     /// Makes a task of a message; one that is delivered twice makes one task.
-    async fn forward(&self, entry: &Entry, push: &Push, headers: &HeaderMap) -> Result<Vec<u8>, Failure> {
+    async fn forward(
+        &self,
+        entry: &RegisteredHandler,
+        push: &Push,
+        headers: &HeaderMap,
+    ) -> Result<Vec<u8>, AttemptError> {
         let body = push.to_forwarded_body();
         let (name, message) = push.to_forwarded_header();
         let mut enqueue = Enqueue::of_body(entry.registration, Ok(body.into())).on(self);
@@ -96,11 +101,11 @@ impl Runtime {
         }
         let enqueued = enqueue
             .await
-            .map_err(|error| Failure::Task(TaskError::from(error)))?;
+            .map_err(|error| AttemptError::Task(TaskError::from(error)))?;
         let forwarded = json!({
             "cloud-tasks-forwarded": {"queue_name": enqueued.queue(), "task_id": enqueued.id()},
         });
-        serde_json::to_vec(&forwarded).map_err(Failure::Output)
+        serde_json::to_vec(&forwarded).map_err(AttemptError::Output)
     }
 
     /// Delivers a message to every subscriber of its topic whose filter matches, in this process and over the wire form.
@@ -149,12 +154,12 @@ impl Runtime {
         }
     }
 
-    async fn deliver_to(&self, entry: &Entry, push: &Push) -> Result<(), Error> {
+    async fn deliver_to(&self, entry: &RegisteredHandler, push: &Push) -> Result<(), Error> {
         let name = entry.registration.name;
         let bound = entry.bound(name)?;
         let received = match Push::read(&HeaderMap::new(), push.to_body().into()) {
             Ok(push) => self.receive(entry, bound, push).await,
-            Err(mistake) => Err(Failure::Decode(mistake)),
+            Err(mistake) => Err(AttemptError::Decode(mistake)),
         };
         received.map(drop).map_err(|failure| failure.into_error(name))
     }

@@ -12,13 +12,13 @@ use crate::base::outcome::TaskError;
 use crate::base::wire::dead::{Dead, DeadCause};
 use crate::base::wire::dead_record;
 use crate::base::wire::publication::{Attributes, Publication};
-use crate::registry::{Bound, Failure, Handler, Input, Registration};
+use crate::registry::{AttemptError, BoundTask, Handler, Registration, TaskInput};
 use crate::runtime::Runtime;
 use crate::runtime::attempt::{chain, panic_message};
 use crate::runtime::scope::Scope;
 
 /// All that is needed should this last attempt fail.
-pub(crate) struct Burial {
+pub(crate) struct Exhausted {
     pub(crate) runtime: Runtime,
     registration: Registration,
     handler: Arc<dyn Handler>,
@@ -29,18 +29,18 @@ pub(crate) struct Burial {
     timeout: Duration,
 }
 
-impl Burial {
+impl Exhausted {
     /// `None` where this is not the last attempt of a task, as far as we know, or where a message was pushed.
     pub(crate) fn prepare(
         runtime: &Runtime,
         registration: &Registration,
-        bound: &Bound,
-        input: &Input,
+        bound: &BoundTask,
+        input: &TaskInput,
         metadata: &TaskMetadata,
         own: bool,
         timeout: Duration,
     ) -> Option<Box<Self>> {
-        let Input::Body(body) = input else {
+        let TaskInput::Body(body) = input else {
             return None;
         };
         metadata.is_last_attempt().then(|| {
@@ -66,7 +66,7 @@ impl Burial {
     }
 
     /// Buries the task, and gives back the failure that is answered.
-    pub(crate) async fn after(self: Box<Self>, failure: Failure) -> Failure {
+    pub(crate) async fn after(self: Box<Self>, failure: AttemptError) -> AttemptError {
         let Some(dead) = self.dead(&failure) else {
             return failure;
         };
@@ -77,8 +77,8 @@ impl Burial {
         let done = match work {
             Ok(work) => match tokio::spawn(work).await {
                 Ok(Ok(done)) => done,
-                Ok(Err(_)) => Err(Failure::TimedOut(timeout)),
-                Err(error) => Err(Failure::Panicked(match error.try_into_panic() {
+                Ok(Err(_)) => Err(AttemptError::TimedOut(timeout)),
+                Err(error) => Err(AttemptError::Panicked(match error.try_into_panic() {
                     Ok(panic) => panic_message(&*panic),
                     Err(cancelled) => cancelled.to_string(),
                 })),
@@ -86,7 +86,7 @@ impl Burial {
             Err(error) => Err(failed(error)),
         };
         match done {
-            Ok(()) if own => Failure::Dead(Box::new(failure)),
+            Ok(()) if own => AttemptError::Dead(Box::new(failure)),
             Ok(()) => failure,
             Err(unburied) => {
                 tracing::error!(reason = %text(&unburied).1, again = own, "dead, and what is to be done then failed");
@@ -96,19 +96,21 @@ impl Burial {
     }
 
     /// What the failure means for the task; `None` where it is done, and not dead.
-    fn dead(&self, failure: &Failure) -> Option<Dead> {
+    fn dead(&self, failure: &AttemptError) -> Option<Dead> {
         match failure {
             // Whoever works on it says how it ends.
-            Failure::Task(TaskError::Discard(_)) | Failure::Dead(_) | Failure::Busy => return None,
+            AttemptError::Task(TaskError::Discard(_)) | AttemptError::Dead(_) | AttemptError::InProgress => {
+                return None;
+            }
             // Nothing ran, and Cloud Tasks tries again.
-            Failure::Store(_) if self.own => return None,
+            AttemptError::Store(_) if self.own => return None,
             _ => {}
         }
         let (cause, error) = text(failure);
         Some(Dead::new(cause, error, &self.metadata))
     }
 
-    async fn bury(self: Box<Self>, dead: Dead) -> Result<(), Failure> {
+    async fn bury(self: Box<Self>, dead: Dead) -> Result<(), AttemptError> {
         let topic = self.record(&dead).await.map_err(failed)?;
         let (attempts, cause) = (dead.attempts(), dead.cause());
         // Without arguments there is no task to call.
@@ -120,7 +122,7 @@ impl Burial {
                 Err(TaskError::Discard(discard)) => {
                     tracing::info!(reason = discard.reason(), "its hook discarded it");
                 }
-                hook => hook.map_err(Failure::Task)?,
+                hook => hook.map_err(AttemptError::Task)?,
             }
         }
         tracing::error!(attempts, ?cause, topic, "dead");
@@ -151,36 +153,36 @@ impl Burial {
     }
 }
 
-fn failed(error: Error) -> Failure {
-    Failure::Task(TaskError::Failed(error.into()))
+fn failed(error: Error) -> AttemptError {
+    AttemptError::Task(TaskError::Failed(error.into()))
 }
 
 /// How an attempt ended, and what is said of it.
-fn text(failure: &Failure) -> (DeadCause, String) {
+fn text(failure: &AttemptError) -> (DeadCause, String) {
     match failure {
-        Failure::Decode(mistake) => (
+        AttemptError::Decode(mistake) => (
             DeadCause::Undecodable,
             format!("its arguments do not decode: {mistake}"),
         ),
-        Failure::Task(TaskError::Failed(error)) => (DeadCause::Failed, chain(&**error)),
-        Failure::Task(error) => (DeadCause::Failed, error.to_string()),
-        Failure::Output(error) => (
+        AttemptError::Task(TaskError::Failed(error)) => (DeadCause::Failed, chain(&**error)),
+        AttemptError::Task(error) => (DeadCause::Failed, error.to_string()),
+        AttemptError::Output(error) => (
             DeadCause::Failed,
             format!("its output does not serialize: {error}"),
         ),
-        Failure::Panicked(message) => (DeadCause::Panicked, format!("it panicked: {message}")),
-        Failure::TimedOut(timeout) => (
+        AttemptError::Panicked(message) => (DeadCause::Panicked, format!("it panicked: {message}")),
+        AttemptError::TimedOut(timeout) => (
             DeadCause::TimedOut,
             format!("it did not finish within {timeout:?}"),
         ),
-        Failure::Busy => (DeadCause::Failed, "another delivery works on it".to_owned()),
-        Failure::Store(error) => (
+        AttemptError::InProgress => (DeadCause::Failed, "another delivery works on it".to_owned()),
+        AttemptError::Store(error) => (
             DeadCause::Failed,
             format!(
                 "it did not run, since the idempotency store gave no answer: {}",
                 chain(&**error)
             ),
         ),
-        Failure::Dead(failure) => text(failure),
+        AttemptError::Dead(failure) => text(failure),
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::auth::Access;
 use crate::backend::Backend;
 #[cfg(feature = "google")]
-use crate::backend::dead_letter_store::Keeper;
+use crate::backend::dead_letter_store::DeadLetterStore;
 #[cfg(feature = "google")]
 use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::queue_admin::QueueOperations;
@@ -94,7 +94,7 @@ pub(crate) struct Inner {
     pub(crate) dead_letters: Vec<DeadLetters>,
     /// Where dead tasks are kept, where they can be read.
     #[cfg(feature = "google")]
-    pub(crate) dead_keeper: Option<Arc<dyn Keeper>>,
+    pub(crate) dead_letter_store: Option<Arc<dyn DeadLetterStore>>,
     pub(crate) propagated: Vec<HeaderName>,
     /// The path of the endpoint, which routes start with.
     pub(crate) base_path: String,

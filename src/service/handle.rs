@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
-use crate::auth::Door;
+use crate::auth::Endpoint;
 use crate::base::metadata::TaskMetadata;
 use crate::base::wire::push::Push;
-use crate::registry::{Entry, Failure, Input};
+use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
 use crate::service::body::{self, Unread};
 use crate::service::respond;
@@ -29,8 +29,12 @@ pub(crate) async fn handle<B: Body>(
     if parts.method != Method::POST {
         return respond::method_not_allowed();
     }
-    let door = if pushed { Door::Subscriptions } else { Door::Tasks };
-    if let Err(refusal) = inner.access.check(door, &mut parts.headers).await {
+    let endpoint = if pushed {
+        Endpoint::Subscriptions
+    } else {
+        Endpoint::Tasks
+    };
+    if let Err(refusal) = inner.access.check(endpoint, &mut parts.headers).await {
         return respond::refused(refusal);
     }
     let found = inner
@@ -52,7 +56,7 @@ pub(crate) async fn handle<B: Body>(
 /// Reads the body and runs the task.
 async fn perform<B: Body>(
     runtime: &Runtime,
-    entry: &Entry,
+    entry: &RegisteredHandler,
     pushed: bool,
     headers: HeaderMap,
     body: B,
@@ -81,12 +85,12 @@ async fn perform<B: Body>(
             Ok(push) => runtime.receive(entry, bound, push).await,
             Err(mistake) => {
                 tracing::error!(task = name, %mistake, "the push does not decode");
-                Err(Failure::Decode(mistake))
+                Err(AttemptError::Decode(mistake))
             }
         }
     } else {
         let metadata = TaskMetadata::from_headers(headers);
-        runtime.run(entry, bound, Input::Body(body), metadata).await
+        runtime.run(entry, bound, TaskInput::Body(body), metadata).await
     };
     match outcome {
         Ok(output) => respond::executed(&output),

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::auth::Refusal;
 use crate::base::outcome::{TaskError, acknowledges};
-use crate::registry::Failure;
+use crate::registry::AttemptError;
 
 /// When to come back; both queues wait for longer by themselves.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -34,9 +34,9 @@ pub(crate) fn executed(output: &[u8]) -> Response<Bytes> {
 }
 
 /// The task did not run to its end.
-pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<Bytes> {
+pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Response<Bytes> {
     match failure {
-        Failure::Task(TaskError::Discard(discard)) => {
+        AttemptError::Task(TaskError::Discard(discard)) => {
             // 202 acknowledges at Pub/Sub, but its emulator takes it for a failure.
             let usual = if pushed {
                 StatusCode::OK
@@ -57,8 +57,8 @@ pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<By
             discarded(status)
         }
         // Cloud Tasks would try on, and this tells it to stop.
-        Failure::Dead(_) => discarded(StatusCode::ACCEPTED),
-        Failure::Task(TaskError::RetryAfter(retry)) => {
+        AttemptError::Dead(_) => discarded(StatusCode::ACCEPTED),
+        AttemptError::Task(TaskError::RetryAfter(retry)) => {
             let text = format!("Task {name} asked to be retried later");
             later(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -67,20 +67,20 @@ pub(crate) fn failed(name: &str, failure: &Failure, pushed: bool) -> Response<By
                 retry.delay(),
             )
         }
-        Failure::Decode(reason) => {
+        AttemptError::Decode(reason) => {
             let text = format!("Task {name} cannot read its arguments: {reason}");
             mistake(StatusCode::BAD_REQUEST, &text, None)
         }
-        Failure::Task(TaskError::Failed(_))
-        | Failure::Output(_)
-        | Failure::Panicked(_)
-        | Failure::Store(_) => failed_inside(name),
+        AttemptError::Task(TaskError::Failed(_))
+        | AttemptError::Output(_)
+        | AttemptError::Panicked(_)
+        | AttemptError::Store(_) => failed_inside(name),
         // Retried as any failure is; 429 and 503 would slow the whole queue down.
-        Failure::Busy => {
+        AttemptError::InProgress => {
             let text = format!("Task {name} is under way in another delivery");
             mistake(StatusCode::CONFLICT, &text, None)
         }
-        Failure::TimedOut(timeout) => {
+        AttemptError::TimedOut(timeout) => {
             let text = format!("Task {name} did not finish within {timeout:?}");
             mistake(StatusCode::GATEWAY_TIMEOUT, &text, Some("failed"))
         }

@@ -174,8 +174,8 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         match self.claim(transaction, &key, true, self.keep).await {
             Ok(Claim::Run(_)) => Ok(true),
             Ok(Claim::Done) => Ok(false),
-            Ok(Claim::Busy) => Err(Error::new(
-                ErrorKind::UnderWay,
+            Ok(Claim::InProgress) => Err(Error::new(
+                ErrorKind::InProgress,
                 format!("{key} is claimed by somebody else at this moment; nothing was claimed"),
             )),
             Err(error) => Err(Error::new(
@@ -212,7 +212,11 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
                 return Ok(Claim::Run(token));
             }
             if found.until_ms > millis(now) {
-                return Ok(if found.done == 0 { Claim::Busy } else { Claim::Done });
+                return Ok(if found.done == 0 {
+                    Claim::InProgress
+                } else {
+                    Claim::Done
+                });
             }
             // Its end is compared as well: the claim may have been completed since, under the same token.
             let values = vec![
@@ -226,7 +230,7 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
             DB::write(connection, self.statements.take, values).await?;
         }
         // Gone or replaced at this very moment, or out of this transaction's sight: another try will know.
-        Ok(Claim::Busy)
+        Ok(Claim::InProgress)
     }
 
     async fn find(

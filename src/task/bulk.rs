@@ -13,7 +13,7 @@ use crate::base::wire::envelope::Enqueued;
 use crate::runtime::Runtime;
 use crate::runtime::scope::Scope;
 use crate::task::Task;
-use crate::task::enqueue::{Enqueue, Schedule, When, own_header};
+use crate::task::enqueue::{Enqueue, RunAt, Schedule, own_header};
 
 /// How many are enqueued at once, unless it is said.
 const AT_ONCE: usize = 64;
@@ -43,7 +43,7 @@ type Callback<'a> = Box<dyn FnMut(&BulkProgress) + Send + 'a>;
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// # let (runtime, recorder) = Runtime::recorded().build().await?;
 /// let results = Remind::asap_all((1..=1000).map(|user_id| Remind { user_id }))
-///     .until(Duration::from_secs(3600))
+///     .spread_until(Duration::from_secs(3600))
 ///     .queue("reminders")
 ///     .concurrency(16)
 ///     .on_progress(|progress| println!("{} of {:?}", progress.done, progress.total))
@@ -122,13 +122,13 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
     }
 
     /// Lets each run after a while, counted from when it is enqueued, or at an instant.
-    pub fn later(mut self, when: impl Into<When>) -> Self {
+    pub fn later(mut self, when: impl Into<RunAt>) -> Self {
         self.options.schedule = Some(Schedule::At(when.into()));
         self
     }
 
     /// Lets each run at a random instant of its own between its enqueueing and a deadline, which spreads the load.
-    pub fn until(mut self, deadline: impl Into<When>) -> Self {
+    pub fn spread_until(mut self, deadline: impl Into<RunAt>) -> Self {
         self.options.schedule = Some(Schedule::Before(deadline.into()));
         self
     }

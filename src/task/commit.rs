@@ -170,7 +170,7 @@ impl fmt::Debug for CommitHooks {
 ///
 /// A task is sent again under the id that it got when it was added, so that a second try after an unclear answer makes no
 /// second task. A message that was published inline has no such id: where its
-/// [error](Error::may_have_been_created) was unclear, a second try may publish it twice.
+/// [error](Error::may_have_taken_effect) was unclear, a second try may publish it twice.
 ///
 /// ```standalone_crate
 /// # use cloud_tasks::{Backend, BackendFuture, CommitHooks, Enqueued, Envelope, Error, PublisherTask, Publication, Runtime};

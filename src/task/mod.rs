@@ -21,9 +21,9 @@ use crate::base::outcome::{TaskError, TaskResult};
 use crate::base::state::{Resolved, Resolver, States};
 use crate::base::wire::dead::Dead;
 use crate::registry::unique::UniqueFields;
-use crate::registry::{Bound, BoxFuture, Failure, Handler, Input, Kind, Registration};
+use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, Kind, Registration, TaskInput};
 use crate::task::bulk::EnqueueAll;
-use crate::task::enqueue::{Enqueue, SyncRun, When};
+use crate::task::enqueue::{Enqueue, RunAt, RunNow};
 
 /// Written by `#[task]` alone: what the runtime knows of a task before it runs.
 #[diagnostic::on_unimplemented(
@@ -135,14 +135,14 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// # Ok(())
     /// # }
     /// ```
-    fn later(self, when: impl Into<When>) -> Enqueue {
+    fn later(self, when: impl Into<RunAt>) -> Enqueue {
         Enqueue::new(&self).at(when.into())
     }
 
     /// Enqueues the task, to run at a random instant between now and a deadline, which spreads the load of many.
     ///
     /// A deadline that is past means now; one beyond the farthest that a task may be scheduled is brought forward to it.
-    fn until(self, deadline: impl Into<When>) -> Enqueue {
+    fn spread_until(self, deadline: impl Into<RunAt>) -> Enqueue {
         Enqueue::new(&self).before(deadline.into())
     }
 
@@ -207,8 +207,8 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// Runs the task here and now, and gives back its output.
     ///
     /// No queue is involved: nothing is retried, and the timeout does not apply.
-    fn sync(self) -> SyncRun<Self> {
-        SyncRun::new(self)
+    fn sync(self) -> RunNow<Self> {
+        RunNow::new(self)
     }
 
     /// The tasks of this type that wait in its queue: to look at, to cancel, to run here, to discard.
@@ -243,13 +243,13 @@ impl Registration {
     }
 }
 
-fn bind<T: Task>(states: &States) -> Result<Bound, Vec<&'static str>> {
+fn bind<T: Task>(states: &States) -> Result<BoundTask, Vec<&'static str>> {
     let state = resolve::<T, T::State>(states)?;
     let handler = TaskHandler::<T> {
         state: Arc::clone(&state),
         task: PhantomData,
     };
-    Ok(Bound {
+    Ok(BoundTask {
         handler: Arc::new(handler),
         state,
     })
@@ -271,10 +271,10 @@ struct TaskHandler<T: Task> {
 }
 
 impl<T: Task> Handler for TaskHandler<T> {
-    fn call(&self, input: Input, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, Failure>> {
+    fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
             let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;
-            serde_json::to_vec(&output).map_err(Failure::Output)
+            serde_json::to_vec(&output).map_err(AttemptError::Output)
         })
     }
 
@@ -295,13 +295,13 @@ impl<T: Task> Handler for TaskHandler<T> {
 /// Runs a task on what arrived for it.
 pub(crate) async fn run_input<T: Task>(
     state: Arc<T::State>,
-    input: Input,
+    input: TaskInput,
     metadata: TaskMetadata,
-) -> Result<T::Output, Failure> {
-    let Input::Body(body) = input else {
-        return Err(Failure::Decode("a task takes no messages".into()));
+) -> Result<T::Output, AttemptError> {
+    let TaskInput::Body(body) = input else {
+        return Err(AttemptError::Decode("a task takes no messages".into()));
     };
-    let task: T = json::decode(&body).map_err(Failure::Decode)?;
+    let task: T = json::decode(&body).map_err(AttemptError::Decode)?;
     let cx = Context::new(state, metadata);
-    task.run(cx).await.map_err(Failure::Task)
+    task.run(cx).await.map_err(AttemptError::Task)
 }

@@ -12,9 +12,9 @@ use crate::base::error::Error;
 use crate::base::json;
 use crate::base::metadata::{TaskMetadata, timeout_header};
 use crate::base::names;
-use crate::registry::Input;
+use crate::registry::TaskInput;
 use crate::runtime::Runtime;
-use crate::runtime::capture::Keeping;
+use crate::runtime::capture::Capture;
 use crate::task::enqueue::encode_error;
 use crate::task::{self, Task};
 
@@ -144,10 +144,10 @@ impl<T: Task> Perform<T> {
             metadata = metadata.with_max_attempts(attempt);
         }
         let entry = self.runtime.entry_of::<T>()?;
-        let (bound, kept) = Keeping::bind::<T>(&self.runtime, |state, input, metadata| {
+        let (bound, kept) = Capture::bind::<T>(&self.runtime, |state, input, metadata| {
             Box::pin(task::run_input::<T>(state, input, metadata))
         })?;
-        let ran = self.runtime.run(entry, &bound, Input::Body(body), metadata);
+        let ran = self.runtime.run(entry, &bound, TaskInput::Body(body), metadata);
         Ok(Performed::of_run(ran.await, kept.take()))
     }
 }

@@ -15,7 +15,7 @@ use crate::base::wire::push::Push;
 use crate::event::message::Message;
 use crate::event::subscriber::{self, SubscriberTask};
 use crate::runtime::Runtime;
-use crate::runtime::capture::Keeping;
+use crate::runtime::capture::Capture;
 
 impl Runtime {
     /// Runs a subscriber on one message as a push would, its content as JSON, and tells what came of it.
@@ -86,7 +86,7 @@ impl<S: SubscriberTask> PerformMessage<S> {
     async fn run(self) -> Result<Performed<S::Output>, Error> {
         let body = self.push?.to_body();
         let entry = self.runtime.entry_of::<S>()?;
-        let (bound, kept) = Keeping::bind::<S>(&self.runtime, |state, input, metadata| {
+        let (bound, kept) = Capture::bind::<S>(&self.runtime, |state, input, metadata| {
             Box::pin(subscriber::run_input::<S>(state, input, metadata))
         })?;
         let push = match Push::read(&HeaderMap::new(), body.into()) {

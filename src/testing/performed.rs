@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base::error::BoxError;
 use crate::base::outcome::{Discard, TaskError};
-use crate::registry::Failure;
+use crate::registry::AttemptError;
 
 /// What came of one attempt; see [`Runtime::perform`](crate::Runtime::perform).
 ///
@@ -66,7 +66,7 @@ pub enum Performed<O> {
 
 impl<O> Performed<O> {
     /// What a run came to, and its output.
-    pub(super) fn of_run(ran: Result<Vec<u8>, Failure>, output: Option<O>) -> Self {
+    pub(super) fn of_run(ran: Result<Vec<u8>, AttemptError>, output: Option<O>) -> Self {
         match (ran, output) {
             (Ok(_), Some(output)) => Self::Done(output),
             (Ok(_), None) => Self::Failed("it did not run: it is idempotent, and ran before".into()),
@@ -75,17 +75,19 @@ impl<O> Performed<O> {
     }
 
     /// What a failure came to.
-    fn of(failure: Failure) -> Self {
+    fn of(failure: AttemptError) -> Self {
         match failure {
-            Failure::Decode(mistake) => Self::Unreadable(mistake),
-            Failure::Task(TaskError::Failed(error)) | Failure::Store(error) => Self::Failed(error),
-            Failure::Task(TaskError::Discard(discard)) => Self::Discarded(discard),
-            Failure::Task(TaskError::RetryAfter(retry)) => Self::RetryAfter(retry.delay()),
-            Failure::Output(error) => Self::Failed(format!("the output does not serialize: {error}").into()),
-            Failure::Panicked(message) => Self::Panicked(message),
-            Failure::TimedOut(timeout) => Self::TimedOut(timeout),
-            Failure::Busy => Self::Failed("it did not run: another delivery works on it".into()),
-            Failure::Dead(failure) => Self::of(*failure),
+            AttemptError::Decode(mistake) => Self::Unreadable(mistake),
+            AttemptError::Task(TaskError::Failed(error)) | AttemptError::Store(error) => Self::Failed(error),
+            AttemptError::Task(TaskError::Discard(discard)) => Self::Discarded(discard),
+            AttemptError::Task(TaskError::RetryAfter(retry)) => Self::RetryAfter(retry.delay()),
+            AttemptError::Output(error) => {
+                Self::Failed(format!("the output does not serialize: {error}").into())
+            }
+            AttemptError::Panicked(message) => Self::Panicked(message),
+            AttemptError::TimedOut(timeout) => Self::TimedOut(timeout),
+            AttemptError::InProgress => Self::Failed("it did not run: another delivery works on it".into()),
+            AttemptError::Dead(failure) => Self::of(*failure),
         }
     }
 

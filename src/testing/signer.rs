@@ -8,7 +8,7 @@ use http_body_util::Full;
 
 use super::key::Key;
 use super::token::{ACCOUNT, Token};
-use crate::auth::Callers;
+use crate::auth::TrustedCallers;
 use crate::base::error::Error;
 
 /// Makes the requests that Google's services make, signed so that a runtime of the same test believes them.
@@ -59,9 +59,9 @@ impl Signer {
         Key::get().map(|key| Self { key })
     }
 
-    /// Callers that are believed when this signer signed for them; nothing is fetched.
+    /// The callers that are believed when this signer signed for them; nothing is fetched.
     ///
-    /// For a runtime of any mode that takes [`Callers`]; that its tokens are of the settings' account and for the settings'
+    /// For a runtime of any mode that takes [`TrustedCallers`]; that its tokens are of the settings' account and for the settings'
     /// endpoint is checked as ever. Where the settings name no account, tokens are of one that these callers trust.
     ///
     /// ```standalone_crate
@@ -84,8 +84,10 @@ impl Signer {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn callers(&self) -> Callers {
-        Callers::new().account(ACCOUNT).with_fixed_keys(self.key.public())
+    pub fn callers(&self) -> TrustedCallers {
+        TrustedCallers::new()
+            .account(ACCOUNT)
+            .with_fixed_keys(self.key.public())
     }
 
     /// A request of these parts, signed as the token says.

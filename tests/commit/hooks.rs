@@ -205,7 +205,7 @@ async fn what_was_not_sent_is_in_the_error_and_is_sent_again_under_the_same_id()
         said,
         [0, 1].map(|index| format!("no answer for {}", first[index].subject))
     );
-    assert!(unsent.errors()[0].may_have_been_created());
+    assert!(unsent.errors()[0].may_have_taken_effect());
     assert_eq!(unsent.source().unwrap().to_string(), said[0]);
 
     unsent.retry().await.unwrap();

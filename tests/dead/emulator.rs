@@ -43,11 +43,11 @@ async fn set_up_makes_the_topic_and_what_keeps_it_and_a_dead_task_is_recorded_li
     charge.on(&stage.runtime).await.unwrap();
     stage.idle("shop").await;
     stage.shop.lines();
-    let listed = dead.list().quiet(QUIET).await.unwrap();
+    let listed = dead.list().idle_timeout(QUIET).await.unwrap();
     stage.shop.open();
-    let replayed = dead.replay().quiet(QUIET).await.unwrap();
+    let replayed = dead.replay().idle_timeout(QUIET).await.unwrap();
     stage.idle("shop").await;
-    let after = dead.replay().quiet(QUIET).await.unwrap();
+    let after = dead.replay().idle_timeout(QUIET).await.unwrap();
 
     let names = ["shop--dead-charges", "shop--dead-tasks"];
     assert_eq!(report.names(Action::Add, ResourceKind::Topic), names);
@@ -90,8 +90,8 @@ async fn what_stays_is_given_back_and_is_there_the_next_time() {
         .unwrap();
     let dead = stage.runtime.dead_tasks("dead-charges");
 
-    let first = dead.replay().quiet(QUIET).await.unwrap();
-    let second = dead.replay().quiet(QUIET).await.unwrap();
+    let first = dead.replay().idle_timeout(QUIET).await.unwrap();
+    let second = dead.replay().idle_timeout(QUIET).await.unwrap();
 
     assert_eq!((first.replayed, first.left.len()), (0, 1));
     assert_eq!((second.replayed, second.left.len()), (0, 1));

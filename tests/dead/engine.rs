@@ -152,8 +152,8 @@ async fn a_replay_takes_so_many_of_one_name_to_another_queue_and_tells_how_far_i
         .unwrap();
     stage.idle("slow").await;
 
-    assert_eq!((none.replayed, none.passed_over), (0, 3));
-    assert_eq!((two.replayed, two.passed_over), (2, 0));
+    assert_eq!((none.replayed, none.skipped), (0, 3));
+    assert_eq!((two.replayed, two.skipped), (2, 0));
     assert_eq!(*told.lock().unwrap(), [1, 2]);
     let mut lines = stage.shop.lines();
     lines.sort();

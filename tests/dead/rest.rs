@@ -87,7 +87,7 @@ async fn a_record_is_acknowledged_after_its_task_was_enqueued_and_what_was_refus
     let runtime = runtime(&server).await;
 
     let replay = runtime.dead_tasks("dead-charges").replay();
-    let report = replay.quiet(std::time::Duration::ZERO).await.unwrap();
+    let report = replay.idle_timeout(std::time::Duration::ZERO).await.unwrap();
 
     assert_eq!((report.replayed, report.left.len()), (1, 1));
     assert!(report.left[0].why.contains("no queue"), "{report:?}");

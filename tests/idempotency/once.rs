@@ -21,7 +21,7 @@ impl SubscriberTask for Charging {
         let charged = cx
             .once(format!("charge-{order}"), charge(cx.state(), order))
             .await?;
-        Ok(charged.is_before())
+        Ok(charged.is_already_done())
     }
 }
 
@@ -51,7 +51,7 @@ impl Task for Order {
             }
         };
         let second = cx.once("order-2", second).await?;
-        Ok(json!([first.is_before(), second.ran()]))
+        Ok(json!([first.is_already_done(), second.ran()]))
     }
 }
 
@@ -159,7 +159,7 @@ async fn an_effect_that_is_under_way_elsewhere_makes_the_task_be_tried_again() {
     let after = answer(&runtime, delivery("SlowEffect", "b", &Value::Null)).await;
 
     assert_eq!((first.0, during.0, after.0), (200, 409, 200));
-    assert_eq!(in_process.kind(), ErrorKind::UnderWay);
+    assert_eq!(in_process.kind(), ErrorKind::InProgress);
     assert!(in_process.is_under_way());
 }
 
@@ -179,6 +179,6 @@ async fn without_a_store_nothing_runs_and_the_error_says_how_to_name_one() {
 #[tokio::test]
 async fn what_an_effect_gave_is_there_where_it_ran() {
     assert_eq!(Once::Ran(7).ran(), Some(7));
-    assert_eq!(Once::<u8>::Before.ran(), None);
-    assert!(Once::<u8>::Before.is_before() && !Once::Ran(7).is_before());
+    assert_eq!(Once::<u8>::AlreadyDone.ran(), None);
+    assert!(Once::<u8>::AlreadyDone.is_already_done() && !Once::Ran(7).is_already_done());
 }

@@ -57,7 +57,7 @@ async fn winners(tried: &Tried, key: &'static str) -> usize {
     }
     let claims = claims.join_all().await;
     assert!(!claims.contains(&Claim::Done), "{claims:?}");
-    claims.iter().filter(|claim| **claim != Claim::Busy).count()
+    claims.iter().filter(|claim| **claim != Claim::InProgress).count()
 }
 
 async fn what_is_complete_is_done_for_as_long_as_it_is_kept(tried: Tried) {
@@ -89,12 +89,12 @@ async fn a_claim_ends_with_its_lease_and_whoever_lost_it_can_settle_nothing(trie
     let lost = claim(store, &key).await;
 
     tried.hand.advance(LEASE.saturating_sub(Duration::from_secs(1)));
-    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Busy);
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::InProgress);
     tried.hand.advance(Duration::from_secs(1));
     let token = claim(store, &key).await;
     store.release(&key, &lost).await.unwrap();
     assert!(!store.complete(&key, &lost).await.unwrap());
-    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Busy);
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::InProgress);
     assert!(store.complete(&key, &token).await.unwrap());
     assert!(!store.complete(&key, &lost).await.unwrap());
 }
@@ -156,7 +156,7 @@ async fn the_store_in_memory_forgets_the_oldest_where_it_is_full_and_never_what_
     assert_eq!(store.len(), 4);
     assert_eq!(
         store.begin(&"under way".into(), LEASE).await.unwrap(),
-        Claim::Busy
+        Claim::InProgress
     );
     for (number, done) in [(96, false), (97, true), (98, true), (99, true)] {
         let key = IdempotencyKey::new(number.to_string());

@@ -123,7 +123,7 @@ async fn what_is_claimed_outside_of_the_transaction_is_not_claimed_in_it() {
     drop(tx);
 
     assert!(matches!(claim, Claim::Run(_)));
-    assert_eq!(error.kind(), ErrorKind::UnderWay);
+    assert_eq!(error.kind(), ErrorKind::InProgress);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn those_with_many_attempts_go_and_the_rest_stays_and_no_arguments_are_fet
 
     let report = queue.discard().at_least_attempts(5).await.unwrap();
 
-    assert_eq!((report.looked_at, report.discarded, report.failed), (3, 2, 0));
+    assert_eq!((report.scanned, report.discarded, report.failed), (3, 2, 0));
     assert_eq!(report.to_string(), "2 of 3 tasks in queue emails were discarded");
     assert_eq!(played.ids(), ["a"]);
     let list = format!("GET {EMAILS}/tasks?pageSize=1000&pageToken=&responseView=1");
@@ -153,7 +153,7 @@ async fn progress_is_told_after_every_task_and_every_page() {
 
     let report = queue
         .discard()
-        .on_progress(move |report| kept.lock().unwrap().push((report.looked_at, report.discarded)))
+        .on_progress(move |report| kept.lock().unwrap().push((report.scanned, report.discarded)))
         .await
         .unwrap();
 

@@ -19,7 +19,7 @@ async fn the_queues_of_an_eager_runtime_are_always_empty() {
     assert!(queue.list().try_next().await.unwrap().is_none());
     assert!(!queue.cancel("7").await.unwrap());
     assert!(!Send::tasks().on(&runtime).run_now("7").await.unwrap());
-    assert_eq!(queue.discard().await.unwrap().looked_at, 0);
+    assert_eq!(queue.discard().await.unwrap().scanned, 0);
     queue.pause().await.unwrap();
     queue.resume().await.unwrap();
     queue.purge().await.unwrap();

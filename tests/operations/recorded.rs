@@ -114,7 +114,7 @@ async fn discarding_takes_those_that_were_tried_often_enough() {
         .unwrap();
     let all = Send::tasks().on(&runtime).discard().await.unwrap();
 
-    assert_eq!((dry.looked_at, tried.discarded, all.discarded), (3, 0, 3));
+    assert_eq!((dry.scanned, tried.discarded, all.discarded), (3, 0, 3));
     recorder.assert_nothing_enqueued();
 }
 

@@ -311,7 +311,7 @@ async fn a_type_sees_its_own_tasks_and_leaves_those_of_others_alone() {
     let events = Placed::tasks().on(&runtime).discard().dry_run().await.unwrap();
 
     assert_eq!(listed, ["alias", "own"]);
-    assert_eq!((report.looked_at, report.discarded), (4, 1));
+    assert_eq!((report.scanned, report.discarded), (4, 1));
     assert_eq!(events.discarded, 1);
     assert_eq!(played.ids(), ["other", "theirs", "theirs-too"]);
     let posts: Vec<_> = played

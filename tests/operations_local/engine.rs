@@ -187,7 +187,7 @@ async fn a_queue_that_services_share_loses_none_of_the_others_tasks() {
     let report = notes.discard().await.unwrap();
 
     assert!(!cancelled && !sent);
-    assert_eq!((report.looked_at, report.discarded), (2, 1));
+    assert_eq!((report.scanned, report.discarded), (2, 1));
     assert!(notes.get(&own).await.unwrap().is_none());
     assert_eq!(texts(&stage, "notes").await, ["theirs"]);
     stage.strike().await;

@@ -149,7 +149,7 @@ async fn every_way_to_fail_comes_back_to_the_caller_as_its_kind() {
 
         assert_eq!(error.kind(), kind, "{how}");
         assert_eq!(format!("{error:#}"), message);
-        assert!(error.is_task() && !error.may_have_been_created());
+        assert!(error.is_task() && !error.may_have_taken_effect());
     }
 }
 

@@ -129,7 +129,7 @@ async fn the_farthest_instant_is_the_services_or_the_settings() {
     assert!(add().later(days(29)).on(&free).await.is_ok());
     for error in [&beyond, &beyond_ours, &beyond_all] {
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-        assert!(!error.may_have_been_created());
+        assert!(!error.may_have_taken_effect());
     }
     assert!(
         beyond.to_string().ends_with("Cloud Tasks takes at most 30days"),
@@ -274,7 +274,7 @@ proptest! {
             let (runtime, recorder) = recorded(Config::default().maximum_eta(Duration::from_secs(maximum))).await;
             let before = SystemTime::now();
 
-            add().until(Duration::from_secs(seconds)).on(&runtime).await.unwrap();
+            add().spread_until(Duration::from_secs(seconds)).on(&runtime).await.unwrap();
 
             let time = only_envelope(&recorder).schedule_time().unwrap_or(before);
             let latest = SystemTime::now() + Duration::from_secs(seconds.min(maximum));
@@ -291,13 +291,13 @@ async fn until_spreads_over_the_whole_time_and_a_past_deadline_means_now() {
 
     for _ in 0..200 {
         add()
-            .until(start + Duration::from_secs(1000))
+            .spread_until(start + Duration::from_secs(1000))
             .on(&runtime)
             .await
             .unwrap();
     }
     add()
-        .until(start - Duration::from_secs(1))
+        .spread_until(start - Duration::from_secs(1))
         .on(&runtime)
         .await
         .unwrap();

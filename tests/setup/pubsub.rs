@@ -364,7 +364,7 @@ async fn leftovers_are_deleted_only_when_asked_for_and_only_what_is_ours() {
 
     let careful = plan(&cloud).await;
     assert!(careful.is_empty());
-    assert_eq!(careful.held_back()[0].because, "it needs `prune`");
+    assert_eq!(careful.held_back()[0].reason, "it needs `prune`");
     careful.apply().await.unwrap();
     assert!(cloud.get(&gone).is_some());
     let setup = cloud

@@ -4,7 +4,9 @@ use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use cloud_tasks::testing::Signer;
-use cloud_tasks::{Backend, BackendFuture, Callers, Config, Enqueued, Envelope, Message, Runtime, Task};
+use cloud_tasks::{
+    Backend, BackendFuture, Config, Enqueued, Envelope, Message, Runtime, Task, TrustedCallers,
+};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -168,7 +170,8 @@ async fn a_runtime_for_production_trusts_the_signer_where_the_code_says_so() {
 async fn a_runtime_that_was_not_told_of_the_signer_does_not_trust_it() {
     let server = crate::key_server::key_server().await;
     let signer = Signer::new().unwrap();
-    let callers = Callers::new().issuer("https://accounts.google.com", format!("{}/certs", server.uri()));
+    let callers =
+        TrustedCallers::new().issuer("https://accounts.google.com", format!("{}/certs", server.uri()));
     let config = Config::default().service_account(ACCOUNT);
     let builder = Runtime::builder()
         .backend(Nowhere)

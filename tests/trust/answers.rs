@@ -1,6 +1,6 @@
 //! What callers are answered.
 
-use cloud_tasks::{Callers, Config, ErrorKind, Runtime};
+use cloud_tasks::{Config, ErrorKind, Runtime, TrustedCallers};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ async fn while_there_are_no_keys_callers_are_told_to_come_back() {
     let runtime = Runtime::builder()
         .backend(Nowhere::default())
         .config(config())
-        .callers(Callers::new().issuer(tokens::ISSUER, "http://127.0.0.1:9/certs"))
+        .callers(TrustedCallers::new().issuer(tokens::ISSUER, "http://127.0.0.1:9/certs"))
         .state(Foreman::new().0)
         .build()
         .await
@@ -122,7 +122,7 @@ async fn a_runtime_that_trusts_nobody_is_not_built_unless_it_says_so_in_words() 
 
     let refused = builder().build().await.unwrap_err();
     let named = builder()
-        .callers(Callers::new().account("a@b.example"))
+        .callers(TrustedCallers::new().account("a@b.example"))
         .build()
         .await;
     let open = builder().allow_unauthenticated().build().await.unwrap();
@@ -131,7 +131,7 @@ async fn a_runtime_that_trusts_nobody_is_not_built_unless_it_says_so_in_words() 
     assert_eq!(
         refused.to_string(),
         "the runtime was not built: nobody is trusted to call this service: set CLOUD_TASKS_SERVICE_ACCOUNT, name an \
-         account with `.callers(Callers::new().account(\"..\"))`, or let everybody in with `.allow_unauthenticated()`"
+         account with `.callers(TrustedCallers::new().account(\"..\"))`, or let everybody in with `.allow_unauthenticated()`"
     );
     assert!(named.is_ok());
     assert_eq!(send(&open, post("/tasks/Note", None, "null")).await.status(), 200);
@@ -143,7 +143,7 @@ async fn what_is_wrong_with_the_callers_is_said_at_once() {
         .backend(Nowhere::default())
         .state(Foreman::new().0)
         .callers(
-            Callers::new()
+            TrustedCallers::new()
                 .account("my-project")
                 .audience("")
                 .issuer("x", "ftp://keys"),

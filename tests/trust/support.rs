@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use cloud_tasks::{
-    Backend, BackendFuture, Callers, Config, Context, Enqueued, Envelope, Message, PublisherTask, Runtime,
-    RuntimeBuilder, SubscriberTask, Task, TaskResult, task,
+    Backend, BackendFuture, Config, Context, Enqueued, Envelope, Message, PublisherTask, Runtime,
+    RuntimeBuilder, SubscriberTask, Task, TaskResult, TrustedCallers, task,
 };
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -148,10 +148,10 @@ pub(crate) fn config() -> Config {
         .service_account(tokens::ACCOUNT)
 }
 
-pub(crate) fn callers(server: &MockServer) -> Callers {
-    Callers::new()
+pub(crate) fn callers(server: &MockServer) -> TrustedCallers {
+    TrustedCallers::new()
         .issuer(tokens::ISSUER, format!("{}/certs", server.uri()))
-        .cool_down(Duration::from_secs(3600))
+        .min_refresh_interval(Duration::from_secs(3600))
 }
 
 /// A runtime that verifies its callers with the keys of this server.

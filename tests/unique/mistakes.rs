@@ -56,7 +56,7 @@ async fn a_key_that_json_cannot_hold_comes_out_of_the_await() {
     );
     for error in [of_call, of_type] {
         assert_eq!(error.kind(), ErrorKind::Encode);
-        assert!(!error.may_have_been_created());
+        assert!(!error.may_have_taken_effect());
     }
     assert!(recorder.envelopes().is_empty());
 }

@@ -64,28 +64,28 @@ fn parse(task: &TaskImpl) -> Option<TokenStream> {
     if task.block.function("parse").is_some() {
         return None;
     }
-    let krate = &task.krate;
+    let crate_path = &task.crate_path;
     // Content that cannot be read is reported where it is named.
     let content = &task.function.find("Content")?.ty;
     Some(quote! {
-        fn parse(data: &[u8]) -> ::core::result::Result<Self::Content, #krate::BoxError> {
-            #krate::__private::parse_json::<#content>(data)
+        fn parse(data: &[u8]) -> ::core::result::Result<Self::Content, #crate_path::BoxError> {
+            #crate_path::__private::parse_json::<#content>(data)
         }
     })
 }
 
 /// Stands in for a function that is not there, so that the trait is whole.
 fn stub(task: &TaskImpl) -> TokenStream {
-    let krate = &task.krate;
+    let crate_path = &task.crate_path;
     let signature = match task.kind {
         Kind::Task => quote! {
-            async fn run(self, _: #krate::Context<Self::State>) -> #krate::TaskResult<Self::Output>
+            async fn run(self, _: #crate_path::Context<Self::State>) -> #crate_path::TaskResult<Self::Output>
         },
         Kind::Subscriber => quote! {
             async fn run(
-                _: #krate::Message<Self::Content, Self::Attributes>,
-                _: #krate::Context<Self::State>
-            ) -> #krate::TaskResult<Self::Output>
+                _: #crate_path::Message<Self::Content, Self::Attributes>,
+                _: #crate_path::Context<Self::State>
+            ) -> #crate_path::TaskResult<Self::Output>
         },
         Kind::ModelPublisher => quote!(fn content(_: &Self::Model, _: &Self::Extra) -> Self),
         Kind::Publisher => return TokenStream::new(),

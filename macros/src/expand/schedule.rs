@@ -9,16 +9,16 @@ use crate::parse::{Payload, Schedule, TaskImpl};
 /// `impl PeriodicTask`, where the task has a schedule.
 pub(super) fn periodic(task: &TaskImpl) -> Option<TokenStream> {
     let schedule = task.schedule.as_ref()?;
-    let (krate, ty, every) = (&task.krate, &task.block.self_ty, &schedule.every);
+    let (crate_path, ty, every) = (&task.crate_path, &task.block.self_ty, &schedule.every);
     let (generics, _, bounds) = task.block.generics.split_for_impl();
     let settings = schedule.settings.iter().map(|setting| call(task, setting));
     let payload = payload(task, schedule);
     Some(quote! {
         #[automatically_derived]
         #[allow(deprecated)]
-        impl #generics #krate::PeriodicTask for #ty #bounds {
-            const SCHEDULE: #krate::__private::ScheduleOptions =
-                #krate::__private::ScheduleOptions::new(#every)
+        impl #generics #crate_path::PeriodicTask for #ty #bounds {
+            const SCHEDULE: #crate_path::__private::ScheduleOptions =
+                #crate_path::__private::ScheduleOptions::new(#every)
                 #(#settings)*;
 
             fn payload() -> Self {
@@ -29,12 +29,14 @@ pub(super) fn periodic(task: &TaskImpl) -> Option<TokenStream> {
 }
 
 fn payload(task: &TaskImpl, schedule: &Schedule) -> TokenStream {
-    let krate = &task.krate;
+    let crate_path = &task.crate_path;
     match &schedule.payload {
-        Payload::Given(payload) => quote!(#krate::__private::IntoPayload::<Self, _>::into_payload(#payload)),
+        Payload::Options(payload) => {
+            quote!(#crate_path::__private::IntoPayload::<Self, _>::into_payload(#payload))
+        }
         // A type without one is reported where the schedule is.
         Payload::Default => {
-            quote_spanned!(schedule.key.span()=> <Self as #krate::__private::DefaultPayload>::default_payload())
+            quote_spanned!(schedule.key.span()=> <Self as #crate_path::__private::DefaultPayload>::default_payload())
         }
         Payload::Mistaken => quote!(::core::panic!()),
     }

@@ -9,44 +9,44 @@ use crate::parse::{Source, TaskImpl, Topic};
 
 /// `fn topic`, where the attribute writes it.
 pub(super) fn function(task: &TaskImpl) -> Option<TokenStream> {
-    let krate = &task.krate;
+    let crate_path = &task.crate_path;
     let topic = task.topic.as_ref().map(|topic| built(task, topic))?;
     Some(quote! {
-        fn topic() -> #krate::Topic {
+        fn topic() -> #crate_path::Topic {
             #topic
         }
     })
 }
 
 /// A topic by its base name or its full path.
-pub(super) fn named(krate: &Path, name: &Expr) -> TokenStream {
+pub(super) fn named(crate_path: &Path, name: &Expr) -> TokenStream {
     let name = constant(name);
-    quote!(#krate::Topic::new(#name))
+    quote!(#crate_path::Topic::new(#name))
 }
 
 fn built(task: &TaskImpl, topic: &Topic) -> TokenStream {
-    let krate = &task.krate;
+    let crate_path = &task.crate_path;
     let built = match &topic.source {
-        Source::Named(name) => named(krate, name),
+        Source::Named(name) => named(crate_path, name),
         Source::Absolute(name) => {
             let name = constant(name);
-            quote!(#krate::Topic::absolute(#name))
+            quote!(#crate_path::Topic::absolute(#name))
         }
         Source::Labelled { label, model } => {
             let label = constant(label);
-            quote!(#krate::Topic::model(#label, #model))
+            quote!(#crate_path::Topic::model(#label, #model))
         }
         Source::OfModel => {
             let ty = &task.block.self_ty;
             // A model without a name is reported where it is named.
             let model = task.function.find("Model").map(|model| model.ty.span());
-            let model = quote_spanned!(model.unwrap_or_else(|| ty.span())=> <#ty as #krate::ModelPublisherTask>::Model);
-            quote!(#krate::Topic::of_model::<#model>())
+            let model = quote_spanned!(model.unwrap_or_else(|| ty.span())=> <#ty as #crate_path::ModelPublisherTask>::Model);
+            quote!(#crate_path::Topic::of_model::<#model>())
         }
         Source::OfContent => {
             // And so is content without a topic.
             let content = task.function.find("Content").map(|content| &content.ty);
-            quote!(<#content as #krate::Event>::topic())
+            quote!(<#content as #crate_path::Event>::topic())
         }
         Source::Unknown => return quote!(::core::panic!()),
     };

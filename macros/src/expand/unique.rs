@@ -9,19 +9,19 @@ use crate::parse::TaskImpl;
 /// The call that tells the registration.
 pub(super) fn option(task: &TaskImpl) -> Option<TokenStream> {
     let unique = task.unique.as_ref()?;
-    let krate = &task.krate;
+    let crate_path = &task.crate_path;
     let by = (!unique.fields.is_empty()).then(|| quote!(.by_fields()));
     let window = unique.window.as_ref().map(length);
     let window = window.map(|window| quote!(.window(#window)));
     Some(quote! {
-        .unique(const { &#krate::__private::UniqueOptions::new() #by #window })
+        .unique(const { &#crate_path::__private::UniqueOptions::new() #by #window })
     })
 }
 
 /// The function that reads fields off a task; a field that is not there is reported where it is named.
 pub(super) fn fields(task: &TaskImpl) -> Option<TokenStream> {
     let unique = task.unique.as_ref().filter(|unique| !unique.fields.is_empty())?;
-    let krate = &task.krate;
+    let crate_path = &task.crate_path;
     // Not spanned: where the text is of a `macro_rules`, these would be other words.
     let (this, to) = (quote!(self), quote!(fields));
     let added = unique.fields.iter().map(|field| {
@@ -29,7 +29,7 @@ pub(super) fn fields(task: &TaskImpl) -> Option<TokenStream> {
         quote_spanned!(field.span=> #to.add(#name, &#this #(.#members)*);)
     });
     Some(quote! {
-        fn unique_fields(&self, #to: &mut #krate::__private::UniqueFields) {
+        fn unique_fields(&self, #to: &mut #crate_path::__private::UniqueFields) {
             #(#added)*
         }
     })

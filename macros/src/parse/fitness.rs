@@ -12,7 +12,7 @@ use super::{Errors, check};
 
 /// Whether the type can be a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fitness {
+pub(crate) enum Registrability {
     Concrete,
     /// It has type parameters: no value to register, while the trait can be implemented.
     Generic,
@@ -20,7 +20,7 @@ pub(crate) enum Fitness {
     Never,
 }
 
-impl Fitness {
+impl Registrability {
     pub(super) fn of(block: &Block, kind: Kind, errors: &mut Errors) -> Self {
         let ty = &block.self_ty;
         let (at, message, fitness) = if !matches!(ty, Type::Path(path) if path.qself.is_none()) {
@@ -78,18 +78,18 @@ fn generic(kind: Kind) -> String {
 }
 
 /// The type's name as the task's, where that is enough to tell it from every other.
-pub(super) fn default_name(block: &Block, fitness: Fitness, errors: &mut Errors) -> Expr {
+pub(super) fn default_name(block: &Block, fitness: Registrability, errors: &mut Errors) -> Expr {
     default(block, fitness, "name", check::task_name, errors)
 }
 
 /// The type's name as the topic's, where that is enough to tell it from every other.
-pub(super) fn default_topic(block: &Block, fitness: Fitness, errors: &mut Errors) -> Expr {
+pub(super) fn default_topic(block: &Block, fitness: Registrability, errors: &mut Errors) -> Expr {
     default(block, fitness, "topic", check::topic, errors)
 }
 
 fn default(
     block: &Block,
-    fitness: Fitness,
+    fitness: Registrability,
     option: &str,
     check: fn(&str) -> Result<(), String>,
     errors: &mut Errors,
@@ -98,7 +98,7 @@ fn default(
         return parse_quote!("");
     };
     let name = segment.ident.unraw().to_string();
-    if fitness == Fitness::Concrete {
+    if fitness == Registrability::Concrete {
         if !segment.arguments.is_none() {
             errors.push(syn::Error::new_spanned(
                 &block.self_ty,

@@ -37,8 +37,8 @@ pub(crate) enum Origin {
 }
 
 impl Function {
-    pub(super) fn read(block: &Block, kind: Kind, krate: &Path, errors: &mut Errors) -> Self {
-        let mut types = Types::new(block, kind, krate);
+    pub(super) fn read(block: &Block, kind: Kind, crate_path: &Path, errors: &mut Errors) -> Self {
+        let mut types = Types::new(block, kind, crate_path);
         let mut stub = false;
         let mut aside = Vec::new();
         if let Some(name) = kind.function() {
@@ -105,16 +105,16 @@ fn misplaced_topic(block: &Block, kind: Kind, errors: &mut Errors) -> Option<usi
 
 /// The associated types, as far as they are known.
 pub(super) struct Types<'a> {
-    pub(super) krate: &'a Path,
+    pub(super) crate_path: &'a Path,
     block: &'a Block,
     read: Vec<(&'static str, Option<Type>)>,
 }
 
 impl<'a> Types<'a> {
-    fn new(block: &'a Block, kind: Kind, krate: &'a Path) -> Self {
+    fn new(block: &'a Block, kind: Kind, crate_path: &'a Path) -> Self {
         let names = kind.types().iter();
         Self {
-            krate,
+            crate_path,
             block,
             read: names.map(|name| (*name, None)).collect(),
         }
@@ -143,14 +143,14 @@ impl<'a> Types<'a> {
 
     /// What could not be read becomes a type that every bound of the trait takes.
     fn finish(self) -> Vec<Assoc> {
-        let (block, krate) = (self.block, self.krate);
+        let (block, crate_path) = (self.block, self.crate_path);
         self.read
             .into_iter()
             .map(|(name, read)| {
                 let (ty, origin) = match (block.written_type(name), read) {
                     (Some(ty), _) => (ty.clone(), Origin::Written),
                     (None, Some(ty)) => (ty, Origin::Read),
-                    (None, None) if name == "Attributes" => (default_attributes(krate), Origin::Unread),
+                    (None, None) if name == "Attributes" => (default_attributes(crate_path), Origin::Unread),
                     (None, None) => (parse_quote!(()), Origin::Unread),
                 };
                 Assoc { name, ty, origin }
@@ -160,8 +160,8 @@ impl<'a> Types<'a> {
 }
 
 /// The attributes of a message of which only the content is named.
-pub(super) fn default_attributes(krate: &Path) -> Type {
-    parse_quote!(#krate::Attributes)
+pub(super) fn default_attributes(crate_path: &Path) -> Type {
+    parse_quote!(#crate_path::Attributes)
 }
 
 /// Types are written in a form that says nothing of these associated types.

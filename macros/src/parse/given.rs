@@ -16,7 +16,7 @@ use super::value::literal;
 use super::{Errors, Setting, Value};
 
 /// The options that were given, each once.
-pub(super) struct Given {
+pub(super) struct Options {
     /// The trait of the impl block, where they are those of the attribute that stands on it.
     kind: Option<Kind>,
     accepted: &'static [Accepted],
@@ -32,7 +32,7 @@ struct Entry {
     value: Option<Value>,
 }
 
-impl Given {
+impl Options {
     pub(super) fn new(kind: Kind) -> Self {
         Self {
             kind: Some(kind),

@@ -5,13 +5,13 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::{Attribute, Data, DeriveInput, Expr, Generics, LitStr, Meta, Path, parse_quote};
 
-use super::given::Given;
+use super::given::Options;
 use super::options::{APP_LABEL, MODEL, MODEL_NAME};
 use super::{Errors, check};
 
 /// A model, understood as far as it can be.
 pub(crate) struct Model {
-    pub(crate) krate: Path,
+    pub(crate) crate_path: Path,
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
     pub(crate) app_label: Expr,
@@ -30,7 +30,7 @@ impl Model {
     }
 
     fn read(input: DeriveInput, errors: &mut Errors) -> Self {
-        let mut given = Given::of(MODEL);
+        let mut given = Options::of(MODEL);
         let mut misshapen = false;
         for attribute in input.attrs.iter().filter(|attribute| is_ours(attribute)) {
             match &attribute.meta {
@@ -61,7 +61,7 @@ impl Model {
             .take_text(&MODEL_NAME)
             .unwrap_or_else(|| default_name(&input.ident, errors));
         Self {
-            krate: given.take_crate(),
+            crate_path: given.take_crate(),
             ident: input.ident,
             generics: input.generics,
             app_label: label,

@@ -4,7 +4,7 @@ use syn::{Expr, Lit};
 
 use super::check;
 use super::duration::{self, Limits};
-use super::given::Given;
+use super::given::Options;
 use super::value::{Check, literal};
 use super::{Errors, Length, Value};
 
@@ -27,7 +27,7 @@ pub(super) enum Form {
     LengthOrNever(&'static Limits),
     /// A whole number from the first to the second.
     Number(u32, u32),
-    Truth,
+    Bool,
     /// `true` where no value is given.
     Flag,
     /// The path of a module.
@@ -173,7 +173,7 @@ pub(super) const ABSOLUTE_TOPIC: Accepted = option(
 );
 pub(super) const APP: Accepted = option("app", "\"accounts\"", Form::Text(check::app));
 pub(super) const APP_LABEL: Accepted = option("app_label", "\"sales\"", Form::Text(check::app_label));
-const OIDC: Accepted = option("oidc", "false", Form::Truth);
+const OIDC: Accepted = option("oidc", "false", Form::Bool);
 pub(super) const EVERY: Accepted = option("every", "\"0 9 * * 1-5\"", Form::Text(check::every));
 const TIME_ZONE: Accepted = option("time_zone", "\"Europe/Paris\"", Form::Text(check::time_zone));
 pub(super) const PAYLOAD: Accepted = option("payload", "Self { limit: 10 }", Form::Any);
@@ -254,7 +254,7 @@ impl Accepted {
 }
 
 /// Options that are right each for itself, and wrong together.
-pub(super) fn refuse_combinations(given: &Given, errors: &mut Errors) {
+pub(super) fn refuse_combinations(given: &Options, errors: &mut Errors) {
     refuse_repeated_names(given, errors);
     refuse_both(
         given,
@@ -319,7 +319,7 @@ pub(super) fn refuse_combinations(given: &Given, errors: &mut Errors) {
 }
 
 /// The name is the id, which takes less.
-fn refuse_only_once_with_a_dot(given: &Given, errors: &mut Errors) {
+fn refuse_only_once_with_a_dot(given: &Options, errors: &mut Errors) {
     if given.has(&ONLY_ONCE)
         && given.text(&NAME).is_some_and(|name| name.contains('.'))
         && let Some(Value::Constant(name)) = given.value(&NAME)
@@ -332,13 +332,13 @@ fn refuse_only_once_with_a_dot(given: &Given, errors: &mut Errors) {
 }
 
 /// The message goes to the second.
-fn refuse_both(given: &Given, one: &Accepted, other: &Accepted, message: &str, errors: &mut Errors) {
+fn refuse_both(given: &Options, one: &Accepted, other: &Accepted, message: &str, errors: &mut Errors) {
     if let (Some(_), Some(key)) = (given.key(one), given.key(other)) {
         errors.push(syn::Error::new_spanned(key, message));
     }
 }
 
-fn refuse_dead_letters(given: &Given, errors: &mut Errors) {
+fn refuse_dead_letters(given: &Options, errors: &mut Errors) {
     if !given.has(&DEAD_LETTER_TOPIC) {
         if let Some(key) = given.key(&DEAD_LETTER_SUBSCRIPTION) {
             errors.push(syn::Error::new_spanned(
@@ -377,7 +377,7 @@ fn refuse_dead_letters(given: &Given, errors: &mut Errors) {
     }
 }
 
-fn refuse_backoffs(given: &Given, min: &Accepted, max: &Accepted, errors: &mut Errors) {
+fn refuse_backoffs(given: &Options, min: &Accepted, max: &Accepted, errors: &mut Errors) {
     let millis = |option| match given.value(option) {
         Some(Value::Length(Length::Millis(millis))) => Some(*millis),
         _ => None,
@@ -393,7 +393,7 @@ fn refuse_backoffs(given: &Given, min: &Accepted, max: &Accepted, errors: &mut E
 }
 
 /// What is said of a schedule needs one, but a subscriber has options of these names as well.
-fn refuse_schedule_without_times(given: &Given, errors: &mut Errors) {
+fn refuse_schedule_without_times(given: &Options, errors: &mut Errors) {
     if !given.accepts(&EVERY) || given.has(&EVERY) {
         return;
     }
@@ -411,7 +411,7 @@ fn refuse_schedule_without_times(given: &Given, errors: &mut Errors) {
 }
 
 /// A name that leads to one task twice is a slip of the hand.
-fn refuse_repeated_names(given: &Given, errors: &mut Errors) {
+fn refuse_repeated_names(given: &Options, errors: &mut Errors) {
     let name = match given.value(&NAME) {
         Some(Value::Constant(name)) => Some(name),
         _ => None,

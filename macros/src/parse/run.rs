@@ -157,7 +157,7 @@ fn read_message(ty: &Type, signature: &Signature, types: &mut Types<'_>, errors:
         _ => None,
     };
     let attributes = match arguments.as_deref() {
-        Some([] | [_]) => Some(default_attributes(types.krate)),
+        Some([] | [_]) => Some(default_attributes(types.crate_path)),
         Some([_, attributes]) => alone(attributes, "Attributes"),
         _ => None,
     };

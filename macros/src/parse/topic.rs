@@ -2,9 +2,9 @@
 
 use syn::{Expr, Type};
 
-use super::fitness::{Fitness, default_topic, named_after};
+use super::fitness::{Registrability, default_topic, named_after};
 use super::function::{Assoc, Function, Origin};
-use super::given::Given;
+use super::given::Options;
 use super::item::Block;
 use super::kind::Kind;
 use super::options::{ABSOLUTE_TOPIC, APP, APP_LABEL, Accepted, TOPIC};
@@ -40,9 +40,9 @@ impl Topic {
     pub(super) fn read(
         kind: Kind,
         block: &Block,
-        fitness: Fitness,
+        fitness: Registrability,
         function: &Function,
-        given: &mut Given,
+        given: &mut Options,
         errors: &mut Errors,
     ) -> Option<Self> {
         if kind == Kind::Subscriber && block.function("topic").is_some() {
@@ -73,14 +73,14 @@ impl Topic {
     }
 }
 
-fn refuse_beside_function(given: &mut Given, option: &Accepted, why: &str, errors: &mut Errors) {
+fn refuse_beside_function(given: &mut Options, option: &Accepted, why: &str, errors: &mut Errors) {
     if let Some(key) = given.key(option) {
         errors.push(syn::Error::new_spanned(key, format!("`{key}` {why}")));
     }
     let _: Option<Expr> = given.take_text(option);
 }
 
-fn of_model(model: &Assoc, label: Option<Expr>, given: &Given, errors: &mut Errors) -> Source {
+fn of_model(model: &Assoc, label: Option<Expr>, given: &Options, errors: &mut Errors) -> Source {
     let Some(label) = label else {
         return if model.origin == Origin::Unread {
             Source::Unknown

@@ -5,7 +5,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Index, Lit, LitStr, Member, parenthesized};
 
-use super::given::{Given, ends};
+use super::given::{Options, ends};
 use super::options::{Accepted, BY, OF_UNIQUE, WINDOW};
 use super::value::{literal, ungroup};
 use super::{Errors, Length, Value};
@@ -33,7 +33,7 @@ impl Unique {
         option: &Accepted,
         errors: &mut Errors,
     ) -> syn::Result<Option<Self>> {
-        let mut given = Given::of(OF_UNIQUE);
+        let mut given = Options::of(OF_UNIQUE);
         let mut found = Errors::default();
         if input.peek(syn::token::Paren) {
             let inner;

@@ -47,7 +47,7 @@ impl Form {
                 length(value, limits, option).map(Value::Length)
             }
             Self::Number(least, most) => number(value, *least, *most, option).map(Value::Constant),
-            Self::Truth | Self::Flag => truth(value, option).map(Value::Constant),
+            Self::Bool | Self::Flag => truth(value, option).map(Value::Constant),
             Self::Pairs => pairs(value, option),
             Self::Any => Ok(Value::Constant(value)),
             Self::Path => path(&value, option).map(Value::Path),

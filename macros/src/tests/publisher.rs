@@ -49,7 +49,7 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Linked::new(
+                    ::cloud_tasks::__private::Collected::new(
                         <events::UserAction as ::cloud_tasks::Registered>::REGISTRATION
                     )
                 }
@@ -161,7 +161,7 @@ fn a_model_publisher_gets_its_types_and_the_topic_of_its_model() {
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Linked::new(<OrderCreated as ::cloud_tasks::Registered>::REGISTRATION)
+                    ::cloud_tasks::__private::Collected::new(<OrderCreated as ::cloud_tasks::Registered>::REGISTRATION)
                 }
             };
         },

@@ -52,7 +52,7 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Linked::new(<Auditor as ::cloud_tasks::Registered>::REGISTRATION)
+                    ::cloud_tasks::__private::Collected::new(<Auditor as ::cloud_tasks::Registered>::REGISTRATION)
                 }
             };
         },

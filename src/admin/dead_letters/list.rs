@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::admin::dead_letters::{Choice, DeadTasks, LeftDead};
+use crate::admin::dead_letters::{Choice, DeadTasks, UnreplayedTask};
 use crate::base::error::Error;
 use crate::base::wire::dead_task::DeadTask;
 
@@ -27,7 +27,7 @@ pub struct DeadList {
     /// The dead tasks.
     pub tasks: Vec<DeadTask>,
     /// Messages that are no records of dead tasks.
-    pub unreadable: Vec<LeftDead>,
+    pub unreadable: Vec<UnreplayedTask>,
 }
 
 impl ListDead {
@@ -52,8 +52,8 @@ impl ListDead {
     }
 
     /// Sets after how long a time without a message there are no more; default 5 seconds. The local engine knows it at once.
-    pub fn quiet(mut self, time: Duration) -> Self {
-        self.choice.quiet = time;
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.choice.idle_timeout = time;
         self
     }
 
@@ -71,7 +71,7 @@ impl ListDead {
                     match DeadTask::decode(&letter.data) {
                         Ok(task) if self.choice.takes(&task) => list.tasks.push(task),
                         Ok(_) => {}
-                        Err(mistake) => list.unreadable.push(LeftDead::unread(&letter, &mistake)),
+                        Err(mistake) => list.unreadable.push(UnreplayedTask::unread(&letter, &mistake)),
                     }
                     held.push(letter.claim);
                 }

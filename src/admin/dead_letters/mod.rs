@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::admin::dead_letters::list::ListDead;
 use crate::admin::dead_letters::replay::Replay;
-use crate::backend::dead_letter_store::{Letter, Letters, Reading};
+use crate::backend::dead_letter_store::{DeadLetter, DeadLetterReader, Reading};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::wire::dead_task::DeadTask;
 use crate::registry::dead_letter::DeadLetters;
@@ -22,7 +22,7 @@ use crate::runtime::Runtime;
 /// As many as Pub/Sub hands out before one is acknowledged.
 const AT_ONCE: u32 = 1000;
 /// Pub/Sub does not say that it has no more messages, so silence has to do.
-const QUIET: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The dead tasks of a topic: to be looked at, and to be run again. Made by [`Runtime::dead_tasks`].
 ///
@@ -89,8 +89,8 @@ impl DeadTasks {
         DeadLetters::of(self.topic.name(self.runtime.config()))
     }
 
-    pub(crate) async fn open(&self, choice: &Choice) -> Result<Box<dyn Letters>, Error> {
-        let keeper = self.runtime.inner().dead_keeper.as_ref().ok_or_else(|| {
+    pub(crate) async fn open(&self, choice: &Choice) -> Result<Box<dyn DeadLetterReader>, Error> {
+        let keeper = self.runtime.inner().dead_letter_store.as_ref().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
                 "this runtime reaches no dead tasks, and none was read: they are in Pub/Sub, or in the local engine",
@@ -105,7 +105,7 @@ impl DeadTasks {
 pub(crate) struct Choice {
     pub(crate) task: Option<String>,
     pub(crate) limit: usize,
-    pub(crate) quiet: Duration,
+    pub(crate) idle_timeout: Duration,
 }
 
 impl Choice {
@@ -113,7 +113,7 @@ impl Choice {
         Self {
             task: None,
             limit: usize::MAX,
-            quiet: QUIET,
+            idle_timeout: IDLE_TIMEOUT,
         }
     }
 
@@ -126,7 +126,7 @@ impl Choice {
         };
         Reading {
             at_once: u32::try_from(most).unwrap_or(AT_ONCE).clamp(1, AT_ONCE),
-            quiet: self.quiet,
+            idle_timeout: self.idle_timeout,
         }
     }
 
@@ -138,7 +138,7 @@ impl Choice {
 /// A dead task that stays where it was, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct LeftDead {
+pub struct UnreplayedTask {
     /// The id of its message.
     pub message_id: String,
     /// The task's name, where the record could be read.
@@ -149,8 +149,8 @@ pub struct LeftDead {
     pub why: String,
 }
 
-impl LeftDead {
-    pub(crate) fn unread(letter: &Letter, mistake: &str) -> Self {
+impl UnreplayedTask {
+    pub(crate) fn unread(letter: &DeadLetter, mistake: &str) -> Self {
         Self {
             message_id: letter.id.clone(),
             task: None,
@@ -159,7 +159,7 @@ impl LeftDead {
         }
     }
 
-    pub(crate) fn new(letter: &Letter, task: &DeadTask, why: String) -> Self {
+    pub(crate) fn new(letter: &DeadLetter, task: &DeadTask, why: String) -> Self {
         Self {
             message_id: letter.id.clone(),
             task: Some(task.task.clone()),

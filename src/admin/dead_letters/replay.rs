@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::admin::dead_letters::{Choice, DeadTasks, LeftDead};
-use crate::backend::dead_letter_store::{Claim, Letter};
+use crate::admin::dead_letters::{Choice, DeadTasks, UnreplayedTask};
+use crate::backend::dead_letter_store::{Claim, DeadLetter};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::metadata::TaskMetadata;
 use crate::base::wire::dead_task::DeadTask;
@@ -44,9 +44,9 @@ pub struct Replayed {
     /// How many tasks were enqueued again.
     pub replayed: usize,
     /// How many were not meant, since they have another name.
-    pub passed_over: usize,
+    pub skipped: usize,
     /// Those that stay where they are, and why.
-    pub left: Vec<LeftDead>,
+    pub left: Vec<UnreplayedTask>,
 }
 
 impl Replay {
@@ -83,8 +83,8 @@ impl Replay {
     }
 
     /// Sets after how long a time without a message there are no more; default 5 seconds. The local engine knows it at once.
-    pub fn quiet(mut self, time: Duration) -> Self {
-        self.course.choice.quiet = time;
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.course.choice.idle_timeout = time;
         self
     }
 
@@ -131,11 +131,11 @@ impl Replay {
 
 impl Course {
     /// Enqueues one, unless it stays; `false` where the others would fare no better.
-    async fn one(&self, letter: Letter, report: &mut Replayed, held: &mut Vec<Box<dyn Claim>>) -> bool {
+    async fn one(&self, letter: DeadLetter, report: &mut Replayed, held: &mut Vec<Box<dyn Claim>>) -> bool {
         let (left, goes_on) = match DeadTask::decode(&letter.data) {
-            Err(mistake) => (LeftDead::unread(&letter, &mistake), true),
+            Err(mistake) => (UnreplayedTask::unread(&letter, &mistake), true),
             Ok(task) if !self.choice.takes(&task) => {
-                report.passed_over += 1;
+                report.skipped += 1;
                 held.push(letter.claim);
                 return true;
             }
@@ -147,7 +147,7 @@ impl Course {
                 }
                 Err(error) => {
                     let goes_on = error.kind() != ErrorKind::Unavailable;
-                    (LeftDead::new(&letter, &task, format!("{error:#}")), goes_on)
+                    (UnreplayedTask::new(&letter, &task, format!("{error:#}")), goes_on)
                 }
             },
         };

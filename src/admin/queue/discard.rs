@@ -8,8 +8,8 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::admin::queue::Queue;
 use crate::admin::queue::list::PAGE;
-use crate::admin::queue::report::DiscardReport;
-use crate::admin::queue::selection::Wanted;
+use crate::admin::queue::report::DeleteReport;
+use crate::admin::queue::selection::Selection;
 use crate::backend::queue_admin::{QueueOperations, View};
 use crate::base::error::Error;
 use crate::base::wire::queued_task::QueuedTask;
@@ -60,9 +60,9 @@ use crate::base::wire::queued_task::QueuedTask;
 /// When the queue cannot be listed: the error says how many tasks were deleted by then, and those behind stay. The
 /// roles that are needed are `roles/cloudtasks.viewer` and `roles/cloudtasks.taskDeleter`.
 #[must_use = "nothing is deleted until this is awaited"]
-pub struct DiscardTasks {
+pub struct DeleteTasks {
     queue: Result<Queue, Error>,
-    wanted: Wanted,
+    wanted: Selection,
     dry_run: bool,
     concurrency: usize,
     told: Told,
@@ -71,11 +71,11 @@ pub struct DiscardTasks {
 /// Whom to tell of what.
 struct Told {
     task: Box<dyn FnMut(&QueuedTask) + Send>,
-    progress: Box<dyn FnMut(&DiscardReport) + Send>,
+    progress: Box<dyn FnMut(&DeleteReport) + Send>,
 }
 
-impl DiscardTasks {
-    pub(crate) fn new(queue: Result<Queue, Error>, wanted: Wanted) -> Self {
+impl DeleteTasks {
+    pub(crate) fn new(queue: Result<Queue, Error>, wanted: Selection) -> Self {
         Self {
             queue,
             wanted,
@@ -122,20 +122,20 @@ impl DiscardTasks {
     }
 
     /// Tells what was done so far, after every page that was listed and every task that was deleted.
-    pub fn on_progress(mut self, tell: impl FnMut(&DiscardReport) + Send + 'static) -> Self {
+    pub fn on_progress(mut self, tell: impl FnMut(&DeleteReport) + Send + 'static) -> Self {
         self.told.progress = Box::new(tell);
         self
     }
 
-    async fn run(mut self) -> Result<DiscardReport, Error> {
+    async fn run(mut self) -> Result<DeleteReport, Error> {
         let queue = self.queue?;
         let operations = queue.operations()?;
-        let mut report = DiscardReport::new(queue.name(), self.dry_run);
+        let mut report = DeleteReport::new(queue.name(), self.dry_run);
         let mut from = None;
         loop {
             let page = operations.page(queue.name(), View::Basic, PAGE, from.as_deref());
             let page = page.await.map_err(|error| stopped(&report, error))?;
-            report.looked_at += page.tasks.len() as u64;
+            report.scanned += page.tasks.len() as u64;
             let tasks = page.tasks.into_iter().filter(|task| self.wanted.fits(task));
             if self.dry_run {
                 report.discarded += tasks.inspect(|task| (self.told.task)(task)).count() as u64;
@@ -168,7 +168,7 @@ async fn delete(
     tasks: Vec<QueuedTask>,
     at_once: usize,
     told: &mut Told,
-    report: &mut DiscardReport,
+    report: &mut DeleteReport,
 ) {
     let Told { task: tell, progress } = told;
     let mut deleted = stream::iter(tasks)
@@ -188,16 +188,16 @@ async fn delete(
 }
 
 /// A list that broke off.
-fn stopped(report: &DiscardReport, error: Error) -> Error {
-    if report.dry_run || report.looked_at == 0 {
+fn stopped(report: &DeleteReport, error: Error) -> Error {
+    if report.dry_run || report.scanned == 0 {
         return error;
     }
     let message = format!("the discard was not finished: {report}, and then the list broke off");
     Error::new(error.kind(), message).with_source(error)
 }
 
-impl IntoFuture for DiscardTasks {
-    type Output = Result<DiscardReport, Error>;
+impl IntoFuture for DeleteTasks {
+    type Output = Result<DeleteReport, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -205,9 +205,9 @@ impl IntoFuture for DiscardTasks {
     }
 }
 
-impl fmt::Debug for DiscardTasks {
+impl fmt::Debug for DeleteTasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiscardTasks")
+        f.debug_struct("DeleteTasks")
             .field("queue", &self.queue)
             .field("wanted", &self.wanted)
             .field("dry_run", &self.dry_run)

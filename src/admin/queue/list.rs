@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 
 use crate::admin::queue::Queue;
-use crate::admin::queue::selection::Wanted;
+use crate::admin::queue::selection::Selection;
 use crate::backend::queue_admin::View;
 use crate::base::error::Error;
 use crate::base::wire::queued_task::QueuedTask;
@@ -65,7 +65,7 @@ pub struct QueuedTasks {
 
 struct Source {
     queue: Queue,
-    wanted: Wanted,
+    wanted: Selection,
     view: View,
     page: u16,
     /// Made when it is first polled.
@@ -73,7 +73,7 @@ struct Source {
 }
 
 impl QueuedTasks {
-    pub(crate) fn new(queue: Result<Queue, Error>, wanted: Wanted) -> Self {
+    pub(crate) fn new(queue: Result<Queue, Error>, wanted: Selection) -> Self {
         let source = queue.map_err(Some).map(|queue| Source {
             queue,
             wanted,

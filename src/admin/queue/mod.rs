@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::admin::queue::discard::DiscardTasks;
+use crate::admin::queue::discard::DeleteTasks;
 use crate::admin::queue::list::QueuedTasks;
-use crate::admin::queue::selection::Wanted;
+use crate::admin::queue::selection::Selection;
 use crate::backend::queue_admin::{QueueOperations, View};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::names;
@@ -152,7 +152,7 @@ impl Queue {
     ///
     /// The queue goes on meanwhile: tasks that come or end while it is listed may be seen or not.
     pub fn list(&self) -> QueuedTasks {
-        QueuedTasks::new(Ok(self.clone()), Wanted::default())
+        QueuedTasks::new(Ok(self.clone()), Selection::default())
     }
 
     /// Deletes a task, so that it is not tried again; `false` means that there was none of that id.
@@ -212,8 +212,8 @@ impl Queue {
 
     /// Deletes many tasks at once; nothing happens until it is awaited. Without further options these are all of them, of
     /// whichever service.
-    pub fn discard(&self) -> DiscardTasks {
-        DiscardTasks::new(Ok(self.clone()), Wanted::default())
+    pub fn discard(&self) -> DeleteTasks {
+        DeleteTasks::new(Ok(self.clone()), Selection::default())
     }
 
     /// Keeps the queue from sending tasks; it still takes them. Attempts under way go on.

@@ -4,10 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::admin::queue::Queue;
-use crate::admin::queue::discard::DiscardTasks;
+use crate::admin::queue::discard::DeleteTasks;
 use crate::admin::queue::list::QueuedTasks;
 use crate::admin::queue::run_here;
-use crate::admin::queue::selection::Wanted;
+use crate::admin::queue::selection::Selection;
 use crate::backend::queue_admin::View;
 use crate::base::error::Error;
 use crate::base::wire::queued_task::QueuedTask;
@@ -86,11 +86,11 @@ impl<T: Registered> Tasks<T> {
     }
 
     /// The queue, and which of its tasks are meant.
-    fn source(&self) -> (Result<Queue, Error>, Wanted) {
+    fn source(&self) -> (Result<Queue, Error>, Selection) {
         let queue = self.queue();
         let wanted = match &queue {
-            Ok(queue) => Wanted::default().of(&T::REGISTRATION, queue.runtime().config()),
-            Err(_) => Wanted::default(),
+            Ok(queue) => Selection::default().of(&T::REGISTRATION, queue.runtime().config()),
+            Err(_) => Selection::default(),
         };
         (queue, wanted)
     }
@@ -147,9 +147,9 @@ impl<T: Registered> Tasks<T> {
     }
 
     /// Deletes many tasks of the type at once; see [`Queue::discard`].
-    pub fn discard(&self) -> DiscardTasks {
+    pub fn discard(&self) -> DeleteTasks {
         let (queue, wanted) = self.source();
-        DiscardTasks::new(queue, wanted)
+        DeleteTasks::new(queue, wanted)
     }
 }
 

@@ -15,13 +15,13 @@ const KEPT: usize = 100;
 #[must_use = "tasks that could not be deleted are told here alone"]
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
-pub struct DiscardReport {
+pub struct DeleteReport {
     /// The short name of the queue.
     pub queue: String,
     /// Whether nothing was deleted, and `discarded` says how many would be.
     pub dry_run: bool,
     /// How many tasks were looked at.
-    pub looked_at: u64,
+    pub scanned: u64,
     /// How many were deleted, or would be.
     pub discarded: u64,
     /// How many were gone by the time that they were to be deleted: they had run, or somebody else was quicker.
@@ -29,13 +29,13 @@ pub struct DiscardReport {
     /// How many could not be deleted.
     pub failed: u64,
     /// The first 100 of these.
-    pub failures: Vec<DiscardFailure>,
+    pub failures: Vec<DeleteFailure>,
 }
 
 /// A task that was not deleted.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
-pub struct DiscardFailure {
+pub struct DeleteFailure {
     /// Its id.
     pub id: String,
     /// Why it was not deleted, and what helps.
@@ -43,12 +43,12 @@ pub struct DiscardFailure {
     pub error: Error,
 }
 
-impl DiscardReport {
+impl DeleteReport {
     pub(super) fn new(queue: &str, dry_run: bool) -> Self {
         Self {
             queue: queue.to_owned(),
             dry_run,
-            looked_at: 0,
+            scanned: 0,
             discarded: 0,
             gone: 0,
             failed: 0,
@@ -64,20 +64,20 @@ impl DiscardReport {
             Err(error) => {
                 self.failed += 1;
                 if self.failures.len() < KEPT {
-                    self.failures.push(DiscardFailure { id, error });
+                    self.failures.push(DeleteFailure { id, error });
                 }
             }
         }
     }
 }
 
-impl fmt::Display for DiscardReport {
+impl fmt::Display for DeleteReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let were = if self.dry_run { "would be" } else { "were" };
         write!(
             f,
             "{} of {} tasks in queue {} {were} discarded",
-            self.discarded, self.looked_at, self.queue
+            self.discarded, self.scanned, self.queue
         )?;
         if self.gone > 0 {
             write!(f, "; {} were gone already", self.gone)?;

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::wire::queued_task::QueuedTask;
-use crate::registry::{Failure, Input};
+use crate::registry::{AttemptError, TaskInput};
 use crate::runtime::Runtime;
-use crate::runtime::capture::Keeping;
+use crate::runtime::capture::Capture;
 use crate::task::{self, Task};
 
 /// Runs a task by the name that it travels under; the JSON of its output.
@@ -15,10 +15,10 @@ pub(super) async fn run(runtime: &Runtime, task: QueuedTask) -> Result<Value, Er
     let entry = runtime.entry(&name)?;
     let (name, bound) = (entry.registration.name, entry.bound(&name)?);
     let metadata = task.metadata();
-    let input = Input::Body(task.body.unwrap_or_default());
-    let output = runtime.run_aside(entry, bound, input, metadata).await;
+    let input = TaskInput::Body(task.body.unwrap_or_default());
+    let output = runtime.run_detached(entry, bound, input, metadata).await;
     let output = output.map_err(|failure| failure.into_error(name))?;
-    serde_json::from_slice(&output).map_err(|error| Failure::Output(error).into_error(name))
+    serde_json::from_slice(&output).map_err(|error| AttemptError::Output(error).into_error(name))
 }
 
 /// Runs a task of a type that is known, for its output as it is.
@@ -31,12 +31,12 @@ pub(super) async fn run_typed<T: Task>(runtime: &Runtime, task: QueuedTask) -> R
         return Err(foreign(&task));
     }
     let entry = runtime.entry_of::<T>()?;
-    let (bound, kept) = Keeping::bind::<T>(runtime, |state, input, metadata| {
+    let (bound, kept) = Capture::bind::<T>(runtime, |state, input, metadata| {
         Box::pin(task::run_input::<T>(state, input, metadata))
     })?;
     let metadata = task.metadata();
-    let input = Input::Body(task.body.unwrap_or_default());
-    let ran = runtime.run_aside(entry, &bound, input, metadata).await;
+    let input = TaskInput::Body(task.body.unwrap_or_default());
+    let ran = runtime.run_detached(entry, &bound, input, metadata).await;
     ran.map_err(|failure| failure.into_error(name))?;
     kept.take().ok_or_else(|| {
         let message = format!("task {name} did not run here: it is idempotent, and ran before");

@@ -7,13 +7,13 @@ use crate::registry::Registration;
 
 /// Tasks of some type, with so many attempts behind them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct Selection {
     /// Where they are sent, to the letter: a queue may hold tasks of another service, which has tasks of the same names.
     urls: Option<Vec<String>>,
     attempts: u32,
 }
 
-impl Wanted {
+impl Selection {
     pub(crate) fn at_least_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self

@@ -121,7 +121,7 @@ pub struct Change {
     pub fields: Vec<FieldChange>,
     /// What is lost by it, where something is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub loses: Option<String>,
+    pub data_loss: Option<String>,
 }
 
 impl Change {
@@ -132,7 +132,7 @@ impl Change {
             name: name.to_owned(),
             resource: resource.to_owned(),
             fields: Vec::new(),
-            loses: None,
+            data_loss: None,
         }
     }
 }
@@ -147,8 +147,8 @@ impl fmt::Display for Change {
             let (old, new) = (text(&change.old), text(&change.new));
             write!(f, "\n      {}: {old} -> {new}", change.field)?;
         }
-        if let Some(loss) = &self.loses {
-            write!(f, "\n      loses: {loss}")?;
+        if let Some(loss) = &self.data_loss {
+            write!(f, "\n      data_loss: {loss}")?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use google_cloud_tasks_v2::client::CloudTasks;
 use google_cloud_tasks_v2::model::Queue;
 
 use crate::admin::setup::call_error::{ATTEMPT, failed};
-use crate::backend::google::{Patience, PubSubAccess, QueueAccess, SchedulerAccess, backoff};
+use crate::backend::google::{PubSubAccess, QueueAccess, RetryUnavailable, SchedulerAccess, backoff};
 use crate::base::error::Error;
 
 /// As many as Pub/Sub lists at once.
@@ -23,7 +23,7 @@ macro_rules! build {
         let mut builder = <$client>::builder()
             .with_credentials($access.credentials.clone())
             .with_attempt_timeout(ATTEMPT)
-            .with_retry_policy(Patience)
+            .with_retry_policy(RetryUnavailable)
             .with_backoff_policy(backoff());
         if let Some(url) = &$access.endpoint {
             builder = builder.with_endpoint(url);

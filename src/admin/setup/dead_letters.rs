@@ -8,7 +8,7 @@ use crate::admin::setup::change::{Action, Change, ResourceKind};
 use crate::admin::setup::clients::PubSubAdmin;
 use crate::admin::setup::operation::{Operation, Step};
 use crate::admin::setup::options::Options;
-use crate::admin::setup::plan::Found;
+use crate::admin::setup::plan::PlanDraft;
 use crate::admin::setup::subscription_diff;
 use crate::base::names::last_segment;
 use crate::runtime::Runtime;
@@ -40,7 +40,7 @@ pub(crate) fn find(
     admin: &PubSubAdmin,
     there: &BTreeMap<String, Shape>,
     made: &mut BTreeSet<String>,
-    found: &mut Found,
+    found: &mut PlanDraft,
 ) {
     let path = admin.access.subscription(name);
     let topic = admin.access.topic(topic);

@@ -22,13 +22,13 @@ pub(crate) const AT_ONCE: usize = 16;
 #[must_use = "nothing is changed until it is applied"]
 pub struct Plan {
     pub(crate) clients: Clients,
-    pub(crate) found: Found,
+    pub(crate) found: PlanDraft,
     pub(crate) endpoint: String,
 }
 
 /// What a look at the cloud has found.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(crate) struct PlanDraft {
     pub(crate) steps: Vec<Step>,
     /// The names of subscribers whose subscriptions are as they should be.
     pub(crate) unchanged: Vec<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Found {
     pub(crate) schedules: Option<usize>,
 }
 
-impl Found {
+impl PlanDraft {
     /// Deletes something, where that is asked for.
     pub(crate) fn delete(&mut self, change: Change, operation: Operation, options: &Options) {
         if options.prune {
@@ -50,8 +50,8 @@ impl Found {
         }
     }
 
-    pub(crate) fn hold_back(&mut self, change: Change, because: &'static str) {
-        self.held_back.push(HeldBack { change, because });
+    pub(crate) fn hold_back(&mut self, change: Change, reason: &'static str) {
+        self.held_back.push(HeldBack { change, reason });
     }
 }
 
@@ -63,7 +63,7 @@ pub struct HeldBack {
     #[serde(flatten)]
     pub change: Change,
     /// What it needs to be made.
-    pub because: &'static str,
+    pub reason: &'static str,
 }
 
 impl Plan {
@@ -102,7 +102,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// When anything failed. The error says what was done, what failed, and what was not tried because of that; the next
+    /// When anything failed. The error says what was done, what failed, and what was not tried reason of that; the next
     /// plan goes on from there.
     pub async fn apply(self) -> Result<SetUpReport, SetUpError> {
         self.apply_with(|_| {}).await
@@ -203,7 +203,7 @@ impl fmt::Display for Plan {
             write!(f, "\n{change}")?;
         }
         for held_back in self.held_back() {
-            write!(f, "\nleft as it is, {}:\n{}", held_back.because, held_back.change)?;
+            write!(f, "\nleft as it is, {}:\n{}", held_back.reason, held_back.change)?;
         }
         for note in self.notes() {
             write!(f, "\nnote: {note}")?;

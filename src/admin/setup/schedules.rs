@@ -16,7 +16,7 @@ use crate::admin::setup::convert;
 use crate::admin::setup::operation::{Operation, Step};
 use crate::admin::setup::options::Options;
 use crate::admin::setup::ownership::made_by_us;
-use crate::admin::setup::plan::Found;
+use crate::admin::setup::plan::PlanDraft;
 use crate::admin::setup::subscription_diff;
 use crate::backend::google::is;
 use crate::base::error::Error;
@@ -28,7 +28,7 @@ pub(crate) async fn find(
     runtime: &Runtime,
     admin: &SchedulerAdmin,
     options: &Options,
-    found: &mut Found,
+    found: &mut PlanDraft,
 ) -> Result<(), Error> {
     let there: BTreeMap<String, Job> = admin
         .list_jobs()
@@ -76,7 +76,7 @@ fn leftovers(
     there: &BTreeMap<String, Job>,
     wanted: &[String],
     options: &Options,
-    found: &mut Found,
+    found: &mut PlanDraft,
 ) {
     for (path, job) in there {
         let url = job.http_target().map_or("", |target| target.uri.as_str());

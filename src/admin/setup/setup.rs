@@ -3,7 +3,7 @@
 use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::admin::setup::operation::Clients;
 use crate::admin::setup::options::Options;
-use crate::admin::setup::plan::{Found, Plan};
+use crate::admin::setup::plan::{Plan, PlanDraft};
 use crate::admin::setup::report::SetUpReport;
 use crate::admin::setup::{queues, schedules, subscriptions};
 use crate::backend::google::metadata;
@@ -131,7 +131,7 @@ impl Setup {
             queues: None,
             scheduler: None,
         };
-        let mut found = Found::default();
+        let mut found = PlanDraft::default();
         if self.options.subscribers {
             self.look_at_pubsub(&mut clients, &mut found).await?;
         }
@@ -149,7 +149,7 @@ impl Setup {
         Ok(plan.sorted())
     }
 
-    async fn look_at_pubsub(&mut self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
+    async fn look_at_pubsub(&mut self, clients: &mut Clients, found: &mut PlanDraft) -> Result<(), Error> {
         let runtime = &self.runtime;
         let Some(access) = runtime.inner().pubsub.clone() else {
             let reason = "publishers and subscribers were not looked at: this runtime reaches no Pub/Sub; set \
@@ -182,7 +182,7 @@ impl Setup {
         Ok(())
     }
 
-    async fn look_at_queues(&self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
+    async fn look_at_queues(&self, clients: &mut Clients, found: &mut PlanDraft) -> Result<(), Error> {
         let access = self.runtime.inner().queue_access.clone().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
@@ -197,7 +197,7 @@ impl Setup {
         Ok(())
     }
 
-    async fn look_at_schedules(&self, clients: &mut Clients, found: &mut Found) -> Result<(), Error> {
+    async fn look_at_schedules(&self, clients: &mut Clients, found: &mut PlanDraft) -> Result<(), Error> {
         let schedules = self.runtime.schedules().iter();
         let count = schedules
             .filter(|schedule| self.options.takes(schedule.task))

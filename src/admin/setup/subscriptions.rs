@@ -12,7 +12,7 @@ use crate::admin::setup::iam::{self, Grant};
 use crate::admin::setup::operation::{Operation, Step};
 use crate::admin::setup::options::Options;
 use crate::admin::setup::ownership::made_by_us;
-use crate::admin::setup::plan::{AT_ONCE, Found};
+use crate::admin::setup::plan::{AT_ONCE, PlanDraft};
 use crate::admin::setup::{dead_letters, subscription_diff};
 use crate::base::error::Error;
 use crate::base::names::last_segment;
@@ -24,7 +24,7 @@ pub(crate) async fn find(
     runtime: &Runtime,
     admin: &PubSubAdmin,
     options: &Options,
-    found: &mut Found,
+    found: &mut PlanDraft,
 ) -> Result<(), Error> {
     let there = admin.list_topics().await?;
     for topic in wanted_topics(runtime, admin, options) {
@@ -91,7 +91,7 @@ fn one(
     admin: &PubSubAdmin,
     there: &BTreeMap<String, Shape>,
     options: &Options,
-    found: &mut Found,
+    found: &mut PlanDraft,
 ) -> Result<(), Error> {
     let wanted = subscription_diff::wanted(subscription, &admin.access, runtime.config())?;
     if !admin.is_in_project(&wanted.name) {
@@ -120,7 +120,7 @@ fn one(
     let fields = subscription_diff::changes(there, &wanted);
     if !fixed.is_empty() {
         let mut replaced = change(Action::Change);
-        replaced.loses =
+        replaced.data_loss =
             Some("messages that are not acknowledged yet, since it is deleted and made anew".to_owned());
         replaced.fields = fixed;
         if options.allow_data_loss {
@@ -155,7 +155,7 @@ fn leftovers(
     admin: &PubSubAdmin,
     there: &BTreeMap<String, Shape>,
     options: &Options,
-    found: &mut Found,
+    found: &mut PlanDraft,
 ) {
     let config = runtime.config();
     let wanted: BTreeSet<String> = runtime
@@ -173,7 +173,7 @@ fn leftovers(
         };
         if !wanted.contains(path) {
             let mut change = Change::new(Action::Delete, ResourceKind::Subscription, base, path);
-            change.loses = Some("messages that are not acknowledged yet".to_owned());
+            change.data_loss = Some("messages that are not acknowledged yet".to_owned());
             found.delete(change, Operation::DeleteSubscription, options);
         }
     }
@@ -183,7 +183,7 @@ async fn grants(
     subscriptions: &[&Subscription],
     admin: &PubSubAdmin,
     options: &Options,
-    found: &mut Found,
+    found: &mut PlanDraft,
 ) -> Result<(), Error> {
     let with_dead_letters: Vec<_> = subscriptions
         .iter()

@@ -564,9 +564,9 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // Nobody listens there, so no key is known.
-        let mut callers = Callers::new();
+        let mut callers = TrustedCallers::new();
         callers.keys_url = "http://127.0.0.1:9/certs".to_owned();
-        let verifier = verifier_of(callers.cool_down(LONG));
+        let verifier = verifier_of(callers.min_refresh_interval(LONG));
         let token = format!("{}.c2ln", tokens::unsigned(&json, &claims));
         for text in [header, token] {
             if let Ok(value) = HeaderValue::from_str(&format!("Bearer {text}")) {

@@ -96,7 +96,7 @@ async fn a_client_with_random_keys_hurts_no_good_token_and_causes_one_fetch_a_co
 #[tokio::test]
 async fn a_new_key_is_fetched_when_its_first_token_comes() {
     let server = key_server().await;
-    let verifier = verifier_of(callers(&server).cool_down(Duration::ZERO));
+    let verifier = verifier_of(callers(&server).min_refresh_interval(Duration::ZERO));
     assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
     serve_keys(&server, keys(&[KEY_ID, "key-2"], "max-age=3600")).await;
 
@@ -110,7 +110,7 @@ async fn a_new_key_is_fetched_when_its_first_token_comes() {
 async fn a_key_that_went_away_is_not_believed_any_more_nor_are_tokens_that_were_remembered() {
     let server = MockServer::start().await;
     serve_keys(&server, keys(&[KEY_ID], "max-age=0")).await;
-    let verifier = verifier_of(callers(&server).cool_down(Duration::ZERO));
+    let verifier = verifier_of(callers(&server).min_refresh_interval(Duration::ZERO));
     let token = good(ENDPOINT);
     assert_eq!(verify(&verifier, &token).await, Ok(()));
 
@@ -121,7 +121,7 @@ async fn a_key_that_went_away_is_not_believed_any_more_nor_are_tokens_that_were_
 
 #[tokio::test]
 async fn old_keys_serve_while_they_cannot_be_renewed_up_to_a_limit() {
-    for (max_stale, expected) in [
+    for (max_key_age, expected) in [
         (LONG, Ok(())),
         (Duration::ZERO, Err(Refusal::NoKeys(Duration::ZERO))),
     ] {
@@ -134,10 +134,12 @@ async fn old_keys_serve_while_they_cannot_be_renewed_up_to_a_limit() {
         ] {
             let server = MockServer::start().await;
             serve_keys(&server, keys(&[KEY_ID], "max-age=0")).await;
-            let callers = callers(&server).cool_down(Duration::ZERO).max_stale(max_stale);
+            let callers = callers(&server)
+                .min_refresh_interval(Duration::ZERO)
+                .max_key_age(max_key_age);
             let verifier = verifier_of(callers);
             let set = verifier.keys.with(KEY_ID).await;
-            assert_eq!(set.is_ok(), max_stale == LONG);
+            assert_eq!(set.is_ok(), max_key_age == LONG);
             serve_keys(&server, answer).await;
 
             for _ in 0..3 {
@@ -151,7 +153,11 @@ async fn old_keys_serve_while_they_cannot_be_renewed_up_to_a_limit() {
 async fn a_good_token_never_waits_for_a_key_server_that_does_not_answer() {
     let server = MockServer::start().await;
     serve_keys(&server, keys(&[KEY_ID], "max-age=0")).await;
-    let verifier = verifier_of(callers(&server).cool_down(Duration::ZERO).fetch_timeout(LONG));
+    let verifier = verifier_of(
+        callers(&server)
+            .min_refresh_interval(Duration::ZERO)
+            .fetch_timeout(LONG),
+    );
     assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
     serve_keys(&server, keys(&[KEY_ID], "max-age=0").set_delay(LONG)).await;
 
@@ -165,7 +171,7 @@ async fn a_good_token_never_waits_for_a_key_server_that_does_not_answer() {
 async fn without_any_keys_callers_are_told_to_come_back_and_do_when_the_server_is_up_again() {
     let server = MockServer::start().await;
     serve_keys(&server, ResponseTemplate::new(503)).await;
-    let verifier = verifier_of(callers(&server).cool_down(Duration::ZERO));
+    let verifier = verifier_of(callers(&server).min_refresh_interval(Duration::ZERO));
     assert_eq!(
         verify(&verifier, &good(ENDPOINT)).await,
         Err(Refusal::NoKeys(Duration::ZERO))
@@ -202,8 +208,8 @@ async fn a_key_server_that_is_slow_or_down_keeps_nobody_waiting_beyond_the_time_
 async fn times_without_end_are_taken() {
     let server = key_server().await;
     let callers = callers(&server)
-        .cool_down(Duration::MAX)
-        .max_stale(Duration::MAX)
+        .min_refresh_interval(Duration::MAX)
+        .max_key_age(Duration::MAX)
         .fetch_timeout(Duration::MAX);
     let verifier = verifier_of(callers);
 

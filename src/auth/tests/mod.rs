@@ -14,7 +14,7 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::auth::Callers;
+use crate::auth::TrustedCallers;
 use crate::base::config::Config;
 use tokens::{ACCOUNT, ISSUER, KEY_ID};
 
@@ -51,16 +51,16 @@ async fn fetches(server: &MockServer) -> usize {
 }
 
 /// Two accounts and two audiences are trusted, and the keys of this server.
-fn callers(server: &MockServer) -> Callers {
-    let mut callers = Callers::new()
+fn callers(server: &MockServer) -> TrustedCallers {
+    let mut callers = TrustedCallers::new()
         .account(SECOND_ACCOUNT)
         .audience(SECOND_AUDIENCE)
-        .cool_down(LONG);
+        .min_refresh_interval(LONG);
     callers.keys_url = format!("{}/certs", server.uri());
     callers
 }
 
-fn verifier_of(callers: Callers) -> Verifier {
+fn verifier_of(callers: TrustedCallers) -> Verifier {
     let config = Config::default().endpoint(ENDPOINT).service_account(ACCOUNT);
     callers.verifier(&config, false).unwrap()
 }

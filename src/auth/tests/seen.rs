@@ -40,7 +40,7 @@ async fn a_token_that_was_refused_is_not_remembered() {
 
 #[tokio::test]
 async fn a_token_is_remembered_until_it_expires() {
-    let seen = Seen::new();
+    let seen = TokenCache::new();
     let text = good(ENDPOINT);
     let token = Token::split(&text).unwrap();
     let exp = now() + 60;
@@ -54,7 +54,7 @@ async fn a_token_is_remembered_until_it_expires() {
 
 #[tokio::test]
 async fn a_flood_of_good_tokens_takes_no_more_than_four_megabytes() {
-    let seen = Seen::new();
+    let seen = TokenCache::new();
     let text = sign(
         &header(),
         &with(claims(ENDPOINT), json!({"pad": "x".repeat(1000)})),

@@ -3,8 +3,8 @@
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_tasks_v2::model::Queue;
 
-use crate::backend::google::create_error::{self, Beside, Failed, Lack, Verdict};
-use crate::backend::google::create_task::{Effort, GoogleBackend};
+use crate::backend::google::create_error::{self, BackupFailure, CreateOutcome, Failed, MissingQueue};
+use crate::backend::google::create_task::{CreateAttempt, GoogleBackend};
 use crate::base::config::Config;
 use crate::base::error::Error;
 use crate::base::names;
@@ -47,9 +47,9 @@ impl GoogleBackend {
     pub(super) async fn create_in_backup(
         &self,
         mut envelope: Envelope,
-        effort: &Effort,
+        effort: &CreateAttempt,
         failed: Failed,
-        lack: Lack,
+        lack: MissingQueue,
     ) -> Result<Enqueued, Error> {
         let queue = envelope.queue.clone();
         let tried = match self.backup.of(&queue) {
@@ -63,7 +63,7 @@ impl GoogleBackend {
                 envelope.queue = backup;
                 self.try_backup(&envelope, effort, lack).await
             }
-            Err(mistake) => Err(Beside::refused(mistake)),
+            Err(mistake) => Err(BackupFailure::refused(mistake)),
         };
         tried.map_err(|beside| {
             create_error::error(envelope.task(), &queue, &self.target, failed, Some(beside))
@@ -71,17 +71,22 @@ impl GoogleBackend {
     }
 
     /// Creates the task in a backup queue, which is made where it is missing and may be made.
-    async fn try_backup(&self, envelope: &Envelope, effort: &Effort, lack: Lack) -> Result<Enqueued, Beside> {
+    async fn try_backup(
+        &self,
+        envelope: &Envelope,
+        effort: &CreateAttempt,
+        lack: MissingQueue,
+    ) -> Result<Enqueued, BackupFailure> {
         let backup = envelope.queue();
         let failed = match self.create_in_queue(envelope, effort).await {
             Ok(enqueued) => return Ok(enqueued),
             Err(failed) => failed,
         };
-        if failed.lack() != Some(Lack::Missing) {
+        if failed.lack() != Some(MissingQueue::Missing) {
             return Err(not_taken(backup, &failed));
         }
-        if lack == Lack::Missing && !self.backup.makes_every_queue {
-            return Err(Beside::refused(format!(
+        if lack == MissingQueue::Missing && !self.backup.makes_every_queue {
+            return Err(BackupFailure::refused(format!(
                 "its backup queue {backup} is not there either"
             )));
         }
@@ -91,12 +96,12 @@ impl GoogleBackend {
         tracing::warn!(backup, "the backup queue was made");
         let again = self.create_in_queue(envelope, effort).await;
         again.map_err(|failed| match failed.lack() {
-            Some(Lack::Missing) => Beside {
+            Some(MissingQueue::Missing) => BackupFailure {
                 said: format!(
                     "its backup queue {backup} was made just now, and it can take a minute until it takes tasks: enqueue \
                      the task again then"
                 ),
-                verdict: Verdict::NOT_YET,
+                verdict: CreateOutcome::NOT_YET,
             },
             _ => not_taken(backup, &failed),
         })
@@ -123,36 +128,36 @@ impl GoogleBackend {
         }
     }
 
-    fn not_made(&self, backup: &str, cause: &GoogleError) -> Beside {
+    fn not_made(&self, backup: &str, cause: &GoogleError) -> BackupFailure {
         let path = self.target.queue(backup);
-        Beside {
+        BackupFailure {
             said: format!(
                 "its backup queue {backup} is not there, and was not made: {cause}; `gcloud tasks queues create {path}` \
                  makes it, CLOUD_TASKS_BACKUP_QUEUE_NAME names another one, and roles/cloudtasks.queueAdmin lets the \
                  caller make it"
             ),
-            verdict: Verdict {
+            verdict: CreateOutcome {
                 // That a queue may have been made is not that a task was.
                 maybe_created: false,
-                ..Verdict::of(cause)
+                ..CreateOutcome::of(cause)
             },
         }
     }
 }
 
 /// A backup queue that is there, and does not take the task.
-fn not_taken(backup: &str, failed: &Failed) -> Beside {
+fn not_taken(backup: &str, failed: &Failed) -> BackupFailure {
     let Failed { cause, maybe_created } = failed;
     let said = if *maybe_created {
         format!("it may have been created in its backup queue {backup}, but no answer says so: {cause}")
     } else {
         format!("its backup queue {backup} does not take it either: {cause}")
     };
-    Beside {
+    BackupFailure {
         said,
-        verdict: Verdict {
+        verdict: CreateOutcome {
             maybe_created: *maybe_created,
-            ..Verdict::of(cause)
+            ..CreateOutcome::of(cause)
         },
     }
 }

@@ -11,10 +11,10 @@ use tokio::sync::Semaphore;
 
 use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
-use crate::backend::google::convert::Target;
+use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::credentials;
-use crate::backend::google::emulator_client::Emulated;
+use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
 use crate::base::config::Config;
 
@@ -150,7 +150,7 @@ impl Google {
                 config.endpoint
             ));
         }
-        let target = Target::new(config)
+        let target = TaskFactory::new(config)
             .map_err(|missing| mistakes.extend(missing))
             .ok();
         let (Some(credentials), Some(target), true) = (credentials, target, mistakes.is_empty()) else {
@@ -179,7 +179,7 @@ impl Google {
         };
         let emulated = emulator
             .and(api_endpoint.as_ref())
-            .map(|url| Emulated::new(url, self.attempt_timeout));
+            .map(|url| EmulatorClient::new(url, self.attempt_timeout));
         let mut builder = CloudTasks::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry)

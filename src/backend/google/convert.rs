@@ -10,13 +10,13 @@ use crate::base::wire::envelope::Envelope;
 
 /// Where tasks are created, and whom they are signed as.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct TaskFactory {
     location: String,
     service_account: String,
     audience: String,
 }
 
-impl Target {
+impl TaskFactory {
     /// Reads the target off the settings, or names every setting that is missing.
     pub(crate) fn new(config: &Config) -> Result<Self, Vec<String>> {
         let mut missing = Vec::new();

@@ -3,12 +3,12 @@
 use google_cloud_gax::error::{CredentialsError, Error as GoogleError, rpc::Code};
 use std::error::Error as _;
 
-use crate::backend::google::convert::Target;
+use crate::backend::google::convert::TaskFactory;
 use crate::base::error::{Error, ErrorKind};
 
 /// What is known after a call that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Verdict {
+pub(crate) struct CreateOutcome {
     /// A task of that name is there, whoever made it.
     pub(crate) exists: bool,
     /// The call may have created the task.
@@ -17,7 +17,7 @@ pub(crate) struct Verdict {
     pub(crate) repeat: bool,
 }
 
-impl Verdict {
+impl CreateOutcome {
     const EXISTS: Self = Self {
         exists: true,
         maybe_created: true,
@@ -91,7 +91,7 @@ pub(crate) struct Failed {
 
 /// Why a queue takes no tasks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Lack {
+pub(crate) enum MissingQueue {
     /// It was deleted not long ago, and its name is blocked.
     Blocked,
     /// It is not there.
@@ -100,13 +100,13 @@ pub(crate) enum Lack {
 
 impl Failed {
     /// What the queue lacks, where that is why, and where it is certain that it holds no such task.
-    pub(crate) fn lack(&self) -> Option<Lack> {
+    pub(crate) fn lack(&self) -> Option<MissingQueue> {
         if self.maybe_created {
             return None;
         }
         match self.cause.status()?.code {
-            Code::NotFound => Some(Lack::Missing),
-            Code::FailedPrecondition if is_blocked(&self.cause) => Some(Lack::Blocked),
+            Code::NotFound => Some(MissingQueue::Missing),
+            Code::FailedPrecondition if is_blocked(&self.cause) => Some(MissingQueue::Blocked),
             _ => None,
         }
     }
@@ -125,17 +125,17 @@ pub(crate) fn is_blocked(error: &GoogleError) -> bool {
 
 /// What came of the backup queue of a queue that takes no tasks.
 #[derive(Debug)]
-pub(crate) struct Beside {
+pub(crate) struct BackupFailure {
     pub(crate) said: String,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: CreateOutcome,
 }
 
-impl Beside {
+impl BackupFailure {
     /// It takes none either, and never will.
     pub(crate) fn refused(said: String) -> Self {
         Self {
             said,
-            verdict: Verdict::REFUSED,
+            verdict: CreateOutcome::REFUSED,
         }
     }
 }
@@ -144,13 +144,13 @@ impl Beside {
 pub(crate) fn error(
     task: &str,
     queue: &str,
-    target: &Target,
+    target: &TaskFactory,
     failed: Failed,
-    beside: Option<Beside>,
+    beside: Option<BackupFailure>,
 ) -> Error {
     let Failed { cause, maybe_created } = failed;
-    let verdict = Verdict::of(&cause);
-    let (said, backup) = beside.map_or((String::new(), Verdict::REFUSED), |beside| {
+    let verdict = CreateOutcome::of(&cause);
+    let (said, backup) = beside.map_or((String::new(), CreateOutcome::REFUSED), |beside| {
         (format!("; {}", beside.said), beside.verdict)
     });
     let kind = if maybe_created || verdict.repeat || backup.maybe_created || backup.repeat {
@@ -175,7 +175,7 @@ pub(crate) fn error(
 }
 
 /// What fixes an answer that is the same every time.
-fn help(cause: &GoogleError, queue: &str, target: &Target) -> Option<String> {
+fn help(cause: &GoogleError, queue: &str, target: &TaskFactory) -> Option<String> {
     let path = target.queue(queue);
     match cause.status()?.code {
         Code::NotFound => Some(format!(

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
-use crate::backend::google::convert::Target;
-use crate::backend::google::create_error::{self, Failed, Verdict};
-use crate::backend::google::emulator_client::Emulated;
+use crate::backend::google::convert::TaskFactory;
+use crate::backend::google::create_error::{self, CreateOutcome, Failed};
+use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
 use crate::backend::{Backend, BackendFuture};
 use crate::base::config::RetrySettings;
@@ -28,10 +28,10 @@ use crate::runtime::Runtime;
 /// Creates tasks in Google Cloud Tasks, or in what speaks its API.
 pub(crate) struct GoogleBackend {
     pub(crate) client: CloudTasks,
-    pub(crate) target: Target,
+    pub(crate) target: TaskFactory,
     pub(crate) queues: QueueAccess,
     /// How tasks are read, where Cloud Tasks is an emulator.
-    pub(crate) emulated: Option<Emulated>,
+    pub(crate) emulated: Option<EmulatorClient>,
     /// Missing where Cloud Tasks is an emulator: there is none of Cloud Scheduler.
     pub(crate) scheduler: Option<SchedulerAccess>,
     /// The client opens a connection for every call under way, so their number is bounded.
@@ -43,7 +43,7 @@ pub(crate) struct GoogleBackend {
 }
 
 /// What stays the same in all calls of one enqueue.
-pub(super) struct Effort {
+pub(super) struct CreateAttempt {
     started: Instant,
     repeats: bool,
     /// Whether the id is the caller's.
@@ -62,7 +62,7 @@ impl GoogleBackend {
             .id
             .clone()
             .or_else(|| repeats.then(names::random_task_id));
-        let effort = Effort {
+        let effort = CreateAttempt {
             started: Instant::now(),
             repeats,
             given,
@@ -89,7 +89,7 @@ impl GoogleBackend {
     pub(super) async fn create_in_queue(
         &self,
         envelope: &Envelope,
-        effort: &Effort,
+        effort: &CreateAttempt,
     ) -> Result<Enqueued, Failed> {
         let id = effort.id.as_deref();
         let mut pause = self.retry.initial.min(self.retry.maximum);
@@ -99,7 +99,7 @@ impl GoogleBackend {
                 Ok(task) => return Ok(receipt(envelope, id, &task)),
                 Err(cause) => cause,
             };
-            let verdict = Verdict::of(&cause);
+            let verdict = CreateOutcome::of(&cause);
             if let Some(id) = id.filter(|_| verdict.exists) {
                 let mut enqueued = Enqueued::new(&envelope.queue, id);
                 enqueued.schedule_time = envelope.schedule_time;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::backend::dead_letter_store::{Claim, Keeper, Letter, Letters, Reading};
+use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, DeadLetterStore, Reading};
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::pull_client::Rest;
 use crate::base::error::Error;
@@ -30,24 +30,24 @@ const HOLD: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Pub/Sub, or its emulator.
-pub(crate) struct PubSubKeeper {
+pub(crate) struct PubSubDeadLetters {
     access: PubSubAccess,
 }
 
-impl PubSubKeeper {
+impl PubSubDeadLetters {
     pub(crate) fn new(access: PubSubAccess) -> Self {
         Self { access }
     }
 }
 
-impl Keeper for PubSubKeeper {
+impl DeadLetterStore for PubSubDeadLetters {
     fn open<'a>(
         &'a self,
         letters: &'a DeadLetters,
         reading: Reading,
-    ) -> BoxFuture<'a, Result<Box<dyn Letters>, Error>> {
+    ) -> BoxFuture<'a, Result<Box<dyn DeadLetterReader>, Error>> {
         Box::pin(async move {
-            let letters: Box<dyn Letters> = Box::new(Pulled {
+            let letters: Box<dyn DeadLetterReader> = Box::new(Pulled {
                 path: self.access.subscription(&letters.subscription),
                 rest: Rest::new(&self.access)?,
                 reading,
@@ -92,7 +92,7 @@ struct Pulled {
     path: String,
     rest: Rest,
     reading: Reading,
-    pool: VecDeque<Letter>,
+    pool: VecDeque<DeadLetter>,
     settled: Arc<Mutex<Settled>>,
     /// How many messages were held so far, those that were acknowledged left out.
     taken: usize,
@@ -144,7 +144,7 @@ impl Pulled {
         self.taken += ids.len();
         self.pool
             .extend(answer.received_messages.into_iter().map(|received| {
-                Letter {
+                DeadLetter {
                     id: received.message.message_id,
                     // What is no base64 is no record either, as its reader will say.
                     data: STANDARD
@@ -163,8 +163,8 @@ impl Pulled {
     }
 }
 
-impl Letters for Pulled {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Letter>, Error>> {
+impl DeadLetterReader for Pulled {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<DeadLetter>, Error>> {
         Box::pin(async move {
             let started = Instant::now();
             loop {
@@ -174,10 +174,10 @@ impl Letters for Pulled {
                 self.settle().await?;
                 self.pull().await?;
                 if self.pool.is_empty() {
-                    if started.elapsed() >= self.reading.quiet {
+                    if started.elapsed() >= self.reading.idle_timeout {
                         return Ok(None);
                     }
-                    tokio::time::sleep(PAUSE.min(self.reading.quiet)).await;
+                    tokio::time::sleep(PAUSE.min(self.reading.idle_timeout)).await;
                 }
             }
         })

@@ -15,13 +15,13 @@ use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 
 /// An emulator's API over HTTP, which asks for no credentials.
-pub(crate) struct Emulated {
+pub(crate) struct EmulatorClient {
     http: Client<HttpConnector, Empty<Bytes>>,
     url: String,
     timeout: Duration,
 }
 
-impl Emulated {
+impl EmulatorClient {
     pub(crate) fn new(url: &str, timeout: Duration) -> Self {
         Self {
             // A connection lives in the tokio that it was made in, which may be a test's and end before the next call.

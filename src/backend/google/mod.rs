@@ -23,5 +23,5 @@ pub(crate) use create_error::is_blocked;
 #[cfg(feature = "local")]
 pub(crate) use create_task::GoogleBackend;
 pub(crate) use credentials::metadata;
-pub(crate) use dead_letters::PubSubKeeper;
-pub(crate) use retry::{Patience, backoff, caller_help, is};
+pub(crate) use dead_letters::PubSubDeadLetters;
+pub(crate) use retry::{RetryUnavailable, backoff, caller_help, is};

@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 
 use crate::backend::BackendFuture;
 use crate::backend::google::access::PubSubAccess;
-use crate::backend::google::create_error::Verdict;
+use crate::backend::google::create_error::CreateOutcome;
 use crate::backend::google::topic_publisher::{Handed, TopicPublisher};
 use crate::base::config::RetrySettings;
 use crate::base::error::Error;
@@ -154,7 +154,7 @@ fn failed(topic: &str, error: PublishError) -> Error {
 }
 
 fn refused_or_unclear(topic: &str, cause: &GoogleError) -> Error {
-    let verdict = Verdict::of(cause);
+    let verdict = CreateOutcome::of(cause);
     // The client repeats calls itself, so an answer that may change says nothing of the call before it.
     if verdict.repeat || verdict.maybe_created {
         return Error::unavailable(

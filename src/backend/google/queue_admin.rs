@@ -8,9 +8,9 @@ use google_cloud_gax::retry_state::RetryState;
 
 use crate::backend::BackendFuture;
 use crate::backend::google::convert_queued;
-use crate::backend::google::create_error::Verdict;
+use crate::backend::google::create_error::CreateOutcome;
 use crate::backend::google::create_task::GoogleBackend;
-use crate::backend::google::retry::{Patience, backoff, caller_help, is};
+use crate::backend::google::retry::{RetryUnavailable, backoff, caller_help, is};
 use crate::backend::queue_admin::{Page, QueueOperations, View};
 use crate::base::error::Error;
 use crate::base::wire::queue_info::QueueInfo;
@@ -55,12 +55,12 @@ impl GoogleBackend {
                 }
                 Err(error) => error,
             };
-            let maybe_done = Verdict::of(&error).maybe_created;
+            let maybe_done = CreateOutcome::of(&error).maybe_created;
             state.attempt_count += 1;
             let repeated = if maybe_done && !repeatable {
                 RetryResult::Permanent(error)
             } else {
-                Patience.on_error(&state, error)
+                RetryUnavailable.on_error(&state, error)
             };
             match repeated {
                 RetryResult::Continue(error) => {
@@ -81,7 +81,7 @@ impl GoogleBackend {
 
     /// The error that the caller gets: what was not done, why, and what helps.
     fn failed(&self, asked: &Asked<'_>, cause: GoogleError, unclear: bool) -> Error {
-        let verdict = Verdict::of(&cause);
+        let verdict = CreateOutcome::of(&cause);
         let Asked { what, done, .. } = asked;
         let told = if *done != "read" && (unclear || verdict.maybe_created) {
             format!("{what} may have been {done}, but no answer says so: {cause}")

@@ -13,9 +13,9 @@ const ATTEMPTS: u32 = 5;
 
 /// Repeats what may go well the next time; for calls that may be repeated.
 #[derive(Debug)]
-pub(crate) struct Patience;
+pub(crate) struct RetryUnavailable;
 
-impl RetryPolicy for Patience {
+impl RetryPolicy for RetryUnavailable {
     fn on_error(&self, state: &RetryState, error: GoogleError) -> RetryResult {
         if state.attempt_count >= ATTEMPTS {
             return RetryResult::Exhausted(error);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::backend::dead_letter_store::{Claim, Keeper, Letter, Letters, Reading};
+use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, DeadLetterStore, Reading};
 use crate::backend::local::push_queue::full_topic;
 use crate::base::error::Error;
 use crate::registry::BoxFuture;
@@ -13,7 +13,7 @@ use crate::registry::dead_letter::DeadLetters;
 
 /// Messages by the full names of their topics: those alone whose topics are here are kept.
 #[derive(Clone)]
-pub(crate) struct KeptDead {
+pub(crate) struct LocalDeadLetters {
     project: String,
     topics: Arc<Mutex<HashMap<String, VecDeque<Message>>>>,
 }
@@ -23,7 +23,7 @@ struct Message {
     data: Bytes,
 }
 
-impl KeptDead {
+impl LocalDeadLetters {
     pub(crate) fn new(project: &str) -> Self {
         Self {
             project: project.to_owned(),
@@ -61,12 +61,12 @@ impl KeptDead {
     }
 }
 
-impl Keeper for KeptDead {
+impl DeadLetterStore for LocalDeadLetters {
     fn open<'a>(
         &'a self,
         letters: &'a DeadLetters,
         _reading: Reading,
-    ) -> BoxFuture<'a, Result<Box<dyn Letters>, Error>> {
+    ) -> BoxFuture<'a, Result<Box<dyn DeadLetterReader>, Error>> {
         let topic = self.full(&letters.topic);
         Box::pin(async move {
             let topics = self.topics();
@@ -79,7 +79,7 @@ impl Keeper for KeptDead {
                 )));
             }
             drop(topics);
-            let letters: Box<dyn Letters> = Box::new(Taking {
+            let letters: Box<dyn DeadLetterReader> = Box::new(Taking {
                 kept: self.clone(),
                 topic,
             });
@@ -89,18 +89,18 @@ impl Keeper for KeptDead {
 }
 
 struct Taking {
-    kept: KeptDead,
+    kept: LocalDeadLetters,
     topic: String,
 }
 
-impl Letters for Taking {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Letter>, Error>> {
+impl DeadLetterReader for Taking {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<DeadLetter>, Error>> {
         let message = self
             .kept
             .topics()
             .get_mut(&self.topic)
             .and_then(VecDeque::pop_front);
-        let letter = message.map(|message| Letter {
+        let letter = message.map(|message| DeadLetter {
             id: message.id.clone(),
             data: message.data.clone(),
             claim: Box::new(Hold {
@@ -118,7 +118,7 @@ impl Letters for Taking {
 }
 
 struct Hold {
-    kept: KeptDead,
+    kept: LocalDeadLetters,
     topic: String,
     message: Option<Message>,
 }

@@ -15,10 +15,10 @@ use hyper_util::rt::TokioExecutor;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 
-use crate::auth::Callers;
+use crate::auth::TrustedCallers;
 use crate::backend::google::Google;
 use crate::backend::local::backend::LocalBackend;
-use crate::backend::local::dead_letters::KeptDead;
+use crate::backend::local::dead_letters::LocalDeadLetters;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay;
@@ -140,8 +140,8 @@ impl LocalEngine {
     }
 
     /// Those who may call: the engine itself.
-    pub(crate) fn callers(&self) -> Callers {
-        Callers::new().issuer(self.url(), format!("{}/jwks", self.url()))
+    pub(crate) fn callers(&self) -> TrustedCallers {
+        TrustedCallers::new().issuer(self.url(), format!("{}/jwks", self.url()))
     }
 
     /// Delivers messages to these subscriptions.
@@ -155,7 +155,7 @@ impl LocalEngine {
     }
 
     /// What keeps them.
-    pub(crate) fn dead_keeper(&self) -> KeptDead {
+    pub(crate) fn dead_letter_store(&self) -> LocalDeadLetters {
         self.pubsub.kept.clone()
     }
 

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 
-use crate::backend::local::dead_letters::KeptDead;
+use crate::backend::local::dead_letters::LocalDeadLetters;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::push_queue::{PushQueue, full_topic};
-use crate::backend::local::unacked::{Delivery, Outstanding};
+use crate::backend::local::unacked::{Delivery, Unacked};
 use crate::base::error::{BoxError, Error};
 use crate::base::outcome::acknowledges;
 use crate::base::wire::publication::Publication;
@@ -28,8 +28,8 @@ pub(crate) struct PubSub {
     /// The base URL of the relay.
     pub(crate) relay: String,
     pub(crate) project: String,
-    pub(crate) outstanding: Outstanding,
-    pub(crate) kept: KeptDead,
+    pub(crate) outstanding: Unacked,
+    pub(crate) kept: LocalDeadLetters,
     /// Known once the runtime is built.
     queues: OnceLock<Vec<Arc<PushQueue>>>,
 }
@@ -37,11 +37,11 @@ pub(crate) struct PubSub {
 impl PubSub {
     pub(crate) fn new(emulator: Arc<Emulator>, relay: String, project: String) -> Self {
         Self {
-            kept: KeptDead::new(&project),
+            kept: LocalDeadLetters::new(&project),
             emulator,
             relay,
             project,
-            outstanding: Outstanding::new(),
+            outstanding: Unacked::new(),
             queues: OnceLock::new(),
         }
     }

@@ -41,13 +41,13 @@ struct State {
 }
 
 /// All messages on their way, by the path of the relay that delivers them.
-pub(crate) struct Outstanding {
+pub(crate) struct Unacked {
     state: Mutex<State>,
     /// How many there are; `None` when the engine has stopped.
     count: watch::Sender<Option<usize>>,
 }
 
-impl Outstanding {
+impl Unacked {
     pub(crate) fn new() -> Self {
         Self {
             state: Mutex::default(),

@@ -17,7 +17,7 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub(crate) const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Longer than anybody waits, and short enough to be added to a time.
 #[cfg(any(feature = "google", feature = "serve"))]
-pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+pub(crate) const INDEFINITELY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 const MAX_STORED_BYTES: usize = 1_048_569;
 const MAX_URL_BYTES: usize = 2083;
 const MAX_HEADER_BYTES: usize = 80 * 1024;

@@ -8,9 +8,9 @@ use http::HeaderName;
 use crate::auth::Access;
 use crate::backend::Backend;
 #[cfg(feature = "google")]
-use crate::backend::dead_letter_store::Keeper;
+use crate::backend::dead_letter_store::DeadLetterStore;
 #[cfg(feature = "google")]
-use crate::backend::google::{PubSubAccess, PubSubKeeper, QueueAccess, SchedulerAccess};
+use crate::backend::google::{PubSubAccess, PubSubDeadLetters, QueueAccess, SchedulerAccess};
 use crate::backend::queue_admin::QueueOperations;
 use crate::base::clock::Clock;
 use crate::base::config::Config;
@@ -44,7 +44,7 @@ pub(super) struct Parts {
     pub(super) scheduler: Option<SchedulerAccess>,
     /// How dead tasks are read, where it is not by Pub/Sub.
     #[cfg(feature = "google")]
-    pub(super) dead_keeper: Option<Arc<dyn Keeper>>,
+    pub(super) dead_letter_store: Option<Arc<dyn DeadLetterStore>>,
     pub(super) queues: Vec<QueueSettings>,
     pub(super) idempotency: Option<Arc<dyn IdempotencyStore>>,
     pub(super) dead_letter_topic: Option<Topic>,
@@ -70,7 +70,7 @@ impl Default for Parts {
             #[cfg(feature = "google")]
             scheduler: None,
             #[cfg(feature = "google")]
-            dead_keeper: None,
+            dead_letter_store: None,
             queues: Vec::new(),
             idempotency: None,
             dead_letter_topic: None,
@@ -149,8 +149,8 @@ impl Parts {
                 backend,
                 operations: self.operations,
                 #[cfg(feature = "google")]
-                dead_keeper: self.dead_keeper.or_else(|| {
-                    let keeper = PubSubKeeper::new(self.pubsub.clone()?);
+                dead_letter_store: self.dead_letter_store.or_else(|| {
+                    let keeper = PubSubDeadLetters::new(self.pubsub.clone()?);
                     Some(Arc::new(keeper))
                 }),
                 #[cfg(feature = "google")]
@@ -200,7 +200,7 @@ impl Parts {
         mistakes
     }
 
-    /// Callers of our own that show no token, and would be refused for it.
+    /// Calls of our own that show no token, and would be refused for it.
     fn refused_calls(&self, registry: &Registry) -> Vec<String> {
         let pushes = registry
             .subscriptions()

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::auth::Access;
 #[cfg(feature = "google")]
-use crate::auth::Callers;
+use crate::auth::TrustedCallers;
 use crate::backend::Backend;
 use crate::backend::eager::Eager;
 #[cfg(feature = "google")]
@@ -32,7 +32,7 @@ use crate::runtime::builder::check::list;
 pub struct Configured {
     backend: Option<Arc<dyn Backend>>,
     #[cfg(feature = "google")]
-    callers: Callers,
+    callers: TrustedCallers,
     trust: Trust,
     #[cfg(feature = "google")]
     google: Google,
@@ -85,7 +85,7 @@ impl RuntimeBuilder<Configured> {
     /// Sets who may call, where the default does not fit.
     #[cfg(feature = "google")]
     #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-    pub fn callers(mut self, callers: Callers) -> Self {
+    pub fn callers(mut self, callers: TrustedCallers) -> Self {
         self.mode.callers = callers;
         self
     }
@@ -215,7 +215,7 @@ impl RuntimeBuilder<Embedded> {
         parts.pubsub = PubSubAccess::emulator(&parts.config);
         parts.queue_access = Some(backend.queue_access());
         if parts.pubsub.is_none() {
-            parts.dead_keeper = Some(Arc::new(engine.dead_keeper()));
+            parts.dead_letter_store = Some(Arc::new(engine.dead_letter_store()));
         }
         let access = engine
             .callers()
@@ -235,7 +235,7 @@ impl RuntimeBuilder<Embedded> {
 /// Who may call, as the user said and else as it is safe.
 fn access(
     trust: Trust,
-    #[cfg(feature = "google")] callers: Callers,
+    #[cfg(feature = "google")] callers: TrustedCallers,
     #[cfg_attr(not(feature = "google"), expect(unused_variables))] config: &Config,
 ) -> Result<Access, Vec<String>> {
     if trust == Trust::Anybody {

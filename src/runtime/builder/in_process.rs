@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::auth::Access;
 #[cfg(feature = "testing")]
-use crate::auth::Callers;
+use crate::auth::TrustedCallers;
 use crate::backend::eager::Eager;
 #[cfg(feature = "testing")]
 use crate::base::config::Config;
@@ -20,7 +20,7 @@ use crate::testing::recorder::Recorder;
 #[derive(Debug, Default)]
 pub struct InProcess {
     #[cfg(feature = "testing")]
-    callers: Option<Callers>,
+    callers: Option<TrustedCallers>,
 }
 
 /// Tasks are recorded, and run when a test says so.
@@ -29,7 +29,7 @@ pub struct Recorded {
     start: Option<SystemTime>,
     schedules: bool,
     #[cfg(feature = "testing")]
-    callers: Option<Callers>,
+    callers: Option<TrustedCallers>,
 }
 
 impl RuntimeBuilder<InProcess> {
@@ -180,7 +180,7 @@ impl RuntimeBuilder<Recorded> {
 
 /// Who may call where nothing leaves this process: everybody, unless a test says otherwise; and what is wrong with that.
 fn access_in_tests(
-    #[cfg(feature = "testing")] callers: Option<Callers>,
+    #[cfg(feature = "testing")] callers: Option<TrustedCallers>,
     #[cfg(feature = "testing")] config: &Config,
 ) -> (Access, Vec<String>) {
     #[cfg(feature = "testing")]

@@ -11,7 +11,7 @@ use crate::base::error::{BoxError, Error, ErrorKind};
 use crate::base::metadata::TaskMetadata;
 use crate::base::outcome::TaskError;
 use crate::base::wire::push;
-use crate::registry::{Entry, Failure, Input};
+use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore};
 
@@ -37,7 +37,7 @@ pub(crate) struct Held {
 pub(crate) enum Begun {
     Run(Held),
     Done,
-    Busy,
+    InProgress,
 }
 
 impl Guard {
@@ -50,7 +50,7 @@ impl Guard {
                 claim: Some((self, token)),
             })),
             Claim::Done => Ok(Begun::Done),
-            Claim::Busy => Ok(Begun::Busy),
+            Claim::InProgress => Ok(Begun::InProgress),
         }
     }
 
@@ -58,8 +58,8 @@ impl Guard {
     pub(crate) async fn run(
         self,
         deadline: Instant,
-        attempt: impl Future<Output = Result<Vec<u8>, Failure>>,
-    ) -> Result<Vec<u8>, Failure> {
+        attempt: impl Future<Output = Result<Vec<u8>, AttemptError>>,
+    ) -> Result<Vec<u8>, AttemptError> {
         let key = self.key.clone();
         let held = match self.begin(deadline).await {
             Ok(Begun::Run(held)) => held,
@@ -67,8 +67,8 @@ impl Guard {
                 tracing::info!(%key, "ran before; this delivery does nothing");
                 return Ok(NOTHING.to_vec());
             }
-            Ok(Begun::Busy) => return Err(Failure::Busy),
-            Err(error) => return Err(Failure::Store(error)),
+            Ok(Begun::InProgress) => return Err(AttemptError::InProgress),
+            Err(error) => return Err(AttemptError::Store(error)),
         };
         let outcome = attempt.await;
         if happened(&outcome) {
@@ -81,10 +81,10 @@ impl Guard {
 }
 
 /// Whether the task did what it does: it succeeded, also where its output does not serialize, or it never will.
-fn happened(outcome: &Result<Vec<u8>, Failure>) -> bool {
+fn happened(outcome: &Result<Vec<u8>, AttemptError>) -> bool {
     matches!(
         outcome,
-        Ok(_) | Err(Failure::Output(_) | Failure::Task(TaskError::Discard(_)))
+        Ok(_) | Err(AttemptError::Output(_) | AttemptError::Task(TaskError::Discard(_)))
     )
 }
 
@@ -147,7 +147,7 @@ fn lost(key: &IdempotencyKey, error: &(dyn std::error::Error + 'static)) {
 /// An effect that somebody else has claimed.
 pub(crate) fn busy(key: &IdempotencyKey) -> Error {
     let message = format!("{key} is under way in another delivery; nothing was run");
-    Error::new(ErrorKind::UnderWay, message)
+    Error::new(ErrorKind::InProgress, message)
 }
 
 /// A store that gave no answer.
@@ -157,21 +157,25 @@ pub(crate) fn unanswered(key: &IdempotencyKey, error: BoxError) -> Error {
 }
 
 /// What a delivery is known by, so that another one of the same is recognised.
-pub(crate) fn key(entry: &Entry, input: &Input, metadata: &TaskMetadata) -> Option<IdempotencyKey> {
+pub(crate) fn key(
+    entry: &RegisteredHandler,
+    input: &TaskInput,
+    metadata: &TaskMetadata,
+) -> Option<IdempotencyKey> {
     let name = entry.registration.name;
     let message = |subscription: &str, id: &str| {
         let subscription = Some(subscription).filter(|name| !name.is_empty());
         (!id.is_empty()).then(|| IdempotencyKey::message(subscription.unwrap_or(name), id))
     };
     match input {
-        Input::Push(push) => return message(&push.subscription, &push.id),
-        Input::Body(_) if entry.registration.subscriber_options().is_some() => {
+        TaskInput::Push(push) => return message(&push.subscription, &push.id),
+        TaskInput::Body(_) if entry.registration.subscriber_options().is_some() => {
             let (subscription, id) = push::forwarded_ids(metadata.headers());
             if let Some(key) = message(&subscription, &id) {
                 return Some(key);
             }
         }
-        Input::Body(_) => {}
+        TaskInput::Body(_) => {}
     }
     let scheduled = metadata.is_scheduled();
     if let (true, Some(job), Some(time)) = (scheduled, metadata.job_name(), metadata.schedule_time()) {

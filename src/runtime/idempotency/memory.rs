@@ -12,7 +12,7 @@ use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore, St
 /// As long as Pub/Sub keeps a message by default, and longer than most queues retry.
 pub(crate) const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Beyond any time to keep something: a thousand years.
-const FAR: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
+const INDEFINITELY: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 /// About 20 MB.
 const CAPACITY: usize = 100_000;
 
@@ -122,7 +122,7 @@ impl MemoryStore {
     /// let key = "charge-7".into();
     /// let lease = Duration::from_secs(60);
     /// assert!(matches!(store.begin(&key, lease).await?, Claim::Run(_)));
-    /// assert_eq!(store.begin(&key, lease).await?, Claim::Busy);
+    /// assert_eq!(store.begin(&key, lease).await?, Claim::InProgress);
     /// seconds.store(60, Ordering::Relaxed);
     /// assert!(matches!(store.begin(&key, lease).await?, Claim::Run(_)));
     /// # Ok(())
@@ -216,7 +216,7 @@ impl IdempotencyStore for MemoryStore {
             let (mut entries, now) = self.current();
             match entries.by_key.get(key) {
                 Some(entry) if entry.until > now && entry.done => return Ok(Claim::Done),
-                Some(entry) if entry.until > now => return Ok(Claim::Busy),
+                Some(entry) if entry.until > now => return Ok(Claim::InProgress),
                 _ => {}
             }
             let (token, until) = (ClaimToken::random(), after(now, lease));
@@ -252,7 +252,7 @@ impl IdempotencyStore for MemoryStore {
 
 /// This long after an instant; at the end of time where that is beyond it.
 pub(crate) fn after(now: SystemTime, length: Duration) -> SystemTime {
-    now.checked_add(length).unwrap_or(now + FAR)
+    now.checked_add(length).unwrap_or(now + INDEFINITELY)
 }
 
 impl Default for MemoryStore {

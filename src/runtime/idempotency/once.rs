@@ -18,7 +18,7 @@ pub enum Once<T> {
     /// It ran now, and gave this.
     Ran(T),
     /// It happened before, and did not run now. What it gave then is not kept.
-    Before,
+    AlreadyDone,
 }
 
 impl<T> Once<T> {
@@ -26,13 +26,13 @@ impl<T> Once<T> {
     pub fn ran(self) -> Option<T> {
         match self {
             Self::Ran(value) => Some(value),
-            Self::Before => None,
+            Self::AlreadyDone => None,
         }
     }
 
     /// Whether the effect had happened before.
-    pub fn is_before(&self) -> bool {
-        matches!(self, Self::Before)
+    pub fn is_already_done(&self) -> bool {
+        matches!(self, Self::AlreadyDone)
     }
 }
 
@@ -91,8 +91,8 @@ impl<S> Context<S> {
         };
         let held = match guard.begin(deadline).await {
             Ok(Begun::Run(held)) => held,
-            Ok(Begun::Done) => return Ok(Once::Before),
-            Ok(Begun::Busy) => return Err(busy(&key))?,
+            Ok(Begun::Done) => return Ok(Once::AlreadyDone),
+            Ok(Begun::InProgress) => return Err(busy(&key))?,
             Err(error) => return Err(unanswered(&key, error))?,
         };
         match effect.await.map_err(Into::into) {

@@ -46,7 +46,7 @@ use crate::runtime::idempotency::key::IdempotencyKey;
 ///             let mut entries = self.0.lock().map_err(|error| error.to_string())?;
 ///             match entries.get(key) {
 ///                 Some(Entry::Done) => return Ok(Claim::Done),
-///                 Some(Entry::Leased(_, until)) if *until > Instant::now() => return Ok(Claim::Busy),
+///                 Some(Entry::Leased(_, until)) if *until > Instant::now() => return Ok(Claim::InProgress),
 ///                 _ => {}
 ///             }
 ///             let token = ClaimToken::random();
@@ -122,7 +122,7 @@ pub enum Claim {
     /// It happened.
     Done,
     /// Somebody else has claimed it, and the lease has not ended.
-    Busy,
+    InProgress,
 }
 
 /// Stands for one claim, so that whoever lost it to another cannot settle theirs.

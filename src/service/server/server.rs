@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use crate::base::error::BoxError;
-use crate::base::wire::limits::FAR;
+use crate::base::wire::limits::INDEFINITELY;
 use crate::runtime::Runtime;
 use crate::service::server::connections::{Connections, http};
 use crate::service::server::shutdown::{Drain, Gate};
@@ -103,7 +103,7 @@ impl<S> Serve<S> {
     /// Sets how long a client may take to send the headers of a request, the first one included, and how long an idle connection
     /// of HTTP/1.1 stays open; default 30 seconds.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.header_timeout = timeout.min(FAR);
+        self.header_timeout = timeout.min(INDEFINITELY);
         self
     }
 
@@ -116,7 +116,7 @@ impl<S> Serve<S> {
     /// Sets how long a client of HTTP/1.1 may leave an answer unread, and one of HTTP/2 a ping unanswered, before its connection
     /// is closed; default 30 seconds.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
-        self.write_timeout = timeout.min(FAR);
+        self.write_timeout = timeout.min(INDEFINITELY);
         self
     }
 }

@@ -32,14 +32,14 @@ use crate::task::periodic::PeriodicTask;
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use cloud_tasks::When;
+/// use cloud_tasks::RunAt;
 ///
 /// let soon: When = Duration::from_secs(60).into();
 /// let instant: When = SystemTime::UNIX_EPOCH.into();
 /// assert!(soon.at() > instant.at());
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct When(Moment);
+pub struct RunAt(Moment);
 
 #[derive(Clone, Copy, Debug)]
 enum Moment {
@@ -47,7 +47,7 @@ enum Moment {
     At(SystemTime),
 }
 
-impl When {
+impl RunAt {
     /// The instant that is meant, counted from now; the end of time where it is too far away to be told.
     pub fn at(self) -> SystemTime {
         self.from(SystemTime::now())
@@ -65,19 +65,19 @@ impl When {
     }
 }
 
-impl From<Duration> for When {
+impl From<Duration> for RunAt {
     fn from(delay: Duration) -> Self {
         Self(Moment::After(delay))
     }
 }
 
-impl From<SystemTime> for When {
+impl From<SystemTime> for RunAt {
     fn from(instant: SystemTime) -> Self {
         Self(Moment::At(instant))
     }
 }
 
-impl From<Instant> for When {
+impl From<Instant> for RunAt {
     fn from(instant: Instant) -> Self {
         Self(Moment::After(instant.saturating_duration_since(Instant::now())))
     }
@@ -86,8 +86,8 @@ impl From<Instant> for When {
 #[derive(Clone, Copy)]
 pub(crate) enum Schedule {
     Now,
-    At(When),
-    Before(When),
+    At(RunAt),
+    Before(RunAt),
 }
 
 /// A task that is about to be enqueued; nothing happens until it is awaited.
@@ -189,12 +189,12 @@ impl Enqueue {
         enqueue
     }
 
-    pub(crate) fn at(mut self, when: When) -> Self {
+    pub(crate) fn at(mut self, when: RunAt) -> Self {
         self.parts.schedule = Schedule::At(when);
         self
     }
 
-    pub(crate) fn before(mut self, deadline: When) -> Self {
+    pub(crate) fn before(mut self, deadline: RunAt) -> Self {
         self.parts.schedule = Schedule::Before(deadline);
         self
     }
@@ -429,7 +429,7 @@ impl Schedule {
 /// Headers that Cloud Tasks drops, or sets itself.
 /// Source: `google.cloud.tasks.v2.HttpRequest.headers` in Google's protos; the local engine, which was recorded from the
 /// service, knows more of them.
-const TAKEN: &[&str] = &[
+const RESERVED: &[&str] = &[
     "accept-encoding",
     "authorization",
     "connection",
@@ -456,7 +456,7 @@ pub(crate) fn own_header(name: &str, value: &str) -> Result<(HeaderName, HeaderV
         .parse()
         .map_err(|_| format!("{name:?} is no name of a header"))?;
     let lower = parsed.as_str();
-    if TAKEN.contains(&lower) || TAKEN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
+    if RESERVED.contains(&lower) || TAKEN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
         return Err(format!(
             "the header {name:?} cannot be set: Cloud Tasks sets it or drops it"
         ));
@@ -496,12 +496,12 @@ impl fmt::Debug for Enqueue {
 
 /// A task that is about to run here and now; nothing happens until it is awaited.
 #[must_use = "nothing runs until this is awaited"]
-pub struct SyncRun<T> {
+pub struct RunNow<T> {
     task: T,
     runtime: Option<Runtime>,
 }
 
-impl<T: Task> SyncRun<T> {
+impl<T: Task> RunNow<T> {
     pub(crate) fn new(task: T) -> Self {
         Self { task, runtime: None }
     }
@@ -528,7 +528,7 @@ impl<T: Task> SyncRun<T> {
     }
 }
 
-impl<T: Task> IntoFuture for SyncRun<T> {
+impl<T: Task> IntoFuture for RunNow<T> {
     type Output = Result<T::Output, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
@@ -537,8 +537,8 @@ impl<T: Task> IntoFuture for SyncRun<T> {
     }
 }
 
-impl<T> fmt::Debug for SyncRun<T> {
+impl<T> fmt::Debug for RunNow<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SyncRun").finish_non_exhaustive()
+        f.debug_struct("RunNow").finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use crate::base::outcome::RetryAfter;
 use crate::base::wire::envelope::Envelope;
 use crate::runtime::Runtime;
 use crate::runtime::attempt::first_attempt;
-use crate::task::enqueue::When;
+use crate::task::enqueue::RunAt;
 
 /// A recorder that is about to run what it has; nothing runs until this is awaited.
 ///
@@ -56,7 +56,7 @@ pub struct Drain {
 enum Which {
     All,
     Due,
-    Until(When),
+    Until(RunAt),
 }
 
 impl Recorder {
@@ -112,7 +112,7 @@ impl Recorder {
     /// # Errors
     ///
     /// With the first task that fails; it is taken off the record, those behind it stay, and the clock stands at its time.
-    pub fn drain_until(&self, until: impl Into<When>) -> Drain {
+    pub fn drain_until(&self, until: impl Into<RunAt>) -> Drain {
         self.drain_which(Which::Until(until.into()))
     }
 

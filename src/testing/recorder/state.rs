@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::clock::Time;
-use crate::backend::used_ids::Taken;
+use crate::backend::used_ids::UsedIds;
 use crate::base::wire::envelope::Envelope;
 use crate::base::wire::publication::Publication;
 
@@ -22,7 +22,7 @@ pub(super) struct Tasks {
     /// What ran and was delivered, in the order in which that began.
     pub(super) done: Vec<Record>,
     /// Ids that callers gave: as at Google they stay taken after the task ran.
-    pub(super) taken: Taken,
+    pub(super) taken: UsedIds,
     /// The queues whose tasks wait until they are resumed.
     pub(super) paused: HashSet<String>,
     /// When each schedule of the runtime is due next; empty unless they are to run.
