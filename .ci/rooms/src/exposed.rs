@@ -1,0 +1,144 @@
+//! The names that a module shows to those outside of it.
+
+use std::collections::BTreeSet;
+
+use syn::{Attribute, Item, Visibility};
+
+use crate::features::{self, Features};
+use crate::items;
+use crate::resolve::Target;
+use crate::source::{ModuleId, Tree};
+
+/// Who looks at a module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A program that uses the crate: sees what is public and documented, each module as one name.
+    User,
+    /// Another room of the crate: sees `pub(crate)` as well, and the names inside of the modules that it can reach.
+    Crate,
+}
+
+/// The names that a module shows.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) items: BTreeSet<String>,
+    pub(crate) modules: BTreeSet<String>,
+}
+
+/// The names that a module shows to a reader, in a build with these features.
+pub(crate) fn names(tree: &Tree, module: ModuleId, reader: Reader, features: &Features) -> Names {
+    let mut search = Search {
+        tree,
+        reader,
+        features,
+        found: Names::default(),
+        seen: BTreeSet::new(),
+    };
+    search.module(module, "", 0);
+    search.found
+}
+
+struct Search<'a> {
+    tree: &'a Tree,
+    reader: Reader,
+    features: &'a Features,
+    found: Names,
+    seen: BTreeSet<ModuleId>,
+}
+
+impl Search<'_> {
+    fn module(&mut self, module: ModuleId, prefix: &str, depth: usize) {
+        if !self.seen.insert(module) {
+            return;
+        }
+        for item in items_of(self.tree, module) {
+            let attributes = items::attributes(item);
+            if items::is_test(attributes)
+                || !features::includes(self.features, attributes)
+                || (self.reader == Reader::User && is_hidden(attributes))
+                || !items::visibility(item).is_some_and(|visibility| self.sees(visibility, depth))
+            {
+                continue;
+            }
+            match item {
+                Item::Mod(item) => self.child(module, &items::name_of(&item.ident), prefix, depth),
+                Item::Use(item) => self.reexports(module, item, prefix),
+                _ => self
+                    .found
+                    .items
+                    .extend(items::defined(item).map(|name| format!("{prefix}{name}"))),
+            }
+        }
+    }
+
+    fn child(&mut self, module: ModuleId, name: &str, prefix: &str, depth: usize) {
+        self.found.modules.insert(format!("{prefix}{name}"));
+        let child = self.tree.modules[module].children.get(name);
+        if let (Reader::Crate, Some(child)) = (self.reader, child) {
+            self.module(*child, &format!("{prefix}{name}::"), depth + 1);
+        }
+    }
+
+    fn reexports(&mut self, module: ModuleId, item: &syn::ItemUse, prefix: &str) {
+        for one in items::uses(item) {
+            let targets = self.tree.resolve(module, &one.path).targets;
+            let is_module =
+                !targets.is_empty() && targets.iter().all(|target| matches!(target, Target::Module(_)));
+            match one.name {
+                Some(name) if is_module => {
+                    self.found.modules.insert(format!("{prefix}{name}"));
+                }
+                Some(name) if name != "_" => {
+                    self.found.items.insert(format!("{prefix}{name}"));
+                }
+                Some(_) => {}
+                None => {
+                    for target in targets {
+                        // Only what is public comes through a glob that is public; `pub(crate)` comes too, inside of the crate.
+                        self.module(target.module(), prefix, 1);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `depth` is how far below the module in question the item stands: `pub(super)` leaves it at 0 only.
+    fn sees(&self, visibility: &Visibility, depth: usize) -> bool {
+        match visibility {
+            Visibility::Public(_) => true,
+            Visibility::Restricted(restricted) => {
+                self.reader == Reader::Crate
+                    && (restricted.path.is_ident("crate")
+                        || (depth == 0 && restricted.path.is_ident("super")))
+            }
+            Visibility::Inherited => false,
+        }
+    }
+}
+
+/// The items of a module, wherever in its file it stands.
+fn items_of(tree: &Tree, module: ModuleId) -> &[Item] {
+    let file = &tree.files[tree.modules[module].file];
+    let Some(of_file) = file.module else {
+        return &[];
+    };
+    let inside = &tree.modules[module].path[tree.modules[of_file].path.len()..];
+    let mut items = file.syntax.items.as_slice();
+    for name in inside {
+        let next = items.iter().find_map(|item| match item {
+            Item::Mod(item) if items::name_of(&item.ident) == *name => item.content.as_ref(),
+            _ => None,
+        });
+        items = next.map(|(_, items)| items.as_slice()).unwrap_or_default();
+    }
+    items
+}
+
+fn is_hidden(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("doc")
+            && attribute
+                .parse_args::<syn::Path>()
+                .is_ok_and(|argument| argument.is_ident("hidden"))
+    })
+}
