@@ -24,10 +24,10 @@ pub(crate) struct Arrow {
 pub(crate) enum Kind {
     /// What is named is defined there.
     Definition,
-    /// The path is written through a module of that file, or names the module itself.
-    Through,
     /// A `pub use`: a name is passed on, the file itself does not need it.
     Reexport,
+    /// The path is written through a module of that file, or names the module itself.
+    Through,
 }
 
 impl Kind {

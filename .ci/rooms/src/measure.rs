@@ -67,7 +67,7 @@ impl Measures {
         row("floors", floors.to_string());
         row("arrows between rooms", rooms.imports.len().to_string());
         row(
-            "imports that make these arrows",
+            "pairs of files behind these arrows",
             crossing(tree, arrows).to_string(),
         );
         row("circles of rooms", circles(&rooms.graph));

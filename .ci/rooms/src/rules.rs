@@ -61,10 +61,14 @@ pub(crate) fn violations(
     arrows: &BTreeSet<Arrow>,
 ) -> Result<Vec<String>, String> {
     let mut found = places(root, layout, tree)?;
-    let mut reported = BTreeSet::new();
-    for (from, to, arrow) in between(tree, arrows) {
-        // One file that names another one is one violation, reported where it does so first.
-        if !reported.insert((arrow.from, arrow.to)) {
+    let (mut named, mut imported) = (BTreeSet::new(), BTreeSet::new());
+    let mut crossing: Vec<_> = between(tree, arrows).collect();
+    crossing.sort_by_key(|(.., arrow)| (arrow.from, arrow.line, arrow.kind));
+    for (from, to, arrow) in crossing {
+        // One import is one violation, and so is one file that names another one: reported where it does so first.
+        let new_file = named.insert((arrow.from, arrow.to));
+        let new_import = imported.insert((arrow.from, arrow.line, &arrow.import));
+        if !new_file || !new_import {
             continue;
         }
         let (Some(from_floor), Some(to_floor)) = (layout.rooms.get(from), layout.rooms.get(to)) else {
