@@ -14,6 +14,7 @@
 #[path = "../tests/support/key_server.rs"]
 mod key_server;
 mod subjects;
+#[allow(dead_code, reason = "it signs with one key")]
 #[path = "../tests/support/tokens.rs"]
 mod tokens;
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
-use crate::support::{Log, Note, answer, post, send};
+use crate::tasks::{Log, Note, answer, post, send};
 
 /// Ends, and is given up, in the ways that it is told.
 #[derive(Debug, Deserialize, Serialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 use cloud_tasks::{Context, Discard, ErrorKind, OrDiscard, RetryAfter, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Add, Log, Note};
+use crate::tasks::{Add, Log, Note};
 
 #[derive(Deserialize, Serialize)]
 struct Misbehave {
@@ -209,9 +209,7 @@ async fn a_missing_state_shows_when_a_task_that_needs_it_runs() {
     assert!(fine.is_ok());
     assert_eq!(error.kind(), ErrorKind::MissingState);
     assert!(
-        error
-            .to_string()
-            .contains("needs the state runtime::support::Log"),
+        error.to_string().contains("needs the state runtime::tasks::Log"),
         "{error}"
     );
 }

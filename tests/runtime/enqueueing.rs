@@ -4,7 +4,7 @@ use cloud_tasks::{Config, Context, Envelope, ErrorKind, Recorder, Runtime, Task,
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Add, Note};
+use crate::tasks::{Add, Note};
 
 #[derive(Deserialize, Serialize)]
 struct Bulky {

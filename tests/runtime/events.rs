@@ -10,7 +10,7 @@ use cloud_tasks::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::support::Log;
+use crate::tasks::Log;
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct UserAction {
@@ -62,13 +62,13 @@ pub(crate) struct Order {
 pub(crate) struct Campaign(pub(crate) &'static str);
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
-pub(crate) struct OrderCreated {
+pub(crate) struct OrderPlaced {
     pub(crate) order_id: u64,
     pub(crate) source: String,
 }
 
 #[task]
-impl ModelPublisherTask for OrderCreated {
+impl ModelPublisherTask for OrderPlaced {
     fn content(order: &Order, campaign: &Campaign) -> Self {
         Self {
             order_id: order.id,

@@ -2,7 +2,7 @@ use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 use cloud_tasks_linked::Measure;
 use serde::{Deserialize, Serialize};
 
-use crate::support::{answer, post};
+use crate::tasks::{answer, post};
 
 #[derive(Deserialize, Serialize)]
 struct Boxed<T> {

@@ -6,6 +6,7 @@ mod dying;
 mod eager;
 mod enqueueing;
 mod events;
+mod interop;
 mod linking;
 mod mounting;
 mod observing;
@@ -17,4 +18,6 @@ mod recorder;
 mod scopes;
 mod service;
 mod subscribing;
+#[path = "../support/mod.rs"]
 mod support;
+mod tasks;

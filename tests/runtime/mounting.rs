@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::support::post;
+use crate::tasks::post;
 
 const BODY: &str = r#"{"left": 40, "right": 2}"#;
 const ANSWER: &str = r#"{"result":"42 in attempt 1","status":"executed"}"#;

@@ -7,7 +7,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use crate::support::{Add, Log, Note, post, send};
+use crate::tasks::{Add, Log, Note, post, send};
 
 /// Keeps every span and event as a line.
 #[derive(Clone, Default)]

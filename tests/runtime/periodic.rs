@@ -5,7 +5,7 @@ use http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::support::{Log, answer};
+use crate::tasks::{Log, answer};
 
 /// Writes what it was told down.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use http::{HeaderMap, Request};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
-use crate::support::{Add, Log, post, send};
+use crate::tasks::{Add, Log, post, send};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 

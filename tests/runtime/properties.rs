@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{Add, Log, answer, post};
+use crate::tasks::{Add, Log, answer, post};
 
 /// Hands any bytes on to Cloud Tasks, and writes down what comes back.
 struct BytesForwarder;

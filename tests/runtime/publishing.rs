@@ -2,9 +2,9 @@ use cloud_tasks::{Config, ErrorKind, ModelPublisherTask, PublisherTask, Recorder
 use serde_json::{Value, json};
 
 use crate::events::{
-    AccountClosed, Campaign, Heartbeat, LabelledOrder, Legacy, Order, OrderCreated, ProductUpdated, action,
+    AccountClosed, Campaign, Heartbeat, LabelledOrder, Legacy, Order, OrderPlaced, ProductUpdated, action,
 };
-use crate::support::{answer, post};
+use crate::tasks::{answer, post};
 
 async fn recorded(config: Config) -> (Runtime, Recorder) {
     Runtime::recorded().config(config).build().await.unwrap()
@@ -97,7 +97,7 @@ async fn topics_get_the_prefix_of_the_app_that_owns_them_unless_they_are_absolut
         Heartbeat {}.sync().on(runtime).await.unwrap();
         AccountClosed { id: 1 }.sync().on(runtime).await.unwrap();
         Legacy(json!([1])).sync().on(runtime).await.unwrap();
-        OrderCreated::of_with(&order(), &Campaign("spring"))
+        OrderPlaced::of_with(&order(), &Campaign("spring"))
             .sync()
             .on(runtime)
             .await
@@ -135,7 +135,7 @@ async fn a_model_publisher_keeps_content_attributes_and_topic_as_they_were_when_
     let (runtime, recorder) = shop().await;
     let mut order = order();
 
-    let created = OrderCreated::of_with(&order, &Campaign("spring"));
+    let created = OrderPlaced::of_with(&order, &Campaign("spring"));
     order.id = 8;
     order.category = "games";
     created.asap().queue("slow").on(&runtime).await.unwrap();
@@ -159,7 +159,7 @@ async fn the_topic_of_a_model_publishers_task_is_final_whatever_the_settings_say
     let body =
         r#"{"message": {"order_id": 1, "source": "x"}, "attributes": {}, "topic_name": "shop--sales-order"}"#;
 
-    let (status, _) = answer(&elsewhere, post("/tasks/OrderCreated", body)).await;
+    let (status, _) = answer(&elsewhere, post("/tasks/OrderPlaced", body)).await;
 
     assert_eq!(
         (status, topics(&recorder)),

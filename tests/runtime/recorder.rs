@@ -3,7 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use cloud_tasks::{Context, Recorder, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Add, Log, Note};
+use crate::tasks::{Add, Log, Note};
 
 /// Writes a line and enqueues the next one.
 #[derive(Deserialize, Serialize)]

@@ -1,6 +1,6 @@
 use cloud_tasks::{ErrorKind, Recorder, Runtime, Task};
 
-use crate::support::Add;
+use crate::tasks::Add;
 
 async fn recorded() -> (Runtime, Recorder) {
     Runtime::recorded().build().await.unwrap()

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{Log, answer, post, send};
+use crate::tasks::{Log, answer, post, send};
 
 #[derive(Deserialize, Serialize)]
 struct Act {

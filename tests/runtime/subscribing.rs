@@ -6,7 +6,7 @@ use cloud_tasks::{Config, ErrorKind, PublisherTask, Runtime, Subscription};
 use serde_json::{Value, json};
 
 use crate::events::{AccountClosed, Legacy, action};
-use crate::support::{Log, answer, post, send};
+use crate::tasks::{Log, answer, post, send};
 
 async fn eager(log: &Log) -> Runtime {
     let config = Config::default()

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::api::{config, google, refused, sent};
+use crate::support::api::{config, google, refused, sent};
 
 /// The event that most are interested in.
 #[derive(Deserialize, Serialize)]

@@ -7,9 +7,9 @@ use cloud_tasks::Runtime;
 use cloud_tasks::cli::{Command, Console};
 use serde_json::{Value, json};
 
-use crate::api::refused;
 use crate::cloud::{Cloud, SUBSCRIPTIONS};
-use crate::console::Pipe;
+use crate::support::api::refused;
+use crate::support::console::Pipe;
 
 #[derive(Parser)]
 struct Args {

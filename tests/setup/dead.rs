@@ -3,8 +3,8 @@
 use cloud_tasks::{Action, ResourceKind, Runtime};
 use serde_json::json;
 
-use crate::api::config;
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS, Send, TOPICS};
+use crate::support::api::config;
 
 async fn runtime(cloud: &Cloud, topic: &'static str) -> Runtime {
     let builder = cloud.builder(config().app_name("shop"));

@@ -3,8 +3,8 @@
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use crate::api::refused;
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS};
+use crate::support::api::refused;
 
 async fn plan(cloud: &Cloud) -> Result<cloud_tasks::Plan, cloud_tasks::Error> {
     cloud.runtime().await.setup().project_number(NUMBER).plan().await

@@ -11,8 +11,8 @@ use cloud_tasks::__private::{Registration, Resolved, Resolver};
 use cloud_tasks::{Context, Message, Registered, Runtime, SubscriberTask, TaskResult, Topic};
 use serde_json::{Value, json};
 
-use crate::api::{config, google};
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS};
+use crate::support::api::{config, google};
 
 /// One of a hundred subscribers, told apart by two digits.
 struct Many<const A: u8, const B: u8>;

@@ -3,8 +3,8 @@
 use cloud_tasks::{Action, Plan, PublisherTask, ResourceKind};
 use serde_json::json;
 
-use crate::api::config;
 use crate::cloud::{Auditor, Cloud, NUMBER, Placed, SUBSCRIPTIONS, TOPICS};
+use crate::support::api::config;
 
 const MEMBER: &str = "serviceAccount:service-123456@gcp-sa-pubsub.iam.gserviceaccount.com";
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cloud_tasks::{Action, QueueSettings, ResourceKind};
 use serde_json::json;
 
-use crate::api::{QUEUES, config, refused};
 use crate::cloud::Cloud;
+use crate::support::api::{QUEUES, config, refused};
 
 #[tokio::test]
 async fn every_queue_that_a_task_goes_to_is_made_with_its_settings() {

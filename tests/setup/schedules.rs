@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use cloud_tasks::{Action, Plan, ResourceKind};
 use serde_json::json;
 
-use crate::api::config;
 use crate::cloud::{Cloud, Digest};
+use crate::support::api::config;
 
 const JOBS: &str = "projects/acme/locations/europe-west1/jobs";
 

@@ -1,5 +1,4 @@
 //! Cloud Tasks as the tests of the Google backend play it.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cloud_tasks::{Config, Google};
 use google_cloud_auth::credentials::anonymous;

@@ -1,5 +1,4 @@
 //! A proxy that counts the gRPC calls that go through it.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,7 +2,6 @@
 //!
 //! Which ones, and how, depends on a seed, on the number in a request and on how often that number came, but not on the
 //! order in which requests of different numbers come.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -1,6 +1,5 @@
 //! A process with an environment of its own, since that of this one is shared by all tests: the test binary once more,
 //! told to run one test that is the child's part.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write;
 use std::process::Stdio;

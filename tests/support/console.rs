@@ -1,5 +1,4 @@
 //! A console whose output is read.
-#![allow(clippy::unwrap_used)]
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

@@ -3,7 +3,7 @@
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::tokens;
+use super::tokens;
 
 /// Starts one whose keys may be kept for an hour.
 pub(crate) async fn key_server() -> MockServer {

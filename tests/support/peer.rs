@@ -1,5 +1,4 @@
 //! A peer that breaks off, stays silent or sends nonsense, which no mock server does on request.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,4 @@
 //! Google's Pub/Sub emulator: the one that `PUBSUB_EMULATOR_HOST` names, or one from the installed Cloud SDK.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

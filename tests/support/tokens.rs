@@ -1,5 +1,4 @@
 //! Tokens as Google signs them, and as others would like to.
-#![allow(dead_code, reason = "every test uses a part of it")]
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,6 @@
 use cloud_tasks::Task;
 
-use crate::support::{Add, Log, note, panic_text, recorded, seconds};
+use crate::tasks::{Add, Log, note, panic_text, recorded, seconds};
 
 fn add(left: u64) -> Add {
     Add { left, right: 2 }
@@ -93,7 +93,7 @@ async fn what_was_found_has_its_queue_id_time_timeout_and_headers() {
     assert_eq!(found[0].id(), enqueued.id());
     assert_eq!(
         found[0].schedule_time(),
-        Some(crate::support::new_year() + seconds(60))
+        Some(crate::tasks::new_year() + seconds(60))
     );
     assert_eq!(found[0].timeout(), Some(seconds(120)));
     assert_eq!(found[0].headers()["x-request-id"], "abc");

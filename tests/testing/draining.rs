@@ -4,7 +4,7 @@ use cloud_tasks::{Context, RecordedTask, Runtime, Task, TaskResult, task};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::support::{End, Log, Note, Try, new_year, note, panic_text, recorded, seconds};
+use crate::tasks::{End, Log, Note, Try, new_year, note, panic_text, recorded, seconds};
 
 /// Says when it was due, and enqueues itself for a minute later.
 #[derive(Debug, Deserialize, Serialize)]

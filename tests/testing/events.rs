@@ -1,7 +1,7 @@
 use cloud_tasks::{Event, PublisherTask, Task, Topic};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Log, OrderPlaced, Refunded, note, panic_text, recorded};
+use crate::tasks::{Log, OrderPlaced, Refunded, note, panic_text, recorded};
 
 /// The same events as another crate would name them.
 #[derive(Deserialize, Serialize)]

@@ -4,13 +4,11 @@
 mod checks;
 mod draining;
 mod events;
-#[path = "../support/key_server.rs"]
-mod key_server;
 mod modes;
 mod performing;
 mod requests;
 mod service;
 mod side_by_side;
+#[path = "../support/mod.rs"]
 mod support;
-#[path = "../support/tokens.rs"]
-mod tokens;
+mod tasks;

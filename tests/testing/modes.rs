@@ -1,6 +1,6 @@
 use cloud_tasks::{PublisherTask, Runtime, Task};
 
-use crate::support::{Add, End, Log, Note, OrderPlaced, Try, note, recorded};
+use crate::tasks::{Add, End, Log, Note, OrderPlaced, Try, note, recorded};
 
 #[tokio::test]
 async fn within_inline_tasks_run_at_once_and_outside_they_are_recorded() {

@@ -2,7 +2,7 @@ use cloud_tasks::testing::Performed;
 use cloud_tasks::{Context, ErrorKind, Message, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::support::{Add, End, Log, OrderPlaced, Ship, Try, new_year, note, panic_text, recorded, seconds};
+use crate::tasks::{Add, End, Log, OrderPlaced, Ship, Try, new_year, note, panic_text, recorded, seconds};
 
 /// Tells all that it was told; its output is of a type that cannot be read back.
 #[derive(Deserialize, Serialize)]
@@ -224,7 +224,7 @@ async fn what_an_attempt_enqueues_is_recorded() {
 
     runtime.perform(Parent).await.unwrap().assert_done();
 
-    recorder.assert_enqueued::<crate::support::Note>(|child| child.text == "child");
+    recorder.assert_enqueued::<crate::tasks::Note>(|child| child.text == "child");
 }
 
 #[tokio::test]

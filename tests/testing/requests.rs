@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{Log, OrderPlaced, Ship, new_year, note, seconds};
+use crate::tasks::{Log, OrderPlaced, Ship, new_year, note, seconds};
 
 /// Is due at nine.
 #[derive(Default, Deserialize, Serialize)]

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
-use crate::support::{Add, End, Log, Note, OrderPlaced, Ship, Try, note, recorded};
+use crate::tasks::{Add, End, Log, Note, OrderPlaced, Ship, Try, note, recorded};
 
 const ACCOUNT: &str = "tasks@my-project.iam.gserviceaccount.com";
 const STRANGER: &str = "stranger@other.iam.gserviceaccount.com";
@@ -168,7 +168,7 @@ async fn a_runtime_for_production_trusts_the_signer_where_the_code_says_so() {
 
 #[tokio::test]
 async fn a_runtime_that_was_not_told_of_the_signer_does_not_trust_it() {
-    let server = crate::key_server::key_server().await;
+    let server = crate::support::key_server::key_server().await;
     let signer = Signer::new().unwrap();
     let callers =
         TrustedCallers::new().issuer("https://accounts.google.com", format!("{}/certs", server.uri()));
@@ -195,7 +195,7 @@ async fn a_runtime_that_trusts_the_signer_trusts_no_other_key_and_looks_for_none
         .config(Config::default().service_account(ACCOUNT));
     let (runtime, _recorder) = builder.build().await.unwrap();
     let mut request = signer.callback(&runtime, &sum()).request().unwrap();
-    let token = format!("Bearer {}", crate::tokens::good("http://localhost:8080"));
+    let token = format!("Bearer {}", crate::support::tokens::good("http://localhost:8080"));
     request
         .headers_mut()
         .insert("authorization", token.parse().unwrap());

@@ -7,7 +7,7 @@ use cloud_tasks::{PublisherTask, Runtime, Task};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use crate::support::{Log, Note, OrderPlaced, new_year, note, seconds};
+use crate::tasks::{Log, Note, OrderPlaced, new_year, note, seconds};
 
 /// What a test of a service does, with a number of its own everywhere.
 async fn whole_test(number: u64) {

@@ -4,8 +4,8 @@ use cloud_tasks::{Config, ErrorKind, Runtime, TrustedCallers};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Foreman, Nowhere, bearer, callers, config, key_server, post, push, send, verified};
-use crate::tokens::{self, claims, header, sign, with};
+use crate::service::{Foreman, Nowhere, bearer, callers, config, key_server, post, push, send, verified};
+use crate::support::tokens::{self, claims, header, sign, with};
 
 const ROUTES: [&str; 2] = ["/tasks/Note", "/subscriptions/Listener"];
 
@@ -20,7 +20,7 @@ fn body_of(route: &str) -> String {
 fn signed(changes: Value) -> String {
     format!(
         "Bearer {}",
-        sign(&header(), &with(claims(crate::support::ENDPOINT), changes))
+        sign(&header(), &with(claims(crate::service::ENDPOINT), changes))
     )
 }
 
@@ -209,7 +209,7 @@ async fn behind_a_platform_that_checks_signatures_the_claims_still_count() {
         .await
         .unwrap();
     let removed = |changes| {
-        let claims = with(claims(crate::support::ENDPOINT), changes).to_string();
+        let claims = with(claims(crate::service::ENDPOINT), changes).to_string();
         let text = tokens::unsigned(&header().to_string(), &claims);
         format!("Bearer {text}.SIGNATURE_REMOVED_BY_GOOGLE")
     };
@@ -246,13 +246,13 @@ async fn the_local_engine_signs_for_real_and_nobody_else_gets_in() {
 
     let forged = send(&runtime, post("/tasks/Work", None, r#"{"number": 1}"#)).await;
     let googles = send(&runtime, post("/tasks/Work", Some(&bearer()), r#"{"number": 2}"#)).await;
-    cloud_tasks::Task::asap(crate::support::Work { number: 3 })
+    cloud_tasks::Task::asap(crate::service::Work { number: 3 })
         .on(&runtime)
         .await
         .unwrap();
     let started = starts.recv().await;
     foreman.release(1);
-    let happened = crate::support::Happened { what: "x".repeat(40) };
+    let happened = crate::service::Happened { what: "x".repeat(40) };
     cloud_tasks::PublisherTask::sync(happened)
         .on(&runtime)
         .await

@@ -8,8 +8,8 @@ use serde_json::json;
 use tower::{Layer, ServiceExt};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{bearer, key_server, post, push, send, verified};
-use crate::tokens::{self, claims, header, sign, with};
+use crate::service::{bearer, key_server, post, push, send, verified};
+use crate::support::tokens::{self, claims, header, sign, with};
 
 /// What was logged.
 #[derive(Clone, Default)]
@@ -84,7 +84,7 @@ async fn no_log_and_no_answer_holds_a_token_an_argument_or_an_internal_error() {
 
     let answers = answers.join("\n");
     let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let token = tokens::good(crate::support::ENDPOINT);
+    let token = tokens::good(crate::service::ENDPOINT);
     let (_, signature) = token.rsplit_once('.').unwrap();
     assert!(logged.contains("a caller was refused"), "{logged}");
     assert!(!logged.contains("\nERROR forged"), "{logged}");

@@ -1,6 +1,6 @@
 //! What is turned away because there is too much of it.
 
-use crate::support::{Foreman, bearer, key_server, post, send, verified};
+use crate::service::{Foreman, bearer, key_server, post, send, verified};
 
 #[tokio::test]
 async fn beyond_the_concurrency_limit_requests_are_turned_away_and_told_to_come_back() {

@@ -2,11 +2,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod answers;
-#[path = "../support/key_server.rs"]
-mod key_server;
 mod leaks;
 mod limits;
+mod service;
 mod serving;
+#[path = "../support/mod.rs"]
 mod support;
-#[path = "../support/tokens.rs"]
-mod tokens;

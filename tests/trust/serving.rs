@@ -12,12 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::support::{Foreman, Nowhere};
+use crate::service::{Foreman, Nowhere};
 
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(50);
 
-/// A server with [`Work`](crate::support::Work) and a page of its own.
+/// A server with [`Work`](crate::service::Work) and a page of its own.
 struct Server {
     address: SocketAddr,
     foreman: Foreman,

@@ -1,0 +1,10 @@
+//! The Google backend on the wire: creating tasks, retries, backup queues and operations on queues.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod backup;
+mod operations;
+mod retries;
+mod sending;
+#[path = "../support/mod.rs"]
+mod support;
+mod tasks;

@@ -1,0 +1,68 @@
+//! Runtimes whose tasks do not go to Cloud Tasks.
+
+use cloud_tasks::{Backend, BackendFuture, Enqueued, Envelope, ErrorKind, QueueState, Runtime, Task};
+
+use super::played::Send;
+
+#[tokio::test]
+async fn the_queues_of_an_eager_runtime_are_always_empty() {
+    let runtime = Runtime::eager().build().await.unwrap();
+    Send { user_id: 7 }
+        .asap()
+        .task_id("7")
+        .on(&runtime)
+        .await
+        .unwrap();
+    let queue = runtime.queue("emails");
+
+    assert!(queue.get("7").await.unwrap().is_none());
+    assert!(queue.list().try_next().await.unwrap().is_none());
+    assert!(!queue.cancel("7").await.unwrap());
+    assert!(!Send::tasks().on(&runtime).run_now("7").await.unwrap());
+    assert_eq!(queue.discard().await.unwrap().scanned, 0);
+    queue.pause().await.unwrap();
+    queue.resume().await.unwrap();
+    queue.purge().await.unwrap();
+    assert_eq!(queue.info().await.unwrap().state, QueueState::Running);
+    assert_eq!(runtime.default_queue().name(), "tasks");
+}
+
+struct Nowhere;
+
+impl Backend for Nowhere {
+    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+        Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "nowhere")) })
+    }
+}
+
+#[tokio::test]
+async fn a_backend_of_the_users_has_no_operations_and_says_so() {
+    let builder = Runtime::builder().backend(Nowhere).allow_unauthenticated();
+    let runtime = builder.build().await.unwrap();
+    let queue = runtime.queue("emails");
+
+    for error in [
+        queue.get("7").await.unwrap_err(),
+        queue.list().try_next().await.unwrap_err(),
+        queue.discard().await.unwrap_err(),
+        queue.purge().await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(
+            error.to_string().contains("has no operations on queues"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_runtime_every_way_says_so() {
+    let mut list = Send::tasks().list();
+    let first = list.try_next().await.unwrap_err();
+    let second = list.try_next().await.unwrap();
+
+    assert!(first.is_no_runtime() && second.is_none());
+    assert!(Send::tasks().get("7").await.unwrap_err().is_no_runtime());
+    assert!(Send::tasks().debug("7").await.unwrap_err().is_no_runtime());
+    assert!(Send::tasks().discard().await.unwrap_err().is_no_runtime());
+}

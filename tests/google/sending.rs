@@ -1,0 +1,897 @@
+//! The Google backend on the wire: what it sends, as whom, and what it makes of a refusal.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use bytes::Bytes;
+use cloud_tasks::{
+    Config, Context, Enqueue, Enqueued, Error, ErrorKind, Google, RetrySettings, Runtime, Task, TaskResult,
+    task,
+};
+use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider, EntityTag, anonymous};
+use google_cloud_auth::errors::CredentialsError;
+use http::{Extensions, HeaderMap, HeaderValue, Response};
+use http_body_util::Full;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
+use wiremock::matchers::{any, header, method, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use crate::support::api::{QUEUES, config, created, google, refused, sent};
+use crate::support::child;
+use crate::tasks::{Welcome, welcome};
+
+#[derive(Serialize, Deserialize)]
+struct Say {
+    text: String,
+}
+
+#[task]
+impl Task for Say {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct CloseBooks;
+
+#[task(timeout = "20m")]
+impl Task for CloseBooks {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+/// An API that creates every task.
+async fn willing_api() -> MockServer {
+    let api = MockServer::start().await;
+    Mock::given(any()).respond_with(created).mount(&api).await;
+    api
+}
+
+async fn runtime_with(config: Config, google: Google) -> Runtime {
+    Runtime::builder()
+        .config(config)
+        .google(google)
+        .build()
+        .await
+        .unwrap()
+}
+
+async fn requests(api: &MockServer) -> Vec<Request> {
+    api.received_requests().await.unwrap()
+}
+
+async fn the_only_request(api: &MockServer) -> Request {
+    let requests = requests(api).await;
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    requests[0].clone()
+}
+
+/// Enqueues a task with these settings, and gives back the request that it made, and its receipt.
+async fn enqueue_with(config: Config, enqueue: Enqueue) -> (Request, Enqueued) {
+    let api = willing_api().await;
+    let runtime = runtime_with(config, google(api.uri())).await;
+
+    let enqueued = enqueue.on(&runtime).await.unwrap();
+
+    (the_only_request(&api).await, enqueued)
+}
+
+fn http_request(request: &Request) -> Value {
+    sent(request)["task"]["httpRequest"].clone()
+}
+
+fn task_headers(request: &Request) -> Value {
+    http_request(request)["headers"].clone()
+}
+
+#[tokio::test]
+async fn an_enqueue_is_one_post_of_these_bytes_to_its_queue() {
+    let (request, enqueued) = enqueue_with(config(), welcome().task_id("welcome-7")).await;
+
+    assert_eq!(request.method, "POST");
+    assert_eq!(
+        request.url.path(),
+        "/v2/projects/acme/locations/europe-west1/queues/emails/tasks"
+    );
+    assert_eq!(request.headers["content-type"], "application/json");
+    assert_eq!(
+        String::from_utf8_lossy(&request.body),
+        concat!(
+            r#"{"task":{"name":"projects/acme/locations/europe-west1/queues/emails/tasks/welcome-7","#,
+            r#""httpRequest":{"url":"https://shop.example/tasks/Welcome","httpMethod":1,"#,
+            r#""headers":{"content-type":"application/json"},"body":"eyJ1c2VyX2lkIjo3fQ==","#,
+            r#""oidcToken":{"serviceAccountEmail":"tasks@acme.iam.gserviceaccount.com","#,
+            r#""audience":"https://shop.example"}}}}"#,
+        )
+    );
+    assert_eq!(
+        (enqueued.queue(), enqueued.id(), enqueued.schedule_time()),
+        ("emails", "welcome-7", None)
+    );
+    assert!(!enqueued.duplicate());
+}
+
+#[tokio::test]
+async fn everything_that_a_call_says_is_in_the_message() {
+    let time = in_an_hour();
+    let enqueue = Welcome { user_id: 7 }
+        .later(time)
+        .queue("slow")
+        .task_id("welcome-7")
+        .header("X-Request-Id", "abc")
+        .timeout(Duration::from_secs(900));
+
+    let (request, enqueued) = enqueue_with(config(), enqueue).await;
+
+    assert_eq!(request.url.path(), format!("/v2/{QUEUES}/slow/tasks"));
+    assert_eq!(
+        sent(&request),
+        json!({"task": {
+            "name": format!("{QUEUES}/slow/tasks/welcome-7"),
+            "scheduleTime": humantime::format_rfc3339_nanos(time).to_string(),
+            "dispatchDeadline": "900s",
+            "httpRequest": {
+                "url": "https://shop.example/tasks/Welcome",
+                "httpMethod": 1,
+                "headers": {
+                    "content-type": "application/json",
+                    "x-request-id": "abc",
+                    "x-cloud-tasks-timeout": "900",
+                },
+                "body": STANDARD.encode(r#"{"user_id":7}"#),
+                "oidcToken": {
+                    "serviceAccountEmail": "tasks@acme.iam.gserviceaccount.com",
+                    "audience": "https://shop.example",
+                },
+            },
+        }})
+    );
+    assert_eq!((enqueued.queue(), enqueued.id()), ("slow", "welcome-7"));
+    assert_eq!(enqueued.schedule_time(), Some(time));
+}
+
+/// An instant that needs all nine digits of a fraction.
+fn in_an_hour() -> SystemTime {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    SystemTime::UNIX_EPOCH + Duration::new(now.as_secs() + 3600, 123_456_789)
+}
+
+#[tokio::test]
+async fn arguments_of_any_characters_arrive_as_their_json() {
+    // Of these the alphabets of base64 make different texts.
+    let text = "???>>>~~~ \u{fffd}é漢\0\"\n".to_owned();
+
+    let (request, _) = enqueue_with(config(), Say { text: text.clone() }.asap()).await;
+
+    let body = STANDARD
+        .decode(http_request(&request)["body"].as_str().unwrap())
+        .unwrap();
+    assert_eq!(body, serde_json::to_vec(&json!({"text": text})).unwrap());
+}
+
+#[tokio::test]
+async fn a_task_without_arguments_sends_an_empty_object() {
+    let (request, _) = enqueue_with(config(), CloseBooks.asap()).await;
+
+    assert_eq!(http_request(&request)["body"], STANDARD.encode("{}"));
+}
+
+#[tokio::test]
+async fn a_task_that_names_no_queue_goes_to_the_applications() {
+    let (request, enqueued) = enqueue_with(config().app_name("shop"), CloseBooks.asap()).await;
+
+    assert_eq!(request.url.path(), format!("/v2/{QUEUES}/shop/tasks"));
+    assert_eq!(enqueued.queue(), "shop");
+}
+
+#[tokio::test]
+async fn an_id_that_nobody_gave_is_made_by_the_client_where_calls_are_repeated() {
+    let (request, enqueued) = enqueue_with(config(), welcome()).await;
+
+    assert_eq!(enqueued.id().len(), 32, "{enqueued:?}");
+    assert_eq!(
+        sent(&request)["task"]["name"],
+        format!("{QUEUES}/emails/tasks/{}", enqueued.id())
+    );
+}
+
+#[tokio::test]
+async fn two_tasks_get_two_ids() {
+    let api = willing_api().await;
+    let runtime = runtime_with(config(), google(api.uri())).await;
+
+    let first = welcome().on(&runtime).await.unwrap();
+    let second = welcome().on(&runtime).await.unwrap();
+
+    assert_ne!(first.id(), second.id());
+}
+
+#[tokio::test]
+async fn no_name_is_sent_where_nothing_is_repeated_and_no_id_was_given() {
+    let once = config().enqueue_retry(RetrySettings::off());
+
+    let (request, enqueued) = enqueue_with(once, welcome()).await;
+
+    assert_eq!(sent(&request)["task"].get("name"), None);
+    assert_eq!(enqueued.id(), "made-by-the-service");
+}
+
+#[tokio::test]
+async fn a_given_id_is_sent_where_nothing_is_repeated() {
+    let once = config().enqueue_retry(RetrySettings::off());
+
+    let (request, enqueued) = enqueue_with(once, welcome().task_id("welcome-7")).await;
+
+    assert_eq!(
+        sent(&request)["task"]["name"],
+        format!("{QUEUES}/emails/tasks/welcome-7")
+    );
+    assert_eq!(enqueued.id(), "welcome-7");
+}
+
+#[tokio::test]
+async fn a_tasks_own_timeout_is_its_deadline_and_needs_no_header() {
+    let (request, _) = enqueue_with(config(), CloseBooks.asap()).await;
+
+    assert_eq!(sent(&request)["task"]["dispatchDeadline"], "1200s");
+    assert_eq!(
+        task_headers(&request),
+        json!({"content-type": "application/json"})
+    );
+}
+
+#[tokio::test]
+async fn a_calls_own_timeout_wins_and_is_told_to_the_handler() {
+    let timeout = Duration::from_millis(15_500);
+
+    let (request, _) = enqueue_with(config(), CloseBooks.asap().timeout(timeout)).await;
+
+    assert_eq!(sent(&request)["task"]["dispatchDeadline"], "15.5s");
+    assert_eq!(task_headers(&request)["x-cloud-tasks-timeout"], "15.5");
+}
+
+#[tokio::test]
+async fn the_receipt_tells_the_time_that_the_service_tells() {
+    let api = MockServer::start().await;
+    let answer = json!({
+        "name": format!("{QUEUES}/emails/tasks/7"),
+        "scheduleTime": "2030-01-02T03:04:05.678901Z",
+    });
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .mount(&api)
+        .await;
+    let runtime = runtime_with(config(), google(api.uri())).await;
+
+    let enqueued = welcome().on(&runtime).await.unwrap();
+
+    let told = humantime::parse_rfc3339("2030-01-02T03:04:05.678901Z").unwrap();
+    assert_eq!(enqueued.schedule_time(), Some(told));
+}
+
+#[tokio::test]
+async fn the_path_of_the_endpoint_stays_and_its_last_slash_goes() {
+    let endpoint = config().endpoint("https://shop.example/jobs/");
+
+    let (request, _) = enqueue_with(endpoint, welcome()).await;
+
+    let request = http_request(&request);
+    assert_eq!(request["url"], "https://shop.example/jobs/tasks/Welcome");
+    assert_eq!(request["oidcToken"]["audience"], "https://shop.example/jobs");
+}
+
+/// Enqueues from a handler behind the layer, which is called with these headers; gives back the headers of the task.
+async fn enqueue_behind_the_layer(
+    config: Config,
+    headers: &[(&'static str, &[u8])],
+    enqueue: fn() -> Enqueue,
+) -> Value {
+    let api = willing_api().await;
+    let runtime = runtime_with(config, google(api.uri())).await;
+    let inner = tower::service_fn(move |_request: http::Request<Full<Bytes>>| async move {
+        enqueue().await.map(|_| Response::new(Full::<Bytes>::default()))
+    });
+    let mut request = http::Request::post("/signup").body(Full::default()).unwrap();
+    for (name, value) in headers {
+        request
+            .headers_mut()
+            .append(*name, HeaderValue::from_bytes(value).unwrap());
+    }
+
+    runtime.layer().layer(inner).oneshot(request).await.unwrap();
+
+    task_headers(&the_only_request(&api).await)
+}
+
+#[tokio::test]
+async fn listed_headers_of_a_request_go_along_with_what_it_enqueues() {
+    let config = config().propagated_headers(["TraceParent", "x-tenant", "x-absent"]);
+    let request: &[(_, &[u8])] = &[
+        ("traceparent", b"00-trace-span-01"),
+        ("x-tenant", b"acme"),
+        ("cookie", b"session=secret"),
+        ("authorization", b"Bearer secret"),
+    ];
+
+    let headers = enqueue_behind_the_layer(config, request, || welcome().header("x-request-id", "abc")).await;
+
+    assert_eq!(
+        headers,
+        json!({
+            "content-type": "application/json",
+            "traceparent": "00-trace-span-01",
+            "x-tenant": "acme",
+            "x-request-id": "abc",
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_header_of_the_call_wins_over_one_of_the_request() {
+    let request: &[(_, &[u8])] = &[("traceparent", b"of-the-request")];
+
+    let headers = enqueue_behind_the_layer(config(), request, || {
+        welcome().header("Traceparent", "of-the-call")
+    })
+    .await;
+
+    assert_eq!(headers["traceparent"], "of-the-call");
+}
+
+#[tokio::test]
+async fn a_header_that_a_request_carries_twice_goes_along_whole() {
+    let config = config().propagated_headers(["tracestate"]);
+    let request: &[(_, &[u8])] = &[("tracestate", b"one=1"), ("tracestate", b"two=2")];
+
+    let headers = enqueue_behind_the_layer(config, request, welcome).await;
+
+    assert_eq!(headers["tracestate"], "one=1, two=2");
+}
+
+#[tokio::test]
+async fn the_variable_of_the_emulator_leads_there_without_credentials() {
+    let emulator = willing_api().await;
+    let host = emulator.address().to_string();
+    let config = Config::from_vars([("CLOUD_TASKS_EMULATOR_HOST", host.as_str())]).unwrap();
+    let runtime = runtime_with(config, Google::new()).await;
+
+    let enqueued = welcome().on(&runtime).await.unwrap();
+
+    let request = the_only_request(&emulator).await;
+    assert_eq!(
+        request.url.path(),
+        "/v2/projects/local/locations/local/queues/emails/tasks"
+    );
+    assert!(!request.headers.contains_key("authorization"));
+    assert_eq!(
+        http_request(&request)["url"],
+        "http://localhost:8080/tasks/Welcome"
+    );
+    assert_eq!(enqueued.queue(), "emails");
+}
+
+#[tokio::test]
+async fn an_emulator_is_told_the_project_the_location_and_the_account_of_the_settings() {
+    let emulator = willing_api().await;
+    let config = config().cloud_tasks_emulator_host(emulator.address().to_string());
+    let runtime = runtime_with(config, Google::new()).await;
+
+    welcome().on(&runtime).await.unwrap();
+
+    let request = the_only_request(&emulator).await;
+    assert_eq!(request.url.path(), format!("/v2/{QUEUES}/emails/tasks"));
+    assert_eq!(
+        http_request(&request)["oidcToken"]["serviceAccountEmail"],
+        "tasks@acme.iam.gserviceaccount.com"
+    );
+}
+
+/// Credentials whose token is another one every time.
+#[derive(Debug)]
+struct Rotating {
+    given: AtomicU32,
+}
+
+impl CredentialsProvider for Rotating {
+    async fn headers(&self, _: Extensions) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
+        let number = self.given.fetch_add(1, Ordering::Relaxed);
+        let value = HeaderValue::from_str(&format!("Bearer token-{number}")).unwrap();
+        Ok(CacheableResource::New {
+            entity_tag: EntityTag::new(),
+            data: HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]),
+        })
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_were_passed_are_asked_for_every_call() {
+    let api = willing_api().await;
+    let credentials = Rotating {
+        given: AtomicU32::new(1),
+    };
+    let runtime = runtime_with(config(), google(api.uri()).credentials(credentials)).await;
+
+    welcome().on(&runtime).await.unwrap();
+    welcome().on(&runtime).await.unwrap();
+
+    let tokens: Vec<_> = requests(&api)
+        .await
+        .iter()
+        .map(|request| request.headers["authorization"].clone())
+        .collect();
+    assert_eq!(tokens, ["Bearer token-1", "Bearer token-2"]);
+}
+
+/// The child's part of the tests below: enqueues two tasks as its environment says.
+#[tokio::test]
+#[ignore = "part of other tests, which run it in a process of its own"]
+async fn enqueues_two_tasks_as_its_environment_says() {
+    let Some(api) = child::api() else { return };
+    let mut google = Google::new();
+    if !api.is_empty() {
+        google = google.api_endpoint(api);
+    }
+    if child::is_anonymous() {
+        google = google.credentials(anonymous::Builder::new().build());
+    }
+    let enqueue_two = async {
+        let runtime = Runtime::builder()
+            .config(Config::from_env()?)
+            .google(google)
+            .build()
+            .await?;
+        let first = welcome().on(&runtime).await?;
+        let second = welcome().on(&runtime).await?;
+        Ok(vec![first.id().to_owned(), second.id().to_owned()])
+    };
+
+    child::tell(&enqueue_two.await);
+}
+
+/// Whether the child gets credentials from the test, or finds its own.
+#[derive(Clone, Copy, PartialEq)]
+enum Credentials {
+    Passed,
+    Found,
+}
+
+async fn in_a_child(
+    api: Option<&MockServer>,
+    credentials: Credentials,
+    vars: &[(&str, &str)],
+) -> Result<Value, String> {
+    let api = api.map(MockServer::uri).unwrap_or_default();
+    child::run(
+        "sending::enqueues_two_tasks_as_its_environment_says",
+        &api,
+        credentials == Credentials::Passed,
+        vars,
+    )
+    .await
+}
+
+/// A key file of a service account, gone when this is dropped.
+struct KeyFile {
+    path: PathBuf,
+}
+
+impl KeyFile {
+    const ACCOUNT: &str = "robot@from-the-file.iam.gserviceaccount.com";
+
+    /// Writes a file whose tokens come from `token_uri`. Its key is good for nothing else than these tests.
+    fn write(name: &str, token_uri: &str) -> Self {
+        let key = STANDARD.encode(include_bytes!("../fixtures/throwaway-key.pk8"));
+        let file = json!({
+            "type": "service_account",
+            "project_id": "from-the-file",
+            "private_key_id": "throwaway",
+            "private_key": format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n"),
+            "client_email": Self::ACCOUNT,
+            "client_id": "1",
+            "token_uri": token_uri,
+        });
+        let path =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.json", std::process::id()));
+        std::fs::write(&path, file.to_string()).unwrap();
+        Self { path }
+    }
+
+    fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        // Left behind it would be harmless.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// An OAuth server that gives this token for every assertion.
+async fn token_server(token: &str) -> MockServer {
+    let server = MockServer::start().await;
+    let answer = json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"});
+    Mock::given(method("POST"))
+        .and(path("/token"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .mount(&server)
+        .await;
+    server
+}
+
+#[tokio::test]
+async fn a_key_file_gives_the_token_the_project_and_the_account() {
+    let (api, oauth) = (willing_api().await, token_server("of-the-file").await);
+    let token_uri = format!("{}/token", oauth.uri());
+    let file = KeyFile::write("token", &token_uri);
+
+    let ids = in_a_child(
+        Some(&api),
+        Credentials::Found,
+        &[
+            ("GOOGLE_APPLICATION_CREDENTIALS", file.path()),
+            ("CLOUD_TASKS_LOCATION", "europe-west1"),
+            ("CLOUD_TASKS_ENDPOINT", "https://shop.example"),
+        ],
+    )
+    .await
+    .unwrap();
+
+    let exchange = the_only_request(&oauth).await;
+    let (grant, claims) = assertion(&exchange);
+    assert_eq!(grant, "urn:ietf:params:oauth:grant-type:jwt-bearer");
+    assert_eq!(claims["iss"], KeyFile::ACCOUNT);
+    assert_eq!(claims["aud"], token_uri.as_str());
+    assert_eq!(claims["scope"], "https://www.googleapis.com/auth/cloud-platform");
+    let requests = requests(&api).await;
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    for (request, id) in requests.iter().zip(ids.as_array().unwrap()) {
+        let queue = "projects/from-the-file/locations/europe-west1/queues/emails";
+        assert_eq!(request.url.path(), format!("/v2/{queue}/tasks"));
+        assert_eq!(request.headers["authorization"], "Bearer of-the-file");
+        assert_eq!(
+            sent(request)["task"]["name"],
+            format!("{queue}/tasks/{}", id.as_str().unwrap())
+        );
+        assert_eq!(
+            http_request(request)["oidcToken"]["serviceAccountEmail"],
+            KeyFile::ACCOUNT
+        );
+    }
+}
+
+/// The grant type and the claims of a request for a token.
+fn assertion(request: &Request) -> (String, Value) {
+    let uri = format!("http://form/?{}", String::from_utf8_lossy(&request.body));
+    let form: Vec<(String, String)> = request
+        .url
+        .join(&uri)
+        .unwrap()
+        .query_pairs()
+        .into_owned()
+        .collect();
+    let field = |name: &str| form.iter().find(|(key, _)| key == name).unwrap().1.clone();
+    let jwt = field("assertion");
+    let claims = jwt.split('.').nth(1).unwrap();
+    (
+        field("grant_type"),
+        serde_json::from_slice(&URL_SAFE.decode(claims).unwrap()).unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn a_setting_wins_over_the_key_file() {
+    let (api, oauth) = (willing_api().await, token_server("of-the-file").await);
+    let file = KeyFile::write("settings", &format!("{}/token", oauth.uri()));
+
+    in_a_child(
+        Some(&api),
+        Credentials::Found,
+        &[
+            ("GOOGLE_APPLICATION_CREDENTIALS", file.path()),
+            ("GOOGLE_CLOUD_PROJECT", "of-the-settings"),
+            ("CLOUD_TASKS_LOCATION", "europe-west1"),
+            (
+                "CLOUD_TASKS_SERVICE_ACCOUNT",
+                "tasks@of-the-settings.iam.gserviceaccount.com",
+            ),
+        ],
+    )
+    .await
+    .unwrap();
+
+    let request = requests(&api).await.swap_remove(0);
+    assert_eq!(
+        request.url.path(),
+        "/v2/projects/of-the-settings/locations/europe-west1/queues/emails/tasks"
+    );
+    assert_eq!(
+        http_request(&request)["oidcToken"]["serviceAccountEmail"],
+        "tasks@of-the-settings.iam.gserviceaccount.com"
+    );
+}
+
+#[tokio::test]
+async fn a_token_server_that_refuses_means_that_nothing_was_created() {
+    let (api, oauth) = (willing_api().await, MockServer::start().await);
+    let file = KeyFile::write("refused", &format!("{}/token", oauth.uri()));
+
+    let error = in_a_child(
+        Some(&api),
+        Credentials::Found,
+        &[
+            ("GOOGLE_APPLICATION_CREDENTIALS", file.path()),
+            ("CLOUD_TASKS_LOCATION", "europe-west1"),
+            ("CLOUD_TASKS_ENQUEUE_RETRY_DEADLINE", "0"),
+        ],
+    )
+    .await
+    .unwrap_err();
+
+    assert!(
+        error.starts_with("task Welcome was not created in queue emails: "),
+        "{error}"
+    );
+    assert_eq!(requests(&api).await.len(), 0);
+}
+
+#[tokio::test]
+async fn the_metadata_server_tells_the_project_and_the_account() {
+    let (api, metadata) = (willing_api().await, MockServer::start().await);
+    for (key, value) in [
+        ("project/project-id", "of-the-machine"),
+        (
+            "instance/service-accounts/default/email",
+            "machine@of-the-machine.iam.gserviceaccount.com\n",
+        ),
+    ] {
+        Mock::given(method("GET"))
+            .and(path(format!("/computeMetadata/v1/{key}")))
+            .and(header("metadata-flavor", "Google"))
+            .respond_with(ResponseTemplate::new(200).set_body_string(value))
+            .expect(1)
+            .mount(&metadata)
+            .await;
+    }
+
+    in_a_child(
+        Some(&api),
+        Credentials::Passed,
+        &[
+            ("GCE_METADATA_HOST", &metadata.address().to_string()),
+            ("CLOUD_TASKS_LOCATION", "europe-west1"),
+        ],
+    )
+    .await
+    .unwrap();
+
+    let request = requests(&api).await.swap_remove(0);
+    assert_eq!(
+        request.url.path(),
+        "/v2/projects/of-the-machine/locations/europe-west1/queues/emails/tasks"
+    );
+    assert_eq!(
+        http_request(&request)["oidcToken"]["serviceAccountEmail"],
+        "machine@of-the-machine.iam.gserviceaccount.com"
+    );
+}
+
+#[tokio::test]
+async fn build_names_everything_that_is_missing_at_once() {
+    // A metadata server that knows nothing: there may be a real one.
+    let metadata = MockServer::start().await;
+
+    let error = in_a_child(
+        None,
+        Credentials::Passed,
+        &[
+            ("GCE_METADATA_HOST", &metadata.address().to_string()),
+            ("CLOUD_TASKS_APP_NAME", "not a queue"),
+        ],
+    )
+    .await
+    .unwrap_err();
+
+    assert!(error.contains("for 5 reasons"), "{error}");
+    for expected in [
+        "\"http://localhost:8080\"",
+        "CLOUD_TASKS_ENDPOINT",
+        "CLOUD_TASKS_PROJECT",
+        "GOOGLE_CLOUD_PROJECT",
+        "CLOUD_TASKS_LOCATION",
+        "CLOUD_TASKS_SERVICE_ACCOUNT",
+        "\"not a queue\"",
+    ] {
+        assert!(error.contains(expected), "{expected} is not in: {error}");
+    }
+}
+
+#[tokio::test]
+async fn build_names_credentials_that_are_missing_along_with_all_else() {
+    let error = in_a_child(
+        None,
+        Credentials::Found,
+        &[("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")],
+    )
+    .await
+    .unwrap_err();
+
+    assert!(error.contains("for 5 reasons"), "{error}");
+    for expected in [
+        "no Google credentials were found",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "gcloud auth application-default login",
+        "CLOUD_TASKS_ENDPOINT",
+        "CLOUD_TASKS_PROJECT",
+        "CLOUD_TASKS_LOCATION",
+        "CLOUD_TASKS_SERVICE_ACCOUNT",
+    ] {
+        assert!(error.contains(expected), "{expected} is not in: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_google_cannot_reach_is_refused_by_build() {
+    let google = Google::new().credentials(anonymous::Builder::new().build());
+    let config = config().endpoint("http://shop.example");
+
+    let error = Runtime::builder()
+        .config(config)
+        .google(google)
+        .build()
+        .await
+        .unwrap_err();
+
+    assert!(error.is_build());
+    assert!(error.to_string().contains("\"http://shop.example\""), "{error}");
+    assert!(error.to_string().contains("https"), "{error}");
+}
+
+/// Enqueues a task at an API that refuses every one, and gives back the error.
+async fn refused_with(http: u16, code: &str, message: &str) -> Error {
+    let api = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(refused(http, code, message))
+        // A queue that is gone has a backup queue, which is asked as well.
+        .expect(1..=2)
+        .mount(&api)
+        .await;
+    let runtime = runtime_with(config(), google(api.uri())).await;
+
+    welcome().on(&runtime).await.unwrap_err()
+}
+
+#[track_caller]
+fn assert_refused(error: &Error, parts: &[&str]) {
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+    assert!(!error.may_have_taken_effect(), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("task Welcome was not created in queue emails: "),
+        "{text}"
+    );
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_is_not_there_is_named_with_the_command_that_makes_it() {
+    let error = refused_with(404, "NOT_FOUND", "Requested entity was not found.").await;
+
+    assert_refused(
+        &error,
+        &[
+            "Requested entity was not found.",
+            "gcloud tasks queues create projects/acme/locations/europe-west1/queues/emails",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_queue_that_was_deleted_is_named_with_the_reason() {
+    let error = refused_with(400, "FAILED_PRECONDITION", "The queue existed too recently.").await;
+
+    assert_refused(
+        &error,
+        &[
+            "The queue existed too recently.",
+            "deleted",
+            "projects/acme/locations/europe-west1/queues/emails",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_caller_without_permission_is_told_the_roles() {
+    let error = refused_with(403, "PERMISSION_DENIED", "The caller lacks a permission.").await;
+
+    assert_refused(
+        &error,
+        &[
+            "The caller lacks a permission.",
+            "roles/cloudtasks.enqueuer on projects/acme/locations/europe-west1/queues/emails",
+            "roles/iam.serviceAccountUser on tasks@acme.iam.gserviceaccount.com",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn credentials_that_are_not_accepted_are_said_to_be_the_reason() {
+    let error = refused_with(401, "UNAUTHENTICATED", "Invalid credentials.").await;
+
+    assert_refused(&error, &["Invalid credentials.", "credentials were not accepted"]);
+}
+
+#[tokio::test]
+async fn an_argument_that_is_refused_is_told_in_the_services_words() {
+    let error = refused_with(400, "INVALID_ARGUMENT", "HttpRequest.url is required.").await;
+
+    assert_refused(&error, &["HttpRequest.url is required."]);
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_the_clients_error_as_its_source() {
+    let error = refused_with(404, "NOT_FOUND", "Requested entity was not found.").await;
+
+    let source = std::error::Error::source(&error).unwrap();
+    let cause = source.downcast_ref::<google_cloud_gax::error::Error>().unwrap();
+    assert_eq!(cause.http_status_code(), Some(404));
+}
+
+#[tokio::test]
+async fn a_page_instead_of_an_answer_means_that_nothing_was_created() {
+    let api = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(404).set_body_string("<html>Not here</html>"))
+        .expect(1)
+        .mount(&api)
+        .await;
+    let runtime = runtime_with(config(), google(api.uri())).await;
+
+    let error = welcome().on(&runtime).await.unwrap_err();
+
+    assert_refused(&error, &["404"]);
+}
+
+#[tokio::test]
+async fn the_errors_of_many_callers_are_their_own() {
+    let api = MockServer::start().await;
+    for closed in ["closed", "closed--temp"] {
+        Mock::given(path(format!("/v2/{QUEUES}/{closed}/tasks")))
+            .respond_with(refused(404, "NOT_FOUND", "Requested entity was not found."))
+            .mount(&api)
+            .await;
+    }
+    Mock::given(any()).respond_with(created).mount(&api).await;
+    let runtime = Arc::new(runtime_with(config(), google(api.uri())).await);
+
+    let calls = (0..40).map(|number| {
+        let queue = if number % 2 == 0 { "open" } else { "closed" };
+        welcome().queue(queue).on(&runtime).into_future()
+    });
+    let outcomes = futures_util::future::join_all(calls).await;
+
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Ok(enqueued) => assert_eq!((number % 2, enqueued.queue()), (0, "open")),
+            Err(error) => {
+                assert_eq!(number % 2, 1);
+                assert!(error.to_string().contains("queues/closed"), "{error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Dead tasks through the local engine and through Google's Pub/Sub emulator: given up, captured, listed and replayed, through
+//! the API and by command.
+
+mod commands;
+mod emulator;
+mod engine;
+mod rest;
+pub(crate) mod stage;

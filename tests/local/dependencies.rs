@@ -1,0 +1,20 @@
+//! What the tasks of this program need of a runtime, since every runtime in it has all of these tasks.
+
+use cloud_tasks::{MemoryStore, RuntimeBuilder};
+
+use crate::{backup, bulk, dead, faults, idempotency, operations, schedules, tasks, unique};
+
+/// Gives the runtime a store and a state for every task; a test replaces those that it looks at.
+pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder<M> {
+    builder
+        .idempotency(MemoryStore::new())
+        .state(backup::Queues::unread())
+        .state(bulk::Ran::unread())
+        .state(dead::stage::Shop::default())
+        .state(faults::Journal::default())
+        .state(idempotency::Effects::default())
+        .state(operations::stage::Journal::unread())
+        .state(schedules::Journal::unread())
+        .state(tasks::Journal::unread())
+        .state(unique::tasks::Log::default())
+}

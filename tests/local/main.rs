@@ -1,0 +1,17 @@
+//! The local engine: tasks, schedules, repeated deliveries, dead tasks, operations, many tasks at
+//! once, unique tasks and faults.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod backup;
+mod bulk;
+mod dead;
+mod dependencies;
+#[allow(clippy::print_stdout, reason = "it shows its figures")]
+mod faults;
+mod idempotency;
+mod operations;
+mod schedules;
+#[path = "../support/mod.rs"]
+mod support;
+mod tasks;
+mod unique;

@@ -1,0 +1,122 @@
+//! A service with a local engine, both on ports of their own.
+
+use std::time::Duration;
+
+use axum::Router;
+use cloud_tasks::{Config, Context, LocalEngine, Runtime, Task, TaskMetadata, TaskResult, task};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::dependencies::with_dependencies;
+
+/// Where tasks tell that an attempt began.
+#[derive(Clone)]
+pub(crate) struct Journal(mpsc::UnboundedSender<(String, TaskMetadata)>);
+
+impl Journal {
+    /// One that nobody reads.
+    pub(crate) fn unread() -> Self {
+        Self(mpsc::unbounded_channel().0)
+    }
+}
+
+/// Succeeds, or fails, or panics, as it is told.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) text: String,
+}
+
+pub(crate) fn note(text: &str) -> Note {
+    Note {
+        text: text.to_owned(),
+    }
+}
+
+#[task(queue = "notes")]
+impl Task for Note {
+    async fn run(self, cx: Context<Journal>) -> TaskResult<usize> {
+        // A test may be over by now.
+        let _ = cx.state().0.send((self.text.clone(), cx.metadata().clone()));
+        match self.text.as_str() {
+            "fails" => Err("it was told to")?,
+            "panics" => panic!("it was told to"),
+            text => Ok(text.len()),
+        }
+    }
+}
+
+/// Longer than anything here takes: a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) struct Stage {
+    pub(crate) runtime: Runtime,
+    pub(crate) engine: LocalEngine,
+    attempts: mpsc::UnboundedReceiver<(String, TaskMetadata)>,
+    server: JoinHandle<()>,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, attempts) = mpsc::unbounded_channel();
+        let (runtime, engine) = with_dependencies(Runtime::local())
+            .config(Config::default().endpoint(endpoint))
+            .state(Journal(sender))
+            .allow_unsigned_pushes()
+            .build()
+            .await
+            .unwrap();
+        let app = Router::new().layer(runtime.layer());
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self {
+            runtime,
+            engine,
+            attempts,
+            server,
+        }
+    }
+
+    /// A runtime of another service with the same tasks, which sends to the same engine.
+    pub(crate) async fn neighbour(&self) -> Runtime {
+        let config = Config::default()
+            .endpoint("http://127.0.0.1:9")
+            .cloud_tasks_emulator_host(self.engine.url().trim_start_matches("http://"));
+        let builder = with_dependencies(Runtime::builder()).config(config);
+        builder.allow_unsigned_pushes().build().await.unwrap()
+    }
+
+    /// Enqueues a note for an hour from now; its id.
+    pub(crate) async fn for_later(&self, text: &str) -> String {
+        let enqueued = note(text).later(HOUR).on(&self.runtime).await.unwrap();
+        enqueued.id().to_owned()
+    }
+
+    /// The next attempt that begins: the note's text, and what it was told.
+    pub(crate) async fn next_attempt(&mut self) -> (String, TaskMetadata) {
+        tokio::time::timeout(PATIENCE, self.attempts.recv())
+            .await
+            .expect("nothing happens any more")
+            .unwrap()
+    }
+
+    /// Whether no attempt began since the last that was asked for.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.attempts.try_recv().is_err()
+    }
+
+    pub(crate) async fn wait_idle(&self, queue: &str) {
+        tokio::time::timeout(PATIENCE, self.engine.wait_idle(queue))
+            .await
+            .expect("the queue holds tasks for ever")
+            .unwrap();
+    }
+
+    pub(crate) async fn strike(self) {
+        self.engine.stop().await;
+        self.server.abort();
+    }
+}

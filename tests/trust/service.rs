@@ -1,0 +1,190 @@
+//! A service whose callers are verified, and the tasks in it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use cloud_tasks::{
+    Backend, BackendFuture, Config, Context, Enqueued, Envelope, Message, PublisherTask, Runtime,
+    RuntimeBuilder, SubscriberTask, Task, TaskResult, TrustedCallers, task,
+};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, mpsc};
+use tower::ServiceExt;
+use wiremock::MockServer;
+
+pub(crate) use crate::support::key_server::key_server;
+use crate::support::tokens;
+
+pub(crate) const ENDPOINT: &str = "https://shop.example";
+
+/// Succeeds at once.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Note;
+
+#[task]
+impl Task for Note {
+    async fn run(self, _cx: Context) -> TaskResult<String> {
+        Ok("noted".to_owned())
+    }
+}
+
+/// Says when it starts and ends when it is let go.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Work {
+    pub(crate) number: u64,
+}
+
+/// How tests and [`Work`] talk to each other.
+#[derive(Clone)]
+pub(crate) struct Foreman {
+    started: mpsc::UnboundedSender<u64>,
+    go: Arc<Semaphore>,
+    cut_off: Arc<AtomicUsize>,
+}
+
+impl Foreman {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<u64>) {
+        let (started, starts) = mpsc::unbounded_channel();
+        let foreman = Self {
+            started,
+            go: Arc::new(Semaphore::new(0)),
+            cut_off: Arc::default(),
+        };
+        (foreman, starts)
+    }
+
+    /// Lets as many go.
+    pub(crate) fn release(&self, count: usize) {
+        self.go.add_permits(count);
+    }
+
+    /// How many were dropped before their end.
+    pub(crate) fn cut_off(&self) -> usize {
+        self.cut_off.load(Ordering::SeqCst)
+    }
+}
+
+#[task]
+impl Task for Work {
+    async fn run(self, cx: Context<Foreman>) -> TaskResult<u64> {
+        let foreman = cx.state();
+        let mut unfinished = Unfinished(Some(foreman.cut_off.clone()));
+        foreman.started.send(self.number)?;
+        foreman.go.acquire().await?.forget();
+        unfinished.0 = None;
+        Ok(self.number)
+    }
+}
+
+/// Counts when it is dropped with something to count.
+struct Unfinished(Option<Arc<AtomicUsize>>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(count) = &self.0 {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Fails, with what nobody outside should see.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Fail {
+    pub(crate) card: String,
+}
+
+#[task]
+impl Task for Fail {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Err("the database at 10.1.2.3 refused the password".into())
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Happened {
+    pub(crate) what: String,
+}
+
+#[task(topic = "happened")]
+impl PublisherTask for Happened {}
+
+pub(crate) struct Listener;
+
+#[task]
+impl SubscriberTask for Listener {
+    async fn run(message: Message<Happened>, cx: Context<Foreman>) -> TaskResult {
+        // A test may not listen.
+        let _ = cx.state().started.send(message.content.what.len() as u64);
+        Ok(())
+    }
+}
+
+/// A backend that takes nothing, and counts how often it was flushed.
+#[derive(Clone, Default)]
+pub(crate) struct Nowhere {
+    pub(crate) flushes: Arc<AtomicUsize>,
+}
+
+impl Backend for Nowhere {
+    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+        Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "nowhere")) })
+    }
+
+    fn flush(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            self.flushes.fetch_add(1, Ordering::SeqCst);
+        })
+    }
+}
+
+pub(crate) fn config() -> Config {
+    Config::default()
+        .endpoint(ENDPOINT)
+        .service_account(tokens::ACCOUNT)
+}
+
+pub(crate) fn callers(server: &MockServer) -> TrustedCallers {
+    TrustedCallers::new()
+        .issuer(tokens::ISSUER, format!("{}/certs", server.uri()))
+        .min_refresh_interval(Duration::from_secs(3600))
+}
+
+/// A runtime that verifies its callers with the keys of this server.
+pub(crate) fn verified(server: &MockServer) -> RuntimeBuilder {
+    Runtime::builder()
+        .backend(Nowhere::default())
+        .config(config())
+        .callers(callers(server))
+        .state(Foreman::new().0)
+}
+
+/// A request to this path with this `Authorization`.
+pub(crate) fn post(path: &str, authorization: Option<&str>, body: impl Into<Body>) -> Request<Body> {
+    let mut request = Request::post(path);
+    if let Some(value) = authorization {
+        request = request.header("authorization", value);
+    }
+    request.body(body.into()).unwrap()
+}
+
+pub(crate) fn bearer() -> String {
+    format!("Bearer {}", tokens::good(ENDPOINT))
+}
+
+/// The body of a push whose message has this content.
+pub(crate) fn push(content: &serde_json::Value) -> String {
+    use base64::Engine;
+    let data = base64::engine::general_purpose::STANDARD.encode(content.to_string());
+    serde_json::json!({"message": {"data": data, "messageId": "1"}, "subscription": "projects/p/subscriptions/s"})
+        .to_string()
+}
+
+pub(crate) async fn send(runtime: &Runtime, request: Request<Body>) -> Response<Bytes> {
+    let (parts, body) = runtime.service().oneshot(request).await.unwrap().into_parts();
+    Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+}
