@@ -1,0 +1,27 @@
+//! Foreign peers: programs that others wrote, as producers and consumers of this library's tasks and messages.
+//!
+//! * Django with `django-google-cloud-tasks`, which this library is wire-compatible with
+//! * `fastapi-gcp-tasks`, and `gcloud tasks`, as producers of tasks
+//! * Google's own Pub/Sub client for Python, as publisher and subscriber
+//!
+//! Cloud Tasks is the local engine, which signs every token; messages go through Google's Pub/Sub emulator. The service is a
+//! `Runtime::serve` that verifies its callers, and the Django project verifies its own with google-auth.
+//!
+//! `.ci/peers` installs the Python packages and runs these tests; anywhere else, and where its peer is not installed, a test
+//! says `SKIPPED` on standard error. The Python peers are in the virtual environment that `CLOUD_TASKS_PEERS_VENV` names,
+//! `gcloud` is on the `PATH`, and the emulator is the one that `PUBSUB_EMULATOR_HOST` names or that of the installed Cloud SDK.
+#![cfg(feature = "local")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support/pubsub.rs"]
+#[allow(dead_code, reason = "other test programs use more of it")]
+mod pubsub;
+mod python;
+mod stage;
+mod tasks;
+
+mod django_events;
+mod django_tasks;
+mod fastapi;
+mod gcloud;
+mod pubsub_client;

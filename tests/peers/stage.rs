@@ -1,0 +1,284 @@
+//! A service whose callers are verified, with its local engine, and what it answered and ran.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use cloud_tasks::{Config, LocalEngine, RetrySettings, Runtime};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tower::{Layer, ServiceExt};
+
+use crate::python::{PATIENCE, Python};
+use crate::tasks::Run;
+
+/// Whom everybody's tasks are signed as.
+pub(crate) const ACCOUNT: &str = "tasks@demo.iam.gserviceaccount.com";
+pub(crate) const LOCATION: &str = "europe-west1";
+pub(crate) const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// What a request under way in a Django service carries, as Django spells it.
+pub(crate) fn carried() -> Value {
+    json!({"Traceparent": TRACE, "X-Request-Id": "req-42"})
+}
+
+/// A service of ours and its engine, on ports of their own.
+pub(crate) struct Stage {
+    pub(crate) runtime: Runtime,
+    pub(crate) engine: LocalEngine,
+    pub(crate) endpoint: String,
+    pub(crate) project: String,
+    runs: mpsc::UnboundedReceiver<Run>,
+    answers: mpsc::UnboundedReceiver<(String, StatusCode)>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Stage {
+    /// A service that verifies everybody who calls it.
+    pub(crate) async fn open() -> Self {
+        Self::serve(None).await
+    }
+
+    /// The same, and messages go to Google's emulator, whose pushes nobody signs. Its subscriptions are set up.
+    pub(crate) async fn subscribed(emulator: &str) -> Self {
+        let stage = Self::serve(Some(emulator)).await;
+        let plan = stage.runtime.setup().only_subscribers().plan().await.unwrap();
+        plan.apply().await.unwrap();
+        stage
+    }
+
+    /// An engine whose tasks all go to a peer, at its URL.
+    pub(crate) async fn for_peer(url: &str, emulator: Option<&str>) -> Self {
+        let (sender, runs) = mpsc::unbounded_channel();
+        let (_, answers) = mpsc::unbounded_channel();
+        let project = own_project();
+        let builder = Runtime::local().config(config(&project, url, emulator));
+        let (runtime, engine) = builder.state(sender).build().await.unwrap();
+        Self {
+            runtime,
+            engine,
+            endpoint: url.to_owned(),
+            project,
+            runs,
+            answers,
+            server: None,
+        }
+    }
+
+    async fn serve(emulator: Option<&str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, runs) = mpsc::unbounded_channel();
+        let (answering, answers) = mpsc::unbounded_channel();
+        let project = own_project();
+        let mut builder = Runtime::local()
+            .config(config(&project, &endpoint, emulator))
+            .state(sender);
+        if emulator.is_some() {
+            builder = builder.allow_unsigned_pushes();
+        }
+        let (runtime, engine) = builder.build().await.unwrap();
+        let tell = move |request: Request, next: Next| {
+            let answering = answering.clone();
+            async move {
+                let path = request.uri().to_string();
+                let response = next.run(request).await;
+                // A test may be over by now.
+                let _ = answering.send((path, response.status()));
+                response
+            }
+        };
+        let app = Router::new()
+            .layer(runtime.layer())
+            .layer(middleware::from_fn(tell));
+        let serve = runtime.serve(listener, app);
+        Self {
+            runtime,
+            engine,
+            endpoint,
+            project,
+            runs,
+            answers,
+            server: Some(tokio::spawn(async move { serve.await.unwrap() })),
+        }
+    }
+
+    /// The next answer of the service: the path and query of the request, and the status.
+    pub(crate) async fn answer(&mut self) -> (String, u16) {
+        let (path, status) = next(&mut self.answers).await;
+        (path, status.as_u16())
+    }
+
+    /// What the next task or subscriber to run was given.
+    pub(crate) async fn run(&mut self) -> Run {
+        next(&mut self.runs).await
+    }
+
+    /// Does this as a request under way does it, whose headers [`carried`] tells.
+    pub(crate) async fn in_trace<W>(&self, work: W) -> W::Output
+    where
+        W: IntoFuture<IntoFuture: Send>,
+        W::Output: Send,
+    {
+        let (done, outcome) = oneshot::channel();
+        let mut once = Some((work.into_future(), done));
+        let service = tower::service_fn(|_: Request| {
+            let (work, done) = once.take().unwrap();
+            async move {
+                let _ = done.send(work.await);
+                Ok::<_, Infallible>(Response::new(Body::empty()))
+            }
+        });
+        let request = Request::get("/")
+            .header("traceparent", TRACE)
+            .header("x-request-id", "req-42");
+        let service = self.runtime.layer().layer(service);
+        let _ = service.oneshot(request.body(Body::empty()).unwrap()).await;
+        outcome.await.unwrap()
+    }
+
+    /// Puts a task into a queue of the engine as any client does.
+    pub(crate) async fn create_task(&self, url: &Value, token: &Value, body: &str) {
+        let request =
+            json!({"url": url, "httpMethod": "POST", "oidcToken": token, "body": STANDARD.encode(body)});
+        let location = format!("projects/{}/locations/{LOCATION}", self.project);
+        let queue = json!({"name": format!("{location}/queues/others")});
+        self.post(&format!("{location}/queues"), &queue).await;
+        let task = json!({"task": {"httpRequest": request}});
+        self.post(&format!("{location}/queues/others/tasks"), &task).await;
+    }
+
+    async fn post(&self, path: &str, body: &Value) {
+        let request = Request::post(format!("{}/v2/{path}", self.engine.url()))
+            .header("content-type", "application/json")
+            .body(Full::<Bytes>::from(body.to_string()))
+            .unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let response = client.request(request).await.unwrap();
+        assert!(response.status().is_success(), "{path}: {response:?}");
+    }
+
+    /// Whether no task and no subscriber ran so far, apart from those that were waited for.
+    pub(crate) fn nothing_ran(&mut self) -> bool {
+        self.runs.try_recv().is_err()
+    }
+
+    pub(crate) async fn close(mut self) {
+        if let Some(server) = self.server.take() {
+            server.abort();
+        }
+        self.engine.stop().await;
+    }
+}
+
+/// A Django service, and its URL.
+pub(crate) struct Django {
+    pub(crate) python: Python,
+    pub(crate) url: String,
+}
+
+impl Django {
+    /// Starts one that calls the engine of `stage`, and makes tasks for the service of `stage`.
+    pub(crate) async fn producer(test: &str, stage: &Stage) -> Option<Self> {
+        let vars = [("DJANGO_CLOUD_TASKS_ENDPOINT", stage.endpoint.as_str())];
+        let mut django = Self::start(test, &vars).await?;
+        django.use_engine(stage).await;
+        Some(django)
+    }
+
+    /// Starts one that calls nobody yet, and makes tasks for itself.
+    pub(crate) async fn start(test: &str, vars: &[(&str, &str)]) -> Option<Self> {
+        let mut all = vec![
+            ("DJANGO_CLOUD_TASKS_APP_NAME", "shop"),
+            (
+                "DJANGO_CLOUD_TASKS_PROPAGATED_HEADERS",
+                "traceparent,x-request-id",
+            ),
+            ("GCP_LOCATION", LOCATION),
+            ("SERVICE_ACCOUNT", ACCOUNT),
+        ];
+        all.extend(vars);
+        let (python, first) = Python::start(test, "django_peer.py", &all).await?;
+        let url = first["url"].as_str().unwrap().to_owned();
+        Some(Self { python, url })
+    }
+
+    /// Makes it call the engine of `stage`, where it makes its queue.
+    pub(crate) async fn use_engine(&mut self, stage: &Stage) {
+        let engine = json!({"url": stage.engine.url(), "project": stage.project});
+        self.python.call("use_engine", engine).await;
+        self.python.call("create_queue", json!({"name": "shop"})).await;
+    }
+
+    /// Enqueues by `asap`, and gives back what the library says of the task.
+    pub(crate) async fn asap(&mut self, task: &str, arguments: impl Serialize) -> Value {
+        #[derive(Serialize)]
+        struct Call<'a, A> {
+            task: &'a str,
+            arguments: A,
+            headers: Value,
+        }
+        let headers = carried();
+        let call = Call {
+            task,
+            arguments,
+            headers,
+        };
+        self.python.call("asap", call).await
+    }
+}
+
+impl Django {
+    /// The next run of this task or subscriber; those of others are passed over.
+    pub(crate) async fn event_of(&mut self, task: &str) -> Value {
+        loop {
+            let run = self.python.event().await;
+            if run["task"] == task {
+                return run;
+            }
+        }
+    }
+}
+
+async fn next<T>(receiver: &mut mpsc::UnboundedReceiver<T>) -> T {
+    tokio::time::timeout(PATIENCE, receiver.recv())
+        .await
+        .expect("nothing arrives any more")
+        .unwrap()
+}
+
+/// Projects of one process, and of those that share an emulator with it, differ.
+fn own_project() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("peers-{}-{next}", std::process::id())
+}
+
+fn config(project: &str, endpoint: &str, emulator: Option<&str>) -> Config {
+    let config = Config::default()
+        .app_name("shop")
+        .endpoint(endpoint)
+        .project(project)
+        .location(LOCATION)
+        .service_account(ACCOUNT)
+        .propagated_headers(["traceparent", "x-request-id"])
+        .enqueue_retry(RetrySettings::off());
+    match emulator {
+        Some(host) => config.pubsub_emulator_host(host),
+        None => config,
+    }
+}
