@@ -12,7 +12,8 @@
 
 use std::time::{Duration, Instant};
 
-use cloud_tasks::{RetrySettings, Runtime, Task};
+use cloud_tasks::backend::RetrySettings;
+use cloud_tasks::{Runtime, Task};
 use futures_util::{StreamExt, stream};
 use google_cloud_tasks_v2::client::CloudTasks;
 

@@ -12,7 +12,8 @@
 
 use std::time::Duration;
 
-use cloud_tasks::{RetrySettings, Runtime};
+use cloud_tasks::Runtime;
+use cloud_tasks::backend::RetrySettings;
 use futures_util::{StreamExt, stream};
 use google_cloud_tasks_v2::client::CloudTasks;
 

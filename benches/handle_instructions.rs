@@ -15,7 +15,7 @@ use std::convert::Infallible;
 use std::hint::black_box;
 
 use bytes::Bytes;
-use cloud_tasks::TaskService;
+use cloud_tasks::service::TaskService;
 use http::Response;
 use http_body::Body;
 use subjects::many::MANY;

@@ -21,7 +21,10 @@ mod tokens;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use cloud_tasks::{Backend, BackendFuture, Config, Enqueued, Envelope, Runtime, TaskService, TrustedCallers};
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::service::{TaskService, TrustedCallers};
+use cloud_tasks::task::Enqueued;
+use cloud_tasks::{Config, Runtime};
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use cloud_tasks::{
-    Backend, BackendFuture, Config, Context, Enqueued, Envelope, Runtime, Task, TaskResult, task,
-};
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::task::Enqueued;
+use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 struct Database;
@@ -154,7 +154,7 @@ async fn the_same_mistakes_read_the_same_every_time() {
 
 #[tokio::test]
 async fn a_schedule_without_a_token_is_a_mistake_where_callers_are_verified() {
-    let build = |runtime: cloud_tasks::RuntimeBuilder| async {
+    let build = |runtime: cloud_tasks::runtime::RuntimeBuilder| async {
         let error = runtime.backend(Nowhere).build().await.unwrap_err();
         error
             .to_string()

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use cloud_tasks::{Config, Context, Google, RetrySettings, Runtime, Task, TaskResult, task};
+use cloud_tasks::backend::{Google, RetrySettings};
+use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_tasks_v2::client::CloudTasks;
 use google_cloud_tasks_v2::model;

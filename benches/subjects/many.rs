@@ -4,7 +4,8 @@
 //! types would be searched the same way, and take minutes to compile; `README.md` has that figure too.
 
 use cloud_tasks::__private::{Registration, Resolved, Resolver};
-use cloud_tasks::{Context, Registered, Task, TaskResult};
+use cloud_tasks::task::Registered;
+use cloud_tasks::{Context, Task, TaskResult};
 use serde::{Deserialize, Serialize};
 
 /// How many names there are at most.

@@ -10,7 +10,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloud_tasks::{Config, Context, LocalEngine, Runtime, Task, TaskResult, TrustedCallers, task};
+use cloud_tasks::backend::LocalEngine;
+use cloud_tasks::service::TrustedCallers;
+use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cloud_tasks::TaskMetadata;
+use cloud_tasks::task::TaskMetadata;
 use serde::Serialize;
 
 /// A record of every attempt of every task, in order.

@@ -31,8 +31,10 @@ use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 use clap::Parser;
+use cloud_tasks::backend::LocalEngine;
 use cloud_tasks::cli::Command;
-use cloud_tasks::{Config, LocalEngine, Runtime, TrustedCallers};
+use cloud_tasks::service::TrustedCallers;
+use cloud_tasks::{Config, Runtime};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 

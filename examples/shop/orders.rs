@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cloud_tasks::{
-    Attributes, Context, Message, Model, ModelPublisherTask, SubscriberTask, TaskResult, task,
-};
+use cloud_tasks::event::Attributes;
+use cloud_tasks::{Context, Message, Model, ModelPublisherTask, SubscriberTask, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 use crate::activity::Activity;

@@ -6,7 +6,8 @@ mod support;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use cloud_tasks::{Config, Context, Error, ErrorKind, RetrySettings, Runtime, Task, TaskResult, task};
+use cloud_tasks::backend::RetrySettings;
+use cloud_tasks::{Config, Context, Error, ErrorKind, Runtime, Task, TaskResult, task};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
 use support::{block_on, post, send};

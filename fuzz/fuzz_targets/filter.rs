@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use arbitrary::Arbitrary;
-use cloud_tasks::Filter;
+use cloud_tasks::event::Filter;
 use libfuzzer_sys::fuzz_target;
 
 type Attributes = BTreeMap<String, String>;
@@ -249,7 +249,7 @@ fn parsed(filter: &Filter, text: &str, meaning: Option<&Meaning>, attributes: &A
 }
 
 /// The mistake lies within the text, and is told on one line.
-fn mistake(text: &str, error: &cloud_tasks::FilterError) {
+fn mistake(text: &str, error: &cloud_tasks::event::FilterError) {
     let position = error.position();
     assert!(text.is_char_boundary(position));
     let line = text

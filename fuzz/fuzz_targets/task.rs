@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
 
 use arbitrary::Arbitrary;
-use cloud_tasks::{Context, Discard, RetryAfter, Runtime, Task, TaskError, TaskMetadata, TaskResult, task};
+use cloud_tasks::task::TaskMetadata;
+use cloud_tasks::{Context, Discard, RetryAfter, Runtime, Task, TaskError, TaskResult, task};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
 use support::{Answer, SECRET, Tree, block_on, post, send};

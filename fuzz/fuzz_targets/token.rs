@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arbitrary::Arbitrary;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cloud_tasks::{
-    Backend, BackendFuture, TrustedCallers, Config, Context, Enqueued, Envelope, Message, Runtime, SubscriberTask,
-    Task, TaskResult, task,
-};
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::service::TrustedCallers;
+use cloud_tasks::task::Enqueued;
+use cloud_tasks::{Config, Context, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use libfuzzer_sys::fuzz_target;

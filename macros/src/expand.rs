@@ -60,7 +60,7 @@ fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
             #[allow(deprecated)]
             const _: () = {
                 #crate_path::__private::inventory::submit! {
-                    #crate_path::__private::Collected::new(<#ty as #crate_path::Registered>::REGISTRATION)
+                    #crate_path::__private::Collected::new(<#ty as #crate_path::__private::Registered>::REGISTRATION)
                 }
             };
         }
@@ -91,7 +91,7 @@ fn registered(task: &TaskImpl) -> TokenStream {
     quote! {
         #[automatically_derived]
         #[allow(deprecated)]
-        impl #generics #crate_path::Registered for #ty #bounds {
+        impl #generics #crate_path::__private::Registered for #ty #bounds {
             const REGISTRATION: #crate_path::__private::Registration = #registration;
 
             fn state(states: &mut #crate_path::__private::Resolver<'_>) -> #crate_path::__private::Resolved {

@@ -299,7 +299,8 @@ pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a type a `Model`, which says what the topic of its events is called: `{app_label}-{name}`.
 ///
 /// ```
-/// use cloud_tasks::{Config, Model, Topic};
+/// use cloud_tasks::event::Topic;
+/// use cloud_tasks::{Config, Model};
 ///
 /// #[derive(Model)]
 /// #[model(app_label = "sales")]

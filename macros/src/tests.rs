@@ -51,7 +51,7 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
             }
             #[automatically_derived]
             #[allow(deprecated)]
-            impl ::cloud_tasks::Registered for mails::SendWelcomeEmail {
+            impl ::cloud_tasks::task::Registered for mails::SendWelcomeEmail {
                 const REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::task::<mails::SendWelcomeEmail>(
                         "Welcome", ::core::concat!(::core::file!(), ":", ::core::line!())
@@ -69,7 +69,7 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
                     ::cloud_tasks::__private::Collected::new(
-                        <mails::SendWelcomeEmail as ::cloud_tasks::Registered>::REGISTRATION
+                        <mails::SendWelcomeEmail as ::cloud_tasks::task::Registered>::REGISTRATION
                     )
                 }
             };

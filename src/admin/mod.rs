@@ -1,7 +1,6 @@
 //! Operations on queues, dead tasks and the resources in the cloud.
 
+pub mod dead_letters;
+pub mod queue;
 #[cfg(feature = "google")]
-pub(crate) mod dead_letters;
-pub(crate) mod queue;
-#[cfg(feature = "google")]
-pub(crate) mod setup;
+pub mod setup;

@@ -21,7 +21,9 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 /// signature (RS256), issuer, audience, times, account and `email_verified` are all in order; clocks may be 10 seconds apart.
 ///
 /// ```standalone_crate
-/// use cloud_tasks::{TrustedCallers, Config, Google, Runtime};
+/// use cloud_tasks::backend::Google;
+/// use cloud_tasks::service::TrustedCallers;
+/// use cloud_tasks::{Config, Runtime};
 /// # use google_cloud_auth::credentials::anonymous;
 ///
 /// # #[tokio::main(flavor = "current_thread")]

@@ -10,10 +10,19 @@ pub(crate) mod local;
 pub(crate) mod queue_admin;
 pub(crate) mod used_ids;
 
+pub use crate::base::config::RetrySettings;
+pub use crate::base::wire::envelope::Envelope;
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use google::Google;
+#[cfg(feature = "local")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+pub use local::LocalEngine;
+
 use std::pin::Pin;
 
 use crate::base::error::Error;
-use crate::base::wire::envelope::{Enqueued, Envelope};
+use crate::base::wire::envelope::Enqueued;
 use crate::base::wire::publication::Publication;
 use crate::runtime::Runtime;
 
@@ -22,7 +31,9 @@ use crate::runtime::Runtime;
 /// A backend sees [`Envelope`]s only, whose limits were checked. Write your own for another queue:
 ///
 /// ```standalone_crate
-/// use cloud_tasks::{Backend, BackendFuture, Enqueued, Envelope, Error, Runtime};
+/// use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+/// use cloud_tasks::task::Enqueued;
+/// use cloud_tasks::{Error, Runtime};
 ///
 /// #[derive(Debug)]
 /// struct Printer;

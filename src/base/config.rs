@@ -97,7 +97,8 @@ impl Default for Config {
 ///
 /// ```
 /// use std::time::Duration;
-/// use cloud_tasks::{Config, RetrySettings};
+/// use cloud_tasks::backend::RetrySettings;
+/// use cloud_tasks::Config;
 ///
 /// let patient = RetrySettings { deadline: Duration::from_secs(600), ..RetrySettings::default() };
 /// let config = Config::default().enqueue_retry(patient);

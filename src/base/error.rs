@@ -107,12 +107,12 @@ impl Error {
         }
     }
 
-    /// An error of a [`Backend`](crate::Backend) that refused a task: it was certainly not created.
+    /// An error of a [`Backend`](crate::backend::Backend) that refused a task: it was certainly not created.
     pub fn rejected(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Rejected, message)
     }
 
-    /// An error of a [`Backend`](crate::Backend) that got no clear answer.
+    /// An error of a [`Backend`](crate::backend::Backend) that got no clear answer.
     pub fn unavailable(message: impl Into<String>, may_have_taken_effect: bool) -> Self {
         Self::new(ErrorKind::Unavailable, message).maybe_created(may_have_taken_effect)
     }

@@ -27,7 +27,7 @@ const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
 /// Source: [Cloud Tasks, task request headers](https://cloud.google.com/tasks/docs/creating-http-target-tasks#handler).
 ///
 /// ```
-/// use cloud_tasks::TaskMetadata;
+/// use cloud_tasks::task::TaskMetadata;
 ///
 /// let metadata = TaskMetadata::new().with_queue("emails").with_retry_count(2);
 /// assert_eq!(metadata.queue(), Some("emails"));
@@ -69,7 +69,7 @@ impl TaskMetadata {
         self.text(&QUEUE_NAME)
     }
 
-    /// The short name of the task in its queue: the id that [`Enqueued::id`](crate::Enqueued::id) gave.
+    /// The short name of the task in its queue: the id that [`Enqueued::id`](crate::task::Enqueued::id) gave.
     pub fn id(&self) -> Option<&str> {
         self.text(&TASK_NAME)
     }
@@ -90,7 +90,7 @@ impl TaskMetadata {
     /// Whether the task is given up when this attempt fails; `false` where the number of attempts is not known.
     ///
     /// ```
-    /// use cloud_tasks::TaskMetadata;
+    /// use cloud_tasks::task::TaskMetadata;
     ///
     /// let metadata = TaskMetadata::new().with_max_attempts(3);
     /// assert!(!metadata.clone().with_retry_count(1).is_last_attempt());
@@ -191,7 +191,7 @@ impl TaskMetadata {
     ///
     /// ```
     /// use std::time::SystemTime;
-    /// use cloud_tasks::TaskMetadata;
+    /// use cloud_tasks::task::TaskMetadata;
     ///
     /// let metadata = TaskMetadata::new().with_job("shop--Digest", SystemTime::UNIX_EPOCH);
     /// assert!(metadata.is_scheduled());

@@ -6,7 +6,15 @@ pub(crate) mod publish;
 pub(crate) mod publisher;
 pub(crate) mod subscriber;
 
-use crate::registry::topic::Topic;
+pub use crate::base::wire::publication::{Attributes, Publication};
+pub use crate::registry::filter::{Filter, FilterError};
+pub use crate::registry::subscription::Subscription;
+pub use crate::registry::topic::Topic;
+pub use message::Message;
+pub use model::{Model, ModelPublisherTask, PreparedEvent};
+pub use publish::{Publish, PublishNow};
+pub use publisher::PublisherTask;
+pub use subscriber::SubscriberTask;
 
 /// A message that knows its topic, so that publisher and subscriber cannot differ.
 ///
@@ -14,7 +22,8 @@ use crate::registry::topic::Topic;
 /// write it by hand: then none of them registers a publisher for it by linking the crate.
 ///
 /// ```
-/// use cloud_tasks::{Event, Topic};
+/// use cloud_tasks::event::Topic;
+/// use cloud_tasks::Event;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]

@@ -21,7 +21,8 @@ use crate::task::enqueue::RunAt;
 /// A model that says what it is called, from which its topic's name is made.
 ///
 /// ```
-/// use cloud_tasks::{Config, Model, Topic};
+/// use cloud_tasks::event::Topic;
+/// use cloud_tasks::{Config, Model};
 ///
 /// #[derive(Model)]
 /// #[model(app_label = "sales")]
@@ -48,7 +49,8 @@ pub trait Model {
 /// [`topic_for`](Self::topic_for) picks one for each object.
 ///
 /// ```standalone_crate
-/// use cloud_tasks::{Attributes, Model, ModelPublisherTask, Runtime, task};
+/// use cloud_tasks::event::Attributes;
+/// use cloud_tasks::{Model, ModelPublisherTask, Runtime, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Model)]
@@ -108,7 +110,7 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
 
     /// Makes the topic that the events of all objects go to, unless it is there, in the project of the [current](crate::Runtime::current) runtime.
     ///
-    /// [`Setup::only`](crate::Setup::only) shows what it would do first.
+    /// [`Setup::only`](crate::setup::Setup::only) shows what it would do first.
     ///
     /// # Errors
     ///

@@ -364,7 +364,7 @@ impl PublishNow {
 
     /// Publishes the message from this process once a transaction has committed, and not at all if it does not.
     ///
-    /// `tx` is a [`CommitHooks`](crate::CommitHooks), or a transaction that has one. The runtime and the propagated headers
+    /// `tx` is a [`CommitHooks`](crate::commit::CommitHooks), or a transaction that has one. The runtime and the propagated headers
     /// are settled now. A message has no id of its own: one that is sent again after an unclear answer may arrive twice.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
 
     /// Makes the topic, unless it is there, in the project of the [current](crate::Runtime::current) runtime.
     ///
-    /// [`Setup::only`](crate::Setup::only) shows what it would do first.
+    /// [`Setup::only`](crate::setup::Setup::only) shows what it would do first.
     ///
     /// # Errors
     ///

@@ -103,7 +103,7 @@ pub trait SubscriberTask: Registered + Send + 'static {
 
     /// Makes or changes the topic, the subscription and what dead letters need, in the project of the [current](crate::Runtime::current) runtime.
     ///
-    /// [`Setup::only`](crate::Setup::only) shows what it would do first.
+    /// [`Setup::only`](crate::setup::Setup::only) shows what it would do first.
     ///
     /// # Errors
     ///

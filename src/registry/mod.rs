@@ -3,7 +3,7 @@
 pub(crate) mod dead_letter;
 pub(crate) mod filter;
 pub(crate) mod queue_settings;
-pub(crate) mod schedule;
+pub mod schedule;
 pub(crate) mod subscription;
 pub(crate) mod topic;
 pub(crate) mod unique;

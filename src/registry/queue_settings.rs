@@ -11,7 +11,8 @@ use crate::base::names;
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
-/// use cloud_tasks::{QueueSettings, Runtime};
+/// use cloud_tasks::queue::QueueSettings;
+/// use cloud_tasks::Runtime;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
@@ -66,7 +67,7 @@ impl QueueSettings {
     /// Sets how often a task is tried altogether; -1 means without end.
     ///
     /// A task is given up when both this and [`max_retry_duration`](Self::max_retry_duration) are reached. With this alone the
-    /// runtime knows which attempt is the [last](crate::TaskMetadata::is_last_attempt) of a task that came from this queue,
+    /// runtime knows which attempt is the [last](crate::task::TaskMetadata::is_last_attempt) of a task that came from this queue,
     /// and runs its [hook](crate::Task::on_dead).
     pub fn max_attempts(mut self, attempts: i32) -> Self {
         self.max_attempts = Some(attempts);

@@ -10,7 +10,8 @@ use crate::base::config::Config;
 /// [`of_app`](Self::of_app). An absolute name, or a full path, is left as it is.
 ///
 /// ```
-/// use cloud_tasks::{Config, Topic};
+/// use cloud_tasks::event::Topic;
+/// use cloud_tasks::Config;
 ///
 /// let config = Config::default().app_name("shop");
 /// assert_eq!(Topic::new("orders").name(&config), "shop--orders");

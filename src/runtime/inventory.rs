@@ -42,7 +42,8 @@ impl Runtime {
     /// Everything that is registered, by name.
     ///
     /// ```standalone_crate
-    /// # use cloud_tasks::{Context, RegisteredKind, Runtime, Task, TaskResult, task};
+    /// # use cloud_tasks::runtime::RegisteredKind;
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// #[derive(Serialize, Deserialize)]
     /// struct Charge { invoice: u64 }

@@ -6,10 +6,18 @@ pub(crate) mod builder;
 pub(crate) mod capture;
 pub(crate) mod concurrency;
 pub(crate) mod deliver;
-pub(crate) mod idempotency;
+pub mod idempotency;
 pub(crate) mod inventory;
 pub(crate) mod last_attempt;
 pub(crate) mod scope;
+
+pub use builder::RuntimeBuilder;
+pub use builder::configured::Configured;
+#[cfg(feature = "local")]
+#[cfg_attr(docsrs, doc(cfg(feature = "local")))]
+pub use builder::configured::Embedded;
+pub use builder::in_process::InProcess;
+pub use inventory::{RegisteredKind, RegisteredTask};
 
 use std::collections::HashMap;
 use std::fmt;
@@ -41,7 +49,7 @@ use crate::runtime::scope::Scope;
 
 /// A handle on everything that tasks need: settings, the registered tasks, their states and the backend.
 ///
-/// Cheap to clone. Code finds it in one of three ways, the first that applies: [`on`](crate::Enqueue::on) names one;
+/// Cheap to clone. Code finds it in one of three ways, the first that applies: [`on`](crate::task::Enqueue::on) names one;
 /// the code runs inside [`scope`](Self::scope), a task, or a request that passed the layer; one was
 /// [installed](Self::install) in this process. `tokio::spawn` leaves the scope; [`spawn`](Self::spawn) keeps it.
 ///

@@ -9,5 +9,12 @@ pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod service;
 
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use crate::auth::TrustedCallers;
+#[cfg(feature = "serve")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serve")))]
+pub use server::{Serve, ServeBody};
+
 pub use layer::{TaskFuture, TaskLayer, TaskLayerService};
 pub use service::TaskService;

@@ -4,7 +4,7 @@
 //! [`commit`](Transaction::commit) sends them after the commit, a rollback and a drop send nothing.
 //!
 //! ```standalone_crate
-//! use cloud_tasks::{Context, Runtime, Task, TaskResult, sqlx::Transaction, task};
+//! use cloud_tasks::{Context, Runtime, Task, TaskResult, task, sqlx::Transaction};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]

@@ -23,7 +23,7 @@ const TABLE: &str = "cloud_tasks_effects";
 /// exactly once.
 ///
 /// ```standalone_crate
-/// use cloud_tasks::{Context, Runtime, Task, TaskResult, sqlx::IdempotencyTable, task};
+/// use cloud_tasks::{Context, Runtime, Task, TaskResult, task, sqlx::IdempotencyTable};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]

@@ -66,7 +66,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     /// Begins a savepoint; what is handed to it is sent if it is committed and this transaction as well.
     ///
     /// ```standalone_crate
-    /// # use cloud_tasks::{PublisherTask, Runtime, sqlx::Transaction, task};
+    /// # use cloud_tasks::{PublisherTask, Runtime, task, sqlx::Transaction};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
     /// # struct Imported { row: u64 }

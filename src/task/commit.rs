@@ -14,7 +14,7 @@ use crate::runtime::scope::Scope;
 /// drop them where it has not. `cloud_tasks::sqlx::Transaction` (feature `sqlx`) is such a wrapper.
 ///
 /// ```
-/// use cloud_tasks::{CommitHooks, Transactional};
+/// use cloud_tasks::commit::{CommitHooks, Transactional};
 ///
 /// struct UnitOfWork { hooks: CommitHooks }
 ///
@@ -45,14 +45,15 @@ impl<T: Transactional + ?Sized> Transactional for &mut T {
 
 /// Tasks and messages that wait for a transaction to commit, whichever its database.
 ///
-/// [`Enqueue::on_commit`](crate::Enqueue::on_commit), `sync_on_commit` and `asap_on_commit` put them here: encoded and
+/// [`Enqueue::on_commit`](crate::task::Enqueue::on_commit), `sync_on_commit` and `asap_on_commit` put them here: encoded and
 /// checked, with the runtime and the propagated headers of that moment. [`run`](Self::run) sends them; call it after your
 /// commit. Dropped, they send nothing, which is what a rollback wants.
 ///
 /// They are kept in this process alone: one that dies between the commit and the sending loses them.
 ///
 /// ```standalone_crate
-/// use cloud_tasks::{CommitHooks, Context, Runtime, Task, TaskResult, task};
+/// use cloud_tasks::commit::CommitHooks;
+/// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -173,7 +174,11 @@ impl fmt::Debug for CommitHooks {
 /// [error](Error::may_have_taken_effect) was unclear, a second try may publish it twice.
 ///
 /// ```standalone_crate
-/// # use cloud_tasks::{Backend, BackendFuture, CommitHooks, Enqueued, Envelope, Error, PublisherTask, Publication, Runtime};
+/// # use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+/// # use cloud_tasks::commit::CommitHooks;
+/// # use cloud_tasks::event::Publication;
+/// # use cloud_tasks::task::Enqueued;
+/// # use cloud_tasks::{Error, PublisherTask, Runtime};
 /// # use serde::{Deserialize, Serialize};
 /// # use std::sync::atomic::{AtomicBool, Ordering};
 /// # #[derive(Serialize, Deserialize)]

@@ -1,9 +1,15 @@
 //! What a task is.
 
 pub(crate) mod bulk;
-pub(crate) mod commit;
+pub mod commit;
 pub(crate) mod enqueue;
 pub(crate) mod periodic;
+
+pub use crate::base::metadata::TaskMetadata;
+pub use crate::base::wire::envelope::Enqueued;
+pub use bulk::{BulkProgress, EnqueueAll};
+pub use enqueue::{Enqueue, RunAt, RunNow};
+pub use periodic::PeriodicTask;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,14 +22,11 @@ use serde::de::DeserializeOwned;
 use crate::admin::queue::of_type::Tasks;
 use crate::base::context::Context;
 use crate::base::json;
-use crate::base::metadata::TaskMetadata;
 use crate::base::outcome::{TaskError, TaskResult};
 use crate::base::state::{Resolved, Resolver, States};
 use crate::base::wire::dead::Dead;
 use crate::registry::unique::UniqueFields;
 use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, Kind, Registration, TaskInput};
-use crate::task::bulk::EnqueueAll;
-use crate::task::enqueue::{Enqueue, RunAt, RunNow};
 
 /// Written by `#[task]` alone: what the runtime knows of a task before it runs.
 #[diagnostic::on_unimplemented(
@@ -96,7 +99,7 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// Does what is left to do when the last attempt has failed; nothing, unless it is written.
     ///
     /// It runs where the number of attempts is known: by the option `max_attempts`, or by the
-    /// [settings](crate::QueueSettings::max_attempts) of the queue. It has as long as an attempt. The
+    /// [settings](crate::queue::QueueSettings::max_attempts) of the queue. It has as long as an attempt. The
     /// [guide](crate::guide::retries) tells what is certain of it, and [`Dead`] has an example.
     ///
     /// # Errors

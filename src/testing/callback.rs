@@ -74,7 +74,7 @@ impl Signer {
         CallbackRequest::new(*self, runtime, config.task_url(name), queue, body, headers)
     }
 
-    /// The request that a task comes back as which a [`Recorder`](crate::Recorder) has: a publisher's too.
+    /// The request that a task comes back as which a [`Recorder`](crate::testing::Recorder) has: a publisher's too.
     ///
     /// ```standalone_crate
     /// # use cloud_tasks::testing::Signer;

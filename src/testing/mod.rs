@@ -1,4 +1,4 @@
-//! What tests need beyond a [`Recorder`](crate::Recorder): single attempts, and requests to a whole service.
+//! What tests need beyond a [`Recorder`]: single attempts, and requests to a whole service.
 //!
 //! [`Runtime::perform`](crate::Runtime::perform) runs one task with metadata of your choice, and tells what came of it. A
 //! [`Signer`] makes the requests that Cloud Tasks, Pub/Sub and Cloud Scheduler make, signed with a key that a runtime built
@@ -57,6 +57,9 @@ pub(crate) mod scheduled;
 pub(crate) mod signer;
 #[cfg(feature = "testing")]
 pub(crate) mod token;
+
+pub use crate::runtime::builder::in_process::Recorded;
+pub use recorder::{Drain, RecordedTask, Recorder};
 
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

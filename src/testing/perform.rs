@@ -119,7 +119,7 @@ impl<T: Task> Perform<T> {
         self
     }
 
-    /// Sets how long the attempt may take, as a [call](crate::Enqueue::timeout) can.
+    /// Sets how long the attempt may take, as a [call](crate::task::Enqueue::timeout) can.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.headers.extend([timeout_header(timeout)]);
         self

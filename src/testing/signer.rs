@@ -66,7 +66,9 @@ impl Signer {
     ///
     /// ```standalone_crate
     /// use cloud_tasks::testing::Signer;
-    /// use cloud_tasks::{Backend, BackendFuture, Enqueued, Envelope, Runtime};
+    /// use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+    /// use cloud_tasks::task::Enqueued;
+    /// use cloud_tasks::Runtime;
     ///
     /// struct Nowhere;
     ///

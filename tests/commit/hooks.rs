@@ -3,10 +3,10 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::{
-    Backend, BackendFuture, CommitHooks, Config, Enqueued, Envelope, Error, ErrorKind, ModelPublisherTask,
-    PublisherTask, Runtime, Task, Transactional, UnsentError,
-};
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::commit::{CommitHooks, Transactional, UnsentError};
+use cloud_tasks::task::Enqueued;
+use cloud_tasks::{Config, Error, ErrorKind, ModelPublisherTask, PublisherTask, Runtime, Task};
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 

@@ -1,5 +1,7 @@
+use cloud_tasks::commit::Transactional;
 use cloud_tasks::sqlx::{CommitError, Transaction};
-use cloud_tasks::{PublisherTask, Recorder, Runtime, Task, Transactional};
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{PublisherTask, Runtime, Task};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Connection, Database, Executor, Pool, Sqlite, SqliteConnection, SqlitePool};
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::event::{Attributes, Publication};
+use cloud_tasks::task::Enqueued;
 use cloud_tasks::{
-    Attributes, Backend, BackendFuture, Context, Enqueued, Envelope, Error, Model, ModelPublisherTask,
-    Publication, PublisherTask, Runtime, Task, TaskResult, task,
+    Context, Error, Model, ModelPublisherTask, PublisherTask, Runtime, Task, TaskResult, task,
 };
 use serde::{Deserialize, Serialize};
 

@@ -21,9 +21,11 @@ use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use cloud_tasks::backend::{LocalEngine, RetrySettings};
+use cloud_tasks::event::Attributes;
+use cloud_tasks::setup::{Action, ResourceKind, SetUpReport};
 use cloud_tasks::{
-    Action, Attributes, Config, Context, Discard, Error, LocalEngine, Message, PublisherTask, ResourceKind,
-    RetrySettings, Runtime, SetUpReport, SubscriberTask, TaskResult, task,
+    Config, Context, Discard, Error, Message, PublisherTask, Runtime, SubscriberTask, TaskResult, task,
 };
 use futures_util::future::{join_all, poll_immediate, try_join_all};
 use http_body_util::Full;

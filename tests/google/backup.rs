@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cloud_tasks::{Config, Enqueue, Enqueued, Error, ErrorKind, RetrySettings, Runtime};
+use cloud_tasks::backend::RetrySettings;
+use cloud_tasks::task::{Enqueue, Enqueued};
+use cloud_tasks::{Config, Error, ErrorKind, Runtime};
 use serde_json::json;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cloud_tasks::{Enqueue, Enqueued, Error, ErrorKind, Google, RetrySettings, Runtime, Task};
+use cloud_tasks::backend::{Google, RetrySettings};
+use cloud_tasks::task::{Enqueue, Enqueued};
+use cloud_tasks::{Error, ErrorKind, Runtime, Task};
 use futures_util::future;
 use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider};
 use google_cloud_auth::errors::CredentialsError;

@@ -8,10 +8,9 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use bytes::Bytes;
-use cloud_tasks::{
-    Config, Context, Enqueue, Enqueued, Error, ErrorKind, Google, RetrySettings, Runtime, Task, TaskResult,
-    task,
-};
+use cloud_tasks::backend::{Google, RetrySettings};
+use cloud_tasks::task::{Enqueue, Enqueued};
+use cloud_tasks::{Config, Context, Error, ErrorKind, Runtime, Task, TaskResult, task};
 use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider, EntityTag, anonymous};
 use google_cloud_auth::errors::CredentialsError;
 use http::{Extensions, HeaderMap, HeaderValue, Response};

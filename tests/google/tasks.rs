@@ -1,6 +1,7 @@
 //! A task that several tests send.
 
-use cloud_tasks::{Context, Enqueue, Task, TaskResult, task};
+use cloud_tasks::task::Enqueue;
+use cloud_tasks::{Context, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

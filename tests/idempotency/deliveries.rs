@@ -6,9 +6,8 @@ use std::time::Duration;
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloud_tasks::{
-    Context, Discard, IdempotencyStore, MemoryStore, Message, Runtime, SubscriberTask, Task, TaskResult, task,
-};
+use cloud_tasks::idempotency::{IdempotencyStore, MemoryStore};
+use cloud_tasks::{Context, Discard, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cloud_tasks::{
-    Backend, BackendFuture, Claim, ClaimToken, Context, Enqueued, Envelope, ErrorKind, IdempotencyKey,
-    IdempotencyStore, MemoryStore, Runtime, StoreFuture, Task, TaskResult, task,
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::idempotency::{
+    Claim, ClaimToken, IdempotencyKey, IdempotencyStore, MemoryStore, StoreFuture,
 };
+use cloud_tasks::task::Enqueued;
+use cloud_tasks::{Context, ErrorKind, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::sync::Notify;

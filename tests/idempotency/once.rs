@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use cloud_tasks::{
-    Context, Discard, ErrorKind, MemoryStore, Message, Once, Runtime, SubscriberTask, Task, TaskResult, task,
-};
+use cloud_tasks::idempotency::{MemoryStore, Once};
+use cloud_tasks::{Context, Discard, ErrorKind, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;

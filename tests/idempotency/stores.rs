@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud_tasks::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, MemoryStore};
+use cloud_tasks::idempotency::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, MemoryStore};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use bytes::Bytes;
+use cloud_tasks::Runtime;
+use cloud_tasks::idempotency::{IdempotencyStore, MemoryStore};
 use cloud_tasks::sqlx::IdempotencyTable;
-use cloud_tasks::{IdempotencyStore, MemoryStore, Runtime};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use serde_json::Value;

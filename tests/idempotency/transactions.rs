@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use cloud_tasks::idempotency::{Claim, IdempotencyStore};
 use cloud_tasks::sqlx::{IdempotencyTable, Transaction};
-use cloud_tasks::{Claim, Context, ErrorKind, IdempotencyStore, Runtime, Task, TaskResult, task};
+use cloud_tasks::{Context, ErrorKind, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{Executor, Sqlite};

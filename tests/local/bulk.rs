@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::{
-    Backend, BackendFuture, BulkProgress, Config, Context, Enqueued, Envelope, Error, RetrySettings, Runtime,
-    Task, TaskResult, task,
-};
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope, RetrySettings};
+use cloud_tasks::task::{BulkProgress, Enqueued};
+use cloud_tasks::{Config, Context, Error, Runtime, Task, TaskResult, task};
 use futures_util::{FutureExt, StreamExt, poll, stream};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;

@@ -1,6 +1,7 @@
 //! What the tasks of this program need of a runtime, since every runtime in it has all of these tasks.
 
-use cloud_tasks::{MemoryStore, RuntimeBuilder};
+use cloud_tasks::idempotency::MemoryStore;
+use cloud_tasks::runtime::RuntimeBuilder;
 
 use crate::{backup, bulk, dead, faults, idempotency, operations, schedules, tasks, unique};
 

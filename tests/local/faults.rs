@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloud_tasks::{
-    Config, Context, Enqueued, Error, Google, LocalEngine, RetrySettings, Runtime, Task, TaskResult,
-    TrustedCallers, task,
-};
+use cloud_tasks::backend::{Google, LocalEngine, RetrySettings};
+use cloud_tasks::service::TrustedCallers;
+use cloud_tasks::task::Enqueued;
+use cloud_tasks::{Config, Context, Error, Runtime, Task, TaskResult, task};
 use futures_util::{StreamExt, stream};
 use http::{Request, StatusCode};
 use http_body_util::Full;

@@ -9,10 +9,9 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use cloud_tasks::{
-    Config, Context, LocalEngine, MemoryStore, Message, PublisherTask, Runtime, SubscriberTask, Task,
-    TaskResult, task,
-};
+use cloud_tasks::backend::LocalEngine;
+use cloud_tasks::idempotency::MemoryStore;
+use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;

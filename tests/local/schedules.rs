@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use cloud_tasks::{Config, Context, Discard, LocalEngine, Runtime, Task, TaskMetadata, TaskResult, task};
+use cloud_tasks::backend::LocalEngine;
+use cloud_tasks::task::TaskMetadata;
+use cloud_tasks::{Config, Context, Discard, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};

@@ -14,10 +14,9 @@ use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cloud_tasks::{
-    Config, Context, Discard, Enqueue, Enqueued, ErrorKind, LocalEngine, RetrySettings, Runtime, Task,
-    TaskMetadata, TaskResult, task,
-};
+use cloud_tasks::backend::{LocalEngine, RetrySettings};
+use cloud_tasks::task::{Enqueue, Enqueued, TaskMetadata};
+use cloud_tasks::{Config, Context, Discard, ErrorKind, Runtime, Task, TaskResult, task};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;

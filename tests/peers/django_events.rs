@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloud_tasks::{Attributes, ModelPublisherTask, PublisherTask};
+use cloud_tasks::event::Attributes;
+use cloud_tasks::{ModelPublisherTask, PublisherTask};
 use http::Method;
 use serde_json::{Value, json};
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use cloud_tasks::event::Attributes;
+use cloud_tasks::task::TaskMetadata;
 use cloud_tasks::{
-    Attributes, BoxError, Context, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask, Task,
-    TaskMetadata, TaskResult, task,
+    BoxError, Context, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask, Task, TaskResult,
+    task,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;

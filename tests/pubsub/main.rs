@@ -14,9 +14,9 @@ use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
 use cloud_tasks::__private::Registration;
+use cloud_tasks::backend::{LocalEngine, RetrySettings};
 use cloud_tasks::{
-    Config, Context, Discard, LocalEngine, Message, PublisherTask, RetrySettings, Runtime, SubscriberTask,
-    TaskResult, task,
+    Config, Context, Discard, Message, PublisherTask, Runtime, SubscriberTask, TaskResult, task,
 };
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;

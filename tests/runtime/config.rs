@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use cloud_tasks::{Config, ErrorKind, RetrySettings, Runtime};
+use cloud_tasks::backend::RetrySettings;
+use cloud_tasks::{Config, ErrorKind, Runtime};
 use proptest::prelude::*;
 
 #[test]

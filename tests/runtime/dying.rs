@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
-use cloud_tasks::{
-    Config, Context, Dead, DeadCause, Discard, Publication, PublisherTask, QueueSettings, Recorder,
-    RetryAfter, Runtime, Task, TaskResult, task,
-};
+use cloud_tasks::dead_letters::{Dead, DeadCause};
+use cloud_tasks::event::Publication;
+use cloud_tasks::queue::QueueSettings;
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{Config, Context, Discard, PublisherTask, RetryAfter, Runtime, Task, TaskResult, task};
 use http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -139,8 +140,8 @@ impl Stage {
 
     async fn set_with(
         change: impl FnOnce(
-            cloud_tasks::RuntimeBuilder<cloud_tasks::Recorded>,
-        ) -> cloud_tasks::RuntimeBuilder<cloud_tasks::Recorded>,
+            cloud_tasks::runtime::RuntimeBuilder<cloud_tasks::testing::Recorded>,
+        ) -> cloud_tasks::runtime::RuntimeBuilder<cloud_tasks::testing::Recorded>,
     ) -> Self {
         let log = Log::default();
         let builder = change(Runtime::recorded().state(log.clone()).state(Steps::default()));

@@ -1,6 +1,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
-use cloud_tasks::{Config, Context, Envelope, ErrorKind, Recorder, Runtime, Task, TaskResult, task};
+use cloud_tasks::backend::Envelope;
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{Config, Context, ErrorKind, Runtime, Task, TaskResult, task};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use cloud_tasks::event::{Attributes, Topic};
 use cloud_tasks::{
-    Attributes, BoxError, Context, Discard, Message, Model, ModelPublisherTask, PublisherTask,
-    SubscriberTask, TaskResult, Topic, task,
+    BoxError, Context, Discard, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask,
+    TaskResult, task,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

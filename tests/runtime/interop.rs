@@ -29,9 +29,12 @@ use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use cloud_tasks::backend::Envelope;
+use cloud_tasks::event::{Attributes, Publication};
+use cloud_tasks::testing::Recorder;
 use cloud_tasks::{
-    Attributes, Config, Context, Discard, Envelope, Message, Model, ModelPublisherTask, Publication,
-    PublisherTask, Recorder, Runtime, SubscriberTask, Task, TaskResult, task,
+    Config, Context, Discard, Message, Model, ModelPublisherTask, PublisherTask, Runtime, SubscriberTask,
+    Task, TaskResult, task,
 };
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -356,7 +359,7 @@ fn attributes() -> Attributes {
         .into()
 }
 
-fn created() -> cloud_tasks::PreparedEvent {
+fn created() -> cloud_tasks::event::PreparedEvent {
     let order = Order {
         id: 7,
         total: "19.90",

@@ -1,7 +1,8 @@
 use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex};
 
-use cloud_tasks::{Recorder, Runtime, Task};
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{Runtime, Task};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};

@@ -1,6 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::{Config, Context, PeriodicTask, Runtime, Task, TaskMetadata, TaskResult, task};
+use cloud_tasks::task::TaskMetadata;
+use cloud_tasks::{Config, Context, PeriodicTask, Runtime, Task, TaskResult, task};
 use http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

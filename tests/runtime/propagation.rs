@@ -1,6 +1,7 @@
 use axum::Router;
 use axum::routing::post as on_post;
-use cloud_tasks::{Config, Context, Recorder, Runtime, Task, TaskResult, task};
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 use http::{HeaderMap, Request};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;

@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use cloud_tasks::event::Topic;
+use cloud_tasks::task::TaskMetadata;
 use cloud_tasks::{
-    BoxError, Config, Context, Message, ModelPublisherTask, Runtime, SubscriberTask, Task, TaskMetadata,
-    TaskResult, Topic, task,
+    BoxError, Config, Context, Message, ModelPublisherTask, Runtime, SubscriberTask, Task, TaskResult, task,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
-use cloud_tasks::{Config, ErrorKind, ModelPublisherTask, PublisherTask, Recorder, Runtime};
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{Config, ErrorKind, ModelPublisherTask, PublisherTask, Runtime};
 use serde_json::{Value, json};
 
 use crate::events::{

@@ -1,6 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cloud_tasks::{Context, Recorder, Runtime, Task, TaskResult, task};
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 use crate::tasks::{Add, Log, Note};

@@ -1,4 +1,5 @@
-use cloud_tasks::{ErrorKind, Recorder, Runtime, Task};
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{ErrorKind, Runtime, Task};
 
 use crate::tasks::Add;
 

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use bytes::Bytes;
-use cloud_tasks::{Config, Context, Discard, RetryAfter, Runtime, Task, TaskMetadata, TaskResult, task};
+use cloud_tasks::task::TaskMetadata;
+use cloud_tasks::{Config, Context, Discard, RetryAfter, Runtime, Task, TaskResult, task};
 use futures_util::stream;
 use http::{HeaderMap, Method, Request};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloud_tasks::{Config, ErrorKind, PublisherTask, Runtime, Subscription};
+use cloud_tasks::event::Subscription;
+use cloud_tasks::{Config, ErrorKind, PublisherTask, Runtime};
 use serde_json::{Value, json};
 
 use crate::events::{AccountClosed, Legacy, action};

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use cloud_tasks::{
-    Config, Context, Message, PublisherTask, QueueSettings, Runtime, RuntimeBuilder, SubscriberTask, Task,
-    TaskResult, task,
-};
+use cloud_tasks::queue::QueueSettings;
+use cloud_tasks::runtime::RuntimeBuilder;
+use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wiremock::matchers::any;

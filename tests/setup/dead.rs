@@ -1,6 +1,7 @@
 //! What dead tasks need.
 
-use cloud_tasks::{Action, ResourceKind, Runtime};
+use cloud_tasks::Runtime;
+use cloud_tasks::setup::{Action, ResourceKind};
 use serde_json::json;
 
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS, Send, TOPICS};

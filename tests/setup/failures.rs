@@ -6,7 +6,7 @@ use wiremock::ResponseTemplate;
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS};
 use crate::support::api::refused;
 
-async fn plan(cloud: &Cloud) -> Result<cloud_tasks::Plan, cloud_tasks::Error> {
+async fn plan(cloud: &Cloud) -> Result<cloud_tasks::setup::Plan, cloud_tasks::Error> {
     cloud.runtime().await.setup().project_number(NUMBER).plan().await
 }
 

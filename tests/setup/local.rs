@@ -1,7 +1,8 @@
 //! Queues of the local engine.
 #![cfg(feature = "local")]
 
-use cloud_tasks::{Config, QueueSettings, Runtime, Task};
+use cloud_tasks::queue::QueueSettings;
+use cloud_tasks::{Config, Runtime, Task};
 
 use crate::cloud::Send;
 

@@ -8,7 +8,9 @@ use axum::http::Method;
 use axum::routing::any;
 use axum::{Json, Router};
 use cloud_tasks::__private::{Registration, Resolved, Resolver};
-use cloud_tasks::{Context, Message, Registered, Runtime, SubscriberTask, TaskResult, Topic};
+use cloud_tasks::event::Topic;
+use cloud_tasks::task::Registered;
+use cloud_tasks::{Context, Message, Runtime, SubscriberTask, TaskResult};
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS};
@@ -38,7 +40,7 @@ impl<const A: u8, const B: u8> Registered for Many<A, B> {
 impl<const A: u8, const B: u8> SubscriberTask for Many<A, B> {
     type State = ();
     type Content = Value;
-    type Attributes = cloud_tasks::Attributes;
+    type Attributes = cloud_tasks::event::Attributes;
     type Output = ();
 
     fn topic() -> Topic {

@@ -1,6 +1,7 @@
 //! Topics, push subscriptions and permissions on the wire.
 
-use cloud_tasks::{Action, Plan, PublisherTask, ResourceKind};
+use cloud_tasks::PublisherTask;
+use cloud_tasks::setup::{Action, Plan, ResourceKind};
 use serde_json::json;
 
 use crate::cloud::{Auditor, Cloud, NUMBER, Placed, SUBSCRIPTIONS, TOPICS};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cloud_tasks::{Action, QueueSettings, ResourceKind};
+use cloud_tasks::queue::QueueSettings;
+use cloud_tasks::setup::{Action, ResourceKind};
 use serde_json::json;
 
 use crate::cloud::Cloud;

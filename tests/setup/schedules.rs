@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloud_tasks::{Action, Plan, ResourceKind};
+use cloud_tasks::setup::{Action, Plan, ResourceKind};
 use serde_json::json;
 
 use crate::cloud::{Cloud, Digest};

@@ -1,6 +1,7 @@
 //! Cloud Tasks as the tests of the Google backend play it.
 
-use cloud_tasks::{Config, Google};
+use cloud_tasks::Config;
+use cloud_tasks::backend::Google;
 use google_cloud_auth::credentials::anonymous;
 use serde_json::{Value, json};
 use wiremock::{Request, ResponseTemplate};

@@ -1,6 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::{Context, RecordedTask, Runtime, Task, TaskResult, task};
+use cloud_tasks::testing::RecordedTask;
+use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 

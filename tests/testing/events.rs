@@ -1,4 +1,5 @@
-use cloud_tasks::{Event, PublisherTask, Task, Topic};
+use cloud_tasks::event::Topic;
+use cloud_tasks::{Event, PublisherTask, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::tasks::{Log, OrderPlaced, Refunded, note, panic_text, recorded};

@@ -1,8 +1,9 @@
 //! The requests to the byte.
 
 use bytes::Bytes;
+use cloud_tasks::testing::Recorder;
 use cloud_tasks::testing::Signer;
-use cloud_tasks::{Config, Context, Message, Recorder, Runtime, SubscriberTask, Task, TaskResult, task};
+use cloud_tasks::{Config, Context, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use serde::{Deserialize, Serialize};

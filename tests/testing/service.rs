@@ -3,10 +3,11 @@
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::service::TrustedCallers;
+use cloud_tasks::task::Enqueued;
 use cloud_tasks::testing::Signer;
-use cloud_tasks::{
-    Backend, BackendFuture, Config, Enqueued, Envelope, Message, Runtime, Task, TrustedCallers,
-};
+use cloud_tasks::{Config, Message, Runtime, Task};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;

@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use cloud_tasks::testing::Recorder;
 use cloud_tasks::{
-    Context, Discard, Message, PublisherTask, Recorder, RetryAfter, Runtime, SubscriberTask, Task,
-    TaskResult, task,
+    Context, Discard, Message, PublisherTask, RetryAfter, Runtime, SubscriberTask, Task, TaskResult, task,
 };
 use serde::{Deserialize, Serialize};
 

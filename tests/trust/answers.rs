@@ -1,6 +1,7 @@
 //! What callers are answered.
 
-use cloud_tasks::{Config, ErrorKind, Runtime, TrustedCallers};
+use cloud_tasks::service::TrustedCallers;
+use cloud_tasks::{Config, ErrorKind, Runtime};
 use http::StatusCode;
 use serde_json::{Value, json};
 

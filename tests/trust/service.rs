@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use cloud_tasks::{
-    Backend, BackendFuture, Config, Context, Enqueued, Envelope, Message, PublisherTask, Runtime,
-    RuntimeBuilder, SubscriberTask, Task, TaskResult, TrustedCallers, task,
-};
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::runtime::RuntimeBuilder;
+use cloud_tasks::service::TrustedCallers;
+use cloud_tasks::task::Enqueued;
+use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use cloud_tasks::{Runtime, Serve};
+use cloud_tasks::Runtime;
+use cloud_tasks::service::Serve;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};

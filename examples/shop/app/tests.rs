@@ -5,8 +5,9 @@ use std::time::SystemTime;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
+use cloud_tasks::Message;
+use cloud_tasks::testing::Recorder;
 use cloud_tasks::testing::Signer;
-use cloud_tasks::{Message, Recorder};
 use tower::ServiceExt;
 
 use super::*;

@@ -12,7 +12,7 @@ pub(super) fn function(task: &TaskImpl) -> Option<TokenStream> {
     let crate_path = &task.crate_path;
     let topic = task.topic.as_ref().map(|topic| built(task, topic))?;
     Some(quote! {
-        fn topic() -> #crate_path::Topic {
+        fn topic() -> #crate_path::__private::Topic {
             #topic
         }
     })
@@ -21,7 +21,7 @@ pub(super) fn function(task: &TaskImpl) -> Option<TokenStream> {
 /// A topic by its base name or its full path.
 pub(super) fn named(crate_path: &Path, name: &Expr) -> TokenStream {
     let name = constant(name);
-    quote!(#crate_path::Topic::new(#name))
+    quote!(#crate_path::__private::Topic::new(#name))
 }
 
 fn built(task: &TaskImpl, topic: &Topic) -> TokenStream {
@@ -30,18 +30,18 @@ fn built(task: &TaskImpl, topic: &Topic) -> TokenStream {
         Source::Named(name) => named(crate_path, name),
         Source::Absolute(name) => {
             let name = constant(name);
-            quote!(#crate_path::Topic::absolute(#name))
+            quote!(#crate_path::__private::Topic::absolute(#name))
         }
         Source::Labelled { label, model } => {
             let label = constant(label);
-            quote!(#crate_path::Topic::model(#label, #model))
+            quote!(#crate_path::__private::Topic::model(#label, #model))
         }
         Source::OfModel => {
             let ty = &task.block.self_ty;
             // A model without a name is reported where it is named.
             let model = task.function.find("Model").map(|model| model.ty.span());
             let model = quote_spanned!(model.unwrap_or_else(|| ty.span())=> <#ty as #crate_path::ModelPublisherTask>::Model);
-            quote!(#crate_path::Topic::of_model::<#model>())
+            quote!(#crate_path::__private::Topic::of_model::<#model>())
         }
         Source::OfContent => {
             // And so is content without a topic.

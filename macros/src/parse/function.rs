@@ -161,7 +161,7 @@ impl<'a> Types<'a> {
 
 /// The attributes of a message of which only the content is named.
 pub(super) fn default_attributes(crate_path: &Path) -> Type {
-    parse_quote!(#crate_path::Attributes)
+    parse_quote!(#crate_path::__private::Attributes)
 }
 
 /// Types are written in a form that says nothing of these associated types.

@@ -27,13 +27,13 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
             #[automatically_derived]
             #[allow(deprecated)]
             impl ::cloud_tasks::Event for events::UserAction {
-                fn topic() -> ::cloud_tasks::Topic {
-                    ::cloud_tasks::Topic::new("user-actions").of_app("accounts")
+                fn topic() -> ::cloud_tasks::event::Topic {
+                    ::cloud_tasks::event::Topic::new("user-actions").of_app("accounts")
                 }
             }
             #[automatically_derived]
             #[allow(deprecated)]
-            impl ::cloud_tasks::Registered for events::UserAction {
+            impl ::cloud_tasks::task::Registered for events::UserAction {
                 const REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::publisher::<events::UserAction>(
                         "Actions", ::core::concat!(::core::file!(), ":", ::core::line!())
@@ -50,7 +50,7 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
                     ::cloud_tasks::__private::Collected::new(
-                        <events::UserAction as ::cloud_tasks::Registered>::REGISTRATION
+                        <events::UserAction as ::cloud_tasks::task::Registered>::REGISTRATION
                     )
                 }
             };
@@ -85,7 +85,8 @@ fn a_publishers_topic_is_the_types_name_an_option_or_a_constant() {
         ),
     ] {
         let text = expanded(options, quote!(impl cloud_tasks::PublisherTask for UserAction {}));
-        let expected = quote!(fn topic() -> ::cloud_tasks::Topic { ::cloud_tasks::Topic::#topic });
+        let expected =
+            quote!(fn topic() -> ::cloud_tasks::event::Topic { ::cloud_tasks::event::Topic::#topic });
         assert!(text.contains(&expected.to_string()), "{expected}: {text}");
         assert!(!text.contains("compile_error"), "{text}");
     }
@@ -142,13 +143,13 @@ fn a_model_publisher_gets_its_types_and_the_topic_of_its_model() {
             #[automatically_derived]
             #[allow(deprecated)]
             impl ::cloud_tasks::Event for OrderCreated {
-                fn topic() -> ::cloud_tasks::Topic {
-                    ::cloud_tasks::Topic::of_model::<#model>()
+                fn topic() -> ::cloud_tasks::event::Topic {
+                    ::cloud_tasks::event::Topic::of_model::<#model>()
                 }
             }
             #[automatically_derived]
             #[allow(deprecated)]
-            impl ::cloud_tasks::Registered for OrderCreated {
+            impl ::cloud_tasks::task::Registered for OrderCreated {
                 const REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::model_publisher::<OrderCreated>(
                         "OrderCreated", ::core::concat!(::core::file!(), ":", ::core::line!())
@@ -161,7 +162,7 @@ fn a_model_publisher_gets_its_types_and_the_topic_of_its_model() {
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Collected::new(<OrderCreated as ::cloud_tasks::Registered>::REGISTRATION)
+                    ::cloud_tasks::__private::Collected::new(<OrderCreated as ::cloud_tasks::task::Registered>::REGISTRATION)
                 }
             };
         },
@@ -206,7 +207,8 @@ fn a_model_publishers_topic_is_that_of_its_model_or_an_option() {
             },
         ] {
             let text = expanded(options.clone(), item);
-            let expected = quote!(fn topic() -> ::cloud_tasks::Topic { ::cloud_tasks::Topic::#topic });
+            let expected =
+                quote!(fn topic() -> ::cloud_tasks::event::Topic { ::cloud_tasks::event::Topic::#topic });
             assert!(text.contains(&expected.to_string()), "{expected}: {text}");
             assert!(!text.contains("compile_error"), "{text}");
         }

@@ -30,7 +30,7 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
                 type Attributes = Details;
                 type State = Db;
                 type Output = u8;
-                fn topic() -> ::cloud_tasks::Topic {
+                fn topic() -> ::cloud_tasks::event::Topic {
                     <UserAction as ::cloud_tasks::Event>::topic()
                 }
                 fn parse(data: &[u8]) -> ::core::result::Result<Self::Content, ::cloud_tasks::BoxError> {
@@ -39,7 +39,7 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
             }
             #[automatically_derived]
             #[allow(deprecated)]
-            impl ::cloud_tasks::Registered for Auditor {
+            impl ::cloud_tasks::task::Registered for Auditor {
                 const REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::subscriber::<Auditor>(
                         "Auditor", ::core::concat!(::core::file!(), ":", ::core::line!())
@@ -52,7 +52,7 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Collected::new(<Auditor as ::cloud_tasks::Registered>::REGISTRATION)
+                    ::cloud_tasks::__private::Collected::new(<Auditor as ::cloud_tasks::task::Registered>::REGISTRATION)
                 }
             };
         },
@@ -152,7 +152,7 @@ fn options_take_constants_and_the_words_that_stand_for_a_value() {
         ),
         (
             quote!(dead_letter_topic = FAILED),
-            quote!(.dead_letter_topic(|| ::cloud_tasks::Topic::new(const { let text: &'static str = FAILED; text }))),
+            quote!(.dead_letter_topic(|| ::cloud_tasks::event::Topic::new(const { let text: &'static str = FAILED; text }))),
         ),
         (
             quote!(absolute_subscription = "audit"),
@@ -175,15 +175,15 @@ fn a_subscribers_topic_is_that_of_its_content_or_an_option() {
         ),
         (
             quote!(topic = "user-actions"),
-            quote!(::cloud_tasks::Topic::new("user-actions")),
+            quote!(::cloud_tasks::event::Topic::new("user-actions")),
         ),
         (
             quote!(absolute_topic = "legacy-bus"),
-            quote!(::cloud_tasks::Topic::absolute("legacy-bus")),
+            quote!(::cloud_tasks::event::Topic::absolute("legacy-bus")),
         ),
     ] {
         let text = expanded(options, auditor(&quote!()));
-        let expected = quote!(fn topic() -> ::cloud_tasks::Topic { #topic });
+        let expected = quote!(fn topic() -> ::cloud_tasks::event::Topic { #topic });
         assert!(text.contains(&expected.to_string()), "{expected}: {text}");
     }
 }

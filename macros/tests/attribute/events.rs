@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cloud_tasks::event::{Attributes, Publication, Subscription, Topic};
 use cloud_tasks::{
-    Attributes, BoxError, Config, Context, Error, Message, Model, ModelPublisherTask, Publication,
-    PublisherTask, Runtime, SubscriberTask, Subscription, TaskResult, Topic, task,
+    BoxError, Config, Context, Error, Message, Model, ModelPublisherTask, PublisherTask, Runtime,
+    SubscriberTask, TaskResult, task,
 };
 use serde::{Deserialize, Serialize};
 

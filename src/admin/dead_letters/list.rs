@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::admin::dead_letters::{Choice, DeadTasks, UnreplayedTask};
+use crate::admin::dead_letters::dead_tasks::{Choice, DeadTasks, UnreplayedTask};
 use crate::base::error::Error;
 use crate::base::wire::dead_task::DeadTask;
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::admin::dead_letters::{Choice, DeadTasks, UnreplayedTask};
+use crate::admin::dead_letters::dead_tasks::{Choice, DeadTasks, UnreplayedTask};
 use crate::backend::dead_letter_store::{Claim, DeadLetter};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::metadata::TaskMetadata;

@@ -7,19 +7,23 @@ pub(crate) mod report;
 pub(crate) mod run_here;
 pub(crate) mod selection;
 
+pub use crate::base::wire::queue_info::{QueueInfo, QueueState};
+pub use crate::base::wire::queued_task::{LastAttempt, QueuedTask};
+pub use crate::registry::queue_settings::QueueSettings;
+pub use discard::DeleteTasks;
+pub use list::QueuedTasks;
+pub use of_type::Tasks;
+pub use report::{DeleteFailure, DeleteReport};
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::admin::queue::discard::DeleteTasks;
-use crate::admin::queue::list::QueuedTasks;
 use crate::admin::queue::selection::Selection;
 use crate::backend::queue_admin::{QueueOperations, View};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::names;
-use crate::base::wire::queue_info::QueueInfo;
-use crate::base::wire::queued_task::QueuedTask;
 use crate::runtime::Runtime;
 
 /// A queue and the tasks in it: to look at, to cancel, to run, to pause; made by [`Runtime::queue`].
@@ -62,7 +66,7 @@ use crate::runtime::Runtime;
 ///
 /// With Google Cloud Tasks, an emulator of it and the local engine, which makes a queue that is missing. The queues of a
 /// [recorded](Runtime::recorded) runtime hold what waits to be drained: a task that is to run now is due, and those of a paused
-/// queue are not drained. The queues of an eager runtime are always empty. A [`Backend`](crate::Backend) of your own has no
+/// queue are not drained. The queues of an eager runtime are always empty. A [`Backend`](crate::backend::Backend) of your own has no
 /// such operations: each of them is an error.
 ///
 /// # A queue that is not there

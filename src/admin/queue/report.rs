@@ -9,7 +9,7 @@ use crate::base::error::Error;
 /// So many failures are kept in full: a queue may have millions of tasks.
 const KEPT: usize = 100;
 
-/// What [`Queue::discard`](crate::Queue::discard) did, or would do; its `Display` form is for people.
+/// What [`Queue::discard`](crate::queue::Queue::discard) did, or would do; its `Display` form is for people.
 ///
 /// A task that could not be deleted does not stop the others, and is no error of the whole: look at `failed`.
 #[must_use = "tasks that could not be deleted are told here alone"]

@@ -15,7 +15,7 @@ use crate::admin::setup::report::{Failure, SetUpError, SetUpReport};
 /// How many calls are under way at once.
 pub(crate) const AT_ONCE: usize = 16;
 
-/// What a [`Setup`](crate::Setup) found to do; nothing is done until it is [applied](Self::apply).
+/// What a [`Setup`](crate::setup::Setup) found to do; nothing is done until it is [applied](Self::apply).
 ///
 /// Its `Display` form is for people: a line for each change, its fields below it, and what is left out and why.
 /// [`to_json`](Self::to_json) is for programs.

@@ -9,7 +9,7 @@ use crate::admin::setup::change::{Action, Change, ResourceKind};
 use crate::admin::setup::plan::HeldBack;
 use crate::base::error::Error;
 
-/// What an applied [`Plan`](crate::Plan) did; its `Display` form is what the original library prints.
+/// What an applied [`Plan`](crate::setup::Plan) did; its `Display` form is what the original library prints.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SetUpReport {

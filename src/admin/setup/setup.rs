@@ -24,7 +24,7 @@ impl Runtime {
     ///
     /// It covers topics of publishers, subscribers, dead letters and dead tasks, which only need to exist; the push
     /// subscriptions of subscribers, field by field; the subscriptions that keep dead letters and dead tasks; the IAM bindings that dead letters need; the
-    /// queues that tasks go to, as far as [`queue`](crate::RuntimeBuilder::queue) says; and the schedules of periodic tasks.
+    /// queues that tasks go to, as far as [`queue`](crate::runtime::RuntimeBuilder::queue) says; and the schedules of periodic tasks.
     /// What the code leaves open stays as it is. Nothing of another application is deleted, and nothing at all unless that is
     /// asked for.
     ///

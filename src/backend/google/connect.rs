@@ -26,7 +26,8 @@ use crate::base::config::Config;
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
-/// use cloud_tasks::{Config, Google, Runtime};
+/// use cloud_tasks::backend::Google;
+/// use cloud_tasks::{Config, Runtime};
 /// use google_cloud_auth::credentials::anonymous;
 ///
 /// # #[tokio::main(flavor = "current_thread")]

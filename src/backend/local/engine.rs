@@ -214,7 +214,7 @@ impl LocalEngine {
     /// It is named by its task or by its job. [`wait_scheduled`](Self::wait_scheduled) waits for its end.
     ///
     /// ```no_run
-    /// # async fn run(engine: cloud_tasks::LocalEngine) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # async fn run(engine: cloud_tasks::backend::LocalEngine) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// engine.run_schedule("Digest").await?;
     /// engine.wait_scheduled().await?;
     /// # Ok(())

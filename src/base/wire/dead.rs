@@ -7,7 +7,7 @@ use crate::base::metadata::TaskMetadata;
 /// How the last attempt of a task ended.
 ///
 /// ```
-/// use cloud_tasks::DeadCause;
+/// use cloud_tasks::dead_letters::DeadCause;
 ///
 /// assert_eq!(serde_json::to_string(&DeadCause::TimedOut)?, r#""timed-out""#);
 /// # Ok::<(), serde_json::Error>(())
@@ -30,7 +30,8 @@ pub enum DeadCause {
 ///
 /// ```standalone_crate
 /// use std::sync::atomic::{AtomicBool, Ordering};
-/// use cloud_tasks::{Context, Dead, DeadCause, Runtime, Task, TaskResult, task};
+/// use cloud_tasks::dead_letters::{Dead, DeadCause};
+/// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// static REFUNDED: AtomicBool = AtomicBool::new(false);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::HeaderMap;
 
-/// A task on its way to a queue: all that a [`Backend`](crate::Backend) sees.
+/// A task on its way to a queue: all that a [`Backend`](crate::backend::Backend) sees.
 ///
 /// Checked against the service's limits before a backend gets it. Its `Debug` form leaves out the arguments and the
 /// values of the headers.
@@ -131,7 +131,7 @@ pub struct Enqueued {
 }
 
 impl Enqueued {
-    /// A receipt, for a [`Backend`](crate::Backend) of your own.
+    /// A receipt, for a [`Backend`](crate::backend::Backend) of your own.
     pub fn new(queue: impl Into<String>, id: impl Into<String>) -> Self {
         Self {
             queue: queue.into(),

@@ -20,7 +20,7 @@ const MAX_ORDERING_KEY_BYTES: usize = 1024;
 /// Google's clients carry the trace in attributes of this prefix, which is else reserved.
 pub(crate) const TRACE_PREFIX: &str = "googclient_";
 
-/// A message on its way to a topic: all that a [`Backend`](crate::Backend) sees.
+/// A message on its way to a topic: all that a [`Backend`](crate::backend::Backend) sees.
 ///
 /// Checked against the service's limits before a backend gets it. Its `Debug` form leaves out the content and the values
 /// of the attributes. Source of the limits: <https://cloud.google.com/pubsub/quotas#resource_limits>.

@@ -33,10 +33,11 @@ impl fmt::Display for QueueState {
     }
 }
 
-/// What a queue is like at the moment; made by [`Queue::info`](crate::Queue::info).
+/// What a queue is like at the moment; made by [`Queue::info`](crate::queue::Queue::info).
 ///
 /// ```standalone_crate
-/// use cloud_tasks::{QueueState, Runtime};
+/// use cloud_tasks::queue::QueueState;
+/// use cloud_tasks::Runtime;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {

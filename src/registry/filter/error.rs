@@ -11,7 +11,7 @@ use std::ops::Range;
 /// # Examples
 ///
 /// ```
-/// use cloud_tasks::Filter;
+/// use cloud_tasks::event::Filter;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let error = Filter::parse("attributes.name = high").err().ok_or("a value is quoted")?;
@@ -60,7 +60,7 @@ impl FilterError {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let error = Filter::parse(r#"attributes.name = "été" and"#).err().ok_or("operators are upper-case")?;
@@ -78,7 +78,7 @@ impl FilterError {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let error = Filter::parse("attributes:a\n  && attributes:b").err().ok_or("operators are words")?;
@@ -96,7 +96,7 @@ impl FilterError {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let error = Filter::parse("priority:high").err().ok_or("an attribute begins with `attributes`")?;
@@ -114,7 +114,7 @@ impl FilterError {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let error = Filter::parse("attributes.name = ").err().ok_or("the value is missing")?;
@@ -132,7 +132,7 @@ impl FilterError {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let error = Filter::parse(r#"attributes.name == "x""#).err().ok_or("there is no `==`")?;
@@ -150,7 +150,7 @@ impl FilterError {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let error = Filter::parse("attributes:a or attributes:b").err().ok_or("operators are upper-case")?;
@@ -168,7 +168,7 @@ impl FilterError {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let error = Filter::parse("attributes.name = high").err().ok_or("a value is quoted")?;

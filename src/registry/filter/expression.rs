@@ -30,7 +30,7 @@ use super::parse::parse;
 /// # Examples
 ///
 /// ```
-/// use cloud_tasks::Filter;
+/// use cloud_tasks::event::Filter;
 /// use std::collections::HashMap;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,7 +72,7 @@ impl Filter {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let filter = Filter::parse(r#"hasPrefix(attributes."iana.org/language_tag", "en")"#)?;
@@ -100,7 +100,7 @@ impl Filter {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let filter = Filter::parse(" attributes:priority ")?;
@@ -121,7 +121,7 @@ impl Filter {
     /// # Examples
     ///
     /// ```
-    /// use cloud_tasks::Filter;
+    /// use cloud_tasks::event::Filter;
     /// use std::collections::BTreeMap;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -104,12 +104,12 @@ impl Runtime {
         RuntimeBuilder::with_mode(InProcess::default())
     }
 
-    /// Starts a runtime that records what is enqueued; `build()` gives the [`Recorder`](crate::Recorder) too.
+    /// Starts a runtime that records what is enqueued; `build()` gives the [`Recorder`](crate::testing::Recorder) too.
     pub fn recorded() -> RuntimeBuilder<Recorded> {
         RuntimeBuilder::with_mode(Recorded::default())
     }
 
-    /// Starts a runtime with a Cloud Tasks and a Pub/Sub of its own in this process; `build()` gives the [`LocalEngine`](crate::LocalEngine)
+    /// Starts a runtime with a Cloud Tasks and a Pub/Sub of its own in this process; `build()` gives the [`LocalEngine`](crate::backend::LocalEngine)
     /// too.
     ///
     /// Tasks come back over HTTP to the endpoint of the settings, and messages to the subscriptions of the runtime, so

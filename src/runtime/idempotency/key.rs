@@ -14,13 +14,13 @@ const KEPT_BYTES: usize = 200;
 /// What a part of a key shows as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// What an effect is known by in an [`IdempotencyStore`](crate::IdempotencyStore): at most 255 printable ASCII characters.
+/// What an effect is known by in an [`IdempotencyStore`](crate::idempotency::IdempotencyStore): at most 255 printable ASCII characters.
 ///
 /// The runtime makes those of tasks, messages and scheduled runs. One of your own is made from a text that names the
 /// effect, not what triggers it; it never meets one of the runtime's.
 ///
 /// ```
-/// use cloud_tasks::IdempotencyKey;
+/// use cloud_tasks::idempotency::IdempotencyKey;
 ///
 /// let key = IdempotencyKey::new("charge/7");
 /// assert_eq!(key.as_str(), "effect/charge%2F7");

@@ -24,7 +24,8 @@ const CAPACITY: usize = 100_000;
 ///
 /// ```standalone_crate
 /// use std::sync::atomic::{AtomicU32, Ordering};
-/// use cloud_tasks::{Context, MemoryStore, Runtime, Task, TaskResult, task};
+/// use cloud_tasks::idempotency::MemoryStore;
+/// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// static CHARGED: AtomicU32 = AtomicU32::new(0);
@@ -110,7 +111,7 @@ impl MemoryStore {
     /// use std::sync::Arc;
     /// use std::sync::atomic::{AtomicU64, Ordering};
     /// use std::time::{Duration, SystemTime};
-    /// use cloud_tasks::{Claim, IdempotencyStore, MemoryStore};
+    /// use cloud_tasks::idempotency::{Claim, IdempotencyStore, MemoryStore};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::BoxError> {

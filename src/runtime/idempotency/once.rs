@@ -41,10 +41,11 @@ impl<S> Context<S> {
     ///
     /// For an event that its publisher may send twice, each time with a message id of its own, and for one of several
     /// effects of a task. A failure lets the next attempt try again; a [`Discard`](crate::Discard) counts as done. All tasks
-    /// that share the runtime's [store](crate::RuntimeBuilder::idempotency) share its keys.
+    /// that share the runtime's [store](crate::runtime::RuntimeBuilder::idempotency) share its keys.
     ///
     /// ```standalone_crate
-    /// use cloud_tasks::{Context, MemoryStore, Once, Runtime, Task, TaskResult, task};
+    /// use cloud_tasks::idempotency::{MemoryStore, Once};
+    /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// use serde::{Deserialize, Serialize};
     ///
     /// # async fn charge(_order: u64) -> Result<&'static str, std::io::Error> { Ok("receipt") }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::base::error::BoxError;
 use crate::runtime::idempotency::key::IdempotencyKey;
 
-/// Remembers which effects happened, and which are under way; [`MemoryStore`](crate::MemoryStore) is one.
+/// Remembers which effects happened, and which are under way; [`MemoryStore`](crate::idempotency::MemoryStore) is one.
 ///
 /// An effect is claimed by [`begin`](Self::begin), which must be atomic: of any number of callers, in any number of
 /// processes, one gets [`Claim::Run`]. Then it is [completed](Self::complete) or [released](Self::release). A claim of
@@ -20,7 +20,8 @@ use crate::runtime::idempotency::key::IdempotencyKey;
 /// use std::collections::HashMap;
 /// use std::sync::Mutex;
 /// use std::time::{Duration, Instant};
-/// use cloud_tasks::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, Runtime, StoreFuture};
+/// use cloud_tasks::idempotency::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, StoreFuture};
+/// use cloud_tasks::Runtime;
 ///
 /// enum Entry { Leased(ClaimToken, Instant), Done }
 ///
@@ -128,7 +129,7 @@ pub enum Claim {
 /// Stands for one claim, so that whoever lost it to another cannot settle theirs.
 ///
 /// ```
-/// use cloud_tasks::ClaimToken;
+/// use cloud_tasks::idempotency::ClaimToken;
 ///
 /// let token = ClaimToken::random();
 /// assert_ne!(token, ClaimToken::random());

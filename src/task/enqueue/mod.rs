@@ -32,7 +32,7 @@ use crate::task::periodic::PeriodicTask;
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use cloud_tasks::RunAt;
+/// use cloud_tasks::task::RunAt;
 ///
 /// let soon: When = Duration::from_secs(60).into();
 /// let instant: When = SystemTime::UNIX_EPOCH.into();
@@ -293,7 +293,7 @@ impl Enqueue {
 
     /// Enqueues the task once a transaction has committed, and not at all if it does not.
     ///
-    /// `tx` is a [`CommitHooks`](crate::CommitHooks), or a transaction that has one. The runtime, the propagated headers and
+    /// `tx` is a [`CommitHooks`](crate::commit::CommitHooks), or a transaction that has one. The runtime, the propagated headers and
     /// the time are settled now. A task without an [id](Self::task_id) gets one, so that it can be sent again safely.
     ///
     /// # Errors

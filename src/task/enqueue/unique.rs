@@ -12,7 +12,7 @@ use crate::task::enqueue::Enqueue;
 
 impl Enqueue {
     /// Makes tasks of this type with this key the same one: a second one is a
-    /// [duplicate](crate::Enqueued::duplicate), which is not created.
+    /// [duplicate](crate::task::Enqueued::duplicate), which is not created.
     ///
     /// The key is anything that serializes to JSON; the id is a hash of the task's name and the key. It replaces what the
     /// type says of uniqueness, its window included; a [`task_id`](Self::task_id) wins over it. The

@@ -172,7 +172,7 @@ fn scheduled_run(runtime: &Runtime, place: usize, time: SystemTime) -> Record {
 impl Drain {
     /// Runs a task that fails again, until it has run this often altogether: at least once, and once unless told.
     ///
-    /// The attempts have their numbers, and the last one knows [that it is](crate::TaskMetadata::is_last_attempt). One that
+    /// The attempts have their numbers, and the last one knows [that it is](crate::task::TaskMetadata::is_last_attempt). One that
     /// asked for a [pause](crate::RetryAfter) is due after it. A message that fails is not delivered again.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = Some(attempts.max(1));

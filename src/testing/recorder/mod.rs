@@ -59,7 +59,7 @@ use state::{Record, Shared};
 /// # The clock
 ///
 /// A recorder has a clock of its own, which its runtime goes by. It is the machine's until a test moves or
-/// [sets](crate::RuntimeBuilder::starting_at) it; from then on it stands still between moves.
+/// [sets](crate::runtime::RuntimeBuilder::starting_at) it; from then on it stands still between moves.
 ///
 /// ```standalone_crate
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};

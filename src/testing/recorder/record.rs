@@ -9,7 +9,7 @@ use crate::base::json;
 use crate::base::wire::envelope::Envelope;
 use crate::task::Task;
 
-/// A task as a [`Recorder`](crate::Recorder) has it: its arguments, and what goes with them.
+/// A task as a [`Recorder`](crate::testing::Recorder) has it: its arguments, and what goes with them.
 ///
 /// ```standalone_crate
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};

@@ -1,6 +1,9 @@
 //! Runtimes whose tasks do not go to Cloud Tasks.
 
-use cloud_tasks::{Backend, BackendFuture, Enqueued, Envelope, ErrorKind, QueueState, Runtime, Task};
+use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
+use cloud_tasks::queue::QueueState;
+use cloud_tasks::task::Enqueued;
+use cloud_tasks::{ErrorKind, Runtime, Task};
 
 use super::played::Send;
 

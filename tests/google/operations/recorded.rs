@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::{Enqueue, QueueState, Recorder, Runtime, Task};
+use cloud_tasks::queue::QueueState;
+use cloud_tasks::task::Enqueue;
+use cloud_tasks::testing::Recorder;
+use cloud_tasks::{Runtime, Task};
 
 use super::played::Send;
 

@@ -1,6 +1,7 @@
 //! What happens when Cloud Tasks says no, or not now.
 
-use cloud_tasks::{Error, Queue, Task};
+use cloud_tasks::queue::Queue;
+use cloud_tasks::{Error, Task};
 use wiremock::ResponseTemplate;
 
 use super::played::{Played, Send, shown};

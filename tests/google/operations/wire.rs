@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::{ErrorKind, PublisherTask, QueueSettings, QueueState, Runtime, Task};
+use cloud_tasks::queue::{QueueSettings, QueueState};
+use cloud_tasks::{ErrorKind, PublisherTask, Runtime, Task};
 use futures_util::TryStreamExt;
 use serde_json::json;
 

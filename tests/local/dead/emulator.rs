@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cloud_tasks::{Action, Config, PublisherTask, ResourceKind, Task};
+use cloud_tasks::setup::{Action, ResourceKind};
+use cloud_tasks::{Config, PublisherTask, Task};
 use http::Method;
 use serde_json::json;
 

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloud_tasks::{Config, Google, RetrySettings, Runtime};
+use cloud_tasks::backend::{Google, RetrySettings};
+use cloud_tasks::{Config, Runtime};
 use google_cloud_auth::credentials::anonymous;
 use serde_json::{Value, json};
 use wiremock::matchers::any;

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use cloud_tasks::{
-    Config, Context, Dead, LocalEngine, PublisherTask, QueueSettings, RetrySettings, Runtime, Task,
-    TaskResult, task,
-};
+use cloud_tasks::backend::{LocalEngine, RetrySettings};
+use cloud_tasks::dead_letters::Dead;
+use cloud_tasks::queue::QueueSettings;
+use cloud_tasks::{Config, Context, PublisherTask, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::net::TcpListener;

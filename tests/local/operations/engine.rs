@@ -1,6 +1,7 @@
 //! Operations on the local engine, whose queues and attempts are real.
 
-use cloud_tasks::{ErrorKind, QueueState, Task};
+use cloud_tasks::queue::QueueState;
+use cloud_tasks::{ErrorKind, Task};
 use futures_util::TryStreamExt;
 
 use super::stage::{Note, Stage, note};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::Router;
-use cloud_tasks::{Config, Context, LocalEngine, Runtime, Task, TaskMetadata, TaskResult, task};
+use cloud_tasks::backend::LocalEngine;
+use cloud_tasks::task::TaskMetadata;
+use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;

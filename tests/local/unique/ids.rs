@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cloud_tasks::{Enqueue, PublisherTask, Runtime, Task};
+use cloud_tasks::task::Enqueue;
+use cloud_tasks::{PublisherTask, Runtime, Task};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::Value;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cloud_tasks::{CommitHooks, ModelPublisherTask, PeriodicTask, PublisherTask, Runtime, Task};
+use cloud_tasks::commit::CommitHooks;
+use cloud_tasks::{ModelPublisherTask, PeriodicTask, PublisherTask, Runtime, Task};
 
 use super::tasks::{Bulletin, Count, Customer, Log, Migrate, Order, OrderMade, Paid, Plain, Purchase, eager};
 

@@ -1,6 +1,7 @@
 //! Unique tasks as Cloud Tasks gets them.
 
-use cloud_tasks::{Enqueue, Enqueued, Runtime, Task};
+use cloud_tasks::task::{Enqueue, Enqueued};
+use cloud_tasks::{Runtime, Task};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

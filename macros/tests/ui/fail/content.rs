@@ -1,6 +1,7 @@
 //! `content` makes the event of a model and what else the call passes.
 
-use cloud_tasks::{ModelPublisherTask, Topic, task};
+use cloud_tasks::event::Topic;
+use cloud_tasks::{ModelPublisherTask, task};
 use serde::{Deserialize, Serialize};
 
 struct Order;

@@ -70,8 +70,8 @@ impl PublisherTask for R {}
 
 #[task]
 impl PublisherTask for S {
-    fn topic() -> cloud_tasks::Topic {
-        cloud_tasks::Topic::new("bus")
+    fn topic() -> cloud_tasks::event::Topic {
+        cloud_tasks::event::Topic::new("bus")
     }
 }
 

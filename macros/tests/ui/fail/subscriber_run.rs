@@ -1,6 +1,7 @@
 //! A subscriber's `run` takes the message and the context, and gives back a `TaskResult`.
 
-use cloud_tasks::{Attributes, Context, Message, SubscriberTask, TaskResult, task};
+use cloud_tasks::event::Attributes;
+use cloud_tasks::{Context, Message, SubscriberTask, TaskResult, task};
 
 type Msg = Message<String>;
 type Cx = Context<String>;

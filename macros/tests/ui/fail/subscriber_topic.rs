@@ -1,6 +1,7 @@
 //! A subscriber's topic is named once.
 
-use cloud_tasks::{Context, Message, SubscriberTask, TaskResult, Topic, task};
+use cloud_tasks::event::Topic;
+use cloud_tasks::{Context, Message, SubscriberTask, TaskResult, task};
 
 struct Twice;
 

@@ -9,10 +9,9 @@
 
 use core::time::Duration;
 
-use cloud_tasks::{
-    Attributes, BoxError, Context, Event, Message, Model, ModelPublisherTask, PublisherTask, Registered, SubscriberTask,
-    Task, TaskResult, Topic, task,
-};
+use cloud_tasks::event::{Attributes, Topic};
+use cloud_tasks::task::Registered;
+use cloud_tasks::{BoxError, Context, Event, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 /// Public.

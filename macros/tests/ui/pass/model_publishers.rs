@@ -1,7 +1,8 @@
 //! An event that is made from a model: where its types and its topic come from.
 #![deny(warnings)]
 
-use cloud_tasks::{Attributes, Event, Model, ModelPublisherTask, Topic, task};
+use cloud_tasks::event::{Attributes, Topic};
+use cloud_tasks::{Event, Model, ModelPublisherTask, task};
 use serde::{Deserialize, Serialize};
 
 const LABEL: &str = "sales";

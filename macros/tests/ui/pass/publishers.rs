@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use cloud_tasks::{Config, Event, PublisherTask, Registered, Topic, task};
+use cloud_tasks::event::Topic;
+use cloud_tasks::task::Registered;
+use cloud_tasks::{Config, Event, PublisherTask, task};
 use serde::{Deserialize, Serialize};
 
 const APP: &str = "accounts";

@@ -1,7 +1,8 @@
 //! The options of retries, as literals and as constants, with a hook and without.
 #![deny(warnings)]
 
-use cloud_tasks::{Context, Dead, PublisherTask, Task, TaskResult, task};
+use cloud_tasks::dead_letters::Dead;
+use cloud_tasks::{Context, PublisherTask, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 const MOST: u32 = 3;

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use cloud_tasks::{
-    Attributes, BoxError, Context, Event, Message, PublisherTask, SubscriberTask, TaskResult, Topic, task,
-};
+use cloud_tasks::event::{Attributes, Topic};
+use cloud_tasks::{BoxError, Context, Event, Message, PublisherTask, SubscriberTask, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
