@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
-use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
-use cloud_tasks::task::Enqueued;
 use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
+
+use nowhere::Nowhere;
+
+#[path = "support/nowhere.rs"]
+mod nowhere;
 
 struct Database;
 #[derive(Clone)]
@@ -85,19 +88,10 @@ impl Task for Unsigned {
     }
 }
 
-#[derive(Debug)]
-struct Nowhere;
-
-impl Backend for Nowhere {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
-        Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "none")) })
-    }
-}
-
 #[tokio::test]
 async fn build_names_everything_that_is_wrong_at_once() {
     let error = Runtime::builder()
-        .backend(Nowhere)
+        .backend(Nowhere::default())
         .allow_unauthenticated()
         .config(Config::default().endpoint("nowhere"))
         .expect_tasks(["Elsewhere"])
@@ -141,7 +135,7 @@ async fn missing_states_are_let_pass_where_everything_runs_in_this_process() {
 async fn the_same_mistakes_read_the_same_every_time() {
     let build = || async {
         Runtime::builder()
-            .backend(Nowhere)
+            .backend(Nowhere::default())
             .allow_unauthenticated()
             .build()
             .await
@@ -155,7 +149,7 @@ async fn the_same_mistakes_read_the_same_every_time() {
 #[tokio::test]
 async fn a_schedule_without_a_token_is_a_mistake_where_callers_are_verified() {
     let build = |runtime: cloud_tasks::runtime::RuntimeBuilder| async {
-        let error = runtime.backend(Nowhere).build().await.unwrap_err();
+        let error = runtime.backend(Nowhere::default()).build().await.unwrap_err();
         error
             .to_string()
             .contains("the scheduled requests to Unsigned carry no token")

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use crate::support::http::send;
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -37,10 +38,8 @@ use cloud_tasks::{
     Task, TaskResult, task,
 };
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -230,14 +229,7 @@ impl Shop {
     }
 
     async fn send(&self, request: Request<Body>) -> Response<Bytes> {
-        let (parts, body) = self
-            .runtime
-            .service()
-            .oneshot(request)
-            .await
-            .unwrap()
-            .into_parts();
-        Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+        send(&self.runtime, request).await
     }
 
     /// Posts a body with the headers of a trace.

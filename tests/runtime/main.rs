@@ -1,6 +1,7 @@
 //! The runtime through its public API: settings, enqueueing, backends in this process, the service.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod auto_traits;
 mod config;
 mod dying;
 mod eager;

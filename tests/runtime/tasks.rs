@@ -1,15 +1,11 @@
-//! Tasks and helpers that several tests share.
+//! Tasks that several tests share.
 
 use std::sync::{Arc, Mutex};
 
-use axum::body::Body;
-use bytes::Bytes;
-use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
-use http::{Request, Response};
-use http_body_util::BodyExt;
+use cloud_tasks::{Context, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use tower::ServiceExt;
+
+pub(crate) use crate::support::http::{answer, post, send};
 
 /// What tasks wrote down, in order.
 #[derive(Clone, Default)]
@@ -55,23 +51,4 @@ impl Task for Note {
         cx.state().write(self.text);
         Ok(())
     }
-}
-
-pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
-    Request::post(path).body(body.into()).unwrap()
-}
-
-pub(crate) async fn send(runtime: &Runtime, request: Request<Body>) -> Response<Bytes> {
-    let (parts, body) = runtime.service().oneshot(request).await.unwrap().into_parts();
-    Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
-}
-
-/// The answer's status and body, which is null where there is none.
-pub(crate) async fn answer(runtime: &Runtime, request: Request<Body>) -> (u16, Value) {
-    let response = send(runtime, request).await;
-    let body = match &response.body()[..] {
-        b"" => Value::Null,
-        json => serde_json::from_slice(json).unwrap(),
-    };
-    (response.status().as_u16(), body)
 }

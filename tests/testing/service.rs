@@ -3,9 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
 use cloud_tasks::service::TrustedCallers;
-use cloud_tasks::task::Enqueued;
 use cloud_tasks::testing::Signer;
 use cloud_tasks::{Config, Message, Runtime, Task};
 use http::{Request, StatusCode};
@@ -17,18 +15,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
+use crate::support::nowhere::Nowhere;
 use crate::tasks::{Add, End, Log, Note, OrderPlaced, Ship, Try, note, recorded};
 
 const ACCOUNT: &str = "tasks@my-project.iam.gserviceaccount.com";
 const STRANGER: &str = "stranger@other.iam.gserviceaccount.com";
-
-struct Nowhere;
-
-impl Backend for Nowhere {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
-        Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "nowhere")) })
-    }
-}
 
 fn app(runtime: &Runtime) -> Router {
     Router::new()
@@ -152,7 +143,9 @@ async fn a_runtime_that_verifies_nobody_takes_every_variant() {
 #[tokio::test]
 async fn a_runtime_for_production_trusts_the_signer_where_the_code_says_so() {
     let signer = Signer::new().unwrap();
-    let builder = Runtime::builder().backend(Nowhere).state(Log::default());
+    let builder = Runtime::builder()
+        .backend(Nowhere::default())
+        .state(Log::default());
     let builder = builder.callers(signer.callers()).allow_unsigned_pushes();
     let runtime = builder.build().await.unwrap();
     let app = app(&runtime);
@@ -175,7 +168,7 @@ async fn a_runtime_that_was_not_told_of_the_signer_does_not_trust_it() {
         TrustedCallers::new().issuer("https://accounts.google.com", format!("{}/certs", server.uri()));
     let config = Config::default().service_account(ACCOUNT);
     let builder = Runtime::builder()
-        .backend(Nowhere)
+        .backend(Nowhere::default())
         .config(config)
         .callers(callers);
     let builder = builder.state(Log::default()).allow_unsigned_pushes();

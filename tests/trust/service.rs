@@ -5,20 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
-use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
 use cloud_tasks::runtime::RuntimeBuilder;
 use cloud_tasks::service::TrustedCallers;
-use cloud_tasks::task::Enqueued;
 use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
-use http::{Request, Response};
-use http_body_util::BodyExt;
+use http::Request;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
-use tower::ServiceExt;
 use wiremock::MockServer;
 
+pub(crate) use crate::support::http::send;
 pub(crate) use crate::support::key_server::key_server;
+pub(crate) use crate::support::nowhere::Nowhere;
 use crate::support::tokens;
 
 pub(crate) const ENDPOINT: &str = "https://shop.example";
@@ -125,24 +122,6 @@ impl SubscriberTask for Listener {
     }
 }
 
-/// A backend that takes nothing, and counts how often it was flushed.
-#[derive(Clone, Default)]
-pub(crate) struct Nowhere {
-    pub(crate) flushes: Arc<AtomicUsize>,
-}
-
-impl Backend for Nowhere {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
-        Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "nowhere")) })
-    }
-
-    fn flush(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async {
-            self.flushes.fetch_add(1, Ordering::SeqCst);
-        })
-    }
-}
-
 pub(crate) fn config() -> Config {
     Config::default()
         .endpoint(ENDPOINT)
@@ -183,9 +162,4 @@ pub(crate) fn push(content: &serde_json::Value) -> String {
     let data = base64::engine::general_purpose::STANDARD.encode(content.to_string());
     serde_json::json!({"message": {"data": data, "messageId": "1"}, "subscription": "projects/p/subscriptions/s"})
         .to_string()
-}
-
-pub(crate) async fn send(runtime: &Runtime, request: Request<Body>) -> Response<Bytes> {
-    let (parts, body) = runtime.service().oneshot(request).await.unwrap().into_parts();
-    Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
 }

@@ -1,11 +1,10 @@
 //! Runtimes whose tasks do not go to Cloud Tasks.
 
-use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
 use cloud_tasks::queue::QueueState;
-use cloud_tasks::task::Enqueued;
 use cloud_tasks::{ErrorKind, Runtime, Task};
 
 use super::played::Send;
+use crate::support::nowhere::Nowhere;
 
 #[tokio::test]
 async fn the_queues_of_an_eager_runtime_are_always_empty() {
@@ -30,17 +29,11 @@ async fn the_queues_of_an_eager_runtime_are_always_empty() {
     assert_eq!(runtime.default_queue().name(), "tasks");
 }
 
-struct Nowhere;
-
-impl Backend for Nowhere {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
-        Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "nowhere")) })
-    }
-}
-
 #[tokio::test]
 async fn a_backend_of_the_users_has_no_operations_and_says_so() {
-    let builder = Runtime::builder().backend(Nowhere).allow_unauthenticated();
+    let builder = Runtime::builder()
+        .backend(Nowhere::default())
+        .allow_unauthenticated();
     let runtime = builder.build().await.unwrap();
     let queue = runtime.queue("emails");
 
