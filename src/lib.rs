@@ -42,7 +42,7 @@
 //! * [`task`](mod@task): the builders of an enqueue, their receipts, and the metadata of an attempt.
 //! * [`event`]: events, publishers, subscribers, topics and filters.
 //! * [`schedule`]: when periodic tasks run.
-//! * [`commit`]: sends only what a transaction has committed.
+//! * [`commit`]: sends only what a transaction has committed; `cloud-tasks-sqlx` has such a transaction.
 //! * [`idempotency`]: runs a repeated delivery once.
 //! * [`queue`]: lists, deletes, runs and pauses what waits in a queue.
 //! * [`dead_letters`]: records, lists and replays tasks whose last attempt failed.
@@ -85,9 +85,6 @@ pub mod guide;
 mod registry;
 pub mod runtime;
 pub mod service;
-#[cfg(feature = "sqlx")]
-#[cfg_attr(docsrs, doc(cfg(feature = "sqlx")))]
-pub mod sqlx;
 pub mod task;
 pub mod testing;
 

@@ -96,7 +96,19 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error of a kind, for code that implements a part of this library, such as a store.
+    ///
+    /// It says that nothing was created; [`unavailable`](Self::unavailable) is for calls whose effect is unknown.
+    ///
+    /// ```
+    /// use cloud_tasks::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::IdempotencyStore, "the database did not answer")
+    ///     .with_source(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    /// assert_eq!(error.kind(), ErrorKind::IdempotencyStore);
+    /// assert!(!error.may_have_taken_effect());
+    /// ```
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             inner: Box::new(Inner {
                 kind,

@@ -11,7 +11,7 @@ use crate::runtime::scope::Scope;
 /// What keeps the hooks of a transaction: [`CommitHooks`], or a wrapper of a transaction that runs them.
 ///
 /// Write it for a wrapper of your own: give out its hooks, [run](CommitHooks::run) them once the commit has succeeded, and
-/// drop them where it has not. `cloud_tasks::sqlx::Transaction` (feature `sqlx`) is such a wrapper.
+/// drop them where it has not. The crate `cloud-tasks-sqlx` has such a wrapper for sqlx.
 ///
 /// ```
 /// use cloud_tasks::commit::{CommitHooks, Transactional};
@@ -24,7 +24,7 @@ use crate::runtime::scope::Scope;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "nothing is known of when `{Self}` commits",
-    note = "use `cloud_tasks::sqlx::Transaction` (feature `sqlx`), or pass `&mut CommitHooks` and run them after the commit"
+    note = "use the `Transaction` of the crate `cloud-tasks-sqlx`, or pass `&mut CommitHooks` and run them after the commit"
 )]
 pub trait Transactional {
     /// The hooks, to which another is added.

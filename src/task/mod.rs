@@ -194,11 +194,11 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::BoxError> {
     /// # let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// # let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// # let users = futures_util::stream::iter([Ok(7), Ok(8)]);
     /// use futures_util::StreamExt;
     ///
-    /// let users = sqlx::query_scalar("SELECT 7 UNION SELECT 8").fetch(&pool);
-    /// let tasks = users.filter_map(async |id: sqlx::Result<i64>| Some(Remind { user_id: id.ok()? }));
+    /// // `users` is a stream of ids, such as `sqlx::query_scalar("SELECT id FROM users").fetch(&pool)`.
+    /// let tasks = users.filter_map(async |id: std::io::Result<i64>| Some(Remind { user_id: id.ok()? }));
     /// assert_eq!(Remind::asap_all_from(tasks).on(&runtime).await.len(), 2);
     /// # Ok(())
     /// # }

@@ -1,16 +1,57 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
 use cloud_tasks::commit::{CommitHooks, Transactional, UnsentError};
+use cloud_tasks::event::Attributes;
 use cloud_tasks::task::Enqueued;
-use cloud_tasks::{Config, Error, ErrorKind, ModelPublisherTask, PublisherTask, Runtime, Task};
+use cloud_tasks::{Config, Error, ErrorKind, Model, ModelPublisherTask, PublisherTask, Runtime, Task, task};
 use http::{Request, Response};
+use serde::{Deserialize, Serialize};
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::support::{Call, Order, OrderCreated, SendWelcomeEmail, Shaky, Unwritable, action};
+use crate::support::{Call, SendWelcomeEmail, Shaky, action};
+
+/// JSON has only strings as keys.
+#[derive(Deserialize, Serialize)]
+struct Unwritable {
+    by_pair: BTreeMap<(u8, u8), u8>,
+}
+
+impl Unwritable {
+    fn new() -> Self {
+        Self {
+            by_pair: [((1, 2), 3)].into(),
+        }
+    }
+}
+
+#[task]
+impl PublisherTask for Unwritable {}
+
+#[derive(Model)]
+#[model(app_label = "sales")]
+struct Order {
+    id: i64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct OrderCreated {
+    order_id: i64,
+}
+
+#[task]
+impl ModelPublisherTask for OrderCreated {
+    fn content(order: &Order, _extra: &()) -> Self {
+        Self { order_id: order.id }
+    }
+
+    fn attributes(order: &Order, _extra: &()) -> Attributes {
+        [("id".to_owned(), order.id.to_string())].into()
+    }
+}
 
 #[tokio::test]
 async fn nothing_is_sent_before_the_hooks_are_run_and_everything_after() {

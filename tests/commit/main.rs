@@ -2,5 +2,5 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod hooks;
-mod sqlite;
+#[path = "../support/commit.rs"]
 mod support;

@@ -4,44 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use cloud_tasks::idempotency::{IdempotencyStore, MemoryStore};
 use cloud_tasks::{Context, Discard, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::{Barrier, Notify};
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
 
-use crate::support::{Database, Effects, answer, delivery};
-
-#[derive(Deserialize, Serialize)]
-struct Charge {
-    number: u64,
-}
-
-#[task(idempotent)]
-impl Task for Charge {
-    async fn run(self, cx: Context<Effects>) -> TaskResult<u64> {
-        // Others have their turn in the middle of it.
-        tokio::task::yield_now().await;
-        cx.state().happen(self.number);
-        tokio::task::yield_now().await;
-        Ok(self.number)
-    }
-}
-
-struct Billing;
-
-#[task(topic = "orders", idempotent)]
-impl SubscriberTask for Billing {
-    async fn run(message: Message<u64>, cx: Context<Effects>) -> TaskResult {
-        tokio::task::yield_now().await;
-        cx.state().happen(message.content);
-        Ok(())
-    }
-}
+use crate::support::deliveries::{Charge, Effects, answer, assert_once_each, charge, delivery, push, storm};
 
 /// Makes a task of each message.
 struct Shipping;
@@ -109,73 +79,9 @@ async fn runtime(store: impl IdempotencyStore) -> (Runtime, Effects, Signals) {
     (runtime, effects, signals)
 }
 
-fn charge(number: u64, id: &str) -> Request<Body> {
-    delivery("Charge", id, &json!({ "number": number }))
-}
-
-/// A push of a message whose content is a number.
-fn push(subscriber: &str, number: u64, id: &str) -> Request<Body> {
-    let message = json!({
-        "message": {"data": STANDARD.encode(number.to_string()), "messageId": id, "message_id": id},
-        "subscription": format!("projects/p/subscriptions/{subscriber}"),
-    });
-    Request::post(format!("/subscriptions/{subscriber}"))
-        .body(message.to_string().into())
-        .unwrap()
-}
-
-/// Delivers so many, every second of them twice at once, and again whatever is refused, as both services do.
-async fn storm(runtime: &Runtime, deliveries: u64, request: fn(u64) -> Request<Body>) -> u32 {
-    let mut under_way = JoinSet::new();
-    let mut refused = 0;
-    for number in 0..deliveries {
-        let times = 1 + usize::from(number % 2 == 0);
-        let together = Arc::new(Barrier::new(times));
-        for _ in 0..times {
-            let (runtime, together) = (runtime.clone(), Arc::clone(&together));
-            under_way.spawn(async move {
-                together.wait().await;
-                let mut refused = 0;
-                loop {
-                    match answer(&runtime, request(number)).await {
-                        (200, _) => return refused,
-                        (409, _) => refused += 1,
-                        other => panic!("{other:?}"),
-                    }
-                    tokio::task::yield_now().await;
-                }
-            });
-        }
-        while under_way.len() >= 64 {
-            refused += under_way.join_next().await.unwrap().unwrap();
-        }
-    }
-    refused + under_way.join_all().await.iter().sum::<u32>()
-}
-
-/// The same for tasks and for messages: 50 % more deliveries than effects.
-async fn assert_once_each(store: impl IdempotencyStore, each: u64) {
-    let (runtime, effects, _) = runtime(store).await;
-    let task = |number| charge(number, &format!("task-{number}"));
-    let message = |number| push("Billing", 1_000_000 + number, &format!("message-{number}"));
-
-    let refused = storm(&runtime, each, task).await + storm(&runtime, each, message).await;
-    let again = storm(&runtime, each, task).await;
-
-    let expected = usize::try_from(2 * each).unwrap();
-    assert_eq!(effects.count(), (expected, 0), "{refused} refused");
-    assert_eq!(again, 0);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn thousands_of_deliveries_half_of_them_doubled_have_each_effect_once_with_a_store_in_memory() {
     assert_once_each(MemoryStore::new(), 3000).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn thousands_of_deliveries_half_of_them_doubled_have_each_effect_once_with_a_table() {
-    let database = Database::new().await;
-    assert_once_each(database.table().await, 1000).await;
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::support::{Effects, Hand, answer, delivery};
+use crate::support::deliveries::{Effects, answer, delivery};
+use crate::support::store_contract::ManualClock;
 
 /// Ends in this way in its first attempt.
 #[derive(Deserialize, Serialize)]
@@ -177,9 +178,9 @@ async fn an_attempt_that_is_cut_off_is_given_back() {
 
 #[tokio::test]
 async fn what_a_process_that_died_did_not_write_down_runs_again_after_its_lease() {
-    let hand = Hand::new();
+    let clock = ManualClock::new();
     let store = Shaky {
-        inner: MemoryStore::new().clock(hand.function()),
+        inner: MemoryStore::new().clock(clock.function()),
         ..Shaky::new()
     };
     store.completes.store(false, Ordering::SeqCst);
@@ -188,9 +189,9 @@ async fn what_a_process_that_died_did_not_write_down_runs_again_after_its_lease(
     stumble(&runtime, "succeed").await;
     store.completes.store(true, Ordering::SeqCst);
     // The lease is for the 20 seconds of the task, and 30 more.
-    hand.advance(Duration::from_secs(49));
+    clock.advance(Duration::from_secs(49));
     let before = (stumble(&runtime, "succeed").await.0, effects.of(0));
-    hand.advance(Duration::from_secs(1));
+    clock.advance(Duration::from_secs(1));
     let after = (stumble(&runtime, "succeed").await.0, effects.of(0));
     let again = (stumble(&runtime, "succeed").await.0, effects.of(0));
 

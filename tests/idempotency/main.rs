@@ -6,4 +6,3 @@ mod failures;
 mod once;
 mod stores;
 mod support;
-mod transactions;

@@ -3,32 +3,12 @@
 use std::sync::Arc;
 
 use cloud_tasks::idempotency::{MemoryStore, Once};
-use cloud_tasks::{Context, Discard, ErrorKind, Message, Runtime, SubscriberTask, Task, TaskResult, task};
+use cloud_tasks::{Context, Discard, ErrorKind, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::support::{Effects, Tried, answer, delivery, with_each_store};
-
-/// An event of a publisher who may send it twice.
-struct Charging;
-
-#[task(topic = "orders")]
-impl SubscriberTask for Charging {
-    async fn run(message: Message<u64>, cx: Context<Effects>) -> TaskResult<bool> {
-        let order = message.content;
-        let charged = cx
-            .once(format!("charge-{order}"), charge(cx.state(), order))
-            .await?;
-        Ok(charged.is_already_done())
-    }
-}
-
-async fn charge(effects: &Effects, order: u64) -> TaskResult {
-    tokio::task::yield_now().await;
-    effects.happen(order);
-    Ok(())
-}
+use crate::support::deliveries::{Effects, answer, delivery};
 
 /// Several effects, of which one fails in the first attempt.
 #[derive(Deserialize, Serialize)]
@@ -40,7 +20,7 @@ struct Order {
 impl Task for Order {
     async fn run(self, cx: Context<Effects>) -> TaskResult<Value> {
         let effects = cx.state();
-        let first = cx.once("order-1", charge(effects, 1)).await?;
+        let first = cx.once("order-1", effects.charge(1)).await?;
         let second = async {
             effects.happen(2);
             match (effects.of(2), self.discards) {
@@ -91,30 +71,6 @@ async fn runtime(store: MemoryStore) -> (Runtime, Effects, Signals) {
 
 fn order(discards: bool) -> axum::extract::Request {
     delivery("Order", "a", &json!({ "discards": discards }))
-}
-
-with_each_store! {
-    an_event_that_is_published_twice_has_its_effect_once
-}
-
-async fn an_event_that_is_published_twice_has_its_effect_once(tried: Tried) {
-    let effects = Effects::default();
-    let runtime = Runtime::eager()
-        .state(effects.clone())
-        .idempotency(Arc::clone(&tried.store))
-        .build()
-        .await
-        .unwrap();
-    let mut answers = Vec::new();
-
-    for id in ["1", "2", "3"] {
-        let message = json!({"message": {"data": "Nw==", "messageId": id}, "subscription": "s"});
-        let request = http::Request::post("/subscriptions/Charging").body(message.to_string().into());
-        answers.push(answer(&runtime, request.unwrap()).await.1["result"].clone());
-    }
-
-    assert_eq!(answers, [false, true, true]);
-    assert_eq!(effects.of(7), 1);
 }
 
 #[tokio::test]

@@ -9,8 +9,6 @@ use crate::base::clock::Clock;
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore, StoreFuture};
 
-/// As long as Pub/Sub keeps a message by default, and longer than most queues retry.
-pub(crate) const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Beyond any time to keep something: a thousand years.
 const INDEFINITELY: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 /// About 20 MB.
@@ -19,7 +17,7 @@ const CAPACITY: usize = 100_000;
 /// Remembers in this process what ran: for tests, and for a service that has one instance and may forget at a restart.
 ///
 /// Clones share what they remember. An effect is remembered for 7 days, and the oldest is forgotten where there are more than
-/// 100,000, which the log tells. For several instances there is `sqlx::IdempotencyTable`, and
+/// 100,000, which the log tells. For several instances there is `IdempotencyTable` of the crate `cloud-tasks-sqlx`, and
 /// [`IdempotencyStore`] for anything else.
 ///
 /// ```standalone_crate
@@ -55,7 +53,7 @@ const CAPACITY: usize = 100_000;
 pub struct MemoryStore {
     entries: Arc<Mutex<Entries>>,
     clock: Clock,
-    keep: Duration,
+    retention: Duration,
     capacity: usize,
 }
 
@@ -83,19 +81,27 @@ struct Due {
 }
 
 impl MemoryStore {
+    /// How long a completed effect is remembered by default: 7 days.
+    ///
+    /// As long as Pub/Sub keeps a message by default, and longer than most queues retry. The table of `cloud-tasks-sqlx`
+    /// uses it too.
+    pub const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
     /// A store that remembers nothing yet.
     pub fn new() -> Self {
         Self {
             entries: Arc::default(),
             clock: Clock::default(),
-            keep: KEEP,
+            retention: Self::DEFAULT_RETENTION,
             capacity: CAPACITY,
         }
     }
 
-    /// Sets how long an effect is remembered; it is to be longer than the queue and the subscription try.
-    pub fn keep(mut self, keep: Duration) -> Self {
-        self.keep = keep;
+    /// Sets how long a completed effect is remembered.
+    ///
+    /// Make it longer than the queue and the subscription retry.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
         self
     }
 
@@ -234,7 +240,7 @@ impl IdempotencyStore for MemoryStore {
                 return Ok(false);
             }
             entries.make_room(self.capacity);
-            entries.put(key, token, true, after(now, self.keep));
+            entries.put(key, token, true, after(now, self.retention));
             Ok(true)
         })
     }
@@ -252,7 +258,7 @@ impl IdempotencyStore for MemoryStore {
 }
 
 /// This long after an instant; at the end of time where that is beyond it.
-pub(crate) fn after(now: SystemTime, length: Duration) -> SystemTime {
+fn after(now: SystemTime, length: Duration) -> SystemTime {
     now.checked_add(length).unwrap_or(now + INDEFINITELY)
 }
 
@@ -265,7 +271,7 @@ impl Default for MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore")
-            .field("keep", &self.keep)
+            .field("retention", &self.retention)
             .field("capacity", &self.capacity)
             .finish_non_exhaustive()
     }

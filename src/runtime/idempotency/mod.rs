@@ -9,7 +9,5 @@ pub(crate) mod store;
 pub(crate) use guard::{Guard, key};
 pub use key::IdempotencyKey;
 pub use memory::MemoryStore;
-#[cfg(feature = "sqlx")]
-pub(crate) use memory::{KEEP, after};
 pub use once::Once;
 pub use store::{Claim, ClaimToken, IdempotencyStore, StoreFuture};

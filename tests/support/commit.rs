@@ -1,15 +1,14 @@
-//! Tasks, events and a backend that several tests share.
+//! A task, an event and a backend that fails, for tests of what is sent after a commit.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
-use cloud_tasks::event::{Attributes, Publication};
+use cloud_tasks::event::Publication;
+use cloud_tasks::runtime::RuntimeBuilder;
 use cloud_tasks::task::Enqueued;
-use cloud_tasks::{
-    Context, Error, Model, ModelPublisherTask, PublisherTask, Runtime, Task, TaskResult, task,
-};
+use cloud_tasks::{Context, Error, PublisherTask, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -24,23 +23,6 @@ impl Task for SendWelcomeEmail {
     }
 }
 
-/// JSON has only strings as keys.
-#[derive(Deserialize, Serialize)]
-pub(crate) struct Unwritable {
-    pub(crate) by_pair: BTreeMap<(u8, u8), u8>,
-}
-
-impl Unwritable {
-    pub(crate) fn new() -> Self {
-        Self {
-            by_pair: [((1, 2), 3)].into(),
-        }
-    }
-}
-
-#[task]
-impl PublisherTask for Unwritable {}
-
 #[derive(Deserialize, Serialize)]
 pub(crate) struct UserAction {
     pub(crate) action: String,
@@ -52,28 +34,6 @@ impl PublisherTask for UserAction {}
 pub(crate) fn action(action: &str) -> UserAction {
     UserAction {
         action: action.to_owned(),
-    }
-}
-
-#[derive(Model)]
-#[model(app_label = "sales")]
-pub(crate) struct Order {
-    pub(crate) id: i64,
-}
-
-#[derive(Deserialize, Serialize)]
-pub(crate) struct OrderCreated {
-    order_id: i64,
-}
-
-#[task]
-impl ModelPublisherTask for OrderCreated {
-    fn content(order: &Order, _extra: &()) -> Self {
-        Self { order_id: order.id }
-    }
-
-    fn attributes(order: &Order, _extra: &()) -> Attributes {
-        [("id".to_owned(), order.id.to_string())].into()
     }
 }
 
@@ -92,16 +52,20 @@ pub(crate) struct Call {
 }
 
 impl Shaky {
-    pub(crate) async fn runtime(failures: usize) -> (Runtime, Self) {
+    pub(crate) fn failing(failures: usize) -> Self {
         let shaky = Self::default();
         shaky.failures.store(failures, Ordering::Relaxed);
-        let runtime = Runtime::builder()
-            .backend(shaky.clone())
-            .allow_unauthenticated()
-            .build()
-            .await
-            .unwrap();
-        (runtime, shaky)
+        shaky
+    }
+
+    /// A builder of a runtime with this backend; it lacks what the program's other tasks need.
+    pub(crate) fn builder(&self) -> RuntimeBuilder {
+        Runtime::builder().backend(self.clone()).allow_unauthenticated()
+    }
+
+    pub(crate) async fn runtime(failures: usize) -> (Runtime, Self) {
+        let shaky = Self::failing(failures);
+        (shaky.builder().build().await.unwrap(), shaky)
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {

@@ -1,77 +1,77 @@
-//! The SQL of the table, as each kind of database has it.
+//! The SQL of the idempotency table, in the dialect of each database.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::error::Error;
+use cloud_tasks::{Error, ErrorKind};
 
-/// The most bytes of a part of a table's name; `PostgreSQL` cuts a longer one.
+/// The most bytes in a part of a table name; `PostgreSQL` truncates a longer one.
 const MAX_NAME: usize = 63;
 
-/// The statements that a table is used with.
+/// The statements of one table. The question marks stand for the values that are listed, in that order.
 ///
-/// sqlx 0.9 takes a text that is not `'static` with a marker alone, and 0.8 has no such marker. So each text is kept for
-/// ever, once for every name of a table.
+/// sqlx 0.9 accepts a query that is not `'static` only in a wrapper that sqlx 0.8 does not have. So each text is leaked,
+/// once for each table name.
 #[derive(Clone, Copy)]
-pub(super) struct Statements {
-    pub(super) create: &'static [&'static str],
-    /// Of a row, unless there is one of that key: key, claim, done, until.
-    pub(super) insert: &'static str,
-    /// Of a row: key. Its claim, done, until.
-    pub(super) select: &'static str,
-    /// Of a row that another claim made, and that has ended: claim, done, until, key, and the claim and the end it had.
-    pub(super) take: &'static str,
-    /// Of a claim: until, key, claim.
-    pub(super) complete: &'static str,
-    /// Of a claim: key, claim.
-    pub(super) release: &'static str,
-    /// Of all that has ended: now.
-    pub(super) purge: &'static str,
+pub(crate) struct Statements {
+    pub(crate) create: &'static [&'static str],
+    /// Adds a row unless its key exists: key, claim, done, until.
+    pub(crate) insert: &'static str,
+    /// Reads claim, done and until of a row: key.
+    pub(crate) select: &'static str,
+    /// Replaces an expired claim: claim, done, until, key, and the claim and the until that it had.
+    pub(crate) take_over: &'static str,
+    /// Marks the effect of a claim as done: until, key, claim.
+    pub(crate) complete: &'static str,
+    /// Deletes a claim that is not done: key, claim.
+    pub(crate) release: &'static str,
+    /// Deletes every row that has expired: now.
+    pub(crate) purge: &'static str,
 }
 
-/// What is different between databases.
+/// The databases that need different SQL.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Dialect {
     MySql,
-    /// `PostgreSQL`, and `SQLite`, which knows all that is asked of it.
+    /// `PostgreSQL`, and `SQLite`, which accepts the same statements.
     Postgres,
 }
 
-static KNOWN: Mutex<Option<HashMap<(String, Dialect), Statements>>> = Mutex::new(None);
+static CACHE: Mutex<Option<HashMap<(String, Dialect), Statements>>> = Mutex::new(None);
 
 impl Statements {
-    /// The statements for a table of a database, by the name that sqlx has for its kind.
-    pub(super) fn of(table: &str, database: &str) -> Self {
+    /// The statements for a table of a database, which is named as in `sqlx::Database::NAME`.
+    pub(crate) fn of(table: &str, database: &str) -> Self {
         let dialect = match database {
             "MySQL" => Dialect::MySql,
             _ => Dialect::Postgres,
         };
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        *known
+        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        *cache
             .get_or_insert_default()
             .entry((table.to_owned(), dialect))
             .or_insert_with(|| Self::new(table, dialect))
     }
 
     fn new(table: &str, dialect: Dialect) -> Self {
-        let kept = |text: String| -> &'static str { dialect.numbered(&text).leak() };
-        let unless_there = match dialect {
+        let leak = |text: String| -> &'static str { dialect.numbered(&text).leak() };
+        let unless_exists = match dialect {
             Dialect::MySql => "ON DUPLICATE KEY UPDATE effect = effect",
             Dialect::Postgres => "ON CONFLICT (effect) DO NOTHING",
         };
         let create = match dialect {
-            Dialect::MySql => vec![kept(format!(
+            Dialect::MySql => vec![leak(format!(
                 "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, \
                  claim CHAR(32) NOT NULL, done BIGINT NOT NULL, until_ms BIGINT NOT NULL, INDEX (until_ms))"
             ))],
             Dialect::Postgres => {
                 let index = table.replace('.', "_");
                 vec![
-                    kept(format!(
+                    leak(format!(
                         "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) PRIMARY KEY, claim VARCHAR(32) NOT NULL, \
                          done BIGINT NOT NULL, until_ms BIGINT NOT NULL)"
                     )),
-                    kept(format!(
+                    leak(format!(
                         "CREATE INDEX IF NOT EXISTS {index}_until_ms ON {table} (until_ms)"
                     )),
                 ]
@@ -79,42 +79,44 @@ impl Statements {
         };
         Self {
             create: create.leak(),
-            insert: kept(format!(
-                "INSERT INTO {table} (effect, claim, done, until_ms) VALUES (?, ?, ?, ?) {unless_there}"
+            insert: leak(format!(
+                "INSERT INTO {table} (effect, claim, done, until_ms) VALUES (?, ?, ?, ?) {unless_exists}"
             )),
-            select: kept(format!(
+            select: leak(format!(
                 "SELECT claim, done, until_ms FROM {table} WHERE effect = ?"
             )),
-            take: kept(format!(
+            take_over: leak(format!(
                 "UPDATE {table} SET claim = ?, done = ?, until_ms = ? WHERE effect = ? AND claim = ? AND \
                  until_ms = ?"
             )),
-            complete: kept(format!(
+            complete: leak(format!(
                 "UPDATE {table} SET done = 1, until_ms = ? WHERE effect = ? AND claim = ?"
             )),
-            release: kept(format!(
+            release: leak(format!(
                 "DELETE FROM {table} WHERE effect = ? AND claim = ? AND done = 0"
             )),
-            purge: kept(format!("DELETE FROM {table} WHERE until_ms <= ?")),
+            purge: leak(format!("DELETE FROM {table} WHERE until_ms <= ?")),
         }
     }
 }
 
 impl Dialect {
-    /// The text with its places as the database counts them; nothing else in it is a question mark.
+    /// Replaces the question marks by the placeholders of the dialect.
     fn numbered(self, text: &str) -> String {
         if self == Self::MySql {
             return text.to_owned();
         }
         let mut parts = text.split('?');
         let first = parts.next().unwrap_or_default().to_owned();
-        let numbered = parts.zip(1_u32..).map(|(part, place)| format!("${place}{part}"));
+        let numbered = parts
+            .zip(1_u32..)
+            .map(|(part, number)| format!("${number}{part}"));
         std::iter::once(first).chain(numbered).collect()
     }
 }
 
-/// Refuses a name that is not to be written into SQL as it is.
-pub(super) fn check_name(name: &str) -> Result<(), Error> {
+/// Refuses a table name that is not safe to write into a statement.
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let plain = |part: &str| {
         (1..=MAX_NAME).contains(&part.len())
             && !part.starts_with(|first: char| first.is_ascii_digit())
@@ -126,10 +128,13 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     if parts.len() <= 2 && parts.into_iter().all(plain) {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "the table {name:?} is not accepted: 1 to {MAX_NAME} letters, digits and `_`, the first no digit; a schema of that \
-         form and `.` may stand in front"
-    )))
+    Err(Error::new(
+        ErrorKind::InvalidRequest,
+        format!(
+            "{name:?} is not a valid table name: use 1 to {MAX_NAME} letters, digits and `_` that do not start with a digit, \
+             optionally after a schema of the same form and a `.`"
+        ),
+    ))
 }
 
 #[cfg(test)]
@@ -137,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_numbered_where_the_database_wants_it() {
+    fn placeholders_are_numbered_if_the_database_wants_it() {
         let mysql = Statements::of("effects", "MySQL");
         let postgres = Statements::of("jobs.effects", "PostgreSQL");
 
@@ -156,15 +161,15 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_of_a_table_are_kept_once() {
-        let one = Statements::of("kept_once", "SQLite");
-        let other = Statements::of("kept_once", "PostgreSQL");
+    fn the_statements_of_a_table_are_leaked_once() {
+        let first = Statements::of("leaked_once", "SQLite");
+        let second = Statements::of("leaked_once", "PostgreSQL");
 
-        assert!(std::ptr::eq(one.insert, other.insert));
+        assert!(std::ptr::eq(first.insert, second.insert));
     }
 
     #[test]
-    fn a_name_that_is_more_than_a_name_is_refused() {
+    fn a_table_name_that_would_need_quotes_is_refused() {
         let long = "t".repeat(64);
         for name in ["effects", "_e1", "jobs.effects", &long[1..]] {
             assert!(check_name(name).is_ok(), "{name}");

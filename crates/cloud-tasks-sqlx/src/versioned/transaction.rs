@@ -4,18 +4,20 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use ::sqlx::{Connection, Database, Error, Executor, Pool};
+use cloud_tasks::commit::{CommitHooks, Transactional, UnsentError};
 
-use crate::task::commit::{CommitHooks, Transactional, UnsentError};
+use super::sqlx::{self, Connection, Database, Error, Executor, Pool};
 
-/// A transaction that sends what was handed to it, once it is committed.
+/// A transaction that sends tasks and messages after its commit.
 ///
-/// It dereferences to the connection, as sqlx's own does, so that queries take `&mut *tx`;
-/// [`as_sqlx`](Self::as_sqlx) is for functions that ask for sqlx's type. Dropped, it rolls back and sends nothing.
+/// Like sqlx's own, it dereferences to the connection: pass `&mut *tx` to queries, and
+/// [`as_sqlx`](Self::as_sqlx) to functions that take sqlx's type. If you drop it, it rolls back and sends nothing.
+///
+/// See [Send after a commit](crate#send-after-a-commit) for examples.
 pub struct Transaction<'c, DB: Database> {
-    inner: ::sqlx::Transaction<'c, DB>,
+    inner: sqlx::Transaction<'c, DB>,
     hooks: CommitHooks,
-    /// Where the hooks go at the commit of a savepoint.
+    /// For a savepoint: the hooks of the transaction around it, which get those of the savepoint when it commits.
     outer: Option<&'c mut CommitHooks>,
 }
 
@@ -24,38 +26,38 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     ///
     /// # Errors
     ///
-    /// When sqlx cannot begin it. Nothing was begun.
+    /// If sqlx cannot begin the transaction.
     pub async fn begin(pool: &Pool<DB>) -> Result<Self, Error> {
-        pool.begin().await.map(Self::of)
+        pool.begin().await.map(Self::new)
     }
 
-    /// Begins a transaction by a statement of its own, such as `BEGIN IMMEDIATE`.
+    /// Begins a transaction with another statement than `BEGIN`, such as `BEGIN IMMEDIATE`.
     ///
     /// # Errors
     ///
-    /// When sqlx cannot begin it. Nothing was begun.
+    /// If sqlx cannot begin the transaction.
     pub async fn begin_with(pool: &Pool<DB>, statement: &'static str) -> Result<Self, Error> {
-        pool.begin_with(statement).await.map(Self::of)
+        pool.begin_with(statement).await.map(Self::new)
     }
 
     /// Begins a transaction on a connection.
     ///
     /// # Errors
     ///
-    /// When sqlx cannot begin it, or when the connection is in a transaction of sqlx's, whose end would come after this
-    /// one's and decides. Nothing was begun.
+    /// If sqlx cannot begin the transaction, or if the connection is in a transaction already: the end of that one decides
+    /// whether anything is committed. Nothing was begun.
     pub async fn begin_on<C: Connection<Database = DB>>(connection: &'c mut C) -> Result<Self, Error> {
         if connection.is_in_transaction() {
             return Err(Error::Configuration(
-                "the connection is in a transaction already, whose end decides what is sent: begin that one with \
-                 `cloud_tasks::sqlx::Transaction`, and this one with its `savepoint()`"
+                "the connection is in a transaction already, whose end decides what is committed: begin that one with \
+                 the `Transaction` of cloud-tasks-sqlx, and this one with its `savepoint()`"
                     .into(),
             ));
         }
-        connection.begin().await.map(Self::of)
+        connection.begin().await.map(Self::new)
     }
 
-    fn of(inner: ::sqlx::Transaction<'c, DB>) -> Self {
+    fn new(inner: sqlx::Transaction<'c, DB>) -> Self {
         Self {
             inner,
             hooks: CommitHooks::new(),
@@ -63,35 +65,13 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         }
     }
 
-    /// Begins a savepoint; what is handed to it is sent if it is committed and this transaction as well.
+    /// Begins a savepoint, whose tasks and messages are sent if both it and this transaction commit.
     ///
-    /// ```standalone_crate
-    /// # use cloud_tasks::{PublisherTask, Runtime, task, sqlx::Transaction};
-    /// # use serde::{Deserialize, Serialize};
-    /// # #[derive(Serialize, Deserialize)]
-    /// # struct Imported { row: u64 }
-    /// # #[task]
-    /// # impl PublisherTask for Imported {}
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// # let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
-    /// let mut tx = Transaction::begin(&pool).await?;
-    /// let mut row = tx.savepoint().await?;
-    /// Imported { row: 1 }.sync().on(&runtime).on_commit(&mut row)?;
-    /// row.commit().await?;                                  // released; sent with the rest
-    /// let mut row = tx.savepoint().await?;
-    /// Imported { row: 2 }.sync().on(&runtime).on_commit(&mut row)?;
-    /// row.rollback().await?;                                // never sent
-    /// tx.commit().await?;
-    /// assert_eq!(recorder.publications().len(), 1);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// See [Send after a commit](crate#send-after-a-commit) for an example.
     ///
     /// # Errors
     ///
-    /// When the database refuses. No savepoint was made, and nothing was sent.
+    /// If the database refuses. No savepoint was made.
     pub async fn savepoint(&mut self) -> Result<Transaction<'_, DB>, Error> {
         Ok(Transaction {
             inner: self.inner.begin().await?,
@@ -100,17 +80,18 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         })
     }
 
-    /// Commits the transaction, and then sends what was handed to it, in that order.
+    /// Commits the transaction, and then sends its tasks and messages in the order in which they were added.
     ///
-    /// Await it to its end: a future that is dropped halfway, as that of a request whose client hangs up, may have
-    /// committed without sending everything. `runtime.spawn(async move { tx.commit().await })` cannot be dropped so.
+    /// Await the future to its end. One that is dropped halfway, for example because a client hangs up, may have committed
+    /// without sending everything; `runtime.spawn(async move { tx.commit().await })` runs it to its end.
     ///
-    /// `PostgreSQL` answers the commit of a transaction in which a statement failed by a rollback and no error. Where there
-    /// is something to send, it is asked for that first, at the cost of a `SELECT 1`.
+    /// On `PostgreSQL`, a `COMMIT` after a failed statement rolls back and reports no error. So if there is something to
+    /// send, `SELECT 1` is run first to find out.
     ///
     /// # Errors
     ///
-    /// [`CommitError`] tells whether the transaction is committed. Unless it is, nothing was sent.
+    /// If the commit or the sending fails; [`CommitError`] tells which. If the transaction is not committed, nothing was
+    /// sent.
     pub async fn commit(mut self) -> Result<(), CommitError>
     where
         for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
@@ -122,7 +103,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
                 .map_err(CommitError::NotCommitted)?;
         }
         if let Err(source) = self.inner.commit().await {
-            return Err(CommitError::of(source, self.hooks));
+            return Err(CommitError::new(source, self.hooks));
         }
         match self.outer {
             Some(outer) => outer.append(self.hooks),
@@ -131,17 +112,17 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         Ok(())
     }
 
-    /// Rolls the transaction back; nothing is sent.
+    /// Rolls the transaction back and sends nothing.
     ///
     /// # Errors
     ///
-    /// When the database gives no answer; the transaction ends with its connection then. Nothing was sent.
+    /// If the database does not answer. The transaction ends with its connection then, and nothing was sent.
     pub async fn rollback(self) -> Result<(), Error> {
         self.inner.rollback().await
     }
 
-    /// The transaction as sqlx has it.
-    pub fn as_sqlx(&mut self) -> &mut ::sqlx::Transaction<'c, DB> {
+    /// The transaction of sqlx inside this one.
+    pub fn as_sqlx(&mut self) -> &mut sqlx::Transaction<'c, DB> {
         &mut self.inner
     }
 }
@@ -174,27 +155,28 @@ impl<DB: Database> fmt::Debug for Transaction<'_, DB> {
     }
 }
 
-/// Why [`Transaction::commit`] failed, and with that, whether the transaction is committed.
+/// Why [`Transaction::commit`] failed, and whether the transaction is committed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// The transaction is not committed: the database refused it, or was not asked. Nothing was sent.
+    /// The transaction is not committed: a query before the `COMMIT` failed or the database refused it. Nothing was sent.
     NotCommitted(Error),
-    /// No clear answer came: the transaction may be committed. Nothing was sent.
+    /// The database gave no clear answer: the transaction may or may not be committed. Nothing was sent.
     Unclear {
-        /// What became of the connection.
+        /// The error of the connection.
         source: Error,
-        /// What was to be sent; run it if you find the transaction committed.
+        /// The tasks and messages of the transaction. Run them if you find it committed.
         hooks: CommitHooks,
     },
-    /// The transaction is committed, but something was not sent; [`UnsentError::retry`] sends it again.
+    /// The transaction is committed, but not everything was sent; [`UnsentError::retry`] sends the rest.
     NotSent(UnsentError),
 }
 
 impl CommitError {
-    /// What the error of a `COMMIT` tells about it.
-    fn of(source: Error, hooks: CommitHooks) -> Self {
-        // Refused by the database itself. Not so where it went away (SQLSTATE 08, 57P) or does not know (40003).
+    /// Classifies the error of a `COMMIT`.
+    fn new(source: Error, hooks: CommitHooks) -> Self {
+        // An answer of the database is a refusal, unless it lost the connection (SQLSTATE 08), shuts down (57P) or does
+        // not know the outcome itself (40003).
         let refused = source.as_database_error().is_some_and(|refusal| {
             let code = refusal.code().unwrap_or_default();
             !["08", "57P", "40003"]
@@ -208,7 +190,7 @@ impl CommitError {
         }
     }
 
-    /// Whether the transaction is certainly committed, so that only the sending failed.
+    /// Whether the transaction is known to be committed, so that only the sending failed.
     pub fn is_committed(&self) -> bool {
         matches!(self, Self::NotSent(_))
     }
@@ -226,7 +208,8 @@ impl fmt::Display for CommitError {
             Self::NotCommitted(_) => f.write_str("the transaction is not committed, and nothing was sent"),
             Self::Unclear { hooks, .. } => write!(
                 f,
-                "the transaction may be committed or not: no clear answer came; nothing was sent of {}",
+                "the transaction may or may not be committed, because the database gave no clear answer; none of its {} \
+                 tasks and messages was sent",
                 hooks.len()
             ),
             Self::NotSent(unsent) => unsent.fmt(f),
@@ -248,11 +231,10 @@ mod tests {
     use std::borrow::Cow;
     use std::io;
 
-    use ::sqlx::error::{DatabaseError, ErrorKind};
-
+    use super::sqlx::error::{DatabaseError, ErrorKind};
     use super::*;
 
-    /// A database's own error, of this SQLSTATE.
+    /// An error of the database with this SQLSTATE.
     #[derive(Debug)]
     struct State(&'static str);
 
@@ -291,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_refused_by_the_database_alone_and_else_unclear() {
+    fn only_the_database_itself_can_refuse_a_commit() {
         for (code, refused) in [
             ("23503", true),
             ("40001", true),
@@ -300,7 +282,7 @@ mod tests {
             ("08006", false),
             ("57P01", false),
         ] {
-            let error = CommitError::of(Error::Database(Box::new(State(code))), CommitHooks::new());
+            let error = CommitError::new(Error::Database(Box::new(State(code))), CommitHooks::new());
             assert_eq!(
                 matches!(error, CommitError::NotCommitted(_)),
                 refused,
@@ -309,7 +291,7 @@ mod tests {
             assert!(!error.is_committed());
         }
         let broken = Error::Io(io::ErrorKind::ConnectionReset.into());
-        let error = CommitError::of(broken, CommitHooks::new());
+        let error = CommitError::new(broken, CommitHooks::new());
         assert!(matches!(error, CommitError::Unclear { .. }), "{error:?}");
     }
 }

@@ -1,11 +1,17 @@
+//! Transactions that send after their commit.
+
 use cloud_tasks::commit::Transactional;
-use cloud_tasks::sqlx::{CommitError, Transaction};
+use cloud_tasks::idempotency::MemoryStore;
 use cloud_tasks::testing::Recorder;
 use cloud_tasks::{PublisherTask, Runtime, Task};
-use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{Connection, Database, Executor, Pool, Sqlite, SqliteConnection, SqlitePool};
 
-use crate::support::{SendWelcomeEmail, Shaky, action};
+use crate::exactly_once::ledger;
+use crate::integration::{CommitError, Transaction};
+use crate::sqlx::sqlite::SqlitePoolOptions;
+use crate::sqlx::{self, Connection, Database, Executor, Pool, Sqlite, SqliteConnection, SqlitePool};
+use crate::support;
+use crate::support::commit::{SendWelcomeEmail, Shaky, action};
+use crate::support::deliveries::Effects;
 
 /// A database with users, and posts whose author is looked for at the commit.
 async fn database() -> SqlitePool {
@@ -114,7 +120,15 @@ async fn a_commit_that_the_database_refuses_sends_nothing() {
 #[tokio::test]
 async fn a_failure_to_send_says_that_the_data_is_committed_and_can_be_mended() {
     let pool = database().await;
-    let (runtime, backend) = Shaky::runtime(1).await;
+    let backend = Shaky::failing(1);
+    let runtime = backend
+        .builder()
+        .state(Effects::default())
+        .state(ledger(&support::Database::new().await).await)
+        .idempotency(MemoryStore::new())
+        .build()
+        .await
+        .unwrap();
 
     let mut tx = Transaction::begin(&pool).await.unwrap();
     insert_user(&mut tx, 7).await;

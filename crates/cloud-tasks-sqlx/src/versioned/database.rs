@@ -1,15 +1,19 @@
-//! What the table asks of a database of sqlx's, whichever it is.
+//! The queries of the idempotency table, for any database of sqlx.
 
 use std::pin::Pin;
 
-use ::sqlx::{Arguments, ColumnIndex, Database, Decode, Encode, Error, Executor, Row, Type};
+use super::sqlx::{Arguments, ColumnIndex, Database, Decode, Encode, Error, Executor, Row, Type};
 
-/// A database that can keep an [`IdempotencyTable`](crate::sqlx::IdempotencyTable): `PostgreSQL`, `MySQL` and `SQLite`.
+/// A database that can hold an [`IdempotencyTable`](super::IdempotencyTable): `PostgreSQL`, `MySQL` and `SQLite`.
 ///
-/// It is implemented already for every database of sqlx's that reads and writes texts and numbers.
-pub trait TableDatabase: Database {
+/// Implemented for every database of sqlx that reads and writes texts and numbers; it cannot be implemented otherwise.
+pub trait TableDatabase: Queries {}
+
+impl<DB: Queries> TableDatabase for DB {}
+
+/// Seals [`TableDatabase`], and keeps the bounds on a database out of every signature that needs one.
+pub trait Queries: Database {
     /// Runs a statement that changes rows.
-    #[doc(hidden)]
     fn write<'c>(
         connection: &'c mut Self::Connection,
         statement: &'static str,
@@ -17,7 +21,6 @@ pub trait TableDatabase: Database {
     ) -> SqlFuture<'c, ()>;
 
     /// Runs a statement that reads at most one row.
-    #[doc(hidden)]
     fn read<'c>(
         connection: &'c mut Self::Connection,
         statement: &'static str,
@@ -25,8 +28,8 @@ pub trait TableDatabase: Database {
     ) -> SqlFuture<'c, Option<Record>>;
 }
 
-/// What a statement returns.
-#[allow(unreachable_pub, reason = "a part of what is hidden of the trait")]
+/// What a query returns.
+#[allow(unreachable_pub, reason = "part of a sealed trait")]
 pub type SqlFuture<'c, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'c>>;
 
 /// A value that is bound to a statement.
@@ -34,6 +37,12 @@ pub type SqlFuture<'c, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send
 pub enum Value {
     Text(String),
     Number(i64),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
 }
 
 impl From<i64> for Value {
@@ -50,7 +59,7 @@ pub struct Record {
     pub(super) until_ms: i64,
 }
 
-impl<DB> TableDatabase for DB
+impl<DB> Queries for DB
 where
     DB: Database,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,

@@ -1,25 +1,27 @@
-//! Effects in the database that also keeps the claims: exactly once.
+//! Effects in the database that also has the claims: exactly once.
 
 use std::collections::BTreeMap;
 
 use cloud_tasks::idempotency::{Claim, IdempotencyStore};
-use cloud_tasks::sqlx::{IdempotencyTable, Transaction};
 use cloud_tasks::{Context, ErrorKind, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{Executor, Sqlite};
 use tokio::task::JoinSet;
 
-use crate::support::{Database, Hand, KEEP, answer, delivery};
+use crate::integration::{IdempotencyTable, Transaction};
+use crate::sqlx::{self, Executor, Sqlite};
+use crate::support::Database;
+use crate::support::deliveries::{answer, delivery};
+use crate::support::store_contract::{KEEP, ManualClock};
 
-/// Books an amount, and fails afterwards as often as it is told: before the commit, and after it.
+/// Books a number, and fails half of the time: before the commit, or after it.
 #[derive(Deserialize, Serialize)]
 struct Book {
     number: i64,
 }
 
 #[derive(Clone)]
-struct Ledger {
+pub(crate) struct Ledger {
     table: IdempotencyTable<Sqlite>,
     pool: sqlx::SqlitePool,
 }
@@ -28,7 +30,7 @@ struct Ledger {
 impl Task for Book {
     async fn run(self, cx: Context<Ledger>) -> TaskResult {
         let Ledger { table, pool } = cx.state();
-        // A transaction that is to write says so at once, as SQLite wants it.
+        // SQLite cannot turn a reading transaction into a writing one while another one writes.
         let mut tx = Transaction::begin_with(pool, "BEGIN IMMEDIATE").await?;
         if table
             .claim_in(&mut tx, format!("booking-{}", self.number))
@@ -50,7 +52,7 @@ impl Task for Book {
     }
 }
 
-async fn ledger(database: &Database) -> Ledger {
+pub(crate) async fn ledger(database: &Database) -> Ledger {
     let bookings = "CREATE TABLE bookings (number INTEGER NOT NULL)";
     database.pool.execute(bookings).await.unwrap();
     Ledger {
@@ -74,7 +76,7 @@ async fn an_effect_in_the_same_transaction_happens_exactly_once_whatever_crashes
         for _ in 0..=number % 2 {
             let runtime = runtime.clone();
             deliveries.spawn(async move {
-                // As a queue does it: until it succeeds.
+                // Repeats until it succeeds, as a queue does.
                 while answer(&runtime, delivery("Book", "a", &json!({ "number": number })))
                     .await
                     .0
@@ -95,8 +97,8 @@ async fn an_effect_in_the_same_transaction_happens_exactly_once_whatever_crashes
 
 #[tokio::test]
 async fn a_claim_is_gone_with_its_transaction_and_kept_with_its_commit() {
-    let (database, hand) = (Database::new().await, Hand::new());
-    let table = database.table().await.keep(KEEP).clock(hand.function());
+    let (database, clock) = (Database::new().await, ManualClock::new());
+    let table = database.table().await.retention(KEEP).clock(clock.function());
     let mut claims = Vec::new();
 
     for commits in [false, true, true] {
@@ -106,7 +108,7 @@ async fn a_claim_is_gone_with_its_transaction_and_kept_with_its_commit() {
             tx.commit().await.unwrap();
         }
     }
-    hand.advance(KEEP);
+    clock.advance(KEEP);
     let mut tx = database.pool.begin().await.unwrap();
     claims.push(table.claim_in(&mut tx, "booking-7").await.unwrap());
 

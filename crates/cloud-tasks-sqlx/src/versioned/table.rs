@@ -1,97 +1,78 @@
-//! A table of the effects that happened.
+//! An idempotency store in a table of the database.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ::sqlx::{Error as SqlError, Pool};
-
-use crate::base::clock::Clock;
-use crate::base::error::{Error, ErrorKind};
-use crate::runtime::idempotency::{
-    Claim, ClaimToken, IdempotencyKey, IdempotencyStore, KEEP, StoreFuture, after,
+use cloud_tasks::idempotency::{
+    Claim, ClaimToken, IdempotencyKey, IdempotencyStore, MemoryStore, StoreFuture,
 };
-use crate::sqlx::database::{Record, TableDatabase, Value};
-use crate::sqlx::statements::{Statements, check_name};
+use cloud_tasks::{Error, ErrorKind};
 
-/// The name of the table, unless another is given.
+use super::database::{Record, TableDatabase};
+use super::sqlx::{Error as SqlError, Pool};
+use crate::statements::{Statements, check_name};
+
+/// The name of the table by default.
 const TABLE: &str = "cloud_tasks_effects";
 
-/// Remembers in a table of your database what ran: an [`IdempotencyStore`] that all instances of a service share.
+/// An [`IdempotencyStore`] in a table of your database, which all instances of a service share.
 ///
-/// For `PostgreSQL`, `MySQL` 8, `MariaDB` and `SQLite`. An effect is remembered for 7 days. The leases go by the clocks of the
-/// instances, which may be 30 seconds apart. With [`claim_in`](Self::claim_in) an effect in the same database happens
-/// exactly once.
+/// For `PostgreSQL`, `MySQL` 8, `MariaDB` and `SQLite`. A completed effect is remembered for 7 days. Leases expire by the
+/// clocks of the instances, which may be 30 seconds apart. With [`claim_in`](Self::claim_in), an effect in the same database
+/// happens exactly once.
 ///
-/// ```standalone_crate
-/// use cloud_tasks::{Context, Runtime, Task, TaskResult, task, sqlx::IdempotencyTable};
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
-///
-/// #[task(idempotent)]
-/// impl Task for Charge {
-///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), cloud_tasks::BoxError> {
-/// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
-/// let table = IdempotencyTable::new(&pool);
-/// table.create().await?;                      // or as a migration: see `create_statements()`
-/// let runtime = Runtime::eager().idempotency(table).build().await?;
-/// Charge { invoice: 7 }.asap().on(&runtime).await?;
-/// # Ok(())
-/// # }
-/// ```
+/// See [Idempotent tasks on any number of instances](crate#idempotent-tasks-on-any-number-of-instances) for an example.
 pub struct IdempotencyTable<DB: TableDatabase> {
     pool: Pool<DB>,
     statements: Statements,
-    clock: Clock,
-    keep: Duration,
+    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    retention: Duration,
 }
 
 impl<DB: TableDatabase> IdempotencyTable<DB> {
-    /// The table `cloud_tasks_effects` of a database; nothing is asked of it yet.
+    /// The table `cloud_tasks_effects` of a database. Sends no query.
     pub fn new(pool: &Pool<DB>) -> Self {
         Self {
             pool: pool.clone(),
             statements: Statements::of(TABLE, DB::NAME),
-            clock: Clock::default(),
-            keep: KEEP,
+            clock: Arc::new(SystemTime::now),
+            retention: MemoryStore::DEFAULT_RETENTION,
         }
     }
 
-    /// Uses a table of another name, `effects` or `schema.effects`.
+    /// Sets the name of the table, `effects` or `schema.effects`.
     ///
     /// # Errors
     ///
-    /// When the name has anything but letters, digits and `_`, or more than 63 of them: it is written into statements.
+    /// If a part of the name has other characters than letters, digits and `_`, starts with a digit, or is longer than 63
+    /// characters: the name is written into statements.
     pub fn table(mut self, name: &str) -> Result<Self, Error> {
         check_name(name)?;
         self.statements = Statements::of(name, DB::NAME);
         Ok(self)
     }
 
-    /// Sets how long an effect is remembered; it is to be longer than the queue and the subscription try.
-    pub fn keep(mut self, keep: Duration) -> Self {
-        self.keep = keep;
+    /// Sets how long a completed effect is remembered.
+    ///
+    /// Make it longer than the queue and the subscription retry.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
         self
     }
 
-    /// Sets the clock that leases and remembered effects end by; that of the machine, unless set.
+    /// Sets the clock that leases and remembered effects expire by. The default is the system clock.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Clock::new(now);
+        self.clock = Arc::new(now);
         self
     }
 
-    /// The statements that make the table and its index, for a migration of yours.
+    /// The statements that create the table and its index, for a migration.
     ///
     /// ```
+    #[doc = example_imports!()]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::BoxError> {
-    /// use cloud_tasks::sqlx::IdempotencyTable;
-    ///
     /// let pool = sqlx::SqlitePool::connect_lazy("sqlite::memory:")?;
     /// assert_eq!(
     ///     IdempotencyTable::new(&pool).create_statements(),
@@ -108,11 +89,11 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         self.statements.create
     }
 
-    /// Makes the table and its index, where they are not there.
+    /// Creates the table and its index unless they exist.
     ///
     /// # Errors
     ///
-    /// When the database refuses. The table may be there without its index.
+    /// If the database refuses. The table may exist without its index.
     pub async fn create(&self) -> Result<(), SqlError> {
         let mut connection = self.pool.acquire().await?;
         for statement in self.statements.create {
@@ -121,26 +102,24 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         Ok(())
     }
 
-    /// Deletes what need not be remembered any more; call it now and then, from a periodic task for instance.
+    /// Deletes expired claims and effects; call it now and then, for example from a periodic task.
     ///
     /// # Errors
     ///
-    /// When the database refuses. Nothing was deleted; whatever has ended counts for nothing all the same.
+    /// If the database refuses. Nothing was deleted; expired rows have no effect all the same.
     pub async fn purge(&self) -> Result<(), SqlError> {
         let mut connection = self.pool.acquire().await?;
-        let now = millis(self.clock.now());
-        DB::write(&mut connection, self.statements.purge, vec![Value::Number(now)]).await
+        DB::write(&mut connection, self.statements.purge, vec![self.now_ms().into()]).await
     }
 
-    /// Claims an effect within a transaction of yours: `true` where it is to happen now, in this same transaction.
+    /// Claims an effect inside a transaction of yours. `true` means: run the effect now, in this transaction.
     ///
-    /// The effect and the note that it happened are committed together or not at all: exactly once, whatever crashes. Where
-    /// another transaction has claimed it and is not committed yet, this one waits for it. Use a key that nothing else
-    /// claims: not one that [`Context::once`](crate::Context::once) takes as well.
+    /// The claim and the effect are committed together or not at all, so the effect happens exactly once, even if the
+    /// process crashes. If another open transaction has claimed the effect, this call waits for its end. Use a key that
+    /// nothing else claims, not even [`Context::once`](cloud_tasks::Context::once).
     ///
     /// ```
-    /// use cloud_tasks::sqlx::{IdempotencyTable, Transaction};
-    ///
+    #[doc = example_imports!()]
     /// # async fn book(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> { Ok(()) }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::BoxError> {
@@ -162,31 +141,31 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
     ///
     /// # Errors
     ///
-    /// When the database refuses, also because another transaction was faster under an isolation that does not let this one
-    /// see it, and when the effect is claimed outside of a transaction. Roll the transaction back then and try again, as a
-    /// task does that hands the error on.
+    /// If the database refuses, for example because another transaction was faster and the isolation level hides it from
+    /// this one, or if the effect is claimed outside a transaction. Nothing was claimed: roll the transaction back and try
+    /// again, as a task does that returns the error.
     pub async fn claim_in(
         &self,
         transaction: &mut DB::Connection,
         key: impl Into<IdempotencyKey>,
     ) -> Result<bool, Error> {
         let key = key.into();
-        match self.claim(transaction, &key, true, self.keep).await {
+        match self.claim(transaction, &key, true, self.retention).await {
             Ok(Claim::Run(_)) => Ok(true),
             Ok(Claim::Done) => Ok(false),
             Ok(Claim::InProgress) => Err(Error::new(
                 ErrorKind::InProgress,
-                format!("{key} is claimed by somebody else at this moment; nothing was claimed"),
+                format!("{key} is claimed by another caller; this call claimed nothing"),
             )),
             Err(error) => Err(Error::new(
                 ErrorKind::IdempotencyStore,
-                format!("the database did not say whether {key} happened before"),
+                format!("could not find out whether {key} happened before: the query failed, and nothing was claimed"),
             )
             .with_source(error)),
         }
     }
 
-    /// Puts a row in, or takes the place of one that has ended. Which of several callers did it, the row says.
+    /// Adds a row, or takes over one that has expired. The token in the row tells which of several callers did it.
     async fn claim(
         &self,
         connection: &mut DB::Connection,
@@ -195,13 +174,13 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         length: Duration,
     ) -> Result<Claim, SqlError> {
         let token = ClaimToken::random();
-        let now = self.clock.now();
-        let (done, until) = (Value::Number(i64::from(done)), millis(after(now, length)));
+        let now_ms = self.now_ms();
+        let (done, until_ms) = (i64::from(done), after(now_ms, length));
         let row = vec![
-            text(key.as_str()),
-            text(token.as_str()),
-            done.clone(),
-            until.into(),
+            key.as_str().into(),
+            token.as_str().into(),
+            done.into(),
+            until_ms.into(),
         ];
         DB::write(connection, self.statements.insert, row).await?;
         for _ in 0..2 {
@@ -211,25 +190,25 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
             if found.claim == token.as_str() {
                 return Ok(Claim::Run(token));
             }
-            if found.until_ms > millis(now) {
+            if found.until_ms > now_ms {
                 return Ok(if found.done == 0 {
                     Claim::InProgress
                 } else {
                     Claim::Done
                 });
             }
-            // Its end is compared as well: the claim may have been completed since, under the same token.
+            // Compares the expiry too: the claim may have been completed since, under the same token.
             let values = vec![
-                text(token.as_str()),
-                done.clone(),
-                until.into(),
-                text(key.as_str()),
-                text(&found.claim),
+                token.as_str().into(),
+                done.into(),
+                until_ms.into(),
+                key.as_str().into(),
+                found.claim.as_str().into(),
                 found.until_ms.into(),
             ];
-            DB::write(connection, self.statements.take, values).await?;
+            DB::write(connection, self.statements.take_over, values).await?;
         }
-        // Gone or replaced at this very moment, or out of this transaction's sight: another try will know.
+        // Deleted or replaced at this moment, or not visible to this transaction. The caller tries again.
         Ok(Claim::InProgress)
     }
 
@@ -238,7 +217,13 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         connection: &mut DB::Connection,
         key: &IdempotencyKey,
     ) -> Result<Option<Record>, SqlError> {
-        DB::read(connection, self.statements.select, vec![text(key.as_str())]).await
+        DB::read(connection, self.statements.select, vec![key.as_str().into()]).await
+    }
+
+    /// The time as the table has it: milliseconds since 1970.
+    fn now_ms(&self) -> i64 {
+        let since = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
+        after(0, since.unwrap_or_default())
     }
 }
 
@@ -253,15 +238,19 @@ impl<DB: TableDatabase> IdempotencyStore for IdempotencyTable<DB> {
     fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut connection = self.pool.acquire().await?;
-            let until = Value::Number(millis(after(self.clock.now(), self.keep)));
-            let (effect, claim) = (text(key.as_str()), text(token.as_str()));
-            let values = vec![until.clone(), effect.clone(), claim.clone()];
+            let until_ms = after(self.now_ms(), self.retention);
+            let values = vec![until_ms.into(), key.as_str().into(), token.as_str().into()];
             DB::write(&mut connection, self.statements.complete, values).await?;
             if let Some(found) = self.find(&mut connection, key).await? {
                 return Ok(found.claim == token.as_str());
             }
-            // It had ended, and was purged.
-            let row = vec![effect, claim, Value::Number(1), until];
+            // The claim had expired and was purged.
+            let row = vec![
+                key.as_str().into(),
+                token.as_str().into(),
+                1.into(),
+                until_ms.into(),
+            ];
             DB::write(&mut connection, self.statements.insert, row).await?;
             let found = self.find(&mut connection, key).await?;
             Ok(found.is_some_and(|found| found.claim == token.as_str()))
@@ -271,20 +260,15 @@ impl<DB: TableDatabase> IdempotencyStore for IdempotencyTable<DB> {
     fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let mut connection = self.pool.acquire().await?;
-            let values = vec![text(key.as_str()), text(token.as_str())];
+            let values = vec![key.as_str().into(), token.as_str().into()];
             Ok(DB::write(&mut connection, self.statements.release, values).await?)
         })
     }
 }
 
-fn text(text: &str) -> Value {
-    Value::Text(text.to_owned())
-}
-
-/// An instant as the table has it: milliseconds since 1970.
-fn millis(time: SystemTime) -> i64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// The instant that is this long after another; the end of time if it is beyond.
+fn after(ms: i64, length: Duration) -> i64 {
+    ms.saturating_add(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl<DB: TableDatabase> Clone for IdempotencyTable<DB> {
@@ -292,8 +276,8 @@ impl<DB: TableDatabase> Clone for IdempotencyTable<DB> {
         Self {
             pool: self.pool.clone(),
             statements: self.statements,
-            clock: self.clock.clone(),
-            keep: self.keep,
+            clock: Arc::clone(&self.clock),
+            retention: self.retention,
         }
     }
 }
@@ -301,7 +285,7 @@ impl<DB: TableDatabase> Clone for IdempotencyTable<DB> {
 impl<DB: TableDatabase> fmt::Debug for IdempotencyTable<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdempotencyTable")
-            .field("keep", &self.keep)
+            .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,17 @@
+//! Transactions that send after their commit and an idempotency store, for sqlx 0.8.
+//!
+//! See the [crate documentation](crate) for examples.
+
+use ::sqlx_0_8 as sqlx;
+
+/// The hidden start of an example in `versioned`, which is compiled once for each version of sqlx.
+macro_rules! example_imports {
+    () => {
+        "# use sqlx_0_8 as sqlx;\n# use cloud_tasks_sqlx::sqlx_0_8::{IdempotencyTable, Transaction};"
+    };
+}
+
+#[path = "versioned/mod.rs"]
+mod versioned;
+
+pub use versioned::{CommitError, IdempotencyTable, TableDatabase, Transaction};

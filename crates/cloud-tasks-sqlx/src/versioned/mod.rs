@@ -1,0 +1,13 @@
+//! The code that is compiled once for each version of sqlx, as `sqlx_0_8::versioned` and `sqlx_0_9::versioned`.
+//!
+//! Only the parent knows the version: it names the crate `sqlx` and defines `example_imports!`.
+
+use super::sqlx;
+
+mod database;
+mod table;
+mod transaction;
+
+pub use database::TableDatabase;
+pub use table::IdempotencyTable;
+pub use transaction::{CommitError, Transaction};

@@ -1,0 +1,86 @@
+//! The table as an idempotency store.
+
+use std::sync::Arc;
+
+use cloud_tasks::idempotency::IdempotencyStore;
+
+use crate::sqlx;
+use crate::support::Database;
+use crate::support::deliveries::assert_once_each;
+use crate::support::store_contract::{KEEP, LEASE, ManualClock, StoreUnderTest, claim, store_contract};
+
+store_contract!(table);
+
+async fn table() -> StoreUnderTest {
+    let (clock, database) = (ManualClock::new(), Database::new().await);
+    let table = database.table().await.retention(KEEP).clock(clock.function());
+    StoreUnderTest::new(Arc::new(table), clock, database)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn thousands_of_deliveries_half_of_them_doubled_have_each_effect_once_with_a_table() {
+    let database = Database::new().await;
+    assert_once_each(database.table().await, 1000).await;
+}
+
+#[tokio::test]
+async fn a_table_is_purged_of_what_has_ended_alone() {
+    let (database, clock) = (Database::new().await, ManualClock::new());
+    let table = database.table().await.retention(KEEP).clock(clock.function());
+    let rows = async || {
+        let count = sqlx::query_scalar("SELECT count(*) FROM cloud_tasks_effects");
+        count.fetch_one(&database.pool).await.unwrap()
+    };
+    let done = "done".into();
+    let token = claim(&table, &done).await;
+    table.complete(&done, &token).await.unwrap();
+    let lost = claim(&table, &"lost".into()).await;
+
+    clock.advance(LEASE);
+    table.purge().await.unwrap();
+    let after_the_lease: i64 = rows().await;
+    let completed = table.complete(&"lost".into(), &lost).await.unwrap();
+    clock.advance(KEEP);
+    table.purge().await.unwrap();
+    let after_all: i64 = rows().await;
+
+    assert_eq!((after_the_lease, completed, after_all), (1, true, 0));
+}
+
+#[tokio::test]
+async fn a_table_has_the_name_that_it_is_given_and_is_made_once() {
+    let database = Database::new().await;
+    let table = database.table().await.table("effects_of_jobs").unwrap();
+
+    table.create().await.unwrap();
+    table.create().await.unwrap();
+    claim(&table, &"charge-7".into()).await;
+    let refused = table.clone().table("effects; DROP TABLE users").unwrap_err();
+
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM effects_of_jobs")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+    assert_eq!(rows, 1);
+    assert!(refused.is_invalid_request());
+    assert!(
+        refused.to_string().contains("letters, digits and `_`"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_an_error() {
+    let database = Database::new().await;
+    let table = database.table().await;
+    let key = "charge-7".into();
+    let token = claim(&table, &key).await;
+
+    database.pool.close().await;
+
+    assert!(table.begin(&key, LEASE).await.is_err());
+    assert!(table.complete(&key, &token).await.is_err());
+    assert!(table.release(&key, &token).await.is_err());
+    assert!(table.purge().await.is_err());
+    assert!(table.create().await.is_err());
+}
