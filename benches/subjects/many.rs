@@ -26,9 +26,10 @@ impl<const A: u8, const B: u8> Numbered<A, B> {
 
 // What `#[task]` writes, but for a name that the type's arguments are part of.
 impl<const A: u8, const B: u8> Registered for Numbered<A, B> {
-    const REGISTRATION: Registration = Registration::task::<Self>(Self::NAME, concat!(file!(), ":", line!()));
+    const __REGISTRATION: Registration =
+        Registration::task::<Self>(Self::NAME, concat!(file!(), ":", line!()));
 
-    fn state(states: &mut Resolver<'_>) -> Resolved {
+    fn __state(states: &mut Resolver<'_>) -> Resolved {
         states.each::<()>()
     }
 }
@@ -68,7 +69,7 @@ fn ten<const A: u8>(types: &mut Vec<Named>) {
 }
 
 fn one<const A: u8, const B: u8>(types: &mut Vec<Named>) {
-    types.push((Numbered::<A, B>::NAME, Numbered::<A, B>::REGISTRATION));
+    types.push((Numbered::<A, B>::NAME, Numbered::<A, B>::__REGISTRATION));
 }
 
 /// Registrations that have this many names together.

@@ -60,7 +60,7 @@ fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
             #[allow(deprecated)]
             const _: () = {
                 #crate_path::__private::inventory::submit! {
-                    #crate_path::__private::Collected::new(<#ty as #crate_path::__private::Registered>::REGISTRATION)
+                    #crate_path::__private::Collected::new(<#ty as #crate_path::__private::Registered>::__REGISTRATION)
                 }
             };
         }
@@ -92,9 +92,9 @@ fn registered(task: &TaskImpl) -> TokenStream {
         #[automatically_derived]
         #[allow(deprecated)]
         impl #generics #crate_path::__private::Registered for #ty #bounds {
-            const REGISTRATION: #crate_path::__private::Registration = #registration;
+            const __REGISTRATION: #crate_path::__private::Registration = #registration;
 
-            fn state(states: &mut #crate_path::__private::Resolver<'_>) -> #crate_path::__private::Resolved {
+            fn __state(states: &mut #crate_path::__private::Resolver<'_>) -> #crate_path::__private::Resolved {
                 #state
             }
 

@@ -52,7 +52,7 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
             #[automatically_derived]
             #[allow(deprecated)]
             impl ::cloud_tasks::task::Registered for mails::SendWelcomeEmail {
-                const REGISTRATION: ::cloud_tasks::__private::Registration =
+                const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::task::<mails::SendWelcomeEmail>(
                         "Welcome", ::core::concat!(::core::file!(), ":", ::core::line!())
                     )
@@ -61,7 +61,7 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
                     .timeout(::core::time::Duration::from_millis(900000u64))
                     .idempotent(true);
 
-                fn state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
+                fn __state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.one::<Mailer>()
                 }
             }
@@ -69,7 +69,7 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
                     ::cloud_tasks::__private::Collected::new(
-                        <mails::SendWelcomeEmail as ::cloud_tasks::task::Registered>::REGISTRATION
+                        <mails::SendWelcomeEmail as ::cloud_tasks::task::Registered>::__REGISTRATION
                     )
                 }
             };

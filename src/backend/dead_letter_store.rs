@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::base::error::Error;
-use crate::registry::BoxFuture;
+use crate::base::future::BoxFuture;
 use crate::registry::dead_letter::DeadLetters;
 
 /// What keeps dead tasks: Pub/Sub, or the local engine.

@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod error;
+pub(crate) mod future;
 pub(crate) mod json;
 pub(crate) mod metadata;
 pub(crate) mod names;

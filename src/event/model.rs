@@ -5,16 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "google")]
-use crate::admin::setup::{SetUpReport, set_up_one};
 use crate::base::error::Error;
 use crate::base::wire::publication::Attributes;
 use crate::event::Event;
 use crate::event::publish::{Draft, Publish, PublishNow};
 use crate::event::publisher::bind;
+use crate::registry::Registered;
 use crate::registry::topic::Topic;
 use crate::registry::{Kind, Registration};
-use crate::task::Registered;
 use crate::task::commit::Transactional;
 use crate::task::enqueue::RunAt;
 
@@ -40,6 +38,13 @@ pub trait Model {
     const APP_LABEL: &'static str;
     /// The model's name, in lower case.
     const MODEL_NAME: &'static str;
+}
+
+impl Topic {
+    /// The topic of a model that says its names itself.
+    pub fn of_model<M: Model>() -> Self {
+        Self::model(M::APP_LABEL, M::MODEL_NAME)
+    }
 }
 
 /// An event that is made from a model: its content, its attributes and its topic.
@@ -108,19 +113,6 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
         Self::topic()
     }
 
-    /// Makes the topic that the events of all objects go to, unless it is there, in the project of the [current](crate::Runtime::current) runtime.
-    ///
-    /// [`Setup::only`](crate::setup::Setup::only) shows what it would do first.
-    ///
-    /// # Errors
-    ///
-    /// When there is no runtime or it reaches no Pub/Sub, and when a call fails; what was made before that stays.
-    #[cfg(feature = "google")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
-        set_up_one::<Self>()
-    }
-
     /// Makes the event of a model.
     fn of(model: &Self::Model) -> PreparedEvent
     where
@@ -133,13 +125,13 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
     fn of_with(model: &Self::Model, extra: &Self::Extra) -> PreparedEvent {
         let content = Self::content(model, extra);
         let topic = Self::topic_for(model, extra);
-        let draft = Draft::new(Self::REGISTRATION.name, &content, topic).map(|draft| {
+        let draft = Draft::new(Self::__REGISTRATION.name, &content, topic).map(|draft| {
             draft
                 .with_own_topic()
                 .with_attributes(Self::attributes(model, extra))
         });
         PreparedEvent {
-            publish: Publish::new(Self::REGISTRATION, draft).unique_as(&content),
+            publish: Publish::new(&content, draft),
         }
     }
 }

@@ -15,13 +15,12 @@ use crate::base::error::Error;
 use crate::base::wire::envelope::Enqueued;
 use crate::base::wire::propagation;
 use crate::base::wire::publication::{Attributes, Publication};
-use crate::registry::Registration;
+use crate::registry::Registered;
 use crate::registry::topic::Topic;
 use crate::runtime::Runtime;
 use crate::runtime::scope::Scope;
-use crate::task::Registered;
 use crate::task::commit::{Outgoing, Transactional};
-use crate::task::enqueue::{Enqueue, RunAt, encode_error};
+use crate::task::enqueue::{Enqueue, RunAt, encode_error, unique_of};
 
 /// A message whose content is encoded already, with everything that belongs to it.
 #[derive(Clone)]
@@ -197,17 +196,12 @@ pub struct Publish {
 }
 
 impl Publish {
-    pub(crate) fn new(registration: Registration, draft: Result<Draft, Error>) -> Self {
+    /// A task that publishes this event; its body is made when the runtime is known.
+    pub(crate) fn new<T: Registered>(event: &T, draft: Result<Draft, Error>) -> Self {
         Self {
             draft,
-            enqueue: Enqueue::of_body(registration, Ok(Bytes::new())),
+            enqueue: Enqueue::new(T::__REGISTRATION, Ok(Bytes::new()), unique_of(event)),
         }
-    }
-
-    /// Reads off an event the fields that its task is unique by, where its type says some.
-    pub(crate) fn unique_as<T: Registered>(mut self, event: &T) -> Self {
-        self.enqueue = self.enqueue.unique_as(event);
-        self
     }
 
     pub(crate) fn at(mut self, when: RunAt) -> Self {

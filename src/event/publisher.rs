@@ -8,19 +8,17 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::admin::queue::of_type::Tasks;
-#[cfg(feature = "google")]
-use crate::admin::setup::{SetUpReport, set_up_one};
 use crate::base::error::Error;
+use crate::base::future::BoxFuture;
 use crate::base::json;
 use crate::base::metadata::TaskMetadata;
 use crate::base::outcome::TaskError;
 use crate::base::state::States;
 use crate::event::Event;
 use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
-use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, Kind, Registration, TaskInput};
+use crate::registry::Registered;
+use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput};
 use crate::runtime::scope::Scope;
-use crate::task::Registered;
 use crate::task::commit::Transactional;
 use crate::task::enqueue::RunAt;
 
@@ -62,7 +60,7 @@ use crate::task::enqueue::RunAt;
 pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Send + 'static {
     /// Enqueues a task that publishes the message as soon as its queue lets it.
     fn asap(self) -> Publish {
-        Publish::new(Self::REGISTRATION, draft(&self)).unique_as(&self)
+        Publish::new(&self, draft(&self))
     }
 
     /// Enqueues a task that publishes the message after a while or at an instant.
@@ -78,24 +76,6 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
     /// Publishes the message now, from this process; gives back its id.
     fn sync(self) -> PublishNow {
         PublishNow::new(draft(&self))
-    }
-
-    /// The tasks that wait in its queue to publish such a message.
-    fn tasks() -> Tasks<Self> {
-        Tasks::new()
-    }
-
-    /// Makes the topic, unless it is there, in the project of the [current](crate::Runtime::current) runtime.
-    ///
-    /// [`Setup::only`](crate::setup::Setup::only) shows what it would do first.
-    ///
-    /// # Errors
-    ///
-    /// When there is no runtime or it reaches no Pub/Sub, and when a call fails; what was made before that stays.
-    #[cfg(feature = "google")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
-        set_up_one::<Self>()
     }
 
     /// Enqueues a task that publishes the message, once a transaction has committed; see [`Publish::on_commit`].
@@ -118,7 +98,7 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
 }
 
 fn draft<T: PublisherTask>(event: &T) -> Result<Draft, Error> {
-    Draft::new(T::REGISTRATION.name, event, T::topic())
+    Draft::new(T::__REGISTRATION.name, event, T::topic())
 }
 
 impl Registration {

@@ -4,18 +4,14 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "google")]
-use crate::admin::setup::{SetUpReport, set_up_one};
 use crate::base::context::Context;
 use crate::base::error::BoxError;
-#[cfg(feature = "google")]
-use crate::base::error::Error;
+use crate::base::future::BoxFuture;
 use crate::base::json;
 use crate::base::metadata::TaskMetadata;
 use crate::base::outcome::{TaskError, TaskResult, in_subscriber};
@@ -26,9 +22,9 @@ use crate::base::wire::push::Push;
 use crate::event::message::Message;
 use crate::registry::subscription::SubscriptionOptions;
 use crate::registry::topic::Topic;
-use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, Kind, Registration, TaskInput};
+use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput};
+use crate::registry::{Registered, resolve};
 use crate::runtime::scope::Scope;
-use crate::task::{Registered, resolve};
 
 /// A task that runs on every message of a topic, which Pub/Sub pushes to `{endpoint}/subscriptions/{name}`.
 ///
@@ -100,19 +96,6 @@ pub trait SubscriberTask: Registered + Send + 'static {
         message: Message<Self::Content, Self::Attributes>,
         cx: Context<Self::State>,
     ) -> impl Future<Output = TaskResult<Self::Output>> + Send;
-
-    /// Makes or changes the topic, the subscription and what dead letters need, in the project of the [current](crate::Runtime::current) runtime.
-    ///
-    /// [`Setup::only`](crate::setup::Setup::only) shows what it would do first.
-    ///
-    /// # Errors
-    ///
-    /// When there is no runtime or it reaches no Pub/Sub, and when a call fails; what was made before that stays.
-    #[cfg(feature = "google")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
-        set_up_one::<Self>()
-    }
 }
 
 impl Registration {
@@ -121,51 +104,6 @@ impl Registration {
         let options = SubscriptionOptions::new(T::topic);
         Self::new::<T>(name, location, Kind::Subscriber(options), bind::<T>)
     }
-}
-
-macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident($option:ident: $type:ty) => $($field:ident = $value:expr),+;)*) => {
-        impl Registration {
-            $($(#[$doc])*
-            pub const fn $name(mut self, $option: $type) -> Self {
-                if let Kind::Subscriber(options) = &mut self.kind {
-                    $(options.$field = $value;)+
-                }
-                self
-            })*
-        }
-    };
-}
-
-options! {
-    /// Sets which messages are wanted.
-    filter(filter: &'static str) => filter = Some(filter);
-    /// Sets how often a message is delivered before it goes to the dead-letter topic.
-    max_retries(retries: u32) => max_retries = Some(retries);
-    /// Sets the shortest pause before a message is delivered again.
-    min_backoff(backoff: Duration) => min_backoff = Some(backoff);
-    /// Sets the longest pause before a message is delivered again.
-    max_backoff(backoff: Duration) => max_backoff = Some(backoff);
-    /// Sets how long a subscription without activity is kept.
-    expiration(expiration: Duration) => expiration = Some(expiration);
-    /// Sets how long a push may take.
-    ack_deadline(deadline: Duration) => ack_deadline = Some(deadline);
-    /// Sets the base name of the subscription that keeps dead letters.
-    dead_letter_subscription(name: &'static str) => dead_letter_subscription = Some(name);
-    /// Sets whether pushes carry a signed token.
-    oidc(oidc: bool) => oidc = oidc;
-    /// Sets the base name of the subscription.
-    subscription(name: &'static str) => subscription = Some(name), absolute = false;
-    /// Sets the name of the subscription, without a prefix.
-    absolute_subscription(name: &'static str) => subscription = Some(name), absolute = true;
-    /// Sets where messages are pushed to.
-    url(url: &'static str) => url = Some(url);
-    /// Sets whether messages of one ordering key are delivered one after the other.
-    ordering(ordering: bool) => ordering = ordering;
-    /// Sets how long a message that is not acknowledged is kept.
-    retention(retention: Duration) => retention = Some(retention);
-    /// Sets whether a message is forwarded to a task of Cloud Tasks.
-    use_cloud_tasks(forward: bool) => use_cloud_tasks = forward;
 }
 
 fn bind<T: SubscriberTask>(states: &States) -> Result<BoundTask, Vec<&'static str>> {

@@ -6,7 +6,6 @@ use crate::base::config::Config;
 use crate::base::names;
 use crate::registry::topic::Topic;
 use crate::registry::{Kind, Registration, Registry};
-use crate::runtime::Runtime;
 
 /// A topic of dead tasks, and the subscription that keeps what goes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,15 +58,6 @@ impl DeadLetters {
         }
         mistakes.extend(shared(&all, registry));
         (all, mistakes)
-    }
-}
-
-impl Runtime {
-    /// Where the dead tasks of this kind are recorded to.
-    pub(crate) fn dead_letter_topic(&self, registration: &Registration) -> Option<String> {
-        let own = registration.dead_letter_topic.map(|topic| topic());
-        let topic = own.or_else(|| self.inner().dead_letter_topic.clone())?;
-        Some(topic.into_name(self.config()).into_owned())
     }
 }
 

@@ -2,223 +2,31 @@
 
 pub(crate) mod dead_letter;
 pub(crate) mod filter;
+mod handler;
 pub(crate) mod queue_settings;
+mod registered;
+mod registration;
 pub mod schedule;
 pub(crate) mod subscription;
 pub(crate) mod topic;
 pub(crate) mod unique;
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
 
 use crate::base::config::Config;
-use crate::base::error::BoxError;
-use crate::base::metadata::TaskMetadata;
 use crate::base::names;
-use crate::base::outcome::TaskError;
 use crate::base::state::States;
-use crate::base::wire::dead::Dead;
 use crate::base::wire::limits;
-use crate::base::wire::push::Push;
-use crate::registry::schedule::{Periodic, Schedule};
-use crate::registry::subscription::{Subscription, SubscriptionOptions};
-use crate::registry::topic::Topic;
-use crate::registry::unique::UniqueOptions;
+use crate::registry::schedule::Schedule;
+use crate::registry::subscription::Subscription;
 
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// A task with its types erased: bytes in, JSON out.
-pub(crate) trait Handler: Send + Sync {
-    fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>>;
-
-    /// What is to be done when a task of this body is given up.
-    fn on_dead(
-        &self,
-        body: Bytes,
-        dead: Dead,
-        metadata: TaskMetadata,
-    ) -> BoxFuture<'_, Result<(), TaskError>> {
-        drop((body, dead, metadata));
-        Box::pin(async { Ok(()) })
-    }
-}
-
-/// What a task runs on.
-#[derive(Clone, Debug)]
-pub(crate) enum TaskInput {
-    /// The body of a request to `/tasks/{name}`.
-    Body(Bytes),
-    /// A message that was pushed to `/subscriptions/{name}`.
-    Push(Box<Push>),
-}
-
-/// What a registration is for.
-#[derive(Clone, Copy)]
-pub(crate) enum Kind {
-    Task,
-    Publisher { topic: fn() -> Topic },
-    Subscriber(SubscriptionOptions),
-}
-
-/// Why a handler gave no result.
-#[derive(Debug)]
-pub(crate) enum AttemptError {
-    /// The body is not the JSON of the task's arguments; the text names the field and the position.
-    Decode(String),
-    /// The task itself stopped.
-    Task(TaskError),
-    /// The output does not serialize.
-    Output(serde_json::Error),
-    /// The task panicked, with this message.
-    Panicked(String),
-    /// The task took longer than this and was cancelled.
-    TimedOut(Duration),
-    /// Another delivery has claimed it.
-    InProgress,
-    /// The idempotency store did not say whether it may run.
-    Store(BoxError),
-    /// The task failed in the last attempt that it allows itself, and all that is to be done then is done.
-    Dead(Box<AttemptError>),
-}
-
-/// A task and the state that it asked for.
-pub(crate) struct BoundTask {
-    pub(crate) handler: Arc<dyn Handler>,
-    pub(crate) state: Arc<dyn Any + Send + Sync>,
-}
-
-/// What `#[task]` writes down of a task.
-#[derive(Clone, Copy)]
-pub struct Registration {
-    pub(crate) name: &'static str,
-    pub(crate) aliases: &'static [&'static str],
-    pub(crate) queue: Option<&'static str>,
-    pub(crate) timeout: Option<Duration>,
-    /// Whether a delivery that is repeated is to run once.
-    pub(crate) idempotent: bool,
-    pub(crate) max_attempts: Option<u32>,
-    /// Where the task is recorded to when it is given up; that of a subscription is among its options.
-    pub(crate) dead_letter_topic: Option<fn() -> Topic>,
-    pub(crate) location: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) periodic: Option<Periodic>,
-    /// What makes two tasks the same one, where anything does.
-    pub(crate) unique: Option<&'static UniqueOptions>,
-    pub(crate) type_id: fn() -> TypeId,
-    pub(crate) bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
-}
-
-impl Registration {
-    /// A registration under this name, of something defined at `location` (`file:line`).
-    pub(crate) const fn new<T: 'static>(
-        name: &'static str,
-        location: &'static str,
-        kind: Kind,
-        bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
-    ) -> Self {
-        Self {
-            name,
-            aliases: &[],
-            queue: None,
-            timeout: None,
-            idempotent: false,
-            max_attempts: None,
-            dead_letter_topic: None,
-            location,
-            kind,
-            periodic: None,
-            unique: None,
-            type_id: TypeId::of::<T>,
-            bind,
-        }
-    }
-
-    /// The options of the subscription, where this is a subscriber.
-    pub(crate) fn subscriber_options(&self) -> Option<&SubscriptionOptions> {
-        match &self.kind {
-            Kind::Subscriber(options) => Some(options),
-            Kind::Task | Kind::Publisher { .. } => None,
-        }
-    }
-
-    /// Whether this is a publisher.
-    #[cfg(feature = "google")]
-    pub(crate) fn is_publisher(&self) -> bool {
-        matches!(self.kind, Kind::Publisher { .. })
-    }
-
-    /// Sets the names that the task answers to besides its own.
-    pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
-        self
-    }
-
-    /// Sets the queue.
-    pub const fn queue(mut self, queue: &'static str) -> Self {
-        self.queue = Some(queue);
-        self
-    }
-
-    /// Sets how long one attempt may take.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Sets whether a delivery that is repeated runs once.
-    pub const fn idempotent(mut self, idempotent: bool) -> Self {
-        self.idempotent = idempotent;
-        self
-    }
-
-    /// Sets how often the task is tried altogether.
-    pub const fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
-        self
-    }
-
-    /// Sets where a task is recorded to that is given up, and where messages go that were delivered too often.
-    pub const fn dead_letter_topic(mut self, topic: fn() -> Topic) -> Self {
-        match &mut self.kind {
-            Kind::Subscriber(options) => options.dead_letter_topic = Some(topic),
-            Kind::Task | Kind::Publisher { .. } => self.dead_letter_topic = Some(topic),
-        }
-        self
-    }
-}
-
-impl fmt::Debug for Registration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration")
-            .field("name", &self.name)
-            .field("location", &self.location)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A registration that the linker collects.
-#[derive(Debug)]
-pub struct Collected(Registration);
-
-impl Collected {
-    /// Wraps a registration.
-    pub const fn new(registration: Registration) -> Self {
-        Self(registration)
-    }
-}
-
-inventory::collect!(Collected);
-
-/// Every task that was linked into this process.
-pub(crate) fn linked() -> impl Iterator<Item = Registration> {
-    inventory::iter::<Collected>.into_iter().map(|linked| linked.0)
-}
+pub(crate) use handler::{AttemptError, BoundTask, Handler, TaskInput};
+pub use registered::Registered;
+pub(crate) use registered::resolve;
+pub use registration::{Collected, Registration};
+pub(crate) use registration::{Kind, linked};
 
 /// A task of a registry.
 pub(crate) struct RegisteredHandler {
@@ -283,7 +91,8 @@ impl Registry {
         let Some(options) = registration.subscriber_options() else {
             return Vec::new();
         };
-        let (subscription, mut mistakes) = Subscription::new(registration, options, config);
+        let (subscription, mut mistakes) =
+            Subscription::new(registration.name, registration.location, options, config);
         if let Some(other) = self
             .subscriptions
             .iter()
@@ -308,7 +117,14 @@ impl Registry {
         let Some(periodic) = &registration.periodic else {
             return Vec::new();
         };
-        let schedule = match Schedule::new(registration, periodic, config) {
+        let timeout = registration.timeout;
+        let schedule = match Schedule::new(
+            registration.name,
+            registration.location,
+            periodic,
+            timeout,
+            config,
+        ) {
             Ok(schedule) => schedule,
             Err(mistakes) => return mistakes,
         };

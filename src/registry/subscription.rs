@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::base::config::Config;
 use crate::base::names;
-use crate::registry::Registration;
 use crate::registry::filter::Filter;
 use crate::registry::topic::Topic;
 
@@ -94,12 +93,12 @@ pub struct Subscription {
 impl Subscription {
     /// Works out the subscription of a subscriber, with everything that is wrong with it.
     pub(crate) fn new(
-        registration: &Registration,
+        task: &'static str,
+        location: &str,
         options: &SubscriptionOptions,
         config: &Config,
     ) -> (Self, Vec<String>) {
         let mut mistakes = Vec::new();
-        let task = registration.name;
         let filter = options.filter.and_then(|text| {
             Filter::parse(text)
                 .map_err(|error| mistakes.push(format!("its filter is not accepted: {error}")))
@@ -144,7 +143,6 @@ impl Subscription {
             retention: options.retention,
         };
         mistakes.extend(subscription.mistakes());
-        let location = registration.location;
         let mistakes = mistakes
             .into_iter()
             .map(|mistake| format!("the subscriber {task} ({location}): {mistake}"))

@@ -57,11 +57,6 @@ impl Topic {
         Self::new(format!("{app_label}-{model}").to_lowercase())
     }
 
-    /// The topic of a model that says its names itself.
-    pub fn of_model<M: crate::event::model::Model>() -> Self {
-        Self::model(M::APP_LABEL, M::MODEL_NAME)
-    }
-
     /// Names the application that owns the topic, whose prefix it gets; changes nothing on an absolute name.
     pub fn of_app(mut self, app: impl Into<Cow<'static, str>>) -> Self {
         if self.owner != Owner::Nobody {

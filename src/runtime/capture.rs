@@ -7,10 +7,11 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::base::error::{Error, ErrorKind};
+use crate::base::future::BoxFuture;
 use crate::base::metadata::TaskMetadata;
 use crate::base::outcome::TaskError;
 use crate::base::wire::dead::Dead;
-use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, RegisteredHandler, TaskInput};
+use crate::registry::{AttemptError, BoundTask, Handler, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
 use crate::task::Registered;
 
@@ -19,7 +20,7 @@ impl Runtime {
     pub(crate) fn entry_of<T: Registered + 'static>(&self) -> Result<&Arc<RegisteredHandler>, Error> {
         let entry = self.inner().registry.by_type(TypeId::of::<T>());
         entry.ok_or_else(|| {
-            let name = T::REGISTRATION.name;
+            let name = T::__REGISTRATION.name;
             Error::new(
                 ErrorKind::UnknownTask,
                 format!("this runtime has no task {name:?}: add `.register::<..>()`"),
@@ -31,7 +32,7 @@ impl Runtime {
     pub(crate) fn state_of<T: Registered + 'static, S: Send + Sync + 'static>(
         &self,
     ) -> Result<Arc<S>, Error> {
-        let name = T::REGISTRATION.name;
+        let name = T::__REGISTRATION.name;
         let state = Arc::clone(&self.entry_of::<T>()?.bound(name)?.state);
         state.downcast().map_err(|_| {
             Error::new(
@@ -72,7 +73,7 @@ impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Capture<S, O> {
         run: Run<S, O>,
     ) -> Result<(BoundTask, Captured<O>), Error> {
         let state = runtime.state_of::<T, S>()?;
-        let own = &runtime.entry_of::<T>()?.bound(T::REGISTRATION.name)?.handler;
+        let own = &runtime.entry_of::<T>()?.bound(T::__REGISTRATION.name)?.handler;
         let output = Output::default();
         let handler = Self {
             state: Arc::clone(&state),

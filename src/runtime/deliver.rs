@@ -84,7 +84,7 @@ impl Runtime {
     ) -> Result<Vec<u8>, AttemptError> {
         let body = push.to_forwarded_body();
         let (name, message) = push.to_forwarded_header();
-        let mut enqueue = Enqueue::of_body(entry.registration, Ok(body.into())).on(self);
+        let mut enqueue = Enqueue::new(entry.registration, Ok(body.into()), Ok(None)).on(self);
         if !message.is_empty() {
             enqueue = enqueue.header(name, message);
         }

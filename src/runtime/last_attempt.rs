@@ -186,3 +186,12 @@ fn text(failure: &AttemptError) -> (DeadCause, String) {
         AttemptError::Dead(failure) => text(failure),
     }
 }
+
+impl Runtime {
+    /// Where the dead tasks of this kind are recorded to.
+    fn dead_letter_topic(&self, registration: &Registration) -> Option<String> {
+        let own = registration.dead_letter_topic.map(|topic| topic());
+        let topic = own.or_else(|| self.inner().dead_letter_topic.clone())?;
+        Some(topic.into_name(self.config()).into_owned())
+    }
+}

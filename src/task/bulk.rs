@@ -10,10 +10,11 @@ use http::HeaderMap;
 
 use crate::base::error::Error;
 use crate::base::wire::envelope::Enqueued;
+use crate::base::wire::headers::own_header;
 use crate::runtime::Runtime;
 use crate::runtime::scope::Scope;
 use crate::task::Task;
-use crate::task::enqueue::{Enqueue, RunAt, Schedule, own_header};
+use crate::task::enqueue::{Enqueue, RunAt, Schedule};
 
 /// How many are enqueued at once, unless it is said.
 const AT_ONCE: usize = 64;
@@ -146,7 +147,7 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
                 self.options.headers.insert(name, value);
             }
             Err(mistake) => {
-                let task = T::REGISTRATION.name;
+                let task = T::__REGISTRATION.name;
                 let mistake = format!("task {task} was not enqueued: {mistake}");
                 self.options.mistake.get_or_insert(mistake);
             }
@@ -214,7 +215,7 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
         let results = tasks
             .map(move |task| {
                 let scope = find_scope(&mut scope, runtime.as_ref());
-                let enqueue = Enqueue::new(&task);
+                let enqueue = Enqueue::of(&task);
                 let options = Arc::clone(&options);
                 async move { options.apply(enqueue).send_in(&*scope?).await }
             })

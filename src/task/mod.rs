@@ -4,12 +4,15 @@ pub(crate) mod bulk;
 pub mod commit;
 pub(crate) mod enqueue;
 pub(crate) mod periodic;
+mod sync;
 
 pub use crate::base::metadata::TaskMetadata;
 pub use crate::base::wire::envelope::Enqueued;
+pub use crate::registry::Registered;
 pub use bulk::{BulkProgress, EnqueueAll};
-pub use enqueue::{Enqueue, RunAt, RunNow};
+pub use enqueue::{Enqueue, RunAt};
 pub use periodic::PeriodicTask;
+pub use sync::RunNow;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -19,34 +22,13 @@ use futures_util::{Stream, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::admin::queue::of_type::Tasks;
 use crate::base::context::Context;
+use crate::base::future::BoxFuture;
 use crate::base::json;
 use crate::base::outcome::{TaskError, TaskResult};
-use crate::base::state::{Resolved, Resolver, States};
+use crate::base::state::States;
 use crate::base::wire::dead::Dead;
-use crate::registry::unique::UniqueFields;
-use crate::registry::{AttemptError, BoundTask, BoxFuture, Handler, Kind, Registration, TaskInput};
-
-/// Written by `#[task]` alone: what the runtime knows of a task before it runs.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not registered as a task",
-    label = "write `#[task]` above the `impl` block for this type",
-    note = "`#[task]` (`use cloud_tasks::task;`) registers the type and fills in what can be read off the block"
-)]
-pub trait Registered: Sized {
-    #[doc(hidden)]
-    const REGISTRATION: Registration;
-
-    #[doc(hidden)]
-    fn state(states: &mut Resolver<'_>) -> Resolved;
-
-    /// Adds the fields that its tasks are unique by, where it says some.
-    #[doc(hidden)]
-    fn unique_fields(&self, fields: &mut UniqueFields) {
-        let _ = fields;
-    }
-}
+use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput, resolve};
 
 /// A background job: its fields are its arguments, `run` is what it does.
 ///
@@ -113,7 +95,7 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
 
     /// Enqueues the task, to run as soon as its queue lets it.
     fn asap(self) -> Enqueue {
-        Enqueue::new(&self)
+        Enqueue::of(&self)
     }
 
     /// Enqueues the task, to run after a while or at an instant.
@@ -139,14 +121,14 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// # }
     /// ```
     fn later(self, when: impl Into<RunAt>) -> Enqueue {
-        Enqueue::new(&self).at(when.into())
+        Enqueue::of(&self).at(when.into())
     }
 
     /// Enqueues the task, to run at a random instant between now and a deadline, which spreads the load of many.
     ///
     /// A deadline that is past means now; one beyond the farthest that a task may be scheduled is brought forward to it.
     fn spread_until(self, deadline: impl Into<RunAt>) -> Enqueue {
-        Enqueue::new(&self).before(deadline.into())
+        Enqueue::of(&self).before(deadline.into())
     }
 
     /// Enqueues many tasks: so many at once, with a result for each, in order, and whatever becomes of the others.
@@ -213,30 +195,6 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     fn sync(self) -> RunNow<Self> {
         RunNow::new(self)
     }
-
-    /// The tasks of this type that wait in its queue: to look at, to cancel, to run here, to discard.
-    ///
-    /// ```standalone_crate
-    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
-    /// # use serde::{Deserialize, Serialize};
-    /// # #[derive(Serialize, Deserialize)]
-    /// # struct Remind { user_id: u64 }
-    /// # #[task]
-    /// # impl Task for Remind {
-    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), cloud_tasks::Error> {
-    /// # let (runtime, engine) = Runtime::local().build().await?;
-    /// let stuck = Remind::tasks().on(&runtime).discard().at_least_attempts(5).await?;
-    /// assert_eq!(stuck.discarded, 0);
-    /// # engine.stop().await;
-    /// # Ok(())
-    /// # }
-    /// ```
-    fn tasks() -> Tasks<Self> {
-        Tasks::new()
-    }
 }
 
 impl Registration {
@@ -256,16 +214,6 @@ fn bind<T: Task>(states: &States) -> Result<BoundTask, Vec<&'static str>> {
         handler: Arc::new(handler),
         state,
     })
-}
-
-/// The state that a task asks for, or the names of the types that are missing.
-pub(crate) fn resolve<T: Registered, S: Send + Sync + 'static>(
-    states: &States,
-) -> Result<Arc<S>, Vec<&'static str>> {
-    let mut resolver = Resolver::new(states);
-    T::state(&mut resolver)
-        .and_then(|state| state.downcast().ok())
-        .ok_or_else(|| resolver.into_missing())
 }
 
 struct TaskHandler<T: Task> {

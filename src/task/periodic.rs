@@ -1,6 +1,10 @@
 //! Periodic tasks: tasks that also have a schedule.
 
-use crate::registry::schedule::ScheduleOptions;
+use bytes::Bytes;
+
+use crate::base::json;
+use crate::registry::Registration;
+use crate::registry::schedule::{self, Periodic, ScheduleOptions};
 use crate::task::Task;
 use crate::task::enqueue::Enqueue;
 
@@ -38,7 +42,7 @@ use crate::task::enqueue::Enqueue;
 )]
 pub trait PeriodicTask: Task {
     #[doc(hidden)]
-    const SCHEDULE: ScheduleOptions;
+    const __SCHEDULE: ScheduleOptions;
 
     /// The arguments that the schedule runs the task with: the option `payload`, else the type's default.
     fn payload() -> Self;
@@ -48,8 +52,23 @@ pub trait PeriodicTask: Task {
     /// The task goes to its own queue, not through Cloud Scheduler, so the retries are the queue's. In eager mode it runs at
     /// once, which is how a test runs a periodic task; nothing in that mode runs it at its times.
     fn run_scheduled() -> Enqueue {
-        Enqueue::scheduled::<Self>()
+        let options = const { &Self::__SCHEDULE };
+        Enqueue::of(&Self::payload()).of_job(options, schedule::headers(options))
     }
+}
+
+impl Registration {
+    /// Adds the schedule of a task.
+    pub const fn periodic<T: PeriodicTask>(self) -> Self {
+        self.scheduled(Periodic {
+            options: const { &T::__SCHEDULE },
+            payload: encoded_payload::<T>,
+        })
+    }
+}
+
+fn encoded_payload<T: PeriodicTask>() -> Result<Bytes, serde_json::Error> {
+    json::encode(&T::payload())
 }
 
 /// What the attribute writes for a task without the option `payload`.

@@ -66,8 +66,8 @@ impl Signer {
     /// The request that a task comes back as.
     pub fn callback<T: Task>(&self, runtime: &Runtime, task: &T) -> CallbackRequest {
         let config = runtime.config();
-        let name = T::REGISTRATION.name;
-        let queue = T::REGISTRATION.queue.unwrap_or(config.default_queue());
+        let name = T::__REGISTRATION.name;
+        let queue = T::__REGISTRATION.queue.unwrap_or(config.default_queue());
         let body = json::encode(task).map_err(|error| format!("{:#}", encode_error(name, error)));
         let json = HeaderValue::from_static("application/json");
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);

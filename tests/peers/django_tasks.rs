@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use cloud_tasks::Task;
+use cloud_tasks::queue::QueueExt;
 use serde_json::{Value, json};
 
 use crate::stage::{ACCOUNT, Django, Stage, TRACE};
@@ -259,7 +260,7 @@ async fn django_discards_tasks_of_ours_and_we_discard_those_of_django() {
 
     let call = json!({"task": "Add", "arguments": {"a": 3, "b": 4}, "seconds": 3600});
     let theirs = django.python.call("later", call).await;
-    let tasks = Add::tasks().on(&stage.runtime);
+    let tasks = Add::queued_tasks().on(&stage.runtime);
     assert!(tasks.get(theirs["id"].as_str().unwrap()).await.unwrap().is_some());
     let report = tasks.discard().await.unwrap();
     assert_eq!((report.scanned, report.discarded), (2, 1));

@@ -29,10 +29,10 @@ impl<const A: u8, const B: u8> Many<A, B> {
 
 // What `#[task]` writes, but for a name that the type's arguments are part of.
 impl<const A: u8, const B: u8> Registered for Many<A, B> {
-    const REGISTRATION: Registration =
+    const __REGISTRATION: Registration =
         Registration::subscriber::<Self>(Self::NAME, concat!(file!(), ":", line!()));
 
-    fn state(states: &mut Resolver<'_>) -> Resolved {
+    fn __state(states: &mut Resolver<'_>) -> Resolved {
         states.each::<()>()
     }
 }
@@ -58,16 +58,16 @@ impl<const A: u8, const B: u8> SubscriberTask for Many<A, B> {
 
 fn ten<const A: u8>() -> [Registration; 10] {
     [
-        Many::<A, 0>::REGISTRATION,
-        Many::<A, 1>::REGISTRATION,
-        Many::<A, 2>::REGISTRATION,
-        Many::<A, 3>::REGISTRATION,
-        Many::<A, 4>::REGISTRATION,
-        Many::<A, 5>::REGISTRATION,
-        Many::<A, 6>::REGISTRATION,
-        Many::<A, 7>::REGISTRATION,
-        Many::<A, 8>::REGISTRATION,
-        Many::<A, 9>::REGISTRATION,
+        Many::<A, 0>::__REGISTRATION,
+        Many::<A, 1>::__REGISTRATION,
+        Many::<A, 2>::__REGISTRATION,
+        Many::<A, 3>::__REGISTRATION,
+        Many::<A, 4>::__REGISTRATION,
+        Many::<A, 5>::__REGISTRATION,
+        Many::<A, 6>::__REGISTRATION,
+        Many::<A, 7>::__REGISTRATION,
+        Many::<A, 8>::__REGISTRATION,
+        Many::<A, 9>::__REGISTRATION,
     ]
 }
 

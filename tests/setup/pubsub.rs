@@ -1,7 +1,6 @@
 //! Topics, push subscriptions and permissions on the wire.
 
-use cloud_tasks::PublisherTask;
-use cloud_tasks::setup::{Action, Plan, ResourceKind};
+use cloud_tasks::setup::{Action, Plan, ResourceKind, SetupExt};
 use serde_json::json;
 
 use crate::cloud::{Auditor, Cloud, NUMBER, Placed, SUBSCRIPTIONS, TOPICS};

@@ -17,7 +17,7 @@ pub(super) fn periodic(task: &TaskImpl) -> Option<TokenStream> {
         #[automatically_derived]
         #[allow(deprecated)]
         impl #generics #crate_path::PeriodicTask for #ty #bounds {
-            const SCHEDULE: #crate_path::__private::ScheduleOptions =
+            const __SCHEDULE: #crate_path::__private::ScheduleOptions =
                 #crate_path::__private::ScheduleOptions::new(#every)
                 #(#settings)*;
 

@@ -29,7 +29,7 @@ pub(super) fn fields(task: &TaskImpl) -> Option<TokenStream> {
         quote_spanned!(field.span=> #to.add(#name, &#this #(.#members)*);)
     });
     Some(quote! {
-        fn unique_fields(&self, #to: &mut #crate_path::__private::UniqueFields) {
+        fn __unique_fields(&self, #to: &mut #crate_path::__private::UniqueFields) {
             #(#added)*
         }
     })

@@ -34,7 +34,7 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
             #[automatically_derived]
             #[allow(deprecated)]
             impl ::cloud_tasks::task::Registered for events::UserAction {
-                const REGISTRATION: ::cloud_tasks::__private::Registration =
+                const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::publisher::<events::UserAction>(
                         "Actions", ::core::concat!(::core::file!(), ":", ::core::line!())
                     )
@@ -42,7 +42,7 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
                     .queue("events")
                     .timeout(::core::time::Duration::from_millis(60000u64));
 
-                fn state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
+                fn __state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.each::<()>()
                 }
             }
@@ -50,7 +50,7 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
                     ::cloud_tasks::__private::Collected::new(
-                        <events::UserAction as ::cloud_tasks::task::Registered>::REGISTRATION
+                        <events::UserAction as ::cloud_tasks::task::Registered>::__REGISTRATION
                     )
                 }
             };
@@ -150,19 +150,19 @@ fn a_model_publisher_gets_its_types_and_the_topic_of_its_model() {
             #[automatically_derived]
             #[allow(deprecated)]
             impl ::cloud_tasks::task::Registered for OrderCreated {
-                const REGISTRATION: ::cloud_tasks::__private::Registration =
+                const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::model_publisher::<OrderCreated>(
                         "OrderCreated", ::core::concat!(::core::file!(), ":", ::core::line!())
                     );
 
-                fn state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
+                fn __state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.each::<()>()
                 }
             }
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Collected::new(<OrderCreated as ::cloud_tasks::task::Registered>::REGISTRATION)
+                    ::cloud_tasks::__private::Collected::new(<OrderCreated as ::cloud_tasks::task::Registered>::__REGISTRATION)
                 }
             };
         },

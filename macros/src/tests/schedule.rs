@@ -25,7 +25,7 @@ fn a_task_with_times_gets_a_schedule_and_says_so_to_its_registration() {
         #[automatically_derived]
         #[allow(deprecated)]
         impl ::cloud_tasks::PeriodicTask for Digest {
-            const SCHEDULE: ::cloud_tasks::__private::ScheduleOptions =
+            const __SCHEDULE: ::cloud_tasks::__private::ScheduleOptions =
                 ::cloud_tasks::__private::ScheduleOptions::new("@daily");
 
             fn payload() -> Self {

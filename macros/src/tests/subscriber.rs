@@ -40,19 +40,19 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
             #[automatically_derived]
             #[allow(deprecated)]
             impl ::cloud_tasks::task::Registered for Auditor {
-                const REGISTRATION: ::cloud_tasks::__private::Registration =
+                const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::subscriber::<Auditor>(
                         "Auditor", ::core::concat!(::core::file!(), ":", ::core::line!())
                     );
 
-                fn state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
+                fn __state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.one::<Db>()
                 }
             }
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Collected::new(<Auditor as ::cloud_tasks::task::Registered>::REGISTRATION)
+                    ::cloud_tasks::__private::Collected::new(<Auditor as ::cloud_tasks::task::Registered>::__REGISTRATION)
                 }
             };
         },

@@ -69,7 +69,7 @@ fn the_fields_are_read_where_they_are_named() {
     );
 
     let read = quote! {
-        fn unique_fields(&self, fields: &mut ::cloud_tasks::__private::UniqueFields) {
+        fn __unique_fields(&self, fields: &mut ::cloud_tasks::__private::UniqueFields) {
             fields.add("order_id", &self.order_id);
             fields.add("customer.id", &self.customer.id);
             fields.add("pair.0.type", &self.pair.0.r#type);

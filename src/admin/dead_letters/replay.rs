@@ -14,8 +14,8 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::metadata::TaskMetadata;
 use crate::base::wire::dead_task::DeadTask;
 use crate::base::wire::envelope::Envelope;
+use crate::base::wire::headers::own_header;
 use crate::base::wire::limits;
-use crate::task::enqueue::own_header;
 
 /// Dead tasks that are about to be enqueued again; nothing happens until this is awaited.
 ///

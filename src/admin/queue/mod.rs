@@ -12,7 +12,7 @@ pub use crate::base::wire::queued_task::{LastAttempt, QueuedTask};
 pub use crate::registry::queue_settings::QueueSettings;
 pub use discard::DeleteTasks;
 pub use list::QueuedTasks;
-pub use of_type::Tasks;
+pub use of_type::{QueueExt, Tasks};
 pub use report::{DeleteFailure, DeleteReport};
 
 use std::fmt;

@@ -11,10 +11,11 @@ use crate::admin::queue::selection::Selection;
 use crate::backend::queue_admin::View;
 use crate::base::error::Error;
 use crate::base::wire::queued_task::QueuedTask;
+use crate::registry::Registered;
 use crate::runtime::Runtime;
-use crate::task::{Registered, Task};
+use crate::task::Task;
 
-/// The tasks of one type that wait in its queue; made by [`Task::tasks`].
+/// The tasks of one type that wait in its queue; made by [`QueueExt::queued_tasks`].
 ///
 /// Of the type is what has exactly this service's URL for its name or one of its aliases. Everything else is as if it were
 /// not there, so that a queue which services share loses nobody's tasks. On a laptop the endpoint of the settings must
@@ -22,6 +23,7 @@ use crate::task::{Registered, Task};
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
+/// use cloud_tasks::queue::QueueExt;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -38,10 +40,10 @@ use crate::task::{Registered, Task};
 /// let (runtime, engine) = Runtime::local().build().await?;
 /// runtime.scope(async {
 ///     let enqueued = SendWelcomeEmail { user_id: 7 }.later(Duration::from_secs(3600)).await?;
-///     let text: String = SendWelcomeEmail::tasks().debug(enqueued.id()).await?;
+///     let text: String = SendWelcomeEmail::queued_tasks().debug(enqueued.id()).await?;
 ///     assert_eq!(text, "sent to 7");
-///     assert!(SendWelcomeEmail::tasks().cancel(enqueued.id()).await?);
-///     assert!(SendWelcomeEmail::tasks().in_queue("slow").get(enqueued.id()).await?.is_none());
+///     assert!(SendWelcomeEmail::queued_tasks().cancel(enqueued.id()).await?);
+///     assert!(SendWelcomeEmail::queued_tasks().in_queue("slow").get(enqueued.id()).await?.is_none());
 ///     Ok::<_, cloud_tasks::Error>(())
 /// }).await?;
 /// # engine.stop().await;
@@ -55,15 +57,42 @@ pub struct Tasks<T> {
     task: PhantomData<fn() -> T>,
 }
 
-impl<T: Registered> Tasks<T> {
-    pub(crate) fn new() -> Self {
-        Self {
+/// Finds the tasks of one type in its queue; implemented for everything that `#[task]` registers.
+pub trait QueueExt: Registered {
+    /// The tasks of this type that wait in its queue: to look at, to cancel, to run here, to discard.
+    ///
+    /// ```
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// use cloud_tasks::queue::QueueExt;
+    ///
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct RemindOfParcel { user_id: u64 }
+    /// # #[task]
+    /// # impl Task for RemindOfParcel {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # let (runtime, engine) = Runtime::local().build().await?;
+    /// let stuck = RemindOfParcel::queued_tasks().on(&runtime).discard().at_least_attempts(5).await?;
+    /// assert_eq!(stuck.discarded, 0);
+    /// # engine.stop().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn queued_tasks() -> Tasks<Self> {
+        Tasks {
             queue: None,
             runtime: None,
             task: PhantomData,
         }
     }
+}
 
+impl<T: Registered> QueueExt for T {}
+
+impl<T: Registered> Tasks<T> {
     /// Looks in this queue, instead of the type's own or the default one.
     pub fn in_queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = Some(queue.into());
@@ -81,7 +110,7 @@ impl<T: Registered> Tasks<T> {
             Some(runtime) => runtime.clone(),
             None => Runtime::current()?,
         };
-        let queue = self.queue.as_deref().or(T::REGISTRATION.queue);
+        let queue = self.queue.as_deref().or(T::__REGISTRATION.queue);
         Ok(queue.map_or_else(|| runtime.default_queue(), |queue| runtime.queue(queue)))
     }
 
@@ -89,7 +118,7 @@ impl<T: Registered> Tasks<T> {
     fn source(&self) -> (Result<Queue, Error>, Selection) {
         let queue = self.queue();
         let wanted = match &queue {
-            Ok(queue) => Selection::default().of(&T::REGISTRATION, queue.runtime().config()),
+            Ok(queue) => Selection::default().of(&T::__REGISTRATION, queue.runtime().config()),
             Err(_) => Selection::default(),
         };
         (queue, wanted)
@@ -171,7 +200,7 @@ impl<T: Task> Tasks<T> {
 impl<T: Registered> fmt::Debug for Tasks<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tasks")
-            .field("task", &T::REGISTRATION.name)
+            .field("task", &T::__REGISTRATION.name)
             .field("queue", &self.queue)
             .finish_non_exhaustive()
     }

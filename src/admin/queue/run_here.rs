@@ -23,10 +23,10 @@ pub(super) async fn run(runtime: &Runtime, task: QueuedTask) -> Result<Value, Er
 
 /// Runs a task of a type that is known, for its output as it is.
 pub(super) async fn run_typed<T: Task>(runtime: &Runtime, task: QueuedTask) -> Result<T::Output, Error> {
-    let name = T::REGISTRATION.name;
+    let name = T::__REGISTRATION.name;
     let is_its = task
         .task()
-        .is_some_and(|found| found == name || T::REGISTRATION.aliases.contains(&found));
+        .is_some_and(|found| found == name || T::__REGISTRATION.aliases.contains(&found));
     if !is_its {
         return Err(foreign(&task));
     }

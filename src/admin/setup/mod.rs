@@ -20,5 +20,4 @@ pub(crate) mod subscriptions;
 pub use change::{Action, Change, FieldChange, ResourceKind};
 pub use plan::{HeldBack, Plan};
 pub use report::{Failure, SetUpError, SetUpReport};
-pub use setup::Setup;
-pub(crate) use setup::set_up_one;
+pub use setup::{Setup, SetupExt};

@@ -8,8 +8,8 @@ use crate::admin::setup::report::SetUpReport;
 use crate::admin::setup::{queues, schedules, subscriptions};
 use crate::backend::google::metadata;
 use crate::base::error::{Error, ErrorKind};
+use crate::registry::Registered;
 use crate::runtime::Runtime;
-use crate::task::Registered;
 
 /// A look at the cloud that is about to be taken; made by [`Runtime::setup`].
 #[must_use = "nothing is looked at until `plan()` is called and awaited"]
@@ -82,14 +82,17 @@ impl Setup {
         let letters = &self.runtime.inner().dead_letters;
         let has_letters = letters
             .iter()
-            .any(|letters| letters.tasks.contains(T::REGISTRATION.name));
-        if T::REGISTRATION.subscriber_options().is_none() && !T::REGISTRATION.is_publisher() && !has_letters {
+            .any(|letters| letters.tasks.contains(T::__REGISTRATION.name));
+        if T::__REGISTRATION.subscriber_options().is_none()
+            && !T::__REGISTRATION.is_publisher()
+            && !has_letters
+        {
             self.options.subscribers = false;
         }
         self.options
             .only
             .get_or_insert_default()
-            .insert(T::REGISTRATION.name.to_owned());
+            .insert(T::__REGISTRATION.name.to_owned());
         self
     }
 
@@ -231,10 +234,42 @@ impl Setup {
     }
 }
 
-/// Sets up what one publisher or subscriber needs.
-pub(crate) async fn set_up_one<T: Registered>() -> Result<SetUpReport, Error> {
-    let plan = Runtime::current()?.setup().only::<T>().plan().await?;
-    plan.apply()
-        .await
-        .map_err(|error| Error::unavailable(error.to_string(), true).with_source(error))
+/// Sets up a single publisher, subscriber or task; implemented for everything that `#[task]` registers.
+///
+/// ```no_run
+/// use cloud_tasks::setup::SetupExt;
+/// use cloud_tasks::{PublisherTask, Runtime, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct ParcelSent { parcel: u64 }
+///
+/// #[task]
+/// impl PublisherTask for ParcelSent {}
+///
+/// # async fn set_up(runtime: Runtime) -> Result<(), cloud_tasks::Error> {
+/// let report = runtime.scope(ParcelSent::set_up()).await?;
+/// println!("{report}");
+/// # Ok(())
+/// # }
+/// ```
+pub trait SetupExt: Registered {
+    /// Creates or changes the topics, subscriptions and schedules that this type needs, in the project of the
+    /// [current](Runtime::current) runtime.
+    ///
+    /// [`Setup::only`] shows the changes first.
+    ///
+    /// # Errors
+    ///
+    /// When there is no runtime, when it cannot reach Google, or when a call fails. What was made before that stays.
+    fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
+        async {
+            let plan = Runtime::current()?.setup().only::<Self>().plan().await?;
+            plan.apply()
+                .await
+                .map_err(|error| Error::unavailable(error.to_string(), true).with_source(error))
+        }
+    }
 }
+
+impl<T: Registered> SetupExt for T {}

@@ -19,7 +19,7 @@ use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, Dea
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::pull_client::Rest;
 use crate::base::error::Error;
-use crate::registry::BoxFuture;
+use crate::base::future::BoxFuture;
 use crate::registry::dead_letter::DeadLetters;
 
 /// As many as one pull brings.

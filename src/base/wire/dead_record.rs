@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::base::wire::dead::Dead;
-use crate::task::enqueue::own_header;
+use crate::base::wire::headers::own_header;
 
 /// The record. The body stands in it as it is where it is JSON, and else as base64 in `data`.
 #[derive(Deserialize, Serialize)]

@@ -5,6 +5,7 @@ pub(crate) mod dead_record;
 #[cfg(feature = "google")]
 pub(crate) mod dead_task;
 pub(crate) mod envelope;
+pub(crate) mod headers;
 pub(crate) mod limits;
 pub(crate) mod propagation;
 pub(crate) mod publication;

@@ -16,8 +16,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::base::config::Config;
 use crate::base::names;
-use crate::registry::Registration;
-use crate::task::enqueue::own_header;
+use crate::base::wire::headers::own_header;
 
 pub(crate) use options::Periodic;
 pub use options::ScheduleOptions;
@@ -107,10 +106,12 @@ impl Schedule {
         self.timing.next_after(time)
     }
 
-    /// Works out the schedule of a task, or everything that is wrong with it.
+    /// Works out the schedule of the task of this name, defined at `location`, or everything that is wrong with it.
     pub(crate) fn new(
-        registration: &Registration,
+        task: &'static str,
+        location: &str,
         periodic: &Periodic,
+        timeout: Option<Duration>,
         config: &Config,
     ) -> Result<Self, Vec<String>> {
         let options = periodic.options;
@@ -119,7 +120,6 @@ impl Schedule {
         let timing = Timing::parse(options.every, options.time_zone).map_err(&mut keep);
         let headers = headers(options).map_err(&mut keep);
         let payload = payload(periodic).map_err(|mistake| keep(vec![mistake]));
-        let task = registration.name;
         let name = options.job_name(task, config);
         keep(names::job_mistake(&name).into_iter().collect());
         match (timing, headers, payload) {
@@ -135,13 +135,12 @@ impl Schedule {
                 min_backoff: options.min_backoff,
                 max_backoff: options.max_backoff,
                 max_doublings: options.max_doublings,
-                attempt_deadline: options.attempt_deadline.or(registration.timeout),
+                attempt_deadline: options.attempt_deadline.or(timeout),
                 description: options.description,
                 oidc: options.oidc,
                 timing,
             }),
             _ => {
-                let location = registration.location;
                 let place = |mistake| format!("the schedule of {task} ({location}): {mistake}");
                 Err(mistakes.into_iter().map(place).collect())
             }

@@ -6,10 +6,7 @@ use bytes::Bytes;
 
 use super::{MAX_DESCRIPTION_CHARS, MAX_DOUBLINGS, MAX_RETRIES};
 use crate::base::config::Config;
-use crate::base::json;
 use crate::base::wire::limits::{MAX_TIMEOUT, MIN_TIMEOUT};
-use crate::registry::Registration;
-use crate::task::periodic::PeriodicTask;
 
 /// What a periodic task says of its schedule; what it leaves open is for the service.
 #[derive(Clone, Copy, Debug)]
@@ -33,21 +30,6 @@ pub struct ScheduleOptions {
 pub(crate) struct Periodic {
     pub(crate) options: &'static ScheduleOptions,
     pub(crate) payload: fn() -> Result<Bytes, serde_json::Error>,
-}
-
-impl Registration {
-    /// Adds the schedule of a task.
-    pub const fn periodic<T: PeriodicTask>(mut self) -> Self {
-        self.periodic = Some(Periodic {
-            options: const { &T::SCHEDULE },
-            payload: encoded_payload::<T>,
-        });
-        self
-    }
-}
-
-fn encoded_payload<T: PeriodicTask>() -> Result<Bytes, serde_json::Error> {
-    json::encode(&T::payload())
 }
 
 macro_rules! options {

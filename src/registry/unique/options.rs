@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::names;
-use crate::registry::Registration;
 
 /// What a type says of its tasks: which of them are the same one.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +30,7 @@ impl UniqueOptions {
         }
     }
 
-    /// Tasks with equal fields are the same one: those that the type's `unique_fields` adds.
+    /// Tasks with equal fields are the same one: those that the type's `__unique_fields` adds.
     pub const fn by_fields(mut self) -> Self {
         self.of = Of::Fields;
         self
@@ -44,7 +43,7 @@ impl UniqueOptions {
     }
 
     /// All tasks of the type are the same one, whose id is the type's name.
-    const fn only_once() -> Self {
+    pub(crate) const fn only_once() -> Self {
         Self {
             of: Of::Name,
             window: None,
@@ -104,23 +103,5 @@ impl UniqueFields {
                 Ok(self.text)
             }
         }
-    }
-}
-
-impl Registration {
-    /// Makes tasks that are the same one by these options get one id.
-    pub const fn unique(mut self, options: &'static UniqueOptions) -> Self {
-        self.unique = Some(options);
-        self
-    }
-
-    /// Sets whether the tasks of the type are all the same one.
-    pub const fn only_once(mut self, only_once: bool) -> Self {
-        self.unique = if only_once {
-            Some(const { &UniqueOptions::only_once() })
-        } else {
-            None
-        };
-        self
     }
 }

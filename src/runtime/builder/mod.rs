@@ -145,7 +145,7 @@ impl<M> RuntimeBuilder<M> {
 
     /// Registers a task, a publisher or a subscriber by hand, which also makes the linker keep its crate; harmless where `#[task]` did it already.
     pub fn register<T: Registered>(mut self) -> Self {
-        self.parts.registered.push(T::REGISTRATION);
+        self.parts.registered.push(T::__REGISTRATION);
         self
     }
 

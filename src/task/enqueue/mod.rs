@@ -2,29 +2,30 @@
 
 mod unique;
 
+pub(crate) use unique::unique_of;
+
 use std::fmt;
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::Serialize;
 use tracing::Instrument;
 
-use crate::base::context::Context;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::json;
-use crate::base::metadata::{TaskMetadata, job_headers, timeout_header};
+use crate::base::metadata::{job_headers, timeout_header};
 use crate::base::names;
 use crate::base::wire::envelope::{Enqueued, Envelope};
+use crate::base::wire::headers::own_header;
 use crate::base::wire::limits;
-use crate::registry::Registration;
-use crate::registry::schedule::{self, ScheduleOptions};
+use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::Uniqueness;
+use crate::registry::{Registered, Registration};
 use crate::runtime::Runtime;
 use crate::runtime::scope::Scope;
-use crate::task::Task;
 use crate::task::commit::{Outgoing, Transactional};
-use crate::task::periodic::PeriodicTask;
 
 /// When a task is to run: a [`Duration`] from now, a [`SystemTime`] or an [`Instant`].
 ///
@@ -123,7 +124,8 @@ pub(crate) enum Schedule {
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Enqueue {
     parts: Parts,
-    mistake: Option<Error>,
+    /// What is wrong with it, which comes out of the await.
+    error: Option<Error>,
     runtime: Option<Runtime>,
 }
 
@@ -144,15 +146,19 @@ pub(crate) struct Parts {
 }
 
 impl Enqueue {
-    pub(crate) fn new<T: Task>(task: &T) -> Self {
-        Self::of_body(T::REGISTRATION, json::encode(task)).unique_as(task)
-    }
-
-    /// A task of this body; what went wrong in making it comes out of the await.
-    pub(crate) fn of_body(registration: Registration, body: Result<Bytes, serde_json::Error>) -> Self {
-        let (body, mistake) = match body {
+    /// A task of this body; what went wrong in making its parts comes out of the await.
+    pub(crate) fn new(
+        registration: Registration,
+        body: Result<Bytes, serde_json::Error>,
+        unique: Result<Option<Box<Uniqueness>>, Error>,
+    ) -> Self {
+        let (body, unencoded) = match body {
             Ok(body) => (body, None),
             Err(error) => (Bytes::new(), Some(encode_error(registration.name, error))),
+        };
+        let (unique, unkeyed) = match unique {
+            Ok(unique) => (unique, None),
+            Err(error) => (None, Some(error)),
         };
         Self {
             parts: Parts {
@@ -161,32 +167,37 @@ impl Enqueue {
                 schedule: Schedule::Now,
                 queue: None,
                 id: None,
-                unique: registration
-                    .unique
-                    .map(|options| Box::new(Uniqueness::of_type(options))),
+                unique,
                 timeout: None,
                 headers: HeaderMap::new(),
                 job: None,
             },
-            mistake,
+            error: unencoded.or(unkeyed),
             runtime: None,
         }
     }
 
-    /// A run of the schedule of a task.
-    pub(crate) fn scheduled<T: PeriodicTask>() -> Self {
-        let mut enqueue = Self::new(&T::payload());
-        let options = const { &T::SCHEDULE };
-        enqueue.parts.job = Some(options);
-        match schedule::headers(options) {
-            Ok(headers) => enqueue.parts.headers = headers,
-            Err(mistakes) => {
-                let task = T::REGISTRATION.name;
-                let mistake = format!("task {task} was not enqueued: {}", mistakes.join("; "));
-                enqueue.mistake.get_or_insert(Error::invalid(mistake));
+    /// A task of these arguments.
+    pub(crate) fn of<T: Registered + Serialize>(task: &T) -> Self {
+        Self::new(T::__REGISTRATION, json::encode(task), unique_of(task))
+    }
+
+    /// The run of a schedule, with its headers.
+    pub(crate) fn of_job(
+        mut self,
+        options: &'static ScheduleOptions,
+        headers: Result<HeaderMap, Vec<String>>,
+    ) -> Self {
+        self.parts.job = Some(options);
+        match headers {
+            Ok(headers) => self.parts.headers = headers,
+            Err(errors) => {
+                let task = self.parts.registration.name;
+                let error = format!("task {task} was not enqueued: {}", errors.join("; "));
+                self.error.get_or_insert(Error::invalid(error));
             }
         }
-        enqueue
+        self
     }
 
     pub(crate) fn at(mut self, when: RunAt) -> Self {
@@ -215,7 +226,7 @@ impl Enqueue {
 
     /// Lets this come out of the await, unless something else does.
     pub(crate) fn refused(mut self, mistake: Error) -> Self {
-        self.mistake.get_or_insert(mistake);
+        self.error.get_or_insert(mistake);
         self
     }
 
@@ -260,7 +271,7 @@ impl Enqueue {
             Err(mistake) => {
                 let task = self.parts.registration.name;
                 let mistake = Error::invalid(format!("task {task} was not enqueued: {mistake}"));
-                self.mistake.get_or_insert(mistake);
+                self.error.get_or_insert(mistake);
             }
         }
         self
@@ -301,7 +312,7 @@ impl Enqueue {
     /// When there is no runtime, or when something is wrong with the arguments or an option. `tx` is as it was.
     pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
         let scope = self.scope()?;
-        if let Some(mistake) = self.mistake {
+        if let Some(mistake) = self.error {
             return Err(mistake);
         }
         let mut envelope = self.parts.into_envelope(&scope)?;
@@ -317,7 +328,7 @@ impl Enqueue {
 
     /// Enqueues the task in this scope, whichever it is in.
     pub(crate) async fn send_in(self, scope: &Scope) -> Result<Enqueued, Error> {
-        match self.mistake {
+        match self.error {
             Some(mistake) => Err(mistake),
             None => self.parts.send(scope).await,
         }
@@ -426,55 +437,6 @@ impl Schedule {
     }
 }
 
-/// Headers that Cloud Tasks drops, or sets itself.
-/// Source: `google.cloud.tasks.v2.HttpRequest.headers` in Google's protos; the local engine, which was recorded from the
-/// service, knows more of them.
-const RESERVED: &[&str] = &[
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-length",
-    "from",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "via",
-    "x-forwarded-for",
-];
-const TAKEN_PREFIXES: &[&str] = &["x-cloudtasks-", "x-google", "x-appengine"];
-/// `name: value` and its line break stay within 8 KiB.
-const MAX_HEADER_BYTES: usize = 8188;
-
-/// A header of the caller's, unless Cloud Tasks would drop or replace it.
-pub(crate) fn own_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let parsed: HeaderName = name
-        .parse()
-        .map_err(|_| format!("{name:?} is no name of a header"))?;
-    let lower = parsed.as_str();
-    if RESERVED.contains(&lower) || TAKEN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
-        return Err(format!(
-            "the header {name:?} cannot be set: Cloud Tasks sets it or drops it"
-        ));
-    }
-    if lower.len() + value.len() > MAX_HEADER_BYTES {
-        return Err(format!(
-            "the header {name:?} has {} bytes with its value; Cloud Tasks drops one of more than {MAX_HEADER_BYTES}",
-            lower.len() + value.len()
-        ));
-    }
-    let printable = value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
-    HeaderValue::from_str(value)
-        .ok()
-        .filter(|_| printable && !value.is_empty())
-        .map(|value| (parsed, value))
-        .ok_or_else(|| format!("the value of the header {name:?} is empty, or not printable ASCII"))
-}
-
 impl IntoFuture for Enqueue {
     type Output = Result<Enqueued, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
@@ -491,54 +453,5 @@ impl fmt::Debug for Enqueue {
             .field("queue", &self.parts.queue)
             .field("id", &self.parts.id)
             .finish_non_exhaustive()
-    }
-}
-
-/// A task that is about to run here and now; nothing happens until it is awaited.
-#[must_use = "nothing runs until this is awaited"]
-pub struct RunNow<T> {
-    task: T,
-    runtime: Option<Runtime>,
-}
-
-impl<T: Task> RunNow<T> {
-    pub(crate) fn new(task: T) -> Self {
-        Self { task, runtime: None }
-    }
-
-    /// Uses this runtime, whichever is in scope or installed.
-    pub fn on(mut self, runtime: &Runtime) -> Self {
-        self.runtime = Some(runtime.clone());
-        self
-    }
-
-    async fn run(self) -> Result<T::Output, Error> {
-        let scope = match &self.runtime {
-            Some(runtime) => Scope::of(runtime),
-            None => Scope::current()?,
-        };
-        let name = T::REGISTRATION.name;
-        let state = scope.runtime.state_of::<T, T::State>()?;
-        let span = tracing::info_span!("task", task = name, attempt = 1, sync = true);
-        let run = self.task.run(Context::new(state, TaskMetadata::new()));
-        scope
-            .run(run.instrument(span))
-            .await
-            .map_err(|error| Error::from_task(name, error))
-    }
-}
-
-impl<T: Task> IntoFuture for RunNow<T> {
-    type Output = Result<T::Output, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
-}
-
-impl<T> fmt::Debug for RunNow<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunNow").finish_non_exhaustive()
     }
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use crate::base::error::{Error, ErrorKind};
+use crate::registry::Registered;
 use crate::registry::unique::id::Uniqueness;
 use crate::registry::unique::{UniqueOptions, window_mistake};
-use crate::task::Registered;
 use crate::task::enqueue::Enqueue;
 
 impl Enqueue {
@@ -40,7 +40,7 @@ impl Enqueue {
     pub fn unique_key(mut self, key: impl Serialize) -> Self {
         let task = self.parts.registration.name;
         if let Err(error) = self.uniqueness().set_key(&key) {
-            self.mistake.get_or_insert(key_error(task, error));
+            self.error.get_or_insert(key_error(task, error));
         }
         self
     }
@@ -74,7 +74,7 @@ impl Enqueue {
         match window_mistake(window) {
             None => self.uniqueness().set_window(window),
             Some(mistake) => {
-                self.mistake.get_or_insert(refused(task, &mistake));
+                self.error.get_or_insert(refused(task, &mistake));
             }
         }
         self
@@ -86,16 +86,18 @@ impl Enqueue {
         let unique = &mut self.parts.unique;
         unique.get_or_insert_with(|| Box::new(Uniqueness::of_type(BY_ARGUMENTS)))
     }
+}
 
-    /// Reads off a task the fields that it is unique by, where its type says some.
-    pub(crate) fn unique_as<T: Registered>(mut self, task: &T) -> Self {
-        if let (Some(options), Some(unique)) = (T::REGISTRATION.unique, &mut self.parts.unique)
-            && let Err(error) = unique.by_fields(options, |fields| task.unique_fields(fields))
-        {
-            self.mistake.get_or_insert(key_error(T::REGISTRATION.name, error));
-        }
-        self
-    }
+/// What a task is unique by, where its type says so.
+pub(crate) fn unique_of<T: Registered>(task: &T) -> Result<Option<Box<Uniqueness>>, Error> {
+    let Some(options) = T::__REGISTRATION.unique else {
+        return Ok(None);
+    };
+    let mut unique = Uniqueness::of_type(options);
+    unique
+        .by_fields(options, |fields| task.__unique_fields(fields))
+        .map_err(|error| key_error(T::__REGISTRATION.name, error))?;
+    Ok(Some(Box::new(unique)))
 }
 
 /// The id of a task that is unique, enqueued now.

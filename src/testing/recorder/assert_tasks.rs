@@ -19,8 +19,8 @@ impl Recorder {
         assert!(
             self.enqueued::<T>().iter().any(fits),
             "no {} that fits was enqueued; {}",
-            T::REGISTRATION.name,
-            self.tasks_shown(Some(T::REGISTRATION.name))
+            T::__REGISTRATION.name,
+            self.tasks_shown(Some(T::__REGISTRATION.name))
         );
     }
 
@@ -34,8 +34,8 @@ impl Recorder {
         assert!(
             !self.enqueued::<T>().iter().any(fits),
             "a {} that fits was enqueued; {}",
-            T::REGISTRATION.name,
-            self.tasks_shown(Some(T::REGISTRATION.name))
+            T::__REGISTRATION.name,
+            self.tasks_shown(Some(T::__REGISTRATION.name))
         );
     }
 
@@ -65,7 +65,7 @@ impl Recorder {
     /// When there are more or fewer; the message shows what was enqueued.
     #[track_caller]
     pub fn assert_enqueued_count<T: Task>(&self, expected: usize) {
-        let name = T::REGISTRATION.name;
+        let name = T::__REGISTRATION.name;
         let found = self.enqueued::<T>().len();
         assert!(
             found == expected,

@@ -7,7 +7,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::any;
-use cloud_tasks::{Runtime, Task};
+use cloud_tasks::Runtime;
+use cloud_tasks::queue::QueueExt;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ async fn a_dry_run_deletes_nothing_and_tells_of_every_task_that_would_go() {
     let kept = Arc::clone(&told);
     let runtime = played.runtime().await;
 
-    let report = Send::tasks()
+    let report = Send::queued_tasks()
         .on(&runtime)
         .discard()
         .dry_run()

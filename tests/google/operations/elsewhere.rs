@@ -1,6 +1,6 @@
 //! Runtimes whose tasks do not go to Cloud Tasks.
 
-use cloud_tasks::queue::QueueState;
+use cloud_tasks::queue::{QueueExt, QueueState};
 use cloud_tasks::{ErrorKind, Runtime, Task};
 
 use super::played::Send;
@@ -20,7 +20,7 @@ async fn the_queues_of_an_eager_runtime_are_always_empty() {
     assert!(queue.get("7").await.unwrap().is_none());
     assert!(queue.list().try_next().await.unwrap().is_none());
     assert!(!queue.cancel("7").await.unwrap());
-    assert!(!Send::tasks().on(&runtime).run_now("7").await.unwrap());
+    assert!(!Send::queued_tasks().on(&runtime).run_now("7").await.unwrap());
     assert_eq!(queue.discard().await.unwrap().scanned, 0);
     queue.pause().await.unwrap();
     queue.resume().await.unwrap();
@@ -53,12 +53,12 @@ async fn a_backend_of_the_users_has_no_operations_and_says_so() {
 
 #[tokio::test]
 async fn without_a_runtime_every_way_says_so() {
-    let mut list = Send::tasks().list();
+    let mut list = Send::queued_tasks().list();
     let first = list.try_next().await.unwrap_err();
     let second = list.try_next().await.unwrap();
 
     assert!(first.is_no_runtime() && second.is_none());
-    assert!(Send::tasks().get("7").await.unwrap_err().is_no_runtime());
-    assert!(Send::tasks().debug("7").await.unwrap_err().is_no_runtime());
-    assert!(Send::tasks().discard().await.unwrap_err().is_no_runtime());
+    assert!(Send::queued_tasks().get("7").await.unwrap_err().is_no_runtime());
+    assert!(Send::queued_tasks().debug("7").await.unwrap_err().is_no_runtime());
+    assert!(Send::queued_tasks().discard().await.unwrap_err().is_no_runtime());
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::queue::QueueState;
+use cloud_tasks::queue::{QueueExt, QueueState};
 use cloud_tasks::task::Enqueue;
 use cloud_tasks::testing::Recorder;
 use cloud_tasks::{Runtime, Task};
@@ -27,7 +27,7 @@ async fn a_task_that_was_recorded_is_found_as_a_queue_tells_of_it() {
     send(8, "eight").queue("slow").on(&runtime).await.unwrap();
 
     let found = runtime.queue("emails").get("seven").await.unwrap().unwrap();
-    let mut list = Send::tasks().on(&runtime).list();
+    let mut list = Send::queued_tasks().on(&runtime).list();
     let (first, second) = (list.try_next().await.unwrap(), list.try_next().await.unwrap());
 
     assert_eq!(
@@ -61,8 +61,8 @@ async fn a_task_that_is_to_run_now_is_due() {
     send(7, "seven").on(&runtime).await.unwrap();
     send(8, "eight").on(&runtime).await.unwrap();
 
-    let asked = Send::tasks().on(&runtime).run_now("eight").await.unwrap();
-    let gone = Send::tasks().on(&runtime).run_now("nine").await.unwrap();
+    let asked = Send::queued_tasks().on(&runtime).run_now("eight").await.unwrap();
+    let gone = Send::queued_tasks().on(&runtime).run_now("nine").await.unwrap();
 
     assert_eq!((asked, gone), (true, false));
     assert_eq!(recorder.drain_due().await.unwrap(), 1);
@@ -115,7 +115,7 @@ async fn discarding_takes_those_that_were_tried_often_enough() {
         .at_least_attempts(1)
         .await
         .unwrap();
-    let all = Send::tasks().on(&runtime).discard().await.unwrap();
+    let all = Send::queued_tasks().on(&runtime).discard().await.unwrap();
 
     assert_eq!((dry.scanned, tried.discarded, all.discarded), (3, 0, 3));
     recorder.assert_nothing_enqueued();
@@ -126,7 +126,7 @@ async fn a_task_that_is_run_here_stays_in_its_queue() {
     let (runtime, recorder) = recorded().await;
     send(7, "seven").on(&runtime).await.unwrap();
 
-    let told = Send::tasks().on(&runtime).debug("seven").await.unwrap();
+    let told = Send::queued_tasks().on(&runtime).debug("seven").await.unwrap();
 
     assert_eq!((&told["user_id"], &told["attempt"]), (&7.into(), &1.into()));
     assert_eq!(recorder.drain().await.unwrap(), 1);

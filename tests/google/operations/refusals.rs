@@ -1,7 +1,7 @@
 //! What happens when Cloud Tasks says no, or not now.
 
-use cloud_tasks::queue::Queue;
-use cloud_tasks::{Error, Task};
+use cloud_tasks::Error;
+use cloud_tasks::queue::{Queue, QueueExt};
 use wiremock::ResponseTemplate;
 
 use super::played::{Played, Send, shown};
@@ -222,7 +222,7 @@ async fn names_and_ids_that_could_be_no_names_are_refused_before_any_call() {
         list(&wrong).await.map(drop),
         wrong.purge().await,
         wrong.discard().await.map(drop),
-        Send::tasks()
+        Send::queued_tasks()
             .in_queue("a_b")
             .on(&runtime)
             .cancel("7")

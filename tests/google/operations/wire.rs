@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use cloud_tasks::queue::{QueueSettings, QueueState};
-use cloud_tasks::{ErrorKind, PublisherTask, Runtime, Task};
+use cloud_tasks::queue::{QueueExt, QueueSettings, QueueState};
+use cloud_tasks::{ErrorKind, Runtime};
 use futures_util::TryStreamExt;
 use serde_json::json;
 
@@ -246,7 +246,7 @@ async fn debug_tells_the_task_what_its_next_attempt_would_be_told() {
     });
 
     let output = runtime.queue("emails").debug("7").await.unwrap();
-    let typed = Send::tasks().on(&runtime).debug("7").await.unwrap();
+    let typed = Send::queued_tasks().on(&runtime).debug("7").await.unwrap();
 
     assert_eq!((&output, &typed), (&told, &told));
     assert_eq!(played.ids(), ["7"]);
@@ -266,7 +266,11 @@ async fn debug_runs_what_another_endpoint_enqueued_but_nothing_that_is_no_task_o
     let ran = queue.debug("remote").await.unwrap();
     let foreign = queue.debug("foreign").await.unwrap_err();
     let unknown = queue.debug("unknown").await.unwrap_err();
-    let typed = Send::tasks().on(&runtime).debug("unknown").await.unwrap_err();
+    let typed = Send::queued_tasks()
+        .on(&runtime)
+        .debug("unknown")
+        .await
+        .unwrap_err();
 
     assert_eq!(ran["user_id"], 7);
     assert_eq!(
@@ -292,7 +296,7 @@ async fn a_type_sees_its_own_tasks_and_leaves_those_of_others_alone() {
     ])
     .await;
     let runtime = played.runtime().await;
-    let sends = Send::tasks().on(&runtime);
+    let sends = Send::queued_tasks().on(&runtime);
 
     for id in ["other", "theirs", "theirs-too"] {
         assert!(sends.get(id).await.unwrap().is_none());
@@ -309,7 +313,12 @@ async fn a_type_sees_its_own_tasks_and_leaves_those_of_others_alone() {
         .unwrap();
     assert!(sends.cancel("own").await.unwrap());
     let report = sends.discard().await.unwrap();
-    let events = Placed::tasks().on(&runtime).discard().dry_run().await.unwrap();
+    let events = Placed::queued_tasks()
+        .on(&runtime)
+        .discard()
+        .dry_run()
+        .await
+        .unwrap();
 
     assert_eq!(listed, ["alias", "own"]);
     assert_eq!((report.scanned, report.discarded), (4, 1));
@@ -335,7 +344,7 @@ async fn a_type_looks_in_the_queue_that_is_named() {
     );
 
     assert!(
-        Send::tasks()
+        Send::queued_tasks()
             .in_queue("slow")
             .on(&runtime)
             .get("7")

@@ -1,6 +1,6 @@
 //! Operations on the local engine, whose queues and attempts are real.
 
-use cloud_tasks::queue::QueueState;
+use cloud_tasks::queue::{QueueExt, QueueState};
 use cloud_tasks::{ErrorKind, Task};
 use futures_util::TryStreamExt;
 
@@ -60,7 +60,7 @@ async fn a_task_that_is_far_ahead_runs_now_when_it_is_asked_for() {
 async fn debug_runs_a_task_here_and_leaves_it_where_it_is() {
     let mut stage = Stage::set().await;
     let id = stage.for_later("12345").await;
-    let notes = Note::tasks().on(&stage.runtime);
+    let notes = Note::queued_tasks().on(&stage.runtime);
 
     let output = stage.runtime.queue("notes").debug(&id).await.unwrap();
     let typed: usize = notes.debug(&id).await.unwrap();
@@ -83,7 +83,7 @@ async fn debug_runs_a_task_here_and_leaves_it_where_it_is() {
 async fn a_failure_and_a_panic_under_debug_are_the_callers_and_change_nothing_in_the_queue() {
     let stage = Stage::set().await;
     let (fails, panics) = (stage.for_later("fails").await, stage.for_later("panics").await);
-    let notes = Note::tasks().on(&stage.runtime);
+    let notes = Note::queued_tasks().on(&stage.runtime);
 
     let failed = stage.runtime.queue("notes").debug(&fails).await.unwrap_err();
     let panicked = notes.debug(&panics).await.unwrap_err();
@@ -108,7 +108,10 @@ async fn those_that_failed_often_are_discarded_and_the_others_stay() {
     }
 
     let three = queue.discard().at_least_attempts(3).await.unwrap();
-    let two = Note::tasks().on(&stage.runtime).discard().at_least_attempts(2);
+    let two = Note::queued_tasks()
+        .on(&stage.runtime)
+        .discard()
+        .at_least_attempts(2);
     let look = two.dry_run().await.unwrap();
     let report = queue.discard().at_least_attempts(2).await.unwrap();
 
@@ -181,7 +184,7 @@ async fn a_queue_that_services_share_loses_none_of_the_others_tasks() {
         .on(&neighbour)
         .await
         .unwrap();
-    let notes = Note::tasks().on(&stage.runtime);
+    let notes = Note::queued_tasks().on(&stage.runtime);
 
     let cancelled = notes.cancel(theirs.id()).await.unwrap();
     let sent = notes.run_now(theirs.id()).await.unwrap();
@@ -204,7 +207,7 @@ async fn more_tasks_than_a_page_holds_are_all_listed_and_all_discarded() {
     }
 
     let listed = texts(&stage, "notes").await;
-    let report = Note::tasks()
+    let report = Note::queued_tasks()
         .on(&stage.runtime)
         .discard()
         .concurrency(4)

@@ -1,0 +1,62 @@
+//! Tasks that run here and now.
+
+use std::fmt;
+use std::pin::Pin;
+
+use tracing::Instrument;
+
+use crate::base::context::Context;
+use crate::base::error::Error;
+use crate::base::metadata::TaskMetadata;
+use crate::runtime::Runtime;
+use crate::runtime::scope::Scope;
+use crate::task::Task;
+
+/// A task that is about to run here and now; nothing happens until it is awaited.
+#[must_use = "nothing runs until this is awaited"]
+pub struct RunNow<T> {
+    task: T,
+    runtime: Option<Runtime>,
+}
+
+impl<T: Task> RunNow<T> {
+    pub(crate) fn new(task: T) -> Self {
+        Self { task, runtime: None }
+    }
+
+    /// Uses this runtime, whichever is in scope or installed.
+    pub fn on(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+
+    async fn run(self) -> Result<T::Output, Error> {
+        let scope = match &self.runtime {
+            Some(runtime) => Scope::of(runtime),
+            None => Scope::current()?,
+        };
+        let name = T::__REGISTRATION.name;
+        let state = scope.runtime.state_of::<T, T::State>()?;
+        let span = tracing::info_span!("task", task = name, attempt = 1, sync = true);
+        let run = self.task.run(Context::new(state, TaskMetadata::new()));
+        scope
+            .run(run.instrument(span))
+            .await
+            .map_err(|error| Error::from_task(name, error))
+    }
+}
+
+impl<T: Task> IntoFuture for RunNow<T> {
+    type Output = Result<T::Output, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<T> fmt::Debug for RunNow<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunNow").finish_non_exhaustive()
+    }
+}
