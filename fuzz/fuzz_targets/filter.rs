@@ -252,26 +252,10 @@ fn parsed(filter: &Filter, text: &str, meaning: Option<&Meaning>, attributes: &A
 fn mistake(text: &str, error: &cloud_tasks::event::FilterError) {
     let position = error.position();
     assert!(text.is_char_boundary(position));
-    let line = text
-        .split('\n')
-        .nth(error.line() - 1)
-        .expect("the line is one of the text");
-    let before: usize = text
-        .split('\n')
-        .take(error.line() - 1)
-        .map(|line| line.len() + 1)
-        .sum();
-    let in_line: String = line.chars().take(error.column() - 1).collect();
-    assert_eq!(before + in_line.len(), position);
     let message = error.to_string();
     assert!(
         message.starts_with("expected ") && message.contains(", found "),
         "{message}"
     );
     assert!(!message.contains(char::is_control), "{message:?}");
-    let pretty = error.pretty();
-    let lines: Vec<&str> = pretty.split('\n').collect();
-    assert_eq!((lines.len(), lines[0]), (3, message.as_str()));
-    assert_eq!(lines[2].find('^'), Some(1 + error.column()));
-    assert!(!error.expected().is_empty() && !error.found().is_empty());
 }

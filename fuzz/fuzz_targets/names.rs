@@ -7,7 +7,10 @@ use std::cell::RefCell;
 
 use arbitrary::Arbitrary;
 use cloud_tasks::event::Topic;
-use cloud_tasks::{Config, Context, Event, ModelPublisherTask, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
+use cloud_tasks::{
+    Config, Context, Event, ModelPublisherTask, PublisherTask, Runtime, SubscriberTask, Task, TaskResult,
+    task,
+};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
 use support::{block_on, post, send};

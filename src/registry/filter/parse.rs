@@ -241,7 +241,7 @@ impl<'a> Parser<'a> {
 
 /// Mistakes: what is said of the token that is looked at.
 impl Parser<'_> {
-    fn mistake(&self, expected: impl Into<String>, help: Option<String>) -> FilterError {
+    fn mistake(&self, expected: impl std::fmt::Display, help: Option<String>) -> FilterError {
         let found = if self.token.kind == Kind::End {
             END.to_owned()
         } else {

@@ -8,7 +8,7 @@ use super::{Filter, FilterError};
 type Attributes = &'static [(&'static str, &'static str)];
 
 fn parse(text: &str) -> Filter {
-    Filter::parse(text).unwrap_or_else(|error| panic!("{}", error.pretty()))
+    Filter::parse(text).unwrap_or_else(|error| panic!("{}", error))
 }
 
 fn mistake(text: &str) -> FilterError {
