@@ -42,7 +42,7 @@ const COOL_DOWN: Duration = Duration::from_secs(1);
 struct Nowhere;
 
 impl Backend for Nowhere {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "nowhere")) })
     }
 }

@@ -1,14 +1,11 @@
 //! Which doors are open, and to whom.
 
-#[cfg(feature = "google")]
 use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use crate::auth::Refusal;
-#[cfg(feature = "google")]
-use crate::auth::verifier::Verifier;
+use crate::auth::{Refusal, Verifier};
 
 /// Cloud Run checks this header in the place of `Authorization` where both are there, and lets the other pass as the caller
 /// wrote it.
@@ -31,7 +28,6 @@ pub(crate) struct Access {
 enum Policy {
     Anybody,
     Nobody,
-    #[cfg(feature = "google")]
     Verified(Arc<Verifier>),
 }
 
@@ -46,7 +42,6 @@ impl Access {
         Self::new(Policy::Nobody)
     }
 
-    #[cfg(feature = "google")]
     pub(crate) fn verified(verifier: Verifier) -> Self {
         Self::new(Policy::Verified(Arc::new(verifier)))
     }
@@ -84,7 +79,6 @@ impl Access {
         match &self.callers {
             Policy::Anybody => Ok(()),
             Policy::Nobody => Err(Refusal::NobodyTrusted),
-            #[cfg(feature = "google")]
             Policy::Verified(verifier) => verifier.verify(headers).await,
         }
     }

@@ -11,6 +11,8 @@ pub(crate) mod jwks;
 pub(crate) mod jwks_client;
 #[cfg(feature = "google")]
 pub(crate) mod key_cache;
+#[cfg(not(feature = "google"))]
+mod no_google;
 pub(crate) mod refusal;
 #[cfg(feature = "google")]
 pub(crate) mod rules;
@@ -28,4 +30,8 @@ pub use callers::TrustedCallers;
 pub(crate) use jwks::{FixedKeys, parse as parse_keys};
 #[cfg(feature = "google")]
 pub(crate) use jwks_client::connector;
+#[cfg(not(feature = "google"))]
+pub(crate) use no_google::{TrustedCallers, Verifier};
 pub(crate) use refusal::Refusal;
+#[cfg(feature = "google")]
+pub(crate) use verifier::Verifier;

@@ -1,12 +1,11 @@
 //! Everything in this process, at once.
 
+use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::backend::used_ids::UsedIds;
-use std::future::ready;
-
 use crate::backend::queue_admin::{Page, QueueOperations, View};
-use crate::backend::{Backend, BackendFuture};
+use crate::backend::used_ids::UsedIds;
+use crate::backend::{Backend, BackendFuture, Link};
 use crate::base::clock::Clock;
 use crate::base::error::Error;
 use crate::base::names;
@@ -14,24 +13,30 @@ use crate::base::wire::envelope::{Enqueued, Envelope};
 use crate::base::wire::publication::Publication;
 use crate::base::wire::queue_info::{QueueInfo, QueueState};
 use crate::base::wire::queued_task::QueuedTask;
-use crate::runtime::Runtime;
 
 /// Runs a task when it is enqueued; its failure is the caller's.
-#[derive(Default)]
 pub(crate) struct Eager {
+    runtime: Link,
     /// The ids that callers gave.
     taken: Mutex<UsedIds>,
 }
 
 impl Eager {
+    pub(crate) fn new(runtime: Link) -> Self {
+        Self {
+            runtime,
+            taken: Mutex::default(),
+        }
+    }
+
     /// Runs a task, unless its id is taken.
-    async fn run(&self, runtime: &Runtime, envelope: Envelope) -> Result<Enqueued, Error> {
+    async fn run(&self, envelope: Envelope) -> Result<Enqueued, Error> {
         let Some(id) = &envelope.id else {
             let id = names::random_task_id();
-            runtime.run_envelope(&envelope, &id).await?;
+            self.runtime.run(&envelope, &id).await?;
             return Ok(receipt(&envelope, id));
         };
-        let clock = &runtime.inner().clock;
+        let clock = self.runtime.clock();
         let receipt = receipt(&envelope, id.as_str());
         if !self.taken().take(&envelope.queue, id, clock.now()) {
             return Ok(receipt.with_duplicate(true));
@@ -42,7 +47,7 @@ impl Eager {
             clock,
             ended: false,
         };
-        let outcome = runtime.run_envelope(&envelope, id).await;
+        let outcome = self.runtime.run(&envelope, id).await;
         // What failed would be tried again by a queue; here the caller may.
         holds.ended = outcome.as_ref().err().is_none_or(Error::is_discarded);
         outcome.map(|()| receipt)
@@ -87,14 +92,14 @@ fn receipt(envelope: &Envelope, id: impl Into<String>) -> Enqueued {
 }
 
 impl Backend for Eager {
-    fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
-        Box::pin(self.run(runtime, envelope))
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
+        Box::pin(self.run(envelope))
     }
 
-    fn publish<'a>(&'a self, runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+    fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         Box::pin(async move {
             let id = names::random_task_id();
-            runtime.deliver(&publication, &id).await?;
+            self.runtime.deliver(&publication, &id).await?;
             Ok(id)
         })
     }

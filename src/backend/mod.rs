@@ -2,12 +2,17 @@
 
 #[cfg(feature = "google")]
 pub(crate) mod dead_letter_store;
+mod delivery;
 pub(crate) mod eager;
 #[cfg(feature = "google")]
 pub(crate) mod google;
 #[cfg(feature = "local")]
 pub(crate) mod local;
+#[cfg(not(feature = "google"))]
+mod no_google;
 pub(crate) mod queue_admin;
+#[cfg(feature = "google")]
+mod services;
 pub(crate) mod used_ids;
 
 pub use crate::base::config::RetrySettings;
@@ -24,7 +29,12 @@ use std::pin::Pin;
 use crate::base::error::Error;
 use crate::base::wire::envelope::Enqueued;
 use crate::base::wire::publication::Publication;
-use crate::runtime::Runtime;
+
+pub(crate) use delivery::{Connect, Connected, Delivery, Link};
+#[cfg(not(feature = "google"))]
+pub(crate) use no_google::{Google, Services};
+#[cfg(feature = "google")]
+pub(crate) use services::Services;
 
 /// Where tasks are sent: Google, the local engine, this process, a record.
 ///
@@ -39,7 +49,7 @@ use crate::runtime::Runtime;
 /// struct Printer;
 ///
 /// impl Backend for Printer {
-///     fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+///     fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
 ///         Box::pin(async move {
 ///             println!("{} goes to {}", envelope.task(), envelope.queue());
 ///             Ok(Enqueued::new(envelope.queue(), "printed"))
@@ -55,20 +65,19 @@ use crate::runtime::Runtime;
 /// # }
 /// ```
 pub trait Backend: Send + Sync + 'static {
-    /// Takes a task; `runtime` is the one that sends it.
+    /// Creates a task.
     ///
     /// # Errors
     ///
     /// When the task was not taken, or may not have been: [`Error::may_have_taken_effect`] says which.
-    fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a>;
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_>;
 
     /// Publishes a message, and gives back its id; a backend that does not write this refuses all of them.
     ///
     /// # Errors
     ///
     /// When the message was not published, or may not have been.
-    fn publish<'a>(&'a self, runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
-        let _ = runtime;
+    fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         let topic = publication.topic().to_owned();
         Box::pin(async move {
             Err(Error::rejected(format!(
@@ -77,7 +86,7 @@ pub trait Backend: Send + Sync + 'static {
         })
     }
 
-    /// Sends what is still on its way; called when a runtime is [flushed](Runtime::flush).
+    /// Sends what is still on its way; called when a runtime is [flushed](crate::Runtime::flush).
     fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {})
     }

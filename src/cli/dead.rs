@@ -26,7 +26,7 @@ fn topic(runtime: &Runtime, args: &DeadArgs) -> Result<(DeadTasks, String), BoxE
     if let Some(topic) = &args.topic {
         return Ok((runtime.dead_tasks(topic.clone()), topic.clone()));
     }
-    match &runtime.inner().dead_letters[..] {
+    match runtime.dead_letters() {
         [only] => Ok((DeadTasks::of(runtime, only), only.topic.clone())),
         [] => Err("no task of this service has a `dead_letter_topic`: name one with --topic".into()),
         several => {

@@ -44,7 +44,7 @@ pub(crate) async fn run(
 /// The queue that is named, else that of a task, else the application's.
 pub(crate) fn queue(runtime: &Runtime, name: Option<String>, task: Option<&str>) -> Queue {
     let of_task = || {
-        let entry = runtime.inner().registry.by_name(task?)?;
+        let entry = runtime.registry().by_name(task?)?;
         entry.registration.queue.map(str::to_owned)
     };
     match name.or_else(of_task) {

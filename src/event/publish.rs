@@ -146,7 +146,7 @@ impl Runtime {
         } else {
             Span::none()
         };
-        let publish = span.in_scope(|| self.inner().backend.publish(self, publication));
+        let publish = span.in_scope(|| self.backend().publish(publication));
         let mut publish = publish.instrument(span);
         async move {
             let result = (&mut publish).await;

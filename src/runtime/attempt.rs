@@ -18,38 +18,26 @@ use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
 use crate::runtime::idempotency::{self, Guard};
 use crate::runtime::last_attempt::Exhausted;
-use crate::runtime::scope::{Scope, propagated};
+use crate::runtime::scope::Scope;
+
+/// Whose attempt it is, which says whether it can be the last one.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Attempt {
+    /// One of those of the queue. If it is the last one and fails, the task is dead.
+    OfQueue,
+    /// One besides those of the queue. If it fails, that is not the end of the task.
+    Detached,
+}
 
 impl Runtime {
     /// Runs one attempt: the JSON of its output, or why there is none.
-    pub(crate) fn run<'a>(
-        &'a self,
-        entry: &'a RegisteredHandler,
-        bound: &'a BoundTask,
-        input: TaskInput,
-        metadata: TaskMetadata,
-    ) -> impl Future<Output = Result<Vec<u8>, AttemptError>> + Send + 'a {
-        self.attempt(entry, bound, input, metadata, true)
-    }
-
-    /// Runs one attempt beside those of the queue: where it fails, that is not the end of the task.
-    pub(crate) fn run_detached<'a>(
-        &'a self,
-        entry: &'a RegisteredHandler,
-        bound: &'a BoundTask,
-        input: TaskInput,
-        metadata: TaskMetadata,
-    ) -> impl Future<Output = Result<Vec<u8>, AttemptError>> + Send + 'a {
-        self.attempt(entry, bound, input, metadata, false)
-    }
-
-    async fn attempt(
+    pub(crate) async fn run(
         &self,
         entry: &RegisteredHandler,
         bound: &BoundTask,
         input: TaskInput,
         metadata: TaskMetadata,
-        counts: bool,
+        on: Attempt,
     ) -> Result<Vec<u8>, AttemptError> {
         let limit = self.attempt_limit(entry, &metadata);
         let metadata = match limit {
@@ -58,7 +46,7 @@ impl Runtime {
         };
         let timeout = entry.timeout(&metadata);
         let guard = self.guard(entry, &input, &metadata);
-        let burial = limit.filter(|_| counts).and_then(|limit| {
+        let burial = limit.filter(|_| on == Attempt::OfQueue).and_then(|limit| {
             let registration = &entry.registration;
             Exhausted::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)
         });
@@ -72,10 +60,7 @@ impl Runtime {
             attempt = metadata.attempt(),
             queue = metadata.queue(),
         );
-        let scope = Scope {
-            runtime: self.clone(),
-            headers: propagated(&self.inner().propagated, metadata.headers()),
-        };
+        let scope = Scope::with_headers(self, metadata.headers());
         let attempt = async {
             let run = AssertUnwindSafe(bound.handler.call(input, metadata)).catch_unwind();
             match tokio::time::timeout_at(deadline, run).await {
@@ -104,7 +89,7 @@ impl Runtime {
         if !entry.registration.idempotent {
             return None;
         }
-        let store = self.inner().idempotency.clone()?;
+        let store = self.inner.idempotency.clone()?;
         let key = idempotency::key(entry, input, metadata);
         if key.is_none() {
             tracing::warn!(
@@ -117,7 +102,7 @@ impl Runtime {
 
     /// The task that goes by this name.
     pub(crate) fn entry(&self, name: &str) -> Result<&RegisteredHandler, Error> {
-        let entry = self.inner().registry.by_name(name);
+        let entry = self.inner.registry.by_name(name);
         entry.map(|entry| &**entry).ok_or_else(|| {
             Error::new(
                 ErrorKind::UnknownTask,
@@ -126,34 +111,21 @@ impl Runtime {
         })
     }
 
-    /// Runs an envelope in this process, as if a queue had sent it for the first time.
-    pub(crate) async fn run_envelope(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
-        self.run_attempt(envelope, first_attempt(envelope, id)).await
-    }
-
     /// Runs an envelope in this process, as if a queue had sent it with these metadata.
     pub(crate) async fn run_attempt(&self, envelope: &Envelope, metadata: TaskMetadata) -> Result<(), Error> {
         let name = envelope.task();
         let entry = self.entry(name)?;
         let bound = entry.bound(name)?;
-        self.run(entry, bound, TaskInput::Body(envelope.body.clone()), metadata)
-            .await
-            .map(|_| ())
-            .map_err(|failure| failure.into_error(entry.registration.name))
-    }
-}
-
-/// What a queue says of the first attempt of an envelope.
-pub(crate) fn first_attempt(envelope: &Envelope, id: &str) -> TaskMetadata {
-    let metadata = TaskMetadata::new()
-        .with_queue(envelope.queue())
-        .with_id(id)
-        .with_retry_count(0)
-        .with_execution_count(0)
-        .with_headers(envelope.headers.clone());
-    match envelope.schedule_time {
-        Some(eta) => metadata.with_eta(eta),
-        None => metadata,
+        self.run(
+            entry,
+            bound,
+            TaskInput::Body(envelope.body.clone()),
+            metadata,
+            Attempt::OfQueue,
+        )
+        .await
+        .map(|_| ())
+        .map_err(|failure| failure.into_error(entry.registration.name))
     }
 }
 

@@ -22,7 +22,7 @@ impl Runtime {
         // What the metadata say already, a test has chosen.
         let own = metadata.max_attempts().or(entry.registration.max_attempts);
         let others = match metadata.queue() {
-            Some(queue) => self.inner().queue_attempts.get(queue).copied(),
+            Some(queue) => self.attempts_of_queue(queue),
             None => attempts_of_schedule(entry, metadata),
         };
         match (own, others) {
@@ -32,6 +32,12 @@ impl Runtime {
             }),
             (_, others) => others.map(|attempts| AttemptLimit { attempts, own: false }),
         }
+    }
+
+    /// After how many attempts a queue gives a task up, as far as its settings say.
+    fn attempts_of_queue(&self, name: &str) -> Option<u32> {
+        let mut queues = self.inner.queues.iter();
+        queues.find(|queue| queue.name == name)?.attempts()
     }
 }
 

@@ -11,14 +11,13 @@ use crate::base::future::BoxFuture;
 use crate::base::metadata::TaskMetadata;
 use crate::base::outcome::TaskError;
 use crate::base::wire::dead::Dead;
-use crate::registry::{AttemptError, BoundTask, Handler, RegisteredHandler, TaskInput};
+use crate::registry::{AttemptError, BoundTask, Handler, Registered, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
-use crate::task::Registered;
 
 impl Runtime {
     /// The entry of a task or a subscriber.
     pub(crate) fn entry_of<T: Registered + 'static>(&self) -> Result<&Arc<RegisteredHandler>, Error> {
-        let entry = self.inner().registry.by_type(TypeId::of::<T>());
+        let entry = self.registry().by_type(TypeId::of::<T>());
         entry.ok_or_else(|| {
             let name = T::__REGISTRATION.name;
             Error::new(

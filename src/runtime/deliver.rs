@@ -1,18 +1,23 @@
 //! A message that arrives: run here, or forwarded to a task; and a message that is delivered within this process.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::backend::{BackendFuture, Delivery};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::metadata::TaskMetadata;
 use crate::base::names::pubsub_path;
 use crate::base::outcome::TaskError;
+use crate::base::wire::envelope::Envelope;
 use crate::base::wire::propagation;
 use crate::base::wire::publication::Publication;
 use crate::base::wire::push::Push;
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
-use crate::runtime::Runtime;
+use crate::runtime::attempt::Attempt;
+use crate::runtime::{Inner, Runtime};
 use crate::task::enqueue::Enqueue;
 
 impl Runtime {
@@ -46,8 +51,14 @@ impl Runtime {
         if let Some(attempt) = push.delivery_attempt {
             metadata = metadata.with_retry_count(attempt.saturating_sub(1));
         }
-        self.run(entry, bound, TaskInput::Push(Box::new(push)), metadata)
-            .await
+        self.run(
+            entry,
+            bound,
+            TaskInput::Push(Box::new(push)),
+            metadata,
+            Attempt::OfQueue,
+        )
+        .await
     }
 
     /// Runs the subscriber on a message, whether or not it would forward it.
@@ -64,7 +75,7 @@ impl Runtime {
 
     /// Takes the headers out of a message that it carries.
     fn take_headers(&self, push: &mut Push) -> HeaderMap {
-        let inner = self.inner();
+        let inner = &self.inner;
         let (data, headers) = propagation::read(
             std::mem::take(&mut push.data),
             &push.attributes,
@@ -112,7 +123,7 @@ impl Runtime {
     ///
     /// All of them run; what went wrong is told of all.
     pub(crate) async fn deliver(&self, publication: &Publication, id: &str) -> Result<(), Error> {
-        let inner = self.inner();
+        let inner = &self.inner;
         let project = inner.config.project.as_deref().unwrap_or("local");
         let topic = |name| pubsub_path(project, "topics", name);
         let published = topic(&publication.topic);
@@ -162,5 +173,18 @@ impl Runtime {
             Err(mistake) => Err(AttemptError::Decode(mistake)),
         };
         received.map(drop).map_err(|failure| failure.into_error(name))
+    }
+}
+
+/// What a backend in this process hands back.
+impl Delivery for Inner {
+    fn run(self: Arc<Self>, envelope: &Envelope, metadata: TaskMetadata) -> BackendFuture<'_, ()> {
+        let runtime = Runtime { inner: self };
+        Box::pin(async move { runtime.run_attempt(envelope, metadata).await })
+    }
+
+    fn deliver<'a>(self: Arc<Self>, publication: &'a Publication, id: &'a str) -> BackendFuture<'a, ()> {
+        let runtime = Runtime { inner: self };
+        Box::pin(async move { runtime.deliver(publication, id).await })
     }
 }

@@ -65,7 +65,7 @@ impl Runtime {
     /// ```
     pub fn registered(&self) -> Vec<RegisteredTask> {
         let config = self.config();
-        let registrations = self.inner().registry.registrations();
+        let registrations = self.registry().registrations();
         let queue = |queue: Option<&str>| Some(queue.unwrap_or(config.default_queue()).to_owned());
         registrations
             .into_iter()

@@ -131,12 +131,17 @@ impl Exhausted {
 
     /// Publishes the record to the dead-letter topic, where there is one, and says which.
     async fn record(&self, dead: &Dead) -> Result<Option<String>, Error> {
-        let inner = self.runtime.inner();
         let Some(topic) = self.runtime.dead_letter_topic(&self.registration) else {
             return Ok(None);
         };
         let task = self.registration.name;
-        let data = dead_record::encode(task, dead, &self.body, self.metadata.headers(), inner.clock.now());
+        let data = dead_record::encode(
+            task,
+            dead,
+            &self.body,
+            self.metadata.headers(),
+            self.runtime.now(),
+        );
         let attributes = [("task", Some(task)), ("queue", dead.queue()), ("id", dead.id())];
         let publication = Publication {
             topic: topic.clone().into(),
@@ -191,7 +196,7 @@ impl Runtime {
     /// Where the dead tasks of this kind are recorded to.
     fn dead_letter_topic(&self, registration: &Registration) -> Option<String> {
         let own = registration.dead_letter_topic.map(|topic| topic());
-        let topic = own.or_else(|| self.inner().dead_letter_topic.clone())?;
+        let topic = own.or_else(|| self.inner.dead_letter_topic.clone())?;
         Some(topic.into_name(self.config()).into_owned())
     }
 }

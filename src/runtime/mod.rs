@@ -11,41 +11,31 @@ pub(crate) mod inventory;
 pub(crate) mod last_attempt;
 pub(crate) mod scope;
 
-pub use builder::RuntimeBuilder;
-pub use builder::configured::Configured;
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
-pub use builder::configured::Embedded;
-pub use builder::in_process::InProcess;
+pub use builder::Embedded;
+pub use builder::{Configured, InProcess, Mode, RuntimeBuilder};
 pub use inventory::{RegisteredKind, RegisteredTask};
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::HeaderName;
-use tokio::task::JoinHandle;
 
-use crate::auth::Access;
-use crate::backend::Backend;
-#[cfg(feature = "google")]
-use crate::backend::dead_letter_store::DeadLetterStore;
-#[cfg(feature = "google")]
-use crate::backend::google::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::auth::{Access, Endpoint};
 use crate::backend::queue_admin::QueueOperations;
+use crate::backend::{Backend, Services};
 use crate::base::clock::Clock;
 use crate::base::config::Config;
-use crate::base::error::{Error, ErrorKind};
 use crate::registry::Registry;
 use crate::registry::dead_letter::DeadLetters;
-#[cfg(feature = "google")]
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 use crate::registry::topic::Topic;
 use crate::runtime::concurrency::Limit;
 use crate::runtime::idempotency::IdempotencyStore;
-use crate::runtime::scope::Scope;
 
 /// A handle on everything that tasks need: settings, the registered tasks, their states and the backend.
 ///
@@ -70,130 +60,50 @@ pub struct Runtime {
     inner: Arc<Inner>,
 }
 
-pub(crate) struct Inner {
-    pub(crate) config: Config,
-    pub(crate) clock: Clock,
-    pub(crate) registry: Registry,
-    pub(crate) backend: Arc<dyn Backend>,
-    /// What can be done to queues; a backend of the user's has no such thing.
-    pub(crate) operations: Option<Arc<dyn QueueOperations>>,
-    /// How set-up reaches Pub/Sub, where there is one.
-    #[cfg(feature = "google")]
-    pub(crate) pubsub: Option<PubSubAccess>,
-    /// How set-up reaches queues, where there are some.
-    #[cfg(feature = "google")]
-    pub(crate) queue_access: Option<QueueAccess>,
-    /// How set-up reaches schedules, where there are some.
-    #[cfg(feature = "google")]
-    pub(crate) scheduler: Option<SchedulerAccess>,
-    #[cfg(feature = "google")]
-    pub(crate) queues: Vec<QueueSettings>,
+struct Inner {
+    config: Config,
+    clock: Clock,
+    registry: Registry,
+    backend: Arc<dyn Backend>,
+    /// What can be done to queues. A backend of the user's has no such thing.
+    queue_admin: Option<Arc<dyn QueueOperations>>,
+    #[cfg_attr(
+        not(feature = "google"),
+        expect(
+            dead_code,
+            reason = "only setup and the administration of dead letters use them"
+        )
+    )]
+    services: Services,
+    queues: Vec<QueueSettings>,
     /// Where it is written down what ran.
-    pub(crate) idempotency: Option<Arc<dyn IdempotencyStore>>,
-    /// After how many attempts a queue gives a task up, as far as its settings say.
-    pub(crate) queue_attempts: HashMap<String, u32>,
+    idempotency: Option<Arc<dyn IdempotencyStore>>,
     /// For tasks that name none.
-    pub(crate) dead_letter_topic: Option<Topic>,
+    dead_letter_topic: Option<Topic>,
     /// Every topic that dead tasks go to.
     #[cfg_attr(
         not(feature = "google"),
-        expect(dead_code, reason = "only set-up and replay look at them")
+        expect(
+            dead_code,
+            reason = "only setup and the administration of dead letters use them"
+        )
     )]
-    pub(crate) dead_letters: Vec<DeadLetters>,
-    /// Where dead tasks are kept, where they can be read.
-    #[cfg(feature = "google")]
-    pub(crate) dead_letter_store: Option<Arc<dyn DeadLetterStore>>,
-    pub(crate) propagated: Vec<HeaderName>,
+    dead_letters: Vec<DeadLetters>,
+    propagated: Vec<HeaderName>,
+    requests: Requests,
+}
+
+/// What requests are let in, and how many.
+struct Requests {
     /// The path of the endpoint, which routes start with.
-    pub(crate) base_path: String,
-    pub(crate) access: Access,
-    pub(crate) limit: Option<Limit>,
-    pub(crate) max_body_bytes: usize,
-    pub(crate) max_push_bytes: usize,
+    base_path: String,
+    access: Access,
+    limit: Option<Limit>,
+    max_body_bytes: usize,
+    max_push_bytes: usize,
 }
 
 impl Runtime {
-    pub(crate) fn new(inner: Inner) -> Self {
-        Self {
-            inner: Arc::new(inner),
-        }
-    }
-
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.inner
-    }
-
-    /// Makes this the runtime of all code in this process that is in no scope.
-    ///
-    /// # Errors
-    ///
-    /// When one is installed already; that one stays.
-    pub fn install(self) -> Result<(), Error> {
-        scope::install(self).map_err(|_| {
-            Error::new(
-                ErrorKind::AlreadyInstalled,
-                "a runtime is already installed in this process; use `runtime.scope(..)` for another one",
-            )
-        })
-    }
-
-    /// The runtime that code at this point would use.
-    ///
-    /// # Errors
-    ///
-    /// When there is none: none in scope, and none installed.
-    pub fn current() -> Result<Self, Error> {
-        Scope::current().map(|scope| scope.runtime)
-    }
-
-    /// Runs a future with this runtime as its own, whichever is installed.
-    ///
-    /// ```standalone_crate
-    /// # use cloud_tasks::Runtime;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), cloud_tasks::Error> {
-    /// let runtime = Runtime::eager().build().await?;
-    /// assert!(Runtime::current().is_err());
-    /// runtime.scope(async { assert!(Runtime::current().is_ok()) }).await;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        Scope::of(self).run(future)
-    }
-
-    /// Spawns a future on tokio that keeps this runtime and the propagated headers of the code that spawns it.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime, as `tokio::spawn` does.
-    ///
-    /// ```standalone_crate
-    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
-    /// # use serde::{Deserialize, Serialize};
-    /// # #[derive(Serialize, Deserialize)]
-    /// # struct Charge { invoice: u64 }
-    /// # #[task]
-    /// # impl Task for Charge {
-    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// runtime.spawn(Charge { invoice: 7 }.asap()).await??;
-    /// recorder.assert_enqueued::<Charge>(|charge| charge.invoice == 7);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: IntoFuture,
-        F::IntoFuture: Send + 'static,
-        F::Output: Send + 'static,
-    {
-        tokio::spawn(Scope::of(self).run(future.into_future()))
-    }
-
     /// Waits until every message that was handed over is published; call it before the process ends.
     ///
     /// What is awaited is published then; this is for futures that were dropped, and for tasks that were spawned.
@@ -214,6 +124,59 @@ impl Runtime {
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// What time it is by the clock of this runtime.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.inner.backend
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    pub(crate) fn queue_admin(&self) -> Option<&Arc<dyn QueueOperations>> {
+        self.inner.queue_admin.as_ref()
+    }
+
+    #[cfg(feature = "google")]
+    pub(crate) fn services(&self) -> &Services {
+        &self.inner.services
+    }
+
+    #[cfg(feature = "google")]
+    pub(crate) fn queue_settings(&self) -> &[QueueSettings] {
+        &self.inner.queues
+    }
+
+    #[cfg(feature = "google")]
+    pub(crate) fn dead_letters(&self) -> &[DeadLetters] {
+        &self.inner.dead_letters
+    }
+
+    /// The path of the endpoint, which routes start with.
+    pub(crate) fn base_path(&self) -> &str {
+        &self.inner.requests.base_path
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.inner.requests.access
+    }
+
+    pub(crate) fn limit(&self) -> Option<&Limit> {
+        self.inner.requests.limit.as_ref()
+    }
+
+    /// The largest body that a request to this endpoint may have.
+    pub(crate) fn max_bytes(&self, endpoint: Endpoint) -> usize {
+        match endpoint {
+            Endpoint::Tasks => self.inner.requests.max_body_bytes,
+            Endpoint::Subscriptions => self.inner.requests.max_push_bytes,
+        }
     }
 }
 

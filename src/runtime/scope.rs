@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderName};
+use tokio::task::JoinHandle;
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::base::error::{Error, ErrorKind};
@@ -49,6 +50,14 @@ impl Scope {
         }
     }
 
+    /// A scope of this runtime, with the allow-listed ones of these headers.
+    pub(crate) fn with_headers(runtime: &Runtime, headers: &HeaderMap) -> Self {
+        Self {
+            runtime: runtime.clone(),
+            headers: propagated(&runtime.inner.propagated, headers),
+        }
+    }
+
     pub(crate) fn run<F: Future>(self, future: F) -> Scoped<F> {
         SCOPE.scope(self, future)
     }
@@ -58,13 +67,81 @@ impl Scope {
     }
 }
 
-/// Makes a runtime the one of code that is in no scope; gives it back where there is one already.
-pub(crate) fn install(runtime: Runtime) -> Result<(), Runtime> {
-    INSTALLED.set(runtime)
+impl Runtime {
+    /// Makes this the runtime of all code in this process that is in no scope.
+    ///
+    /// # Errors
+    ///
+    /// When one is installed already; that one stays.
+    pub fn install(self) -> Result<(), Error> {
+        INSTALLED.set(self).map_err(|_| {
+            Error::new(
+                ErrorKind::AlreadyInstalled,
+                "a runtime is already installed in this process; use `runtime.scope(..)` for another one",
+            )
+        })
+    }
+
+    /// The runtime that code at this point would use.
+    ///
+    /// # Errors
+    ///
+    /// When there is none: none in scope, and none installed.
+    pub fn current() -> Result<Self, Error> {
+        Scope::current().map(|scope| scope.runtime)
+    }
+
+    /// Runs a future with this runtime as its own, whichever is installed.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::Runtime;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let runtime = Runtime::eager().build().await?;
+    /// assert!(Runtime::current().is_err());
+    /// runtime.scope(async { assert!(Runtime::current().is_ok()) }).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        Scope::of(self).run(future)
+    }
+
+    /// Spawns a future on tokio that keeps this runtime and the propagated headers of the code that spawns it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, as `tokio::spawn` does.
+    ///
+    /// ```standalone_crate
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Charge { invoice: u64 }
+    /// # #[task]
+    /// # impl Task for Charge {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// runtime.spawn(Charge { invoice: 7 }.asap()).await??;
+    /// recorder.assert_enqueued::<Charge>(|charge| charge.invoice == 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(Scope::of(self).run(future.into_future()))
+    }
 }
 
 /// The headers of an allow-list that a request carries.
-pub(crate) fn propagated(allowed: &[HeaderName], headers: &HeaderMap) -> Option<Arc<HeaderMap>> {
+fn propagated(allowed: &[HeaderName], headers: &HeaderMap) -> Option<Arc<HeaderMap>> {
     let mut kept = None;
     for name in allowed {
         for value in headers.get_all(name) {

@@ -9,6 +9,7 @@ use crate::base::metadata::TaskMetadata;
 use crate::base::wire::push::Push;
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
+use crate::runtime::attempt::Attempt;
 use crate::service::body::{self, Unread};
 use crate::service::respond;
 use crate::service::route::Route;
@@ -19,26 +20,21 @@ pub(crate) async fn handle<B: Body>(
     request: Request<B>,
     read_route: impl for<'a> Fn(&'a str, &str) -> Route<'a>,
 ) -> Response<Bytes> {
-    let inner = runtime.inner();
     let (mut parts, body) = request.into_parts();
-    let (name, pushed) = match read_route(parts.uri.path(), &inner.base_path) {
-        Route::Task(name) => (name, false),
-        Route::Subscription(name) => (name, true),
-        Route::Other => return respond::unknown_path(&inner.base_path),
+    let (name, endpoint) = match read_route(parts.uri.path(), runtime.base_path()) {
+        Route::Task(name) => (name, Endpoint::Tasks),
+        Route::Subscription(name) => (name, Endpoint::Subscriptions),
+        Route::Other => return respond::unknown_path(runtime.base_path()),
     };
+    let pushed = endpoint == Endpoint::Subscriptions;
     if parts.method != Method::POST {
         return respond::method_not_allowed();
     }
-    let endpoint = if pushed {
-        Endpoint::Subscriptions
-    } else {
-        Endpoint::Tasks
-    };
-    if let Err(refusal) = inner.access.check(endpoint, &mut parts.headers).await {
+    if let Err(refusal) = runtime.access().check(endpoint, &mut parts.headers).await {
         return respond::refused(refusal);
     }
-    let found = inner
-        .registry
+    let found = runtime
+        .registry()
         .by_name(&name)
         .filter(|entry| !pushed || entry.registration.subscriber_options().is_some());
     let Some(entry) = found else {
@@ -46,8 +42,8 @@ pub(crate) async fn handle<B: Body>(
         tracing::warn!(task = ?respond::quoted(&name), pushed, "a request for a task that is not registered");
         return respond::unknown_task(&name);
     };
-    let work = perform(runtime, entry, pushed, parts.headers, body);
-    match &inner.limit {
+    let work = perform(runtime, entry, endpoint, parts.headers, body);
+    match runtime.limit() {
         Some(limit) => limit.run(work).await.unwrap_or_else(respond::busy),
         None => work.await,
     }
@@ -57,11 +53,11 @@ pub(crate) async fn handle<B: Body>(
 async fn perform<B: Body>(
     runtime: &Runtime,
     entry: &RegisteredHandler,
-    pushed: bool,
+    endpoint: Endpoint,
     headers: HeaderMap,
     body: B,
 ) -> Response<Bytes> {
-    let inner = runtime.inner();
+    let pushed = endpoint == Endpoint::Subscriptions;
     let name = entry.registration.name;
     let bound = match entry.bound(name) {
         Ok(bound) => bound,
@@ -70,11 +66,7 @@ async fn perform<B: Body>(
             return respond::failed_inside(name);
         }
     };
-    let limit = if pushed {
-        inner.max_push_bytes
-    } else {
-        inner.max_body_bytes
-    };
+    let limit = runtime.max_bytes(endpoint);
     let body = match body::read(body, limit).await {
         Ok(body) => body,
         Err(Unread::TooLarge) => return respond::too_large(limit),
@@ -90,7 +82,9 @@ async fn perform<B: Body>(
         }
     } else {
         let metadata = TaskMetadata::from_headers(headers);
-        runtime.run(entry, bound, TaskInput::Body(body), metadata).await
+        runtime
+            .run(entry, bound, TaskInput::Body(body), metadata, Attempt::OfQueue)
+            .await
     };
     match outcome {
         Ok(output) => respond::executed(&output),

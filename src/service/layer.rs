@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::auth::hide_tokens;
 use crate::runtime::Runtime;
-use crate::runtime::scope::{Scope, Scoped, propagated};
+use crate::runtime::scope::{Scope, Scoped};
 use crate::service::handle::handle;
 use crate::service::route::{Route, route};
 
@@ -93,8 +93,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let inner = self.runtime.inner();
-        if route(request.uri().path(), &inner.base_path) != Route::Other {
+        if route(request.uri().path(), self.runtime.base_path()) != Route::Other {
             let runtime = self.runtime.clone();
             return TaskFuture {
                 kind: Kind::Task {
@@ -103,10 +102,7 @@ where
             };
         }
         hide_tokens(request.headers_mut());
-        let scope = Scope {
-            runtime: self.runtime.clone(),
-            headers: propagated(&inner.propagated, request.headers()),
-        };
+        let scope = Scope::with_headers(&self.runtime, request.headers());
         // A service may enqueue in `call` already, before its future is polled.
         let future = scope.clone().call(|| self.inner.call(request));
         TaskFuture {

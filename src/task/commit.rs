@@ -187,10 +187,10 @@ impl fmt::Debug for CommitHooks {
 /// # impl PublisherTask for OrderPaid {}
 /// # struct Shaky(AtomicBool);
 /// # impl Backend for Shaky {
-/// #     fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+/// #     fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
 /// #         Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "1")) })
 /// #     }
-/// #     fn publish<'a>(&'a self, _runtime: &'a Runtime, _publication: Publication) -> BackendFuture<'a, String> {
+/// #     fn publish(&self, _publication: Publication) -> BackendFuture<'_, String> {
 /// #         let worked = self.0.swap(true, Ordering::Relaxed);
 /// #         Box::pin(async move { worked.then(|| "1".to_owned()).ok_or_else(|| Error::rejected("not now")) })
 /// #     }

@@ -123,7 +123,7 @@ impl CallbackRequest {
             .with_queue(queue)
             .with_id(&names::random_task_id())
             .with_execution_count(0)
-            .with_eta(runtime.inner().clock.now());
+            .with_eta(runtime.now());
         Self {
             signer,
             token: Token::of(runtime.config()),

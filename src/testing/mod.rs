@@ -58,8 +58,7 @@ pub(crate) mod signer;
 #[cfg(feature = "testing")]
 pub(crate) mod token;
 
-pub use crate::runtime::builder::in_process::Recorded;
-pub use recorder::{Drain, RecordedTask, Recorder};
+pub use recorder::{Drain, Recorded, RecordedTask, Recorder};
 
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

@@ -14,6 +14,7 @@ use crate::base::metadata::{TaskMetadata, timeout_header};
 use crate::base::names;
 use crate::registry::TaskInput;
 use crate::runtime::Runtime;
+use crate::runtime::attempt::Attempt;
 use crate::runtime::capture::Capture;
 use crate::task::enqueue::encode_error;
 use crate::task::{self, Task};
@@ -75,7 +76,7 @@ impl Runtime {
             .with_id(&names::random_task_id())
             .with_retry_count(0)
             .with_execution_count(0)
-            .with_eta(self.inner().clock.now());
+            .with_eta(self.now());
         let json = HeaderValue::from_static("application/json");
         Perform {
             runtime: self.clone(),
@@ -147,7 +148,9 @@ impl<T: Task> Perform<T> {
         let (bound, kept) = Capture::bind::<T>(&self.runtime, |state, input, metadata| {
             Box::pin(task::run_input::<T>(state, input, metadata))
         })?;
-        let ran = self.runtime.run(entry, &bound, TaskInput::Body(body), metadata);
+        let ran = self
+            .runtime
+            .run(entry, &bound, TaskInput::Body(body), metadata, Attempt::OfQueue);
         Ok(Performed::of_run(ran.await, kept.take()))
     }
 }

@@ -127,7 +127,7 @@ pub(super) fn push_of(
         data: data.into(),
         attributes: message.attributes.clone(),
         id,
-        publish_time: message.publish_time.or_else(|| Some(runtime.inner().clock.now())),
+        publish_time: message.publish_time.or_else(|| Some(runtime.now())),
         ordering_key: message.ordering_key.clone(),
         delivery_attempt: message.delivery_attempt.or(first),
         subscription: name,

@@ -78,7 +78,7 @@ impl Signer {
             token,
             url: schedule.url.clone(),
             schedule,
-            due: runtime.inner().clock.now(),
+            due: runtime.now(),
         })
     }
 }

@@ -10,6 +10,7 @@ use super::key::Key;
 use super::token::{ACCOUNT, Token};
 use crate::auth::TrustedCallers;
 use crate::base::error::Error;
+use crate::runtime::builder::{InProcess, RuntimeBuilder};
 
 /// Makes the requests that Google's services make, signed so that a runtime of the same test believes them.
 ///
@@ -73,7 +74,7 @@ impl Signer {
     /// struct Nowhere;
     ///
     /// impl Backend for Nowhere {
-    ///     fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    ///     fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
     ///         Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "nowhere")) })
     ///     }
     /// }
@@ -108,6 +109,14 @@ impl Signer {
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
         Ok(request)
+    }
+}
+
+impl RuntimeBuilder<InProcess> {
+    /// Lets in only callers whose requests this signer signed; without it everybody gets in.
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn verified_by(self, signer: &Signer) -> Self {
+        self.change_mode(|mode| mode.set_callers(signer.callers()))
     }
 }
 

@@ -263,7 +263,7 @@ async fn what_was_not_sent_is_in_the_error_and_is_sent_again_under_the_same_id()
 struct Mumbling(Arc<Mutex<BTreeSet<String>>>);
 
 impl Backend for Mumbling {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         let id = envelope.id().unwrap().to_owned();
         let mut taken = self.0.lock().unwrap();
         let first = taken.is_empty();

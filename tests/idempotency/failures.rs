@@ -260,7 +260,7 @@ async fn a_success_that_cannot_be_written_down_is_a_success_all_the_same() {
 struct Nowhere;
 
 impl Backend for Nowhere {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, _envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, _envelope: Envelope) -> BackendFuture<'_> {
         Box::pin(async { Ok(Enqueued::new("nowhere", "never")) })
     }
 }

@@ -88,7 +88,7 @@ impl Gate {
 }
 
 impl Backend for Gate {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         Box::pin(async move {
             let user = user(&envelope);
             let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;

@@ -88,7 +88,7 @@ impl Shaky {
 }
 
 impl Backend for Shaky {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         let id = envelope
             .id()
             .expect("an id that a second try can repeat")
@@ -97,7 +97,7 @@ impl Backend for Shaky {
         Box::pin(async move { outcome.map(|()| Enqueued::new(envelope.queue(), id)) })
     }
 
-    fn publish<'a>(&'a self, _runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+    fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         let outcome = self.call(&String::from_utf8_lossy(publication.data()));
         Box::pin(async move { outcome.map(|()| "1".to_owned()) })
     }

@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cloud_tasks::Runtime;
 use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
 use cloud_tasks::task::Enqueued;
 
@@ -15,7 +14,7 @@ pub(crate) struct Nowhere {
 }
 
 impl Backend for Nowhere {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         Box::pin(async move { Ok(Enqueued::new(envelope.queue(), "nowhere")) })
     }
 

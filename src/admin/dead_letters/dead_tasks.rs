@@ -85,7 +85,7 @@ impl DeadTasks {
     }
 
     pub(crate) async fn open(&self, choice: &Choice) -> Result<Box<dyn DeadLetterReader>, Error> {
-        let keeper = self.runtime.inner().dead_letter_store.as_ref().ok_or_else(|| {
+        let keeper = self.runtime.services().dead_letters().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
                 "this runtime reaches no dead tasks, and none was read: they are in Pub/Sub, or in the local engine",

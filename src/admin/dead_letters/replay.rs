@@ -160,7 +160,7 @@ impl Course {
         let runtime = self.dead.runtime();
         let config = runtime.config();
         let name = &task.task;
-        let entry = runtime.inner().registry.by_name(name).ok_or_else(|| {
+        let entry = runtime.registry().by_name(name).ok_or_else(|| {
             Error::new(
                 ErrorKind::UnknownTask,
                 format!("this runtime has no task {name:?}"),
@@ -185,7 +185,7 @@ impl Course {
             schedule_time: None,
             timeout: timeout.or(registration.timeout),
         };
-        limits::check(&envelope, config, runtime.inner().clock.now())?;
+        limits::check(&envelope, config, runtime.now())?;
         runtime.enqueue(envelope).await.map(drop)
     }
 }

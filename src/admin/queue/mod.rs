@@ -120,7 +120,7 @@ impl Queue {
         if let Some(mistake) = names::queue_mistake(&self.name) {
             return Err(Error::invalid(format!("nothing was done: {mistake}")));
         }
-        self.runtime.inner().operations.as_ref().ok_or_else(|| {
+        self.runtime.queue_admin().ok_or_else(|| {
             let message = format!(
                 "nothing was done to queue {}: this runtime's backend has no operations on queues, which Google Cloud \
                  Tasks, an emulator of it and the local engine have",

@@ -6,6 +6,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::wire::queued_task::QueuedTask;
 use crate::registry::{AttemptError, TaskInput};
 use crate::runtime::Runtime;
+use crate::runtime::attempt::Attempt;
 use crate::runtime::capture::Capture;
 use crate::task::{self, Task};
 
@@ -16,7 +17,9 @@ pub(super) async fn run(runtime: &Runtime, task: QueuedTask) -> Result<Value, Er
     let (name, bound) = (entry.registration.name, entry.bound(&name)?);
     let metadata = task.metadata();
     let input = TaskInput::Body(task.body.unwrap_or_default());
-    let output = runtime.run_detached(entry, bound, input, metadata).await;
+    let output = runtime
+        .run(entry, bound, input, metadata, Attempt::Detached)
+        .await;
     let output = output.map_err(|failure| failure.into_error(name))?;
     serde_json::from_slice(&output).map_err(|error| AttemptError::Output(error).into_error(name))
 }
@@ -36,7 +39,9 @@ pub(super) async fn run_typed<T: Task>(runtime: &Runtime, task: QueuedTask) -> R
     })?;
     let metadata = task.metadata();
     let input = TaskInput::Body(task.body.unwrap_or_default());
-    let ran = runtime.run_detached(entry, &bound, input, metadata).await;
+    let ran = runtime
+        .run(entry, &bound, input, metadata, Attempt::Detached)
+        .await;
     ran.map_err(|failure| failure.into_error(name))?;
     kept.take().ok_or_else(|| {
         let message = format!("task {name} did not run here: it is idempotent, and ran before");

@@ -28,7 +28,7 @@ impl Selection {
     /// Those of a name, and of the other names of that task where it is registered.
     pub(crate) fn named(mut self, name: &str, queue: &Queue) -> Self {
         let config = queue.runtime().config();
-        let entry = queue.runtime().inner().registry.by_name(name);
+        let entry = queue.runtime().registry().by_name(name);
         self.urls = Some(match entry {
             Some(entry) => urls(&entry.registration, config),
             None => vec![config.task_url(name)],

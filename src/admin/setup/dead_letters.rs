@@ -26,7 +26,7 @@ pub(crate) fn keeping<'a>(
             let topic = subscription.dead_letter_topic.as_deref()?;
             Some((topic, subscription.dead_letter_subscription.as_deref()?))
         });
-    let tasks = runtime.inner().dead_letters.iter().filter_map(|letters| {
+    let tasks = runtime.dead_letters().iter().filter_map(|letters| {
         let meant = options.only.is_none() || letters.tasks.iter().any(|task| options.takes(task));
         meant.then_some((letters.topic.as_str(), letters.subscription.as_str()))
     });

@@ -28,8 +28,8 @@ pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<
         .into_iter()
         .map(|queue| (queue.name.clone(), queue))
         .collect();
-    let settings = &runtime.inner().queues;
-    let mut names: BTreeSet<&str> = runtime.inner().registry.queues().collect();
+    let settings = runtime.queue_settings();
+    let mut names: BTreeSet<&str> = runtime.registry().queues().collect();
     names.insert(runtime.config().default_queue());
     names.extend(settings.iter().map(|settings| settings.name.as_str()));
     let mut steps = Vec::new();

@@ -79,7 +79,7 @@ impl Setup {
     /// Called again it adds one.
     pub fn only<T: Registered>(mut self) -> Self {
         self.options.queues = false;
-        let letters = &self.runtime.inner().dead_letters;
+        let letters = self.runtime.dead_letters();
         let has_letters = letters
             .iter()
             .any(|letters| letters.tasks.contains(T::__REGISTRATION.name));
@@ -154,7 +154,7 @@ impl Setup {
 
     async fn look_at_pubsub(&mut self, clients: &mut Clients, found: &mut PlanDraft) -> Result<(), Error> {
         let runtime = &self.runtime;
-        let Some(access) = runtime.inner().pubsub.clone() else {
+        let Some(access) = runtime.services().pubsub().cloned() else {
             let reason = "publishers and subscribers were not looked at: this runtime reaches no Pub/Sub; set \
                           PUBSUB_EMULATOR_HOST, or let its tasks go to Google";
             if self.options.queues {
@@ -186,7 +186,7 @@ impl Setup {
     }
 
     async fn look_at_queues(&self, clients: &mut Clients, found: &mut PlanDraft) -> Result<(), Error> {
-        let access = self.runtime.inner().queue_access.clone().ok_or_else(|| {
+        let access = self.runtime.services().queues().cloned().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
                 "the queues were not looked at: this runtime reaches no Cloud Tasks",
@@ -210,7 +210,7 @@ impl Setup {
         if count == 0 && !self.options.prune && !asked_for {
             return Ok(());
         }
-        let Some(access) = self.runtime.inner().scheduler.clone() else {
+        let Some(access) = self.runtime.services().scheduler().cloned() else {
             found.notes.push(
                 "schedules were not looked at: this runtime reaches no Cloud Scheduler, and the local engine fires them itself"
                     .to_owned(),

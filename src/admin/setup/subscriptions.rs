@@ -65,8 +65,7 @@ pub(crate) async fn find(
 fn wanted_topics(runtime: &Runtime, admin: &PubSubAdmin, options: &Options) -> BTreeSet<String> {
     let config = runtime.config();
     let published = runtime
-        .inner()
-        .registry
+        .registry()
         .published_topics(config)
         .filter(|(name, _)| options.takes(name))
         .map(|(_, topic)| topic);

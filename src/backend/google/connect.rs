@@ -16,6 +16,7 @@ use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::credentials;
 use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
+use crate::backend::{Connected, Services};
 use crate::base::config::Config;
 
 /// How Google Cloud Tasks and Pub/Sub are called.
@@ -114,6 +115,13 @@ impl Google {
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
+    }
+
+    /// Connects to the services that the settings name.
+    pub(crate) async fn open(self, config: &mut Config) -> Result<(Connected, Services), Vec<String>> {
+        let backend = self.connect(config).await?;
+        let services = backend.services();
+        Ok((Connected::new(backend), services))
     }
 
     /// Finds what the settings leave open, and writes it into them.

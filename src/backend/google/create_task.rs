@@ -11,19 +11,18 @@ use google_cloud_tasks_v2::model::Task;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::backend::google::access::{QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_error::{self, CreateOutcome, Failed};
 use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
-use crate::backend::{Backend, BackendFuture};
+use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::config::RetrySettings;
 use crate::base::error::Error;
 use crate::base::names;
 use crate::base::wire::envelope::{Enqueued, Envelope};
 use crate::base::wire::publication::Publication;
-use crate::runtime::Runtime;
 
 /// Creates tasks in Google Cloud Tasks, or in what speaks its API.
 pub(crate) struct GoogleBackend {
@@ -118,9 +117,10 @@ impl GoogleBackend {
         }
     }
 
-    /// How Pub/Sub is reached, where it is.
-    pub(crate) fn pubsub_access(&self) -> Option<&PubSubAccess> {
-        self.pubsub.as_ref().map(PubSub::access)
+    /// How what this calls is reached for other work than sending.
+    pub(crate) fn services(&self) -> Services {
+        let pubsub = self.pubsub.as_ref().map(PubSub::access);
+        Services::new(pubsub.cloned(), self.queues.clone(), self.scheduler.clone())
     }
 
     async fn call(&self, envelope: &Envelope, id: Option<&str>) -> Result<Task, GoogleError> {
@@ -136,11 +136,11 @@ impl GoogleBackend {
 }
 
 impl Backend for GoogleBackend {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         Box::pin(self.create(envelope))
     }
 
-    fn publish<'a>(&'a self, _runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+    fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         match &self.pubsub {
             Some(pubsub) => pubsub.publish(publication),
             None => Box::pin(ready(Err(Error::rejected(format!(

@@ -13,7 +13,6 @@ use crate::backend::{Backend, BackendFuture};
 use crate::base::error::Error;
 use crate::base::wire::envelope::Envelope;
 use crate::base::wire::publication::Publication;
-use crate::runtime::Runtime;
 
 /// Creates tasks in the local engine, and the queues that they go to; publishes to the subscriptions of the runtime.
 pub(crate) struct LocalBackend {
@@ -59,16 +58,16 @@ impl LocalBackend {
 }
 
 impl Backend for LocalBackend {
-    fn enqueue<'a>(&'a self, _runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         Box::pin(async move {
             self.make_queue(envelope.queue()).await?;
             self.google.create(envelope).await
         })
     }
 
-    fn publish<'a>(&'a self, runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+    fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         let Some(pubsub) = &self.pubsub else {
-            return self.google.publish(runtime, publication);
+            return self.google.publish(publication);
         };
         let pubsub = Arc::clone(pubsub);
         let published = self

@@ -16,9 +16,9 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 
 use crate::auth::TrustedCallers;
-use crate::backend::google::Google;
+use crate::backend::Services;
+use crate::backend::google::{Google, PubSubAccess};
 use crate::backend::local::backend::LocalBackend;
-use crate::backend::local::dead_letters::LocalDeadLetters;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay;
@@ -154,9 +154,11 @@ impl LocalEngine {
         self.pubsub.kept.keep(letters);
     }
 
-    /// What keeps them.
-    pub(crate) fn dead_letter_store(&self) -> LocalDeadLetters {
-        self.pubsub.kept.clone()
+    /// How the engine is reached for other work than sending: its queues, and the Pub/Sub emulator of the settings or its
+    /// own dead letters.
+    pub(crate) fn services(&self, backend: &LocalBackend, config: &Config) -> Services {
+        Services::new(PubSubAccess::emulator(config), backend.queue_access(), None)
+            .or_dead_letters(self.pubsub.kept.clone())
     }
 
     /// Runs these schedules at their times.

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::base::metadata::TaskMetadata;
+
 /// A task on its way to a queue: all that a [`Backend`](crate::backend::Backend) sees.
 ///
 /// Checked against the service's limits before a backend gets it. Its `Debug` form leaves out the arguments and the
@@ -45,6 +47,20 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// What a queue says of the first attempt of this task.
+    pub(crate) fn first_attempt(&self, id: &str) -> TaskMetadata {
+        let metadata = TaskMetadata::new()
+            .with_queue(&self.queue)
+            .with_id(id)
+            .with_retry_count(0)
+            .with_execution_count(0)
+            .with_headers(self.headers.clone());
+        match self.schedule_time {
+            Some(eta) => metadata.with_eta(eta),
+            None => metadata,
+        }
+    }
+
     /// The name of the task that is to run.
     pub fn task(&self) -> &str {
         &self.task

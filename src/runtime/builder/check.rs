@@ -1,97 +1,36 @@
-//! What a runtime is put together from, and everything that can be wrong with it.
+//! Putting a runtime together, and everything that can be wrong with it.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use http::HeaderName;
+use std::sync::{Arc, Weak};
 
 use crate::auth::Access;
-use crate::backend::Backend;
-#[cfg(feature = "google")]
-use crate::backend::dead_letter_store::DeadLetterStore;
-#[cfg(feature = "google")]
-use crate::backend::google::{PubSubAccess, PubSubDeadLetters, QueueAccess, SchedulerAccess};
-use crate::backend::queue_admin::QueueOperations;
-use crate::base::clock::Clock;
-use crate::base::config::Config;
+use crate::backend::{Connect, Connected, Link};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::names;
-use crate::base::state::States;
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;
-use crate::registry::topic::Topic;
-use crate::registry::{self, Registration, Registry};
+use crate::registry::{self, Registry};
+use crate::runtime::builder::Parts;
 use crate::runtime::concurrency::Limit;
-use crate::runtime::idempotency::IdempotencyStore;
-use crate::runtime::{Inner, Runtime};
+use crate::runtime::{Inner, Requests, Runtime};
 
-/// Cloud Tasks sends at most 1 MiB, headers and all.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// Pub/Sub pushes messages of 10 MB, in base64 and with their attributes.
-const MAX_PUSH_BYTES: usize = 14 * 1024 * 1024;
-
-/// What a builder has collected.
-pub(super) struct Parts {
-    pub(super) config: Config,
-    pub(super) clock: Clock,
-    pub(super) operations: Option<Arc<dyn QueueOperations>>,
-    /// How set-up reaches Pub/Sub.
-    #[cfg(feature = "google")]
-    pub(super) pubsub: Option<PubSubAccess>,
-    #[cfg(feature = "google")]
-    pub(super) queue_access: Option<QueueAccess>,
-    #[cfg(feature = "google")]
-    pub(super) scheduler: Option<SchedulerAccess>,
-    /// How dead tasks are read, where it is not by Pub/Sub.
-    #[cfg(feature = "google")]
-    pub(super) dead_letter_store: Option<Arc<dyn DeadLetterStore>>,
-    pub(super) queues: Vec<QueueSettings>,
-    pub(super) idempotency: Option<Arc<dyn IdempotencyStore>>,
-    pub(super) dead_letter_topic: Option<Topic>,
-    pub(super) states: States,
-    pub(super) registered: Vec<Registration>,
-    pub(super) expected: BTreeSet<String>,
-    pub(super) unsigned_pushes: bool,
-    pub(super) max_concurrency: Option<usize>,
-    pub(super) max_body_bytes: usize,
-    pub(super) max_push_bytes: usize,
-}
-
-impl Default for Parts {
-    fn default() -> Self {
-        Self {
-            config: Config::default(),
-            clock: Clock::default(),
-            operations: None,
-            #[cfg(feature = "google")]
-            pubsub: None,
-            #[cfg(feature = "google")]
-            queue_access: None,
-            #[cfg(feature = "google")]
-            scheduler: None,
-            #[cfg(feature = "google")]
-            dead_letter_store: None,
-            queues: Vec::new(),
-            idempotency: None,
-            dead_letter_topic: None,
-            states: States::default(),
-            registered: Vec::new(),
-            expected: BTreeSet::new(),
-            unsigned_pushes: false,
-            max_concurrency: None,
-            max_body_bytes: MAX_BODY_BYTES,
-            max_push_bytes: MAX_PUSH_BYTES,
-        }
-    }
+/// What is done about a state or a store that a task needs and nobody gave.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Missing {
+    /// The runtime is not built.
+    Fails,
+    /// The task fails when it runs: a test links more tasks than it needs.
+    Allowed,
 }
 
 impl Parts {
     /// Puts the runtime together, or names everything that is wrong.
-    pub(super) fn finish(
+    ///
+    /// Without a `connect` there must be an error already.
+    pub(crate) fn finish(
         self,
-        backend: Option<Arc<dyn Backend>>,
+        connect: Option<Connect>,
         access: Access,
-        strict: bool,
+        missing: Missing,
         mut mistakes: Vec<String>,
     ) -> Result<Runtime, Error> {
         mistakes.extend(self.config.mistakes());
@@ -119,63 +58,60 @@ impl Parts {
                 ));
             }
         }
-        if strict {
+        if missing == Missing::Fails {
             for (state, tasks) in registry.missing_states() {
                 mistakes.push(format!(
                     "no state of type `{state}` was given, which {} needs: add `.state(..)`",
                     tasks.join(", ")
                 ));
             }
-        }
-        if strict {
             mistakes.extend(self.unremembered(&registry));
-        }
-        if strict && !access.is_open() {
-            mistakes.extend(self.refused_calls(&registry));
+            if !access.is_open() {
+                mistakes.extend(self.refused_calls(&registry));
+            }
         }
         self.warn(&access);
-        match backend {
-            Some(backend) if mistakes.is_empty() => Ok(Runtime::new(Inner {
-                propagated: self
-                    .config
-                    .propagated_headers
-                    .iter()
-                    .filter_map(|name| name.parse::<HeaderName>().ok())
-                    .collect(),
-                base_path: self.config.base_path(),
+        match connect {
+            Some(connect) if mistakes.is_empty() => {
+                Ok(self.into_runtime(connect, access, registry, dead_letters))
+            }
+            _ => Err(Error::new(ErrorKind::Build, list(&mistakes))),
+        }
+    }
+
+    fn into_runtime(
+        self,
+        connect: Connect,
+        access: Access,
+        registry: Registry,
+        dead_letters: Vec<DeadLetters>,
+    ) -> Runtime {
+        let propagated = self.config.propagated_headers.iter();
+        let propagated = propagated.filter_map(|name| name.parse().ok()).collect();
+        let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
+            let Connected { backend, queues } = connect(Link::new(inner.clone(), self.clock.clone()));
+            Inner {
+                propagated,
+                requests: Requests {
+                    base_path: self.config.base_path(),
+                    access: access.with_unsigned_pushes(self.unsigned_pushes),
+                    limit: self.max_concurrency.map(Limit::new),
+                    max_body_bytes: self.max_body_bytes,
+                    max_push_bytes: self.max_push_bytes,
+                },
                 config: self.config,
                 clock: self.clock,
                 registry,
                 backend,
-                operations: self.operations,
-                #[cfg(feature = "google")]
-                dead_letter_store: self.dead_letter_store.or_else(|| {
-                    let keeper = PubSubDeadLetters::new(self.pubsub.clone()?);
-                    Some(Arc::new(keeper))
-                }),
-                #[cfg(feature = "google")]
-                pubsub: self.pubsub,
-                #[cfg(feature = "google")]
-                queue_access: self.queue_access,
-                #[cfg(feature = "google")]
-                scheduler: self.scheduler,
-                queue_attempts: self
-                    .queues
-                    .iter()
-                    .filter_map(|queue| Some((queue.name.clone(), queue.attempts()?)))
-                    .collect(),
-                #[cfg(feature = "google")]
+                queue_admin: queues,
+                services: self.services,
                 queues: self.queues,
                 idempotency: self.idempotency,
                 dead_letter_topic: self.dead_letter_topic,
                 dead_letters,
-                limit: self.max_concurrency.map(Limit::new),
-                access: access.with_unsigned_pushes(self.unsigned_pushes),
-                max_body_bytes: self.max_body_bytes,
-                max_push_bytes: self.max_push_bytes,
-            })),
-            _ => Err(Error::new(ErrorKind::Build, list(&mistakes))),
-        }
+            }
+        });
+        Runtime { inner }
     }
 }
 

@@ -79,7 +79,7 @@ impl<S> Context<S> {
         effect: impl Future<Output = Result<T, E>>,
     ) -> Result<Once<T>, TaskError> {
         let key = key.into();
-        let store = Scope::current()?.runtime.inner().idempotency.clone();
+        let store = Scope::current()?.runtime.inner.idempotency.clone();
         let store = store.ok_or_else(|| no_store(&key))?;
         // A run by hand has no end of its own.
         let deadline = self

@@ -353,7 +353,7 @@ impl Parts {
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let now = scope.runtime.inner().clock.now();
+        let now = scope.runtime.now();
         if let Some(options) = self.job {
             headers.extend(job_headers(&options.job_name(name, config), now));
         }
@@ -395,7 +395,7 @@ impl Runtime {
             id = tracing::field::Empty,
         );
         let enqueue = async {
-            let result = self.inner().backend.enqueue(self, envelope).await;
+            let result = self.backend().enqueue(envelope).await;
             match &result {
                 Ok(enqueued) => {
                     tracing::Span::current().record("id", enqueued.id());

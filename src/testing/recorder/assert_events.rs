@@ -138,7 +138,7 @@ fn publishers<'a>(tasks: &'a Tasks, runtime: &'a Runtime) -> impl Iterator<Item 
 
 /// The type of the event that a publisher's task publishes, and its topic, unless the task names one.
 fn publisher(record: &Record, runtime: &Runtime) -> Option<(TypeId, String)> {
-    let entry = runtime.inner().registry.by_name(record.envelope()?.task())?;
+    let entry = runtime.registry().by_name(record.envelope()?.task())?;
     match entry.registration.kind {
         Kind::Publisher { topic } => Some(((entry.registration.type_id)(), topic().name(runtime.config()))),
         Kind::Task | Kind::Subscriber(_) => None,

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use super::inline;
 use super::state::{Shared, What};
-use crate::backend::{Backend, BackendFuture};
+use crate::backend::{Backend, BackendFuture, Link};
 use crate::base::error::Error;
 use crate::base::names;
 use crate::base::wire::envelope::{Enqueued, Envelope};
 use crate::base::wire::publication::Publication;
-use crate::runtime::Runtime;
 
-/// The recorder as its runtime holds it; without the way back, which would keep the runtime alive for ever.
+/// The recorder as its runtime holds it. Its link is weak: a strong one would keep the runtime alive for ever.
 pub(crate) struct Recording {
     shared: Arc<Shared>,
+    runtime: Link,
 }
 
 impl Recording {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(super) fn new(shared: Arc<Shared>, runtime: Link) -> Self {
+        Self { shared, runtime }
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -27,7 +27,7 @@ impl Recording {
 }
 
 impl Backend for Recording {
-    fn enqueue<'a>(&'a self, runtime: &'a Runtime, envelope: Envelope) -> BackendFuture<'a> {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         Box::pin(async move {
             let id = envelope.id.clone().unwrap_or_else(names::random_task_id);
             let now = self.shared.time.now();
@@ -41,7 +41,7 @@ impl Backend for Recording {
             let record = self.shared.record(id, What::Task(Box::new(envelope.clone())));
             if inline::is_on(&self.shared) {
                 self.shared.tasks().done.push(record);
-                let outcome = runtime.run_envelope(&envelope, enqueued.id()).await;
+                let outcome = self.runtime.run(&envelope, enqueued.id()).await;
                 if outcome.as_ref().err().is_none_or(Error::is_discarded) {
                     self.shared.end(envelope.queue(), enqueued.id());
                 } else {
@@ -56,13 +56,13 @@ impl Backend for Recording {
         })
     }
 
-    fn publish<'a>(&'a self, runtime: &'a Runtime, publication: Publication) -> BackendFuture<'a, String> {
+    fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         Box::pin(async move {
             let id = names::random_task_id();
             let record = self.shared.record(id.clone(), What::Message(publication.clone()));
             if inline::is_on(&self.shared) {
                 self.shared.tasks().done.push(record);
-                runtime.deliver(&publication, &id).await?;
+                self.runtime.deliver(&publication, &id).await?;
             } else {
                 self.shared.tasks().waiting.push_back(record);
             }

@@ -12,7 +12,6 @@ use crate::base::names;
 use crate::base::outcome::RetryAfter;
 use crate::base::wire::envelope::Envelope;
 use crate::runtime::Runtime;
-use crate::runtime::attempt::first_attempt;
 use crate::task::enqueue::RunAt;
 
 /// A recorder that is about to run what it has; nothing runs until this is awaited.
@@ -146,7 +145,7 @@ impl Recorder {
 /// The run of a schedule that is due at this time.
 fn scheduled_run(runtime: &Runtime, place: usize, time: SystemTime) -> Record {
     let schedule = &runtime.schedules()[place];
-    let entry = runtime.inner().registry.by_name(schedule.task);
+    let entry = runtime.registry().by_name(schedule.task);
     let queue = entry.and_then(|entry| entry.registration.queue);
     let mut headers = schedule.headers.clone();
     headers.extend(job_headers(&schedule.name, time));
@@ -218,7 +217,8 @@ impl Drain {
             What::Message(publication) => return runtime.deliver(publication, &record.id).await,
             What::Task(envelope) => envelope,
         };
-        let mut metadata = first_attempt(envelope, &record.id)
+        let mut metadata = envelope
+            .first_attempt(&record.id)
             .with_retry_count(record.retries)
             .with_eta(record.due());
         if let Some(attempts) = self.attempts {

@@ -3,6 +3,7 @@
 pub(crate) mod assert_events;
 pub(crate) mod assert_tasks;
 pub(crate) mod backend;
+mod build;
 pub(crate) mod clock;
 pub(crate) mod display;
 pub(crate) mod drain;
@@ -15,13 +16,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::backend::Link;
 use crate::base::clock::Clock;
 use crate::base::wire::envelope::Envelope;
 use crate::base::wire::publication::Publication;
 use crate::runtime::Runtime;
 use crate::task::Task;
 
-pub(crate) use backend::Recording;
+use backend::Recording;
+pub use build::Recorded;
 pub use drain::Drain;
 pub use record::RecordedTask;
 use state::{Record, Shared};
@@ -90,29 +93,29 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder whose clock begins at this time, or is the machine's.
-    pub(crate) fn new(start: Option<SystemTime>) -> Self {
+    fn new(start: Option<SystemTime>) -> Self {
         Self {
             shared: Arc::new(Shared::new(start)),
             runtime: None,
         }
     }
 
-    pub(crate) fn backend(&self) -> Recording {
-        Recording::new(Arc::clone(&self.shared))
+    fn backend(&self, runtime: Link) -> Recording {
+        Recording::new(Arc::clone(&self.shared), runtime)
     }
 
-    pub(crate) fn clock(&self) -> Clock {
+    fn clock(&self) -> Clock {
         let shared = Arc::clone(&self.shared);
         Clock::new(move || shared.time.now())
     }
 
-    pub(crate) fn with_runtime(mut self, runtime: Runtime) -> Self {
+    fn with_runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
     /// Lets draining by the clock run the schedules too, from now on.
-    pub(crate) fn run_schedules(&self, runtime: &Runtime) {
+    fn run_schedules(&self, runtime: &Runtime) {
         let now = self.now();
         let due = runtime
             .schedules()

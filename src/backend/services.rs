@@ -1,0 +1,56 @@
+//! How the services behind a backend are reached for other work than sending.
+
+use std::sync::Arc;
+
+use crate::backend::dead_letter_store::DeadLetterStore;
+use crate::backend::google::{PubSubAccess, PubSubDeadLetters, QueueAccess, SchedulerAccess};
+
+/// The services that setup and the administration of dead letters call. Each is missing if the backend has none.
+#[derive(Clone, Default)]
+pub(crate) struct Services {
+    pubsub: Option<PubSubAccess>,
+    queues: Option<QueueAccess>,
+    scheduler: Option<SchedulerAccess>,
+    dead_letters: Option<Arc<dyn DeadLetterStore>>,
+}
+
+impl Services {
+    pub(crate) fn new(
+        pubsub: Option<PubSubAccess>,
+        queues: QueueAccess,
+        scheduler: Option<SchedulerAccess>,
+    ) -> Self {
+        let dead_letters = pubsub
+            .clone()
+            .map(|access| Arc::new(PubSubDeadLetters::new(access)) as _);
+        Self {
+            pubsub,
+            queues: Some(queues),
+            scheduler,
+            dead_letters,
+        }
+    }
+
+    /// Reads dead letters from this store if there is no Pub/Sub that keeps them.
+    #[cfg(feature = "local")]
+    pub(crate) fn or_dead_letters(mut self, store: impl DeadLetterStore + 'static) -> Self {
+        self.dead_letters.get_or_insert_with(|| Arc::new(store));
+        self
+    }
+
+    pub(crate) fn pubsub(&self) -> Option<&PubSubAccess> {
+        self.pubsub.as_ref()
+    }
+
+    pub(crate) fn queues(&self) -> Option<&QueueAccess> {
+        self.queues.as_ref()
+    }
+
+    pub(crate) fn scheduler(&self) -> Option<&SchedulerAccess> {
+        self.scheduler.as_ref()
+    }
+
+    pub(crate) fn dead_letters(&self) -> Option<&dyn DeadLetterStore> {
+        self.dead_letters.as_deref()
+    }
+}
