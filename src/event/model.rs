@@ -13,8 +13,8 @@ use crate::event::publisher::bind;
 use crate::registry::Registered;
 use crate::registry::topic::Topic;
 use crate::registry::{Kind, Registration};
+use crate::runtime::run_at::RunAt;
 use crate::task::commit::Transactional;
-use crate::task::enqueue::RunAt;
 
 /// A model that says what it is called, from which its topic's name is made.
 ///

@@ -8,8 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tracing::level_filters::LevelFilter;
-use tracing::{Instrument, Span};
 
 use crate::base::error::Error;
 use crate::base::wire::envelope::Enqueued;
@@ -18,9 +16,11 @@ use crate::base::wire::publication::{Attributes, Publication};
 use crate::registry::Registered;
 use crate::registry::topic::Topic;
 use crate::runtime::Runtime;
+use crate::runtime::outgoing::{Outgoing, encode_error};
+use crate::runtime::run_at::RunAt;
 use crate::runtime::scope::Scope;
-use crate::task::commit::{Outgoing, Transactional};
-use crate::task::enqueue::{Enqueue, RunAt, encode_error, unique_of};
+use crate::task::commit::Transactional;
+use crate::task::enqueue::{Enqueue, unique_of};
 
 /// A message whose content is encoded already, with everything that belongs to it.
 #[derive(Clone)]
@@ -130,37 +130,6 @@ pub(crate) fn publication(
     }
     publication.check()?;
     Ok(publication)
-}
-
-impl Runtime {
-    /// Hands a message to the backend, and gives back its id.
-    ///
-    /// The message is not kept in the future: a thousand of these wait at once.
-    pub(crate) fn publish(
-        &self,
-        publication: Publication,
-    ) -> impl Future<Output = Result<String, Error>> + Send {
-        // A span that nobody wants still costs something wherever it is entered.
-        let span = if LevelFilter::current() >= LevelFilter::INFO {
-            tracing::info_span!("publish", topic = publication.topic(), id = tracing::field::Empty)
-        } else {
-            Span::none()
-        };
-        let publish = span.in_scope(|| self.backend().publish(publication));
-        let mut publish = publish.instrument(span);
-        async move {
-            let result = (&mut publish).await;
-            let span = publish.span();
-            span.in_scope(|| match &result {
-                Ok(id) => {
-                    span.record("id", id.as_str());
-                    tracing::debug!("published");
-                }
-                Err(error) => tracing::warn!(%error, "not published"),
-            });
-            result
-        }
-    }
 }
 
 /// A message that is about to be published by a task of its own; nothing happens until this is awaited.
@@ -386,7 +355,7 @@ impl PublishNow {
 
     async fn send(self) -> Result<String, Error> {
         let (runtime, publication) = self.prepare()?;
-        runtime.publish(publication).await
+        runtime.send_message(publication).await
     }
 }
 

@@ -18,9 +18,9 @@ use crate::event::Event;
 use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
 use crate::registry::Registered;
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput};
+use crate::runtime::run_at::RunAt;
 use crate::runtime::scope::Scope;
 use crate::task::commit::Transactional;
-use crate::task::enqueue::RunAt;
 
 /// An event that this service publishes: its fields are the message's content, and it knows its topic.
 ///
@@ -152,7 +152,7 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
                 body.ordering_key,
             )
             .map_err(failed)?;
-            let id = scope.runtime.publish(publication).await.map_err(failed)?;
+            let id = scope.runtime.send_message(publication).await.map_err(failed)?;
             serde_json::to_vec(&id).map_err(AttemptError::Output)
         })
     }

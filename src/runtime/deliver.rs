@@ -17,8 +17,9 @@ use crate::base::wire::publication::Publication;
 use crate::base::wire::push::Push;
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::attempt::Attempt;
+use crate::runtime::outgoing::Request;
+use crate::runtime::scope::Scope;
 use crate::runtime::{Inner, Runtime};
-use crate::task::enqueue::Enqueue;
 
 impl Runtime {
     /// Runs the subscriber on a message, or forwards it as the subscriber says.
@@ -95,22 +96,20 @@ impl Runtime {
     ) -> Result<Vec<u8>, AttemptError> {
         let body = push.to_forwarded_body();
         let (name, message) = push.to_forwarded_header();
-        let mut enqueue = Enqueue::new(entry.registration, Ok(body.into()), Ok(None)).on(self);
+        let mut request = Request::new(entry.registration, body.into());
         if !message.is_empty() {
-            enqueue = enqueue.header(name, message);
+            request.set_header(name.as_str(), &message);
         }
         if !push.id.is_empty() {
             let name = format!("{}/{}", push.subscription, push.id);
-            enqueue = enqueue.task_id(
-                Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
-                    .simple()
-                    .to_string(),
-            );
+            let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
+            request.set_id(id.simple().to_string());
         }
         for (name, value) in headers {
-            enqueue = enqueue.carried_header(name, value);
+            request.carry_header(name, value);
         }
-        let enqueued = enqueue
+        let enqueued = request
+            .send(&Scope::of(self))
             .await
             .map_err(|error| AttemptError::Task(TaskError::from(error)))?;
         let forwarded = json!({

@@ -153,7 +153,7 @@ impl Exhausted {
             ordering_key: None,
         };
         publication.check()?;
-        self.runtime.publish(publication).await?;
+        self.runtime.send_message(publication).await?;
         Ok(Some(topic))
     }
 }

@@ -9,6 +9,8 @@ pub(crate) mod deliver;
 pub mod idempotency;
 pub(crate) mod inventory;
 pub(crate) mod last_attempt;
+pub(crate) mod outgoing;
+pub(crate) mod run_at;
 pub(crate) mod scope;
 
 #[cfg(feature = "local")]
@@ -129,10 +131,6 @@ impl Runtime {
     /// What time it is by the clock of this runtime.
     pub(crate) fn now(&self) -> SystemTime {
         self.inner.clock.now()
-    }
-
-    pub(crate) fn backend(&self) -> &dyn Backend {
-        &*self.inner.backend
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -12,9 +12,10 @@ use crate::base::error::Error;
 use crate::base::wire::envelope::Enqueued;
 use crate::base::wire::headers::own_header;
 use crate::runtime::Runtime;
+use crate::runtime::run_at::{RunAt, Start};
 use crate::runtime::scope::Scope;
 use crate::task::Task;
-use crate::task::enqueue::{Enqueue, RunAt, Schedule};
+use crate::task::enqueue::Enqueue;
 
 /// How many are enqueued at once, unless it is said.
 const AT_ONCE: usize = 64;
@@ -72,7 +73,7 @@ pub struct EnqueueAll<'a, T> {
 /// What is said of all the tasks.
 #[derive(Default)]
 struct Options {
-    schedule: Option<Schedule>,
+    start: Option<Start>,
     queue: Option<String>,
     timeout: Option<Duration>,
     headers: HeaderMap,
@@ -124,13 +125,13 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
 
     /// Lets each run after a while, counted from when it is enqueued, or at an instant.
     pub fn later(mut self, when: impl Into<RunAt>) -> Self {
-        self.options.schedule = Some(Schedule::At(when.into()));
+        self.options.start = Some(Start::At(when.into()));
         self
     }
 
     /// Lets each run at a random instant of its own between its enqueueing and a deadline, which spreads the load.
     pub fn spread_until(mut self, deadline: impl Into<RunAt>) -> Self {
-        self.options.schedule = Some(Schedule::Before(deadline.into()));
+        self.options.start = Some(Start::Before(deadline.into()));
         self
     }
 
@@ -251,8 +252,8 @@ impl Options {
         if let Some(mistake) = &self.mistake {
             return enqueue.refused(Error::invalid(mistake));
         }
-        if let Some(schedule) = self.schedule {
-            enqueue = enqueue.scheduled_for(schedule);
+        if let Some(start) = self.start {
+            enqueue = enqueue.starting(start);
         }
         if let Some(queue) = &self.queue {
             enqueue = enqueue.queue(queue);

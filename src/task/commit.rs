@@ -4,8 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::base::error::Error;
-use crate::base::wire::envelope::Envelope;
-use crate::base::wire::publication::Publication;
+use crate::runtime::outgoing::Outgoing;
 use crate::runtime::scope::Scope;
 
 /// What keeps the hooks of a transaction: [`CommitHooks`], or a wrapper of a transaction that runs them.
@@ -88,13 +87,6 @@ struct Hook {
     outgoing: Outgoing,
 }
 
-/// What a backend is to get, kept whole so that a second try sends the same.
-#[derive(Clone, Debug)]
-pub(crate) enum Outgoing {
-    Task(Box<Envelope>),
-    Message(Publication),
-}
-
 impl CommitHooks {
     /// No hooks yet.
     pub fn new() -> Self {
@@ -151,11 +143,7 @@ impl CommitHooks {
 
 impl Hook {
     async fn send(&self) -> Result<(), Error> {
-        let runtime = &self.scope.runtime;
-        match self.outgoing.clone() {
-            Outgoing::Task(envelope) => runtime.enqueue(*envelope).await.map(drop),
-            Outgoing::Message(publication) => runtime.publish(publication).await.map(drop),
-        }
+        self.outgoing.clone().send(&self.scope.runtime).await
     }
 }
 

@@ -9,8 +9,9 @@ mod sync;
 pub use crate::base::metadata::TaskMetadata;
 pub use crate::base::wire::envelope::Enqueued;
 pub use crate::registry::Registered;
+pub use crate::runtime::run_at::RunAt;
 pub use bulk::{BulkProgress, EnqueueAll};
-pub use enqueue::{Enqueue, RunAt};
+pub use enqueue::Enqueue;
 pub use periodic::PeriodicTask;
 pub use sync::RunNow;
 

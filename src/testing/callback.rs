@@ -14,8 +14,8 @@ use crate::base::metadata::TaskMetadata;
 use crate::base::names;
 use crate::base::wire::envelope::Envelope;
 use crate::runtime::Runtime;
+use crate::runtime::outgoing::encode_error;
 use crate::task::Task;
-use crate::task::enqueue::encode_error;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Google-Cloud-Tasks");
 const RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretryreason");

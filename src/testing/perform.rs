@@ -16,7 +16,7 @@ use crate::registry::TaskInput;
 use crate::runtime::Runtime;
 use crate::runtime::attempt::Attempt;
 use crate::runtime::capture::Capture;
-use crate::task::enqueue::encode_error;
+use crate::runtime::outgoing::encode_error;
 use crate::task::{self, Task};
 
 /// One attempt of a task that is about to run; nothing happens until this is awaited. See [`Runtime::perform`].

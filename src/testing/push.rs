@@ -14,7 +14,7 @@ use crate::event::message::Message;
 use crate::event::subscriber::SubscriberTask;
 use crate::registry::subscription::Subscription;
 use crate::runtime::Runtime;
-use crate::task::enqueue::encode_error;
+use crate::runtime::outgoing::encode_error;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static("APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)");

@@ -186,7 +186,7 @@ impl Course {
             timeout: timeout.or(registration.timeout),
         };
         limits::check(&envelope, config, runtime.now())?;
-        runtime.enqueue(envelope).await.map(drop)
+        runtime.send_task(envelope).await.map(drop)
     }
 }
 

@@ -22,10 +22,6 @@ pub struct Configured {
 
 /// What a user said of callers that show no token of their own.
 #[derive(Clone, Copy, Default, PartialEq)]
-#[cfg_attr(
-    not(feature = "google"),
-    expect(dead_code, reason = "no platform signs what nobody can verify")
-)]
 pub(super) enum Trust {
     #[default]
     Verified,

@@ -1,13 +1,14 @@
 //! What makes the task of a call the same as another.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::registry::Registered;
 use crate::registry::unique::id::Uniqueness;
-use crate::registry::unique::{UniqueOptions, window_mistake};
+use crate::registry::unique::window_mistake;
+use crate::runtime::outgoing::not_enqueued;
 use crate::task::enqueue::Enqueue;
 
 impl Enqueue {
@@ -38,9 +39,9 @@ impl Enqueue {
     /// # }
     /// ```
     pub fn unique_key(mut self, key: impl Serialize) -> Self {
-        let task = self.parts.registration.name;
-        if let Err(error) = self.uniqueness().set_key(&key) {
-            self.error.get_or_insert(key_error(task, error));
+        let task = self.request.task();
+        if let Err(error) = self.request.uniqueness().set_key(&key) {
+            self.request.refuse(key_error(task, error));
         }
         self
     }
@@ -70,21 +71,12 @@ impl Enqueue {
     /// # }
     /// ```
     pub fn unique_for(mut self, window: Duration) -> Self {
-        let task = self.parts.registration.name;
+        let task = self.request.task();
         match window_mistake(window) {
-            None => self.uniqueness().set_window(window),
-            Some(mistake) => {
-                self.error.get_or_insert(refused(task, &mistake));
-            }
+            None => self.request.uniqueness().set_window(window),
+            Some(mistake) => self.request.refuse(not_enqueued(task, &mistake)),
         }
         self
-    }
-
-    /// What the call says of uniqueness, which begins with what the type says.
-    fn uniqueness(&mut self) -> &mut Uniqueness {
-        const BY_ARGUMENTS: &UniqueOptions = &UniqueOptions::new();
-        let unique = &mut self.parts.unique;
-        unique.get_or_insert_with(|| Box::new(Uniqueness::of_type(BY_ARGUMENTS)))
     }
 }
 
@@ -98,17 +90,6 @@ pub(crate) fn unique_of<T: Registered>(task: &T) -> Result<Option<Box<Uniqueness
         .by_fields(options, |fields| task.__unique_fields(fields))
         .map_err(|error| key_error(T::__REGISTRATION.name, error))?;
     Ok(Some(Box::new(unique)))
-}
-
-/// The id of a task that is unique, enqueued now.
-pub(super) fn id(task: &str, unique: &Uniqueness, body: &[u8], now: SystemTime) -> Result<String, Error> {
-    unique
-        .id(task, body, now)
-        .map_err(|mistake| refused(task, &mistake))
-}
-
-fn refused(task: &str, mistake: &str) -> Error {
-    Error::invalid(format!("task {task} was not enqueued: {mistake}"))
 }
 
 fn key_error(task: &str, error: serde_json::Error) -> Error {

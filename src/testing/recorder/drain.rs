@@ -12,7 +12,7 @@ use crate::base::names;
 use crate::base::outcome::RetryAfter;
 use crate::base::wire::envelope::Envelope;
 use crate::runtime::Runtime;
-use crate::task::enqueue::RunAt;
+use crate::runtime::run_at::RunAt;
 
 /// A recorder that is about to run what it has; nothing runs until this is awaited.
 ///

@@ -1,0 +1,276 @@
+//! What the runtime sends: tasks and messages, from a request to the backend's answer.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument, Span};
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::metadata::{job_headers, timeout_header};
+use crate::base::wire::envelope::{Enqueued, Envelope};
+use crate::base::wire::headers::own_header;
+use crate::base::wire::limits;
+use crate::base::wire::publication::Publication;
+use crate::registry::Registration;
+use crate::registry::schedule::ScheduleOptions;
+use crate::registry::unique::{UniqueOptions, Uniqueness};
+use crate::runtime::Runtime;
+use crate::runtime::run_at::Start;
+use crate::runtime::scope::Scope;
+
+/// A task that is to be created. What is wrong with it comes out when it is sent.
+pub(crate) struct Request {
+    registration: Registration,
+    body: Bytes,
+    start: Start,
+    queue: Option<String>,
+    id: Option<String>,
+    /// What the id is made of, where none is given.
+    unique: Option<Box<Uniqueness>>,
+    timeout: Option<Duration>,
+    headers: HeaderMap,
+    /// Whose run this is to be, where it is one of a schedule.
+    job: Option<&'static ScheduleOptions>,
+    error: Option<Error>,
+}
+
+impl Request {
+    pub(crate) fn new(registration: Registration, body: Bytes) -> Self {
+        Self {
+            registration,
+            body,
+            start: Start::Now,
+            queue: None,
+            id: None,
+            unique: None,
+            timeout: None,
+            headers: HeaderMap::new(),
+            job: None,
+            error: None,
+        }
+    }
+
+    pub(crate) fn task(&self) -> &'static str {
+        self.registration.name
+    }
+
+    pub(crate) fn queue(&self) -> Option<&str> {
+        self.queue.as_deref()
+    }
+
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Makes the request fail with this error, unless it fails with another one already.
+    pub(crate) fn refuse(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+    }
+
+    pub(crate) fn set_body(&mut self, body: Bytes) {
+        self.body = body;
+    }
+
+    pub(crate) fn set_start(&mut self, start: Start) {
+        self.start = start;
+    }
+
+    pub(crate) fn set_queue(&mut self, queue: String) {
+        self.queue = Some(queue);
+    }
+
+    pub(crate) fn set_id(&mut self, id: String) {
+        self.id = Some(id);
+    }
+
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = Some(timeout);
+    }
+
+    pub(crate) fn set_unique(&mut self, unique: Option<Box<Uniqueness>>) {
+        self.unique = unique;
+    }
+
+    /// What the call says of uniqueness, which begins with what the type says.
+    pub(crate) fn uniqueness(&mut self) -> &mut Uniqueness {
+        const BY_ARGUMENTS: &UniqueOptions = &UniqueOptions::new();
+        let unique = &mut self.unique;
+        unique.get_or_insert_with(|| Box::new(Uniqueness::of_type(BY_ARGUMENTS)))
+    }
+
+    /// Makes it the run of a schedule.
+    pub(crate) fn set_job(&mut self, job: &'static ScheduleOptions) {
+        self.job = Some(job);
+    }
+
+    /// Adds a header, or refuses it.
+    pub(crate) fn set_header(&mut self, name: &str, value: &str) {
+        match own_header(name, value) {
+            Ok((name, value)) => {
+                self.headers.insert(name, value);
+            }
+            Err(reason) => self.refuse(not_enqueued(self.task(), &reason)),
+        }
+    }
+
+    /// Adds headers that were checked before.
+    pub(crate) fn add_headers(&mut self, headers: &HeaderMap) {
+        let headers = headers.iter();
+        self.headers
+            .extend(headers.map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    /// Adds a header that came with a message, unless a task cannot have it: whoever publishes must not be able to make a
+    /// message that is never taken.
+    pub(super) fn carry_header(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let own = value
+            .to_str()
+            .ok()
+            .and_then(|value| own_header(name.as_str(), value).ok());
+        self.headers.extend(own);
+    }
+
+    /// Creates the task with the runtime and the headers of a scope.
+    pub(crate) async fn send(self, scope: &Scope) -> Result<Enqueued, Error> {
+        let envelope = self.into_envelope(scope)?;
+        scope.runtime.send_task(envelope).await
+    }
+
+    /// The task that is sent in this scope, checked against the service's limits.
+    pub(crate) fn into_envelope(self, scope: &Scope) -> Result<Envelope, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let config = scope.runtime.config();
+        let name = self.registration.name;
+        let mut headers = scope.headers.as_deref().cloned().unwrap_or_default();
+        for own in self.headers.keys() {
+            headers.remove(own);
+        }
+        headers.extend(self.headers);
+        if !headers.contains_key(header::CONTENT_TYPE) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let now = scope.runtime.now();
+        if let Some(options) = self.job {
+            headers.extend(job_headers(&options.job_name(name, config), now));
+        }
+        if let Some(timeout) = self.timeout {
+            headers.extend([timeout_header(timeout)]);
+        }
+        let queue = self.queue.unwrap_or_else(|| {
+            self.registration
+                .queue
+                .unwrap_or(config.default_queue())
+                .to_owned()
+        });
+        let id = match (self.id, &self.unique) {
+            (None, Some(unique)) => Some(unique_id(name, unique, &self.body, now)?),
+            (given, _) => given,
+        };
+        let envelope = Envelope {
+            task: name.into(),
+            queue,
+            id,
+            url: config.task_url(name),
+            body: self.body,
+            headers,
+            schedule_time: self.start.time(now, limits::max_ahead(config)),
+            timeout: self.timeout.or(self.registration.timeout),
+        };
+        limits::check(&envelope, config, now)?;
+        Ok(envelope)
+    }
+}
+
+/// The id of a task that is unique, enqueued now.
+fn unique_id(task: &str, unique: &Uniqueness, body: &[u8], now: SystemTime) -> Result<String, Error> {
+    unique
+        .id(task, body, now)
+        .map_err(|reason| not_enqueued(task, &reason))
+}
+
+/// The error of a task that was refused before anything was sent.
+pub(crate) fn not_enqueued(task: &str, reason: &str) -> Error {
+    Error::invalid(format!("task {task} was not enqueued: {reason}"))
+}
+
+/// Arguments or content that JSON cannot hold.
+pub(crate) fn encode_error(name: &str, error: serde_json::Error) -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        format!("the arguments of task {name} do not serialize to JSON"),
+    )
+    .with_source(error)
+}
+
+/// What a backend is to get, kept whole so that a second try sends the same.
+#[derive(Clone, Debug)]
+pub(crate) enum Outgoing {
+    Task(Box<Envelope>),
+    Message(Publication),
+}
+
+impl Outgoing {
+    pub(crate) async fn send(self, runtime: &Runtime) -> Result<(), Error> {
+        match self {
+            Self::Task(envelope) => runtime.send_task(*envelope).await.map(drop),
+            Self::Message(publication) => runtime.send_message(publication).await.map(drop),
+        }
+    }
+}
+
+impl Runtime {
+    /// Hands a task to the backend, and gives back its receipt.
+    pub(crate) async fn send_task(&self, envelope: Envelope) -> Result<Enqueued, Error> {
+        let span = tracing::info_span!(
+            "enqueue",
+            task = envelope.task(),
+            queue = envelope.queue(),
+            id = tracing::field::Empty,
+        );
+        let enqueue = async {
+            let result = self.inner.backend.enqueue(envelope).await;
+            match &result {
+                Ok(enqueued) => {
+                    Span::current().record("id", enqueued.id());
+                    tracing::debug!(duplicate = enqueued.duplicate(), "enqueued");
+                }
+                Err(error) => tracing::warn!(%error, "not enqueued"),
+            }
+            result
+        };
+        enqueue.instrument(span).await
+    }
+
+    /// Hands a message to the backend, and gives back its id.
+    ///
+    /// The message is not kept in the future: a thousand of these wait at once.
+    pub(crate) fn send_message(
+        &self,
+        publication: Publication,
+    ) -> impl Future<Output = Result<String, Error>> + Send {
+        // A span that nobody wants still costs something wherever it is entered.
+        let span = if LevelFilter::current() >= LevelFilter::INFO {
+            tracing::info_span!("publish", topic = publication.topic(), id = tracing::field::Empty)
+        } else {
+            Span::none()
+        };
+        let publish = span.in_scope(|| self.inner.backend.publish(publication));
+        let mut publish = publish.instrument(span);
+        async move {
+            let result = (&mut publish).await;
+            let span = publish.span();
+            span.in_scope(|| match &result {
+                Ok(id) => {
+                    span.record("id", id.as_str());
+                    tracing::debug!("published");
+                }
+                Err(error) => tracing::warn!(%error, "not published"),
+            });
+            result
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! When a task is to run.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// When a task is to run: a [`Duration`] from now, a [`SystemTime`] or an [`Instant`].
+///
+/// The times of `chrono` and `jiff` convert to `SystemTime` with `into()`.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use cloud_tasks::task::RunAt;
+///
+/// let soon: RunAt = Duration::from_secs(60).into();
+/// let instant: RunAt = SystemTime::UNIX_EPOCH.into();
+/// assert!(soon.at() > instant.at());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RunAt(Moment);
+
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    After(Duration),
+    At(SystemTime),
+}
+
+impl RunAt {
+    /// The instant that is meant, counted from now; the end of time where it is too far away to be told.
+    pub fn at(self) -> SystemTime {
+        self.from(SystemTime::now())
+    }
+
+    /// The same, counted from this instant.
+    pub(crate) fn from(self, now: SystemTime) -> SystemTime {
+        match self.0 {
+            // Beyond what the clock can tell is beyond every limit, so any far instant will do.
+            Moment::After(delay) => now
+                .checked_add(delay)
+                .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 50)),
+            Moment::At(instant) => instant,
+        }
+    }
+}
+
+impl From<Duration> for RunAt {
+    fn from(delay: Duration) -> Self {
+        Self(Moment::After(delay))
+    }
+}
+
+impl From<SystemTime> for RunAt {
+    fn from(instant: SystemTime) -> Self {
+        Self(Moment::At(instant))
+    }
+}
+
+impl From<Instant> for RunAt {
+    fn from(instant: Instant) -> Self {
+        Self(Moment::After(instant.saturating_duration_since(Instant::now())))
+    }
+}
+
+/// When a task of a request is to run.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    Now,
+    At(RunAt),
+    /// At a random instant before this one.
+    Before(RunAt),
+}
+
+impl Start {
+    /// The instant to start at, unless it is now or past.
+    pub(super) fn time(self, now: SystemTime, max_ahead: Duration) -> Option<SystemTime> {
+        match self {
+            Self::Now => None,
+            Self::At(when) => Some(when.from(now)).filter(|time| *time > now),
+            Self::Before(deadline) => {
+                let longest = deadline
+                    .from(now)
+                    .duration_since(now)
+                    .unwrap_or_default()
+                    .min(max_ahead);
+                let delay = longest.mul_f64(fastrand::f64());
+                (!delay.is_zero()).then(|| now + delay)
+            }
+        }
+    }
+}
