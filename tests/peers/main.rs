@@ -10,18 +10,15 @@
 //! `.ci/peers` installs the Python packages and runs these tests; anywhere else, and where its peer is not installed, a test
 //! says `SKIPPED` on standard error. The Python peers are in the virtual environment that `CLOUD_TASKS_PEERS_VENV` names,
 //! `gcloud` is on the `PATH`, and the emulator is the one that `PUBSUB_EMULATOR_HOST` names or that of the installed Cloud SDK.
-#![cfg(feature = "local")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../support/pubsub.rs"]
-#[allow(dead_code, reason = "other test programs use more of it")]
-mod pubsub;
 mod python;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 mod tasks;
 
-mod django_events;
-mod django_tasks;
+mod django;
 mod fastapi;
 mod gcloud;
 mod pubsub_client;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
-use crate::pubsub;
+use crate::support::pubsub;
 
 /// Longer than anything here takes: a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

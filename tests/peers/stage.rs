@@ -13,29 +13,24 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use cloud_tasks::backend::{LocalEngine, RetrySettings};
+use cloud_tasks::setup::SetUpReport;
 use cloud_tasks::{Config, Runtime};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tower::{Layer, ServiceExt};
 
-use crate::python::{PATIENCE, Python};
+use crate::python::PATIENCE;
 use crate::tasks::Run;
 
 /// Whom everybody's tasks are signed as.
 pub(crate) const ACCOUNT: &str = "tasks@demo.iam.gserviceaccount.com";
 pub(crate) const LOCATION: &str = "europe-west1";
 pub(crate) const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-/// What a request under way in a Django service carries, as Django spells it.
-pub(crate) fn carried() -> Value {
-    json!({"Traceparent": TRACE, "X-Request-Id": "req-42"})
-}
 
 /// A service of ours and its engine, on ports of their own.
 pub(crate) struct Stage {
@@ -57,9 +52,14 @@ impl Stage {
     /// The same, and messages go to Google's emulator, whose pushes nobody signs. Its subscriptions are set up.
     pub(crate) async fn subscribed(emulator: &str) -> Self {
         let stage = Self::serve(Some(emulator)).await;
-        let plan = stage.runtime.setup().only_subscribers().plan().await.unwrap();
-        plan.apply().await.unwrap();
+        let _ = stage.set_up().await;
         stage
+    }
+
+    /// Makes topics and subscriptions, or changes those that are there.
+    pub(crate) async fn set_up(&self) -> SetUpReport {
+        let plan = self.runtime.setup().only_subscribers().plan().await.unwrap();
+        plan.apply().await.unwrap()
     }
 
     /// An engine whose tasks all go to a peer, at its URL.
@@ -80,7 +80,8 @@ impl Stage {
         }
     }
 
-    async fn serve(emulator: Option<&str>) -> Self {
+    /// A service whose subscriptions are not set up yet.
+    pub(crate) async fn serve(emulator: Option<&str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (sender, runs) = mpsc::unbounded_channel();
@@ -129,7 +130,7 @@ impl Stage {
         next(&mut self.runs).await
     }
 
-    /// Does this as a request under way does it, whose headers [`carried`] tells.
+    /// Does this as a request under way does it, with the headers of a trace.
     pub(crate) async fn in_trace<W>(&self, work: W) -> W::Output
     where
         W: IntoFuture<IntoFuture: Send>,
@@ -183,75 +184,6 @@ impl Stage {
             server.abort();
         }
         self.engine.stop().await;
-    }
-}
-
-/// A Django service, and its URL.
-pub(crate) struct Django {
-    pub(crate) python: Python,
-    pub(crate) url: String,
-}
-
-impl Django {
-    /// Starts one that calls the engine of `stage`, and makes tasks for the service of `stage`.
-    pub(crate) async fn producer(test: &str, stage: &Stage) -> Option<Self> {
-        let vars = [("DJANGO_CLOUD_TASKS_ENDPOINT", stage.endpoint.as_str())];
-        let mut django = Self::start(test, &vars).await?;
-        django.use_engine(stage).await;
-        Some(django)
-    }
-
-    /// Starts one that calls nobody yet, and makes tasks for itself.
-    pub(crate) async fn start(test: &str, vars: &[(&str, &str)]) -> Option<Self> {
-        let mut all = vec![
-            ("DJANGO_CLOUD_TASKS_APP_NAME", "shop"),
-            (
-                "DJANGO_CLOUD_TASKS_PROPAGATED_HEADERS",
-                "traceparent,x-request-id",
-            ),
-            ("GCP_LOCATION", LOCATION),
-            ("SERVICE_ACCOUNT", ACCOUNT),
-        ];
-        all.extend(vars);
-        let (python, first) = Python::start(test, "django_peer.py", &all).await?;
-        let url = first["url"].as_str().unwrap().to_owned();
-        Some(Self { python, url })
-    }
-
-    /// Makes it call the engine of `stage`, where it makes its queue.
-    pub(crate) async fn use_engine(&mut self, stage: &Stage) {
-        let engine = json!({"url": stage.engine.url(), "project": stage.project});
-        self.python.call("use_engine", engine).await;
-        self.python.call("create_queue", json!({"name": "shop"})).await;
-    }
-
-    /// Enqueues by `asap`, and gives back what the library says of the task.
-    pub(crate) async fn asap(&mut self, task: &str, arguments: impl Serialize) -> Value {
-        #[derive(Serialize)]
-        struct Call<'a, A> {
-            task: &'a str,
-            arguments: A,
-            headers: Value,
-        }
-        let headers = carried();
-        let call = Call {
-            task,
-            arguments,
-            headers,
-        };
-        self.python.call("asap", call).await
-    }
-}
-
-impl Django {
-    /// The next run of this task or subscriber; those of others are passed over.
-    pub(crate) async fn event_of(&mut self, task: &str) -> Value {
-        loop {
-            let run = self.python.event().await;
-            if run["task"] == task {
-                return run;
-            }
-        }
     }
 }
 

@@ -72,6 +72,11 @@ def later(task, arguments, seconds):
     return told(getattr(django_tasks, task).later(task_kwargs=arguments, eta=seconds))
 
 
+def publish(task, arguments):
+    """Publishes here and now, without a task."""
+    getattr(django_tasks, task).sync(**arguments)
+
+
 def order_created(source):
     order = django_tasks.Order(pk=7, total="19.90", category="b\u00fccher")
     return told(django_tasks.OrderCreated.asap(obj=order, source=source))
@@ -105,6 +110,6 @@ lines.event({"url": url, "versions": {"django": django.get_version()}})
 lines.answer_calls(
     {
         call.__name__: call
-        for call in (use_engine, create_queue, asap, later, order_created, queued_task, discard, set_up)
+        for call in (use_engine, create_queue, asap, later, publish, order_created, queued_task, discard, set_up)
     }
 )

@@ -1,19 +1,17 @@
-//! Messages between a Django service and this library through Google's Pub/Sub emulator, whose pushes nobody signs; the tasks
-//! that publish and that messages are forwarded to are signed and verified.
-
-use std::collections::BTreeMap;
+//! What Django publishes, through Google's Pub/Sub emulator, whose pushes nobody signs. The tasks that publish and those that
+//! messages are forwarded to are signed and verified.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloud_tasks::event::Attributes;
-use cloud_tasks::{ModelPublisherTask, PublisherTask};
+use cloud_tasks::setup::{Action, ResourceKind};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::pubsub;
+use super::{Django, attributes, created};
 use crate::python;
-use crate::stage::{Django, Stage, TRACE, carried};
-use crate::tasks::{Input, Order, OrderCreated, OrderShipped, OrderToForward, Ping, Run};
+use crate::stage::{Stage, TRACE};
+use crate::support::pubsub;
+use crate::tasks::{Input, OrderShipped, Run};
 
 /// A service of ours with its subscriptions, and a Django service; the tasks of each go to itself.
 async fn side_by_side(test: &str) -> Option<(Stage, Django)> {
@@ -22,32 +20,6 @@ async fn side_by_side(test: &str) -> Option<(Stage, Django)> {
     let stage = Stage::subscribed(&emulator).await;
     django.use_engine(&stage).await;
     Some((stage, django))
-}
-
-/// A Django service with its subscriptions, and a runtime of ours that publishes; the tasks of both go to Django.
-async fn to_django(test: &str) -> Option<(Stage, Django)> {
-    let emulator = python::emulator(test)?;
-    let mut django = Django::start(test, &[("PUBSUB_EMULATOR_HOST", &emulator)]).await?;
-    let stage = Stage::for_peer(&django.url, Some(&emulator)).await;
-    django.use_engine(&stage).await;
-    django.python.call("set_up", json!({})).await;
-    Some((stage, django))
-}
-
-fn attributes() -> Attributes {
-    [
-        ("priority".to_owned(), "high".to_owned()),
-        ("region".to_owned(), "São Paulo".to_owned()),
-    ]
-    .into()
-}
-
-/// The attributes that a publisher gave, and what this library adds to them of the headers under way.
-fn attributes_and_headers() -> BTreeMap<String, String> {
-    let mut attributes: BTreeMap<_, _> = attributes().into_iter().collect();
-    attributes.insert("googclient_traceparent".to_owned(), TRACE.to_owned());
-    attributes.insert("x-request-id".to_owned(), "req-42".to_owned());
-    attributes
 }
 
 #[track_caller]
@@ -118,14 +90,6 @@ async fn what_a_model_publisher_of_django_publishes_reaches_our_subscriber() {
     stage.close().await;
 }
 
-fn created() -> OrderCreated {
-    OrderCreated {
-        order_id: 7,
-        total: "19.90".to_owned(),
-        source: "printemps été".to_owned(),
-    }
-}
-
 /// Django enqueues, and its publisher has become ours: the task is signed for its URL here.
 #[tokio::test]
 async fn publisher_tasks_of_django_are_run_by_us_and_reach_the_subscribers() {
@@ -134,7 +98,7 @@ async fn publisher_tasks_of_django_are_run_by_us_and_reach_the_subscribers() {
         return;
     };
     let mut stage = Stage::subscribed(&emulator).await;
-    let Some(mut django) = Django::producer(test, &stage).await else {
+    let Some(mut django) = Django::producer(test, &stage, None).await else {
         return;
     };
     let cases = [
@@ -197,128 +161,6 @@ async fn a_message_of_django_that_we_forward_to_a_task_runs_as_it_was_published(
     stage.close().await;
 }
 
-#[tokio::test]
-async fn what_we_publish_reaches_a_subscriber_of_django() {
-    let Some((stage, mut django)) = to_django("what_we_publish_reaches_a_subscriber_of_django").await else {
-        return;
-    };
-
-    let publish = OrderShipped::sample().sync().attributes(attributes());
-    stage.in_trace(publish).await.unwrap();
-
-    let run = django.event_of("OrderAuditor").await;
-    let mut content = serde_json::to_value(OrderShipped::sample()).unwrap();
-    content["_http_headers"] = json!({"traceparent": TRACE, "x-request-id": "req-42"});
-    assert_eq!(run["arguments"]["content"], content);
-    assert_eq!(run["arguments"]["attributes"], json!(attributes_and_headers()));
-    assert_eq!(run["carried"], carried());
-    stage.close().await;
-}
-
-/// The publisher's task is run by Django, whose publisher of this name it is.
-#[tokio::test]
-async fn publisher_tasks_of_ours_are_run_by_django_and_reach_its_subscribers() {
-    let test = "publisher_tasks_of_ours_are_run_by_django_and_reach_its_subscribers";
-    let Some((stage, mut django)) = to_django(test).await else {
-        return;
-    };
-
-    let publish = OrderShipped::sample().asap().attributes(attributes());
-    stage.in_trace(publish).await.unwrap();
-
-    let run = django.event_of("OrderAuditor").await;
-    let mut content = serde_json::to_value(OrderShipped::sample()).unwrap();
-    content["_http_headers"] = carried();
-    assert_eq!(
-        run["arguments"],
-        json!({"content": content, "attributes": attributes()})
-    );
-    assert_eq!(run["carried"], carried());
-
-    Ping.asap().on(&stage.runtime).await.unwrap();
-    assert_eq!(
-        django.event_of("Pong").await["arguments"],
-        json!({"content": {}, "attributes": {}})
-    );
-
-    OrderCreated::of_with(&order(), &"printemps été".to_owned())
-        .asap()
-        .on(&stage.runtime)
-        .await
-        .unwrap();
-    assert_created(&django.event_of("NewOrders").await);
-    stage.close().await;
-}
-
-fn order() -> Order {
-    Order {
-        id: 7,
-        total: "19.90",
-        category: "bücher",
-    }
-}
-
-#[track_caller]
-fn assert_created(run: &Value) {
-    let content = serde_json::to_value(created()).unwrap();
-    assert_eq!(
-        run["arguments"],
-        json!({"content": content, "attributes": {"category": "bücher"}})
-    );
-}
-
-#[tokio::test]
-async fn an_event_of_ours_without_fields_reaches_a_subscriber_of_django() {
-    let test = "an_event_of_ours_without_fields_reaches_a_subscriber_of_django";
-    let Some((stage, mut django)) = to_django(test).await else {
-        return;
-    };
-
-    Ping.sync().on(&stage.runtime).await.unwrap();
-
-    assert_eq!(
-        django.event_of("Pong").await["arguments"],
-        json!({"content": {}, "attributes": {}})
-    );
-    stage.close().await;
-}
-
-#[tokio::test]
-async fn what_a_model_publisher_of_ours_publishes_reaches_a_subscriber_of_django() {
-    let test = "what_a_model_publisher_of_ours_publishes_reaches_a_subscriber_of_django";
-    let Some((stage, mut django)) = to_django(test).await else {
-        return;
-    };
-
-    let publish = OrderCreated::of_with(&order(), &"printemps été".to_owned()).sync();
-    publish.on(&stage.runtime).await.unwrap();
-
-    assert_created(&django.event_of("NewOrders").await);
-    stage.close().await;
-}
-
-#[tokio::test]
-async fn a_message_of_ours_that_django_forwards_runs_as_it_was_published() {
-    let test = "a_message_of_ours_that_django_forwards_runs_as_it_was_published";
-    let Some((stage, mut django)) = to_django(test).await else {
-        return;
-    };
-
-    let publish = OrderToForward(OrderShipped::sample())
-        .sync()
-        .attributes(attributes());
-    stage.in_trace(publish).await.unwrap();
-
-    let run = django.event_of("OrderForwarder").await;
-    let mut content = serde_json::to_value(OrderShipped::sample()).unwrap();
-    content["_http_headers"] = json!({"traceparent": TRACE, "x-request-id": "req-42"});
-    assert_eq!(run["path"], "/tasks/OrderForwarder");
-    assert_eq!(run["arguments"]["content"], content);
-    assert_eq!(run["arguments"]["attributes"], json!(attributes_and_headers()));
-    assert_eq!(run["carried"], carried());
-    stage.close().await;
-}
-
 /// A subscription that Django made, whose subscriber has become ours. Its pushes are signed for their URL, here by the engine
 /// in the place of Pub/Sub, and nothing lets unsigned ones in.
 #[tokio::test]
@@ -328,14 +170,9 @@ async fn pushes_that_are_signed_as_django_has_set_up_are_let_in() {
         return;
     };
     let mut stage = Stage::open().await;
-    let vars = [
-        ("DJANGO_CLOUD_TASKS_ENDPOINT", stage.endpoint.as_str()),
-        ("PUBSUB_EMULATOR_HOST", &emulator),
-    ];
-    let Some(mut django) = Django::start(test, &vars).await else {
+    let Some(mut django) = Django::producer(test, &stage, Some(&emulator)).await else {
         return;
     };
-    django.use_engine(&stage).await;
     django.python.call("set_up", json!({})).await;
     let path = format!("projects/{}/subscriptions/shop--OrderAuditor", stage.project);
     let (_, subscription) = pubsub::rest(&emulator, Method::GET, &path, &json!({})).await;
@@ -353,6 +190,44 @@ async fn pushes_that_are_signed_as_django_has_set_up_are_let_in() {
         (&push["pushEndpoint"], &push["oidcToken"]["audience"]),
         (&json!(url), &json!(url))
     );
+    assert_eq!(
+        stage.answer().await,
+        ("/subscriptions/OrderAuditor".to_owned(), 200)
+    );
+    assert_eq!(stage.run().await.input, Input::Shipped(OrderShipped::sample()));
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn our_set_up_takes_over_the_subscriptions_that_django_made() {
+    let test = "our_set_up_takes_over_the_subscriptions_that_django_made";
+    let Some(emulator) = python::emulator(test) else {
+        return;
+    };
+    let mut stage = Stage::serve(Some(&emulator)).await;
+    let Some(mut django) = Django::producer(test, &stage, Some(&emulator)).await else {
+        return;
+    };
+    django.python.call("set_up", json!({})).await;
+
+    let report = stage.set_up().await;
+
+    let names = |action| report.names(action, ResourceKind::Subscription);
+    assert_eq!(
+        names(Action::Change),
+        ["NewOrders", "OrderAuditor", "OrderForwarder", "Pong"]
+    );
+    // Which Django does not have.
+    assert_eq!(names(Action::Add), ["RawListener"]);
+    assert!(
+        names(Action::Delete).is_empty() && report.held_back.is_empty(),
+        "{report:?}"
+    );
+    let call = json!({"message": OrderShipped::sample(), "attributes": attributes()});
+    django
+        .python
+        .call("publish", json!({"task": "OrderShipped", "arguments": call}))
+        .await;
     assert_eq!(
         stage.answer().await,
         ("/subscriptions/OrderAuditor".to_owned(), 200)

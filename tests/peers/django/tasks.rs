@@ -6,7 +6,8 @@ use cloud_tasks::Task;
 use cloud_tasks::queue::QueueExt;
 use serde_json::{Value, json};
 
-use crate::stage::{ACCOUNT, Django, Stage, TRACE};
+use super::Django;
+use crate::stage::{ACCOUNT, Stage, TRACE};
 use crate::tasks::{Add, Flaky, Input, Nothing, Once, Store};
 
 const QUEUE: &str = "shop";
@@ -17,7 +18,7 @@ const STORED: &str = r#"{'name': 'Zoë — 日本 🎉 "\\/\n\x00\x7f\u2028', 'r
 /// A service of ours, and a Django service that makes tasks for it.
 async fn from_django(test: &str) -> Option<(Stage, Django)> {
     let stage = Stage::open().await;
-    let django = Django::producer(test, &stage).await?;
+    let django = Django::producer(test, &stage, None).await?;
     Some((stage, django))
 }
 
