@@ -148,7 +148,7 @@ impl fmt::Display for Change {
             write!(f, "\n      {}: {old} -> {new}", change.field)?;
         }
         if let Some(loss) = &self.data_loss {
-            write!(f, "\n      data_loss: {loss}")?;
+            write!(f, "\n      loses: {loss}")?;
         }
         Ok(())
     }
