@@ -96,10 +96,9 @@ pub use registry::schedule;
 pub use runtime::idempotency;
 pub use task::commit;
 
-pub use base::config::Config;
-pub use base::context::Context;
-pub use base::error::{BoxError, Error, ErrorKind};
-pub use base::outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
+pub use base::{
+    BoxError, Config, Context, Discard, Error, ErrorKind, OrDiscard, RetryAfter, TaskError, TaskResult,
+};
 pub use cloud_tasks_macros::{Model, task};
 pub use event::{Event, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask};
 pub use runtime::Runtime;
@@ -108,8 +107,7 @@ pub use task::{PeriodicTask, Task};
 /// What `#[task]` writes code against; not for use by hand, and free to change.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::base::state::{Resolved, Resolver};
-    pub use crate::base::wire::publication::Attributes;
+    pub use crate::base::{Attributes, Resolved, Resolver};
     pub use crate::event::subscriber::parse_json;
     pub use crate::registry::schedule::ScheduleOptions;
     pub use crate::registry::topic::Topic;

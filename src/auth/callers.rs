@@ -8,8 +8,7 @@ use crate::auth::jwks_client::Source;
 use crate::auth::key_cache::{Keys, Timing};
 use crate::auth::rules::Rules;
 use crate::auth::verifier::Verifier;
-use crate::base::config::Config;
-use crate::base::wire::limits::INDEFINITELY;
+use crate::base::{Config, limits::INDEFINITELY};
 
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";

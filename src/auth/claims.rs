@@ -11,15 +11,15 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 pub(crate) struct Claims<'a> {
     #[serde(borrow)]
-    pub(crate) iss: Cow<'a, str>,
+    pub iss: Cow<'a, str>,
     #[serde(borrow)]
-    pub(crate) aud: Audience<'a>,
-    pub(crate) exp: u64,
-    pub(crate) nbf: Option<u64>,
-    pub(crate) iat: Option<u64>,
+    pub aud: Audience<'a>,
+    pub exp: u64,
+    pub nbf: Option<u64>,
+    pub iat: Option<u64>,
     #[serde(borrow)]
-    pub(crate) email: Cow<'a, str>,
-    pub(crate) email_verified: bool,
+    pub email: Cow<'a, str>,
+    pub email_verified: bool,
 }
 
 /// One audience, or several.

@@ -20,7 +20,7 @@ const LONGEST_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Key {
     /// As the document has it, to see whether a key is still the same.
     components: (String, String),
-    pub(crate) decoding: DecodingKey,
+    pub decoding: DecodingKey,
 }
 
 impl PartialEq for Key {

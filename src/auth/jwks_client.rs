@@ -15,7 +15,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::auth::jwks::{self, Key};
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 
 /// Google's document has about 2 KiB.
 const MAX_BYTES: usize = 256 * 1024;

@@ -16,9 +16,9 @@ use crate::auth::jwks_client::Source;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     /// The least time from the start of one fetch to the next.
-    pub(crate) min_refresh_interval: Duration,
+    pub min_refresh_interval: Duration,
     /// For how long keys serve after they should have been renewed.
-    pub(crate) max_key_age: Duration,
+    pub max_key_age: Duration,
 }
 
 /// The keys of one answer.
@@ -27,7 +27,7 @@ pub(crate) struct KeySet {
     fresh_until: Instant,
     usable_until: Instant,
     /// Counts the times that a key went away: what was checked before that need not hold any more.
-    pub(crate) epoch: u64,
+    pub epoch: u64,
 }
 
 impl KeySet {
@@ -70,7 +70,7 @@ impl Keys {
     /// Keys that are given once and for all: none is ever fetched.
     #[cfg(feature = "testing")]
     pub(crate) fn fixed(keys: HashMap<String, Key>, timing: Timing) -> Self {
-        let end = Instant::now() + crate::base::wire::limits::INDEFINITELY;
+        let end = Instant::now() + crate::base::limits::INDEFINITELY;
         let set = KeySet {
             keys,
             fresh_until: end,

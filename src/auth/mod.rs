@@ -1,27 +1,27 @@
 //! Who may call: the tokens of Google's callers, the keys that they are checked against, and the doors that stay open.
 
-pub(crate) mod access;
+mod access;
 #[cfg(feature = "google")]
-pub(crate) mod callers;
+mod callers;
 #[cfg(feature = "google")]
-pub(crate) mod claims;
+mod claims;
 #[cfg(feature = "google")]
-pub(crate) mod jwks;
+mod jwks;
 #[cfg(feature = "google")]
-pub(crate) mod jwks_client;
+mod jwks_client;
 #[cfg(feature = "google")]
-pub(crate) mod key_cache;
+mod key_cache;
 #[cfg(not(feature = "google"))]
 mod no_google;
-pub(crate) mod refusal;
+mod refusal;
 #[cfg(feature = "google")]
-pub(crate) mod rules;
+mod rules;
 #[cfg(feature = "google")]
-pub(crate) mod token;
+mod token;
 #[cfg(feature = "google")]
-pub(crate) mod token_cache;
+mod token_cache;
 #[cfg(feature = "google")]
-pub(crate) mod verifier;
+mod verifier;
 
 pub(crate) use access::{Access, Endpoint, hide_tokens};
 #[cfg(feature = "google")]

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::auth::Refusal;
-use crate::base::config::Config;
+use crate::base::Config;
 
 /// Settings of a check that is not there.
 #[derive(Debug, Default)]

@@ -13,16 +13,16 @@ pub(crate) const SKEW: u64 = 10;
 /// Whom tokens must come from, and for whom they must be.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    pub(crate) issuers: Vec<String>,
-    pub(crate) audiences: Vec<String>,
-    pub(crate) accounts: Vec<String>,
+    pub issuers: Vec<String>,
+    pub audiences: Vec<String>,
+    pub accounts: Vec<String>,
 }
 
 /// Everything that is looked at, each thing in a place of its own, so that tests can prove that every one of them matters.
 pub(crate) struct Checks {
-    pub(crate) header: Vec<HeaderCheck>,
-    pub(crate) signature: SignatureCheck,
-    pub(crate) claims: Vec<ClaimCheck>,
+    pub header: Vec<HeaderCheck>,
+    pub signature: SignatureCheck,
+    pub claims: Vec<ClaimCheck>,
 }
 
 pub(crate) type HeaderCheck = fn(&Header) -> Result<(), Refusal>;

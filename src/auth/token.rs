@@ -19,22 +19,22 @@ const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 #[derive(Clone, Copy)]
 pub(crate) struct Token<'a> {
     /// The whole of it.
-    pub(crate) text: &'a str,
+    pub text: &'a str,
     /// What is signed: the first two parts and the dot between them.
-    pub(crate) signed: &'a str,
+    pub signed: &'a str,
     header: &'a str,
     claims: &'a str,
-    pub(crate) signature: &'a str,
+    pub signature: &'a str,
 }
 
 /// The members of a token's header that decide anything.
 #[derive(Deserialize)]
 pub(crate) struct Header {
-    pub(crate) alg: String,
+    pub alg: String,
     kid: Option<String>,
     /// Whether there is such a member, whatever it is.
     #[serde(default, deserialize_with = "present")]
-    pub(crate) crit: bool,
+    pub crit: bool,
 }
 
 impl Header {

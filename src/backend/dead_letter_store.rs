@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::error::Error;
-use crate::base::future::BoxFuture;
+use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
 
 /// What keeps dead tasks: Pub/Sub, or the local engine.
@@ -22,9 +21,9 @@ pub(crate) trait DeadLetterStore: Send + Sync {
 #[derive(Clone, Copy)]
 pub(crate) struct Reading {
     /// How many are held at once.
-    pub(crate) at_once: u32,
+    pub at_once: u32,
     /// After so long without one there are no more.
-    pub(crate) idle_timeout: Duration,
+    pub idle_timeout: Duration,
 }
 
 /// The letters of a topic.
@@ -38,9 +37,9 @@ pub(crate) trait DeadLetterReader: Send {
 
 /// A message that nobody else gets while it is held.
 pub(crate) struct DeadLetter {
-    pub(crate) id: String,
-    pub(crate) data: Bytes,
-    pub(crate) claim: Box<dyn Claim>,
+    pub id: String,
+    pub data: Bytes,
+    pub claim: Box<dyn Claim>,
 }
 
 /// The hold on a message; dropped, it gives the message back.

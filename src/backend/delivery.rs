@@ -4,11 +4,7 @@ use std::sync::{Arc, Weak};
 
 use crate::backend::queue_admin::QueueOperations;
 use crate::backend::{Backend, BackendFuture};
-use crate::base::clock::Clock;
-use crate::base::error::Error;
-use crate::base::metadata::TaskMetadata;
-use crate::base::wire::envelope::Envelope;
-use crate::base::wire::publication::Publication;
+use crate::base::{Clock, Envelope, Error, Publication, TaskMetadata};
 
 /// Runs tasks and delivers messages in this process. The runtime implements it.
 pub(crate) trait Delivery: Send + Sync {
@@ -53,9 +49,9 @@ impl Link {
 
 /// A backend, and what else it can do.
 pub(crate) struct Connected {
-    pub(crate) backend: Arc<dyn Backend>,
+    pub backend: Arc<dyn Backend>,
     /// `None` for a backend of the user's.
-    pub(crate) queues: Option<Arc<dyn QueueOperations>>,
+    pub queues: Option<Arc<dyn QueueOperations>>,
 }
 
 impl Connected {

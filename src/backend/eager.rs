@@ -6,13 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::backend::queue_admin::{Page, QueueOperations, View};
 use crate::backend::used_ids::UsedIds;
 use crate::backend::{Backend, BackendFuture, Link};
-use crate::base::clock::Clock;
-use crate::base::error::Error;
-use crate::base::names;
-use crate::base::wire::envelope::{Enqueued, Envelope};
-use crate::base::wire::publication::Publication;
-use crate::base::wire::queue_info::{QueueInfo, QueueState};
-use crate::base::wire::queued_task::QueuedTask;
+use crate::base::{Clock, Enqueued, Envelope, Error, Publication, QueueInfo, QueueState, QueuedTask, names};
 
 /// Runs a task when it is enqueued; its failure is the caller's.
 pub(crate) struct Eager {

@@ -1,22 +1,22 @@
 //! Where envelopes go: the one trait between the library and a queue.
 
 #[cfg(feature = "google")]
-pub(crate) mod dead_letter_store;
+mod dead_letter_store;
 mod delivery;
-pub(crate) mod eager;
+mod eager;
 #[cfg(feature = "google")]
 pub(crate) mod google;
 #[cfg(feature = "local")]
 pub(crate) mod local;
 #[cfg(not(feature = "google"))]
 mod no_google;
-pub(crate) mod queue_admin;
+mod queue_admin;
 #[cfg(feature = "google")]
 mod services;
-pub(crate) mod used_ids;
+mod used_ids;
 
-pub use crate::base::config::RetrySettings;
-pub use crate::base::wire::envelope::Envelope;
+pub use crate::base::Envelope;
+pub use crate::base::RetrySettings;
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
 pub use google::Google;
@@ -26,15 +26,18 @@ pub use local::LocalEngine;
 
 use std::pin::Pin;
 
-use crate::base::error::Error;
-use crate::base::wire::envelope::Enqueued;
-use crate::base::wire::publication::Publication;
+use crate::base::{Enqueued, Error, Publication};
 
+#[cfg(feature = "google")]
+pub(crate) use dead_letter_store::{Claim, DeadLetter, DeadLetterReader, Reading};
 pub(crate) use delivery::{Connect, Connected, Delivery, Link};
+pub(crate) use eager::Eager;
 #[cfg(not(feature = "google"))]
 pub(crate) use no_google::{Google, Services};
+pub(crate) use queue_admin::{Page, QueueOperations, View};
 #[cfg(feature = "google")]
 pub(crate) use services::Services;
+pub(crate) use used_ids::UsedIds;
 
 /// Where tasks are sent: Google, the local engine, this process, a record.
 ///

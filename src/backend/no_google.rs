@@ -1,7 +1,7 @@
 //! What stands in for Google if the feature `google` is off.
 
 use crate::backend::Connected;
-use crate::base::config::Config;
+use crate::base::Config;
 
 /// The services behind a backend: none.
 #[derive(Clone, Default)]

@@ -1,8 +1,7 @@
 //! What can be done to a queue and the tasks in it: between the library and the backends that can.
 
 use crate::backend::BackendFuture;
-use crate::base::wire::queue_info::QueueInfo;
-use crate::base::wire::queued_task::QueuedTask;
+use crate::base::{QueueInfo, QueuedTask};
 
 /// How much of a task is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,9 +14,9 @@ pub(crate) enum View {
 
 /// A part of a queue's tasks.
 pub(crate) struct Page {
-    pub(crate) tasks: Vec<QueuedTask>,
+    pub tasks: Vec<QueuedTask>,
     /// Where the next part begins; `None` after the last.
-    pub(crate) next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// Operations on queues by their short names, and on tasks by their ids; both were checked.

@@ -40,7 +40,7 @@ pub struct Error {
 struct Inner {
     kind: ErrorKind,
     message: String,
-    maybe_created: bool,
+    may_have_taken_effect: bool,
     source: Option<BoxError>,
 }
 
@@ -113,7 +113,7 @@ impl Error {
             inner: Box::new(Inner {
                 kind,
                 message: message.into(),
-                maybe_created: false,
+                may_have_taken_effect: false,
                 source: None,
             }),
         }
@@ -126,7 +126,7 @@ impl Error {
 
     /// An error of a [`Backend`](crate::backend::Backend) that got no clear answer.
     pub fn unavailable(message: impl Into<String>, may_have_taken_effect: bool) -> Self {
-        Self::new(ErrorKind::Unavailable, message).maybe_created(may_have_taken_effect)
+        Self::new(ErrorKind::Unavailable, message).with_may_have_taken_effect(may_have_taken_effect)
     }
 
     /// Adds what caused the error.
@@ -136,8 +136,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn maybe_created(mut self, maybe: bool) -> Self {
-        self.inner.maybe_created = maybe;
+    pub(crate) fn with_may_have_taken_effect(mut self, may: bool) -> Self {
+        self.inner.may_have_taken_effect = may;
         self
     }
 
@@ -191,7 +191,7 @@ impl Error {
     /// `false` means that it certainly does not: nothing was sent, or Cloud Tasks refused it. `true` means that a
     /// request was sent and its answer never came, or said nothing about it.
     pub fn may_have_taken_effect(&self) -> bool {
-        self.inner.maybe_created
+        self.inner.may_have_taken_effect
     }
 
     /// Whether a setting was refused ([`ErrorKind::Config`]).
@@ -266,7 +266,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.inner.kind)
             .field("message", &self.inner.message)
-            .field("may_have_taken_effect", &self.inner.maybe_created)
+            .field("may_have_taken_effect", &self.inner.may_have_taken_effect)
             .field("source", &self.inner.source)
             .finish()
     }

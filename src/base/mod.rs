@@ -1,13 +1,32 @@
 //! What everything else stands on: errors, settings, names, JSON, time and the forms that travel.
 
-pub(crate) mod clock;
-pub(crate) mod config;
-pub(crate) mod context;
-pub(crate) mod error;
-pub(crate) mod future;
+mod clock;
+mod config;
+mod context;
+mod error;
+mod future;
 pub(crate) mod json;
-pub(crate) mod metadata;
+mod metadata;
 pub(crate) mod names;
-pub(crate) mod outcome;
-pub(crate) mod state;
-pub(crate) mod wire;
+mod outcome;
+mod state;
+mod wire;
+
+pub(crate) use clock::Clock;
+pub use config::{Config, RetrySettings};
+pub use context::Context;
+pub use error::{BoxError, Error, ErrorKind};
+pub(crate) use future::BoxFuture;
+pub use metadata::TaskMetadata;
+pub(crate) use metadata::{job_headers, timeout_header};
+pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
+pub(crate) use outcome::{acknowledges, in_subscriber};
+pub(crate) use state::States;
+pub use state::{Resolved, Resolver};
+#[cfg(feature = "google")]
+pub use wire::DeadTask;
+pub use wire::{
+    Attributes, Dead, DeadCause, Enqueued, Envelope, LastAttempt, Publication, QueueInfo, QueueState,
+    QueuedTask,
+};
+pub(crate) use wire::{Push, dead_record, limits, own_header, propagation, push, task_name};

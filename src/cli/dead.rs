@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::admin::dead_letters::{DeadTasks, UnreplayedTask};
-use crate::base::error::BoxError;
-use crate::base::wire::dead_task::DeadTask;
+use crate::base::{BoxError, DeadTask};
 use crate::cli::args::{DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs};
 use crate::cli::console::Console;
 use crate::cli::table::{Table, safe, safe_json};

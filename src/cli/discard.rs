@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::admin::queue::Queue;
 use crate::admin::queue::discard::DeleteTasks;
 use crate::admin::queue::report::DeleteReport;
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 use crate::cli::console::Console;
 use crate::cli::operations_args::TasksDiscardArgs;
 use crate::cli::table::{safe, safe_json, safe_lines};

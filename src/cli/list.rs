@@ -1,11 +1,10 @@
 //! The list of what is registered.
 
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 use crate::cli::args::ListArgs;
 use crate::cli::console::Console;
 use crate::cli::table::Table;
-use crate::runtime::Runtime;
-use crate::runtime::inventory::RegisteredKind;
+use crate::runtime::{RegisteredKind, Runtime};
 
 pub(crate) fn run(runtime: &Runtime, args: &ListArgs, console: &mut Console) -> Result<u8, BoxError> {
     let registered = runtime.registered();

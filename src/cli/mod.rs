@@ -48,17 +48,17 @@
 //! purge` say how many tasks it is and ask, unless `--yes` is given; where nobody is there to ask they do nothing and exit with 1. So does
 //! a task that is not there, or that could not be deleted. Names that came from a queue are printed without control characters.
 
-pub(crate) mod args;
-pub(crate) mod console;
-pub(crate) mod dead;
-pub(crate) mod discard;
-pub(crate) mod list;
-pub(crate) mod operations_args;
-pub(crate) mod queues;
-pub(crate) mod run;
-pub(crate) mod set_up;
-pub(crate) mod table;
-pub(crate) mod tasks;
+mod args;
+mod console;
+mod dead;
+mod discard;
+mod list;
+mod operations_args;
+mod queues;
+mod run;
+mod set_up;
+mod table;
+mod tasks;
 
 pub use args::{Command, DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs, ListArgs, SetUpArgs};
 pub use console::Console;

@@ -1,7 +1,7 @@
 //! The commands on a queue.
 
 use crate::admin::queue::Queue;
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 use crate::cli::console::Console;
 use crate::cli::operations_args::{QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs};
 use crate::cli::table::Table;

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::admin::setup::{Plan, SetUpError, SetUpReport, Setup};
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 use crate::cli::args::SetUpArgs;
 use crate::cli::console::Console;
 

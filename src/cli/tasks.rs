@@ -3,8 +3,7 @@
 use std::time::SystemTime;
 
 use crate::admin::queue::Queue;
-use crate::base::error::BoxError;
-use crate::base::wire::queued_task::{LastAttempt, QueuedTask};
+use crate::base::{BoxError, LastAttempt, QueuedTask};
 use crate::cli::console::Console;
 use crate::cli::discard;
 use crate::cli::operations_args::{TasksCancelArgs, TasksCommand, TasksGetArgs, TasksListArgs};

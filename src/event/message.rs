@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::base::wire::publication::Attributes;
+use crate::base::Attributes;
 
 /// A message as a [`SubscriberTask`](crate::SubscriberTask) gets it: content and attributes, and what Pub/Sub says of it.
 ///

@@ -6,7 +6,7 @@ pub(crate) mod publish;
 pub(crate) mod publisher;
 pub(crate) mod subscriber;
 
-pub use crate::base::wire::publication::{Attributes, Publication};
+pub use crate::base::{Attributes, Publication};
 pub use crate::registry::filter::{Filter, FilterError};
 pub use crate::registry::subscription::Subscription;
 pub use crate::registry::topic::Topic;

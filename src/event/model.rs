@@ -5,15 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::error::Error;
-use crate::base::wire::publication::Attributes;
+use crate::base::{Attributes, Error};
 use crate::event::Event;
 use crate::event::publish::{Draft, Publish, PublishNow};
 use crate::event::publisher::bind;
 use crate::registry::Registered;
 use crate::registry::topic::Topic;
 use crate::registry::{Kind, Registration};
-use crate::runtime::run_at::RunAt;
+use crate::runtime::RunAt;
 use crate::task::commit::Transactional;
 
 /// A model that says what it is called, from which its topic's name is made.

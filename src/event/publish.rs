@@ -9,16 +9,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::base::error::Error;
-use crate::base::wire::envelope::Enqueued;
-use crate::base::wire::propagation;
-use crate::base::wire::publication::{Attributes, Publication};
+use crate::base::{Attributes, Enqueued, Error, Publication, propagation};
 use crate::registry::Registered;
 use crate::registry::topic::Topic;
-use crate::runtime::Runtime;
-use crate::runtime::outgoing::{Outgoing, encode_error};
-use crate::runtime::run_at::RunAt;
-use crate::runtime::scope::Scope;
+use crate::runtime::{Outgoing, RunAt, Runtime, Scope, encode_error};
 use crate::task::commit::Transactional;
 use crate::task::enqueue::{Enqueue, unique_of};
 

@@ -8,18 +8,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::error::Error;
-use crate::base::future::BoxFuture;
-use crate::base::json;
-use crate::base::metadata::TaskMetadata;
-use crate::base::outcome::TaskError;
-use crate::base::state::States;
+use crate::base::{BoxFuture, Error, States, TaskError, TaskMetadata, json};
 use crate::event::Event;
 use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
 use crate::registry::Registered;
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput};
-use crate::runtime::run_at::RunAt;
-use crate::runtime::scope::Scope;
+use crate::runtime::{RunAt, Scope};
 use crate::task::commit::Transactional;
 
 /// An event that this service publishes: its fields are the message's content, and it knows its topic.

@@ -9,22 +9,16 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::context::Context;
-use crate::base::error::BoxError;
-use crate::base::future::BoxFuture;
-use crate::base::json;
-use crate::base::metadata::TaskMetadata;
-use crate::base::outcome::{TaskError, TaskResult, in_subscriber};
-use crate::base::state::States;
-use crate::base::wire::propagation;
-use crate::base::wire::publication::Attributes;
-use crate::base::wire::push::Push;
+use crate::base::{
+    Attributes, BoxError, BoxFuture, Context, Push, States, TaskError, TaskMetadata, TaskResult,
+    in_subscriber, json, propagation,
+};
 use crate::event::message::Message;
 use crate::registry::subscription::SubscriptionOptions;
 use crate::registry::topic::Topic;
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput};
 use crate::registry::{Registered, resolve};
-use crate::runtime::scope::Scope;
+use crate::runtime::Scope;
 
 /// A task that runs on every message of a topic, which Pub/Sub pushes to `{endpoint}/subscriptions/{name}`.
 ///

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::config::Config;
-use crate::base::names;
+use crate::base::{Config, names};
 use crate::registry::topic::Topic;
 use crate::registry::{Kind, Registration, Registry};
 

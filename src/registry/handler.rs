@@ -6,12 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::error::BoxError;
-use crate::base::future::BoxFuture;
-use crate::base::metadata::TaskMetadata;
-use crate::base::outcome::TaskError;
-use crate::base::wire::dead::Dead;
-use crate::base::wire::push::Push;
+use crate::base::{BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata};
 
 /// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {

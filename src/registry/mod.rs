@@ -15,10 +15,7 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::base::config::Config;
-use crate::base::names;
-use crate::base::state::States;
-use crate::base::wire::limits;
+use crate::base::{Config, States, limits, names};
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::state::{Resolved, Resolver, States};
+use crate::base::{Resolved, Resolver, States};
 use crate::registry::registration::Registration;
 use crate::registry::unique::UniqueFields;
 

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::fmt;
 use std::time::Duration;
 
-use crate::base::state::States;
+use crate::base::States;
 use crate::registry::handler::BoundTask;
 use crate::registry::schedule::Periodic;
 use crate::registry::subscription::SubscriptionOptions;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::config::Config;
-use crate::base::names;
+use crate::base::{Config, names};
 use crate::registry::filter::Filter;
 use crate::registry::topic::Topic;
 
@@ -204,7 +203,7 @@ impl Subscription {
     }
 
     /// Whether a message with these attributes is wanted.
-    pub(crate) fn wants(&self, attributes: &crate::base::wire::publication::Attributes) -> bool {
+    pub(crate) fn wants(&self, attributes: &crate::base::Attributes) -> bool {
         self.filter
             .as_ref()
             .is_none_or(|filter| filter.matches(|key| attributes.get(key).map(String::as_str)))

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::base::config::Config;
+use crate::base::Config;
 
 /// The name of a Pub/Sub topic, before settings say what stands in front of it.
 ///

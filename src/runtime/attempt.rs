@@ -8,11 +8,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::base::error::{Error, ErrorKind};
-use crate::base::metadata::TaskMetadata;
-use crate::base::outcome::TaskError;
-use crate::base::wire::envelope::Envelope;
-use crate::base::wire::limits;
+use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, limits};
 use crate::registry::schedule;
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;

@@ -1,15 +1,15 @@
 //! How often a task is tried altogether, and by whose word.
 
-use crate::base::metadata::TaskMetadata;
+use crate::base::TaskMetadata;
 use crate::registry::RegisteredHandler;
 use crate::runtime::Runtime;
 
 /// The number of attempts after which a task is given up.
 #[derive(Clone, Copy)]
 pub(crate) struct AttemptLimit {
-    pub(crate) attempts: u32,
+    pub attempts: u32,
     /// Whether the task says it: then nobody stops but us.
-    pub(crate) own: bool,
+    pub own: bool,
 }
 
 impl Runtime {

@@ -6,11 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::base::error::{Error, ErrorKind};
-use crate::base::future::BoxFuture;
-use crate::base::metadata::TaskMetadata;
-use crate::base::outcome::TaskError;
-use crate::base::wire::dead::Dead;
+use crate::base::{BoxFuture, Dead, Error, ErrorKind, TaskError, TaskMetadata};
 use crate::registry::{AttemptError, BoundTask, Handler, Registered, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
 

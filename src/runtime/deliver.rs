@@ -7,14 +7,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::backend::{BackendFuture, Delivery};
-use crate::base::error::{Error, ErrorKind};
-use crate::base::metadata::TaskMetadata;
-use crate::base::names::pubsub_path;
-use crate::base::outcome::TaskError;
-use crate::base::wire::envelope::Envelope;
-use crate::base::wire::propagation;
-use crate::base::wire::publication::Publication;
-use crate::base::wire::push::Push;
+use crate::base::{
+    Envelope, Error, ErrorKind, Publication, Push, TaskError, TaskMetadata, names::pubsub_path, propagation,
+};
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::attempt::Attempt;
 use crate::runtime::outgoing::Request;

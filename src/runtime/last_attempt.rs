@@ -6,12 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::{Instrument, Span};
 
-use crate::base::error::Error;
-use crate::base::metadata::TaskMetadata;
-use crate::base::outcome::TaskError;
-use crate::base::wire::dead::{Dead, DeadCause};
-use crate::base::wire::dead_record;
-use crate::base::wire::publication::{Attributes, Publication};
+use crate::base::{Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, dead_record};
 use crate::registry::{AttemptError, BoundTask, Handler, Registration, TaskInput};
 use crate::runtime::Runtime;
 use crate::runtime::attempt::{chain, panic_message};
@@ -19,7 +14,7 @@ use crate::runtime::scope::Scope;
 
 /// All that is needed should this last attempt fail.
 pub(crate) struct Exhausted {
-    pub(crate) runtime: Runtime,
+    pub runtime: Runtime,
     registration: Registration,
     handler: Arc<dyn Handler>,
     body: Bytes,

@@ -1,23 +1,31 @@
 //! The runtime: settings, tasks, states and a backend, behind one cloneable handle.
 
-pub(crate) mod attempt;
-pub(crate) mod attempt_limit;
-pub(crate) mod builder;
-pub(crate) mod capture;
-pub(crate) mod concurrency;
-pub(crate) mod deliver;
+mod attempt;
+mod attempt_limit;
+mod builder;
+mod capture;
+mod concurrency;
+mod deliver;
 pub mod idempotency;
-pub(crate) mod inventory;
-pub(crate) mod last_attempt;
-pub(crate) mod outgoing;
-pub(crate) mod run_at;
-pub(crate) mod scope;
+mod inventory;
+mod last_attempt;
+mod outgoing;
+mod run_at;
+mod scope;
 
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub use builder::Embedded;
 pub use builder::{Configured, InProcess, Mode, RuntimeBuilder};
 pub use inventory::{RegisteredKind, RegisteredTask};
+pub use run_at::RunAt;
+
+pub(crate) use attempt::Attempt;
+pub(crate) use builder::{Missing, Parts, access_in_tests};
+pub(crate) use capture::Capture;
+pub(crate) use outgoing::{Outgoing, Request, encode_error, not_enqueued};
+pub(crate) use run_at::Start;
+pub(crate) use scope::{Scope, Scoped};
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,10 +34,8 @@ use std::time::SystemTime;
 use http::HeaderName;
 
 use crate::auth::{Access, Endpoint};
-use crate::backend::queue_admin::QueueOperations;
-use crate::backend::{Backend, Services};
-use crate::base::clock::Clock;
-use crate::base::config::Config;
+use crate::backend::{Backend, QueueOperations, Services};
+use crate::base::{Clock, Config};
 use crate::registry::Registry;
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;

@@ -7,12 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
 
-use crate::base::error::{Error, ErrorKind};
-use crate::base::metadata::{job_headers, timeout_header};
-use crate::base::wire::envelope::{Enqueued, Envelope};
-use crate::base::wire::headers::own_header;
-use crate::base::wire::limits;
-use crate::base::wire::publication::Publication;
+use crate::base::{
+    Enqueued, Envelope, Error, ErrorKind, Publication, job_headers, limits, own_header, timeout_header,
+};
 use crate::registry::Registration;
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::{UniqueOptions, Uniqueness};

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 use tokio::task::JoinHandle;
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::base::error::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind};
 use crate::runtime::Runtime;
 
 tokio::task_local! {
@@ -21,9 +21,9 @@ pub(crate) type Scoped<F> = TaskLocalFuture<Scope, F>;
 /// What code inside a request, a task or `Runtime::scope` sees.
 #[derive(Clone)]
 pub(crate) struct Scope {
-    pub(crate) runtime: Runtime,
+    pub runtime: Runtime,
     /// The allow-listed headers of the request or the task that this code works for.
-    pub(crate) headers: Option<Arc<HeaderMap>>,
+    pub headers: Option<Arc<HeaderMap>>,
 }
 
 impl Scope {

@@ -5,11 +5,9 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
 use crate::auth::Endpoint;
-use crate::base::metadata::TaskMetadata;
-use crate::base::wire::push::Push;
+use crate::base::{Push, TaskMetadata};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
-use crate::runtime::Runtime;
-use crate::runtime::attempt::Attempt;
+use crate::runtime::{Attempt, Runtime};
 use crate::service::body::{self, Unread};
 use crate::service::respond;
 use crate::service::route::Route;

@@ -12,8 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::auth::hide_tokens;
-use crate::runtime::Runtime;
-use crate::runtime::scope::{Scope, Scoped};
+use crate::runtime::{Runtime, Scope, Scoped};
 use crate::service::handle::handle;
 use crate::service::route::{Route, route};
 

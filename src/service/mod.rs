@@ -1,13 +1,13 @@
 //! The tower service that Cloud Tasks calls, and the layer that puts it in front of another service.
 
-pub(crate) mod body;
-pub(crate) mod handle;
-pub(crate) mod layer;
-pub(crate) mod respond;
-pub(crate) mod route;
+mod body;
+mod handle;
+mod layer;
+mod respond;
+mod route;
 #[cfg(feature = "serve")]
-pub(crate) mod server;
-pub(crate) mod service;
+mod server;
+mod service;
 
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]

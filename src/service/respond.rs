@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::auth::Refusal;
-use crate::base::outcome::{TaskError, acknowledges};
+use crate::base::{TaskError, acknowledges};
 use crate::registry::AttemptError;
 
 /// When to come back; both queues wait for longer by themselves.

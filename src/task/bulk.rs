@@ -8,12 +8,8 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
 
-use crate::base::error::Error;
-use crate::base::wire::envelope::Enqueued;
-use crate::base::wire::headers::own_header;
-use crate::runtime::Runtime;
-use crate::runtime::run_at::{RunAt, Start};
-use crate::runtime::scope::Scope;
+use crate::base::{Enqueued, Error, own_header};
+use crate::runtime::{RunAt, Runtime, Scope, Start};
 use crate::task::Task;
 use crate::task::enqueue::Enqueue;
 

@@ -3,9 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::base::error::Error;
-use crate::runtime::outgoing::Outgoing;
-use crate::runtime::scope::Scope;
+use crate::base::Error;
+use crate::runtime::{Outgoing, Scope};
 
 /// What keeps the hooks of a transaction: [`CommitHooks`], or a wrapper of a transaction that runs them.
 ///

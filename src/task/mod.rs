@@ -6,10 +6,10 @@ pub(crate) mod enqueue;
 pub(crate) mod periodic;
 mod sync;
 
-pub use crate::base::metadata::TaskMetadata;
-pub use crate::base::wire::envelope::Enqueued;
+pub use crate::base::Enqueued;
+pub use crate::base::TaskMetadata;
 pub use crate::registry::Registered;
-pub use crate::runtime::run_at::RunAt;
+pub use crate::runtime::RunAt;
 pub use bulk::{BulkProgress, EnqueueAll};
 pub use enqueue::Enqueue;
 pub use periodic::PeriodicTask;
@@ -23,12 +23,7 @@ use futures_util::{Stream, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::context::Context;
-use crate::base::future::BoxFuture;
-use crate::base::json;
-use crate::base::outcome::{TaskError, TaskResult};
-use crate::base::state::States;
-use crate::base::wire::dead::Dead;
+use crate::base::{BoxFuture, Context, Dead, States, TaskError, TaskResult, json};
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput, resolve};
 
 /// A background job: its fields are its arguments, `run` is what it does.

@@ -5,11 +5,8 @@ use std::pin::Pin;
 
 use tracing::Instrument;
 
-use crate::base::context::Context;
-use crate::base::error::Error;
-use crate::base::metadata::TaskMetadata;
-use crate::runtime::Runtime;
-use crate::runtime::scope::Scope;
+use crate::base::{Context, Error, TaskMetadata};
+use crate::runtime::{Runtime, Scope};
 use crate::task::Task;
 
 /// A task that is about to run here and now; nothing happens until it is awaited.

@@ -8,13 +8,8 @@ use http_body_util::Full;
 
 use super::signer::{Signer, add_header};
 use super::token::{Token, token_options};
-use crate::base::error::Error;
-use crate::base::json;
-use crate::base::metadata::TaskMetadata;
-use crate::base::names;
-use crate::base::wire::envelope::Envelope;
-use crate::runtime::Runtime;
-use crate::runtime::outgoing::encode_error;
+use crate::base::{Envelope, Error, TaskMetadata, json, names};
+use crate::runtime::{Runtime, encode_error};
 use crate::task::Task;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Google-Cloud-Tasks");

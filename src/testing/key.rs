@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::auth::{FixedKeys, parse_keys};
-use crate::base::error::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind};
 
 /// The id that tokens name the key by.
 pub(super) const KEY_ID: &str = "cloud-tasks-testing";

@@ -39,24 +39,24 @@
 //! Nothing here is shared between tests but the key, so they may run side by side.
 
 #[cfg(feature = "testing")]
-pub(crate) mod callback;
+mod callback;
 #[cfg(feature = "testing")]
-pub(crate) mod key;
+mod key;
 #[cfg(feature = "testing")]
-pub(crate) mod perform;
+mod perform;
 #[cfg(feature = "testing")]
-pub(crate) mod perform_message;
+mod perform_message;
 #[cfg(feature = "testing")]
-pub(crate) mod performed;
+mod performed;
 #[cfg(feature = "testing")]
-pub(crate) mod push;
-pub(crate) mod recorder;
+mod push;
+mod recorder;
 #[cfg(feature = "testing")]
-pub(crate) mod scheduled;
+mod scheduled;
 #[cfg(feature = "testing")]
-pub(crate) mod signer;
+mod signer;
 #[cfg(feature = "testing")]
-pub(crate) mod token;
+mod token;
 
 pub use recorder::{Drain, Recorded, RecordedTask, Recorder};
 

@@ -8,15 +8,9 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::performed::Performed;
 use super::signer::add_header;
-use crate::base::error::Error;
-use crate::base::json;
-use crate::base::metadata::{TaskMetadata, timeout_header};
-use crate::base::names;
+use crate::base::{Error, TaskMetadata, json, names, timeout_header};
 use crate::registry::TaskInput;
-use crate::runtime::Runtime;
-use crate::runtime::attempt::Attempt;
-use crate::runtime::capture::Capture;
-use crate::runtime::outgoing::encode_error;
+use crate::runtime::{Attempt, Capture, Runtime, encode_error};
 use crate::task::{self, Task};
 
 /// One attempt of a task that is about to run; nothing happens until this is awaited. See [`Runtime::perform`].

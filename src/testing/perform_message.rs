@@ -10,12 +10,10 @@ use serde::Serialize;
 
 use super::performed::Performed;
 use super::push::{push_of, subscription};
-use crate::base::error::Error;
-use crate::base::wire::push::Push;
+use crate::base::{Error, Push};
 use crate::event::message::Message;
 use crate::event::subscriber::{self, SubscriberTask};
-use crate::runtime::Runtime;
-use crate::runtime::capture::Capture;
+use crate::runtime::{Capture, Runtime};
 
 impl Runtime {
     /// Runs a subscriber on one message as a push would, its content as JSON, and tells what came of it.

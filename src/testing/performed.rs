@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::error::BoxError;
-use crate::base::outcome::{Discard, TaskError};
+use crate::base::{BoxError, Discard, TaskError};
 use crate::registry::AttemptError;
 
 /// What came of one attempt; see [`Runtime::perform`](crate::Runtime::perform).

@@ -7,14 +7,11 @@ use serde::Serialize;
 
 use super::signer::Signer;
 use super::token::{Signature, Token, token_options};
-use crate::base::error::{Error, ErrorKind};
-use crate::base::names::pubsub_path;
-use crate::base::wire::push::Push;
+use crate::base::{Error, ErrorKind, Push, names::pubsub_path};
 use crate::event::message::Message;
 use crate::event::subscriber::SubscriberTask;
 use crate::registry::subscription::Subscription;
-use crate::runtime::Runtime;
-use crate::runtime::outgoing::encode_error;
+use crate::runtime::{Runtime, encode_error};
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static("APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)");

@@ -8,8 +8,7 @@ use http_body_util::Full;
 
 use super::signer::Signer;
 use super::token::{Signature, Token, token_options};
-use crate::base::error::{Error, ErrorKind};
-use crate::base::metadata::job_headers;
+use crate::base::{Error, ErrorKind, job_headers};
 use crate::registry::schedule::Schedule;
 use crate::runtime::Runtime;
 use crate::task::periodic::PeriodicTask;

@@ -9,8 +9,8 @@ use http_body_util::Full;
 use super::key::Key;
 use super::token::{ACCOUNT, Token};
 use crate::auth::TrustedCallers;
-use crate::base::error::Error;
-use crate::runtime::builder::{InProcess, RuntimeBuilder};
+use crate::base::Error;
+use crate::runtime::{InProcess, RuntimeBuilder};
 
 /// Makes the requests that Google's services make, signed so that a runtime of the same test believes them.
 ///

@@ -8,8 +8,7 @@ use http::HeaderValue;
 use serde_json::json;
 
 use super::key::{KEY_ID, Key};
-use crate::base::config::Config;
-use crate::base::error::Error;
+use crate::base::{Config, Error};
 
 const ISSUER: &str = "https://accounts.google.com";
 /// Whom tokens are of where the settings name no account.
@@ -20,10 +19,10 @@ const LIFETIME: u64 = 60 * 60;
 /// What a request's token says, and whether it is one at all.
 #[derive(Clone)]
 pub(super) struct Token {
-    pub(super) audience: String,
-    pub(super) account: String,
-    pub(super) expired: bool,
-    pub(super) signature: Signature,
+    pub audience: String,
+    pub account: String,
+    pub expired: bool,
+    pub signature: Signature,
 }
 
 #[derive(Clone, Copy, PartialEq)]

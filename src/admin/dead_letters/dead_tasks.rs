@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use crate::admin::dead_letters::list::ListDead;
 use crate::admin::dead_letters::replay::Replay;
-use crate::backend::dead_letter_store::{DeadLetter, DeadLetterReader, Reading};
-use crate::base::error::{Error, ErrorKind};
-use crate::base::wire::dead_task::DeadTask;
+use crate::backend::{DeadLetter, DeadLetterReader, Reading};
+use crate::base::{DeadTask, Error, ErrorKind};
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::topic::Topic;
 use crate::runtime::Runtime;

@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::admin::dead_letters::dead_tasks::{Choice, DeadTasks, UnreplayedTask};
-use crate::base::error::Error;
-use crate::base::wire::dead_task::DeadTask;
+use crate::base::{DeadTask, Error};
 
 /// A look at dead tasks; nothing happens until it is awaited, and nothing is changed then.
 ///

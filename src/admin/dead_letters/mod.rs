@@ -7,10 +7,10 @@ pub(crate) mod list;
 #[cfg(feature = "google")]
 pub(crate) mod replay;
 
-pub use crate::base::wire::dead::{Dead, DeadCause};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use crate::base::wire::dead_task::DeadTask;
+pub use crate::base::DeadTask;
+pub use crate::base::{Dead, DeadCause};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
 pub use dead_tasks::{DeadTasks, UnreplayedTask};

@@ -9,13 +9,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::admin::dead_letters::dead_tasks::{Choice, DeadTasks, UnreplayedTask};
-use crate::backend::dead_letter_store::{Claim, DeadLetter};
-use crate::base::error::{Error, ErrorKind};
-use crate::base::metadata::TaskMetadata;
-use crate::base::wire::dead_task::DeadTask;
-use crate::base::wire::envelope::Envelope;
-use crate::base::wire::headers::own_header;
-use crate::base::wire::limits;
+use crate::backend::{Claim, DeadLetter};
+use crate::base::{DeadTask, Envelope, Error, ErrorKind, TaskMetadata, limits, own_header};
 
 /// Dead tasks that are about to be enqueued again; nothing happens until this is awaited.
 ///

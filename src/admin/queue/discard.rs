@@ -10,9 +10,8 @@ use crate::admin::queue::Queue;
 use crate::admin::queue::list::PAGE;
 use crate::admin::queue::report::DeleteReport;
 use crate::admin::queue::selection::Selection;
-use crate::backend::queue_admin::{QueueOperations, View};
-use crate::base::error::Error;
-use crate::base::wire::queued_task::QueuedTask;
+use crate::backend::{QueueOperations, View};
+use crate::base::{Error, QueuedTask};
 
 /// Tasks of a queue that are about to be deleted; nothing happens until it is awaited. Made by [`Queue::discard`].
 ///

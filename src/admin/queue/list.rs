@@ -9,9 +9,8 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 
 use crate::admin::queue::Queue;
 use crate::admin::queue::selection::Selection;
-use crate::backend::queue_admin::View;
-use crate::base::error::Error;
-use crate::base::wire::queued_task::QueuedTask;
+use crate::backend::View;
+use crate::base::{Error, QueuedTask};
 
 /// As many as the service lists at once.
 pub(super) const PAGE: u16 = 1000;

@@ -7,8 +7,8 @@ pub(crate) mod report;
 pub(crate) mod run_here;
 pub(crate) mod selection;
 
-pub use crate::base::wire::queue_info::{QueueInfo, QueueState};
-pub use crate::base::wire::queued_task::{LastAttempt, QueuedTask};
+pub use crate::base::{LastAttempt, QueuedTask};
+pub use crate::base::{QueueInfo, QueueState};
 pub use crate::registry::queue_settings::QueueSettings;
 pub use discard::DeleteTasks;
 pub use list::QueuedTasks;
@@ -21,9 +21,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::admin::queue::selection::Selection;
-use crate::backend::queue_admin::{QueueOperations, View};
-use crate::base::error::{Error, ErrorKind};
-use crate::base::names;
+use crate::backend::{QueueOperations, View};
+use crate::base::{Error, ErrorKind, names};
 use crate::runtime::Runtime;
 
 /// A queue and the tasks in it: to look at, to cancel, to run, to pause; made by [`Runtime::queue`].

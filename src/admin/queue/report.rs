@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::base::error::Error;
+use crate::base::Error;
 
 /// So many failures are kept in full: a queue may have millions of tasks.
 const KEPT: usize = 100;

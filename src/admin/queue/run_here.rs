@@ -2,12 +2,9 @@
 
 use serde_json::Value;
 
-use crate::base::error::{Error, ErrorKind};
-use crate::base::wire::queued_task::QueuedTask;
+use crate::base::{Error, ErrorKind, QueuedTask};
 use crate::registry::{AttemptError, TaskInput};
-use crate::runtime::Runtime;
-use crate::runtime::attempt::Attempt;
-use crate::runtime::capture::Capture;
+use crate::runtime::{Attempt, Capture, Runtime};
 use crate::task::{self, Task};
 
 /// Runs a task by the name that it travels under; the JSON of its output.

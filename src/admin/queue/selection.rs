@@ -1,8 +1,7 @@
 //! Which tasks of a queue are meant.
 
 use crate::admin::queue::Queue;
-use crate::base::config::Config;
-use crate::base::wire::queued_task::QueuedTask;
+use crate::base::{Config, QueuedTask};
 use crate::registry::Registration;
 
 /// Tasks of some type, with so many attempts behind them.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 
 use crate::backend::google::{caller_help, is};
-use crate::base::error::Error;
+use crate::base::Error;
 
 /// How long one call may take.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(30);

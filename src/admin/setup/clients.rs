@@ -12,7 +12,7 @@ use google_cloud_tasks_v2::model::Queue;
 
 use crate::admin::setup::call_error::{ATTEMPT, failed};
 use crate::backend::google::{PubSubAccess, QueueAccess, RetryUnavailable, SchedulerAccess, backoff};
-use crate::base::error::Error;
+use crate::base::Error;
 
 /// As many as Pub/Sub lists at once.
 const PAGE: i32 = 1000;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use google_cloud_wkt::Duration as WktDuration;
 
-use crate::base::error::Error;
+use crate::base::Error;
 
 /// A duration for this service.
 pub(crate) fn duration(duration: Duration, service: &str) -> Result<WktDuration, Error> {

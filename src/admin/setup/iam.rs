@@ -7,7 +7,7 @@ use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use crate::admin::setup::call_error::failed;
 use crate::admin::setup::clients::PubSubAdmin;
 use crate::backend::google::is;
-use crate::base::error::Error;
+use crate::base::Error;
 
 /// How often a policy is read and written again that somebody else has changed in between.
 const ATTEMPTS: usize = 5;

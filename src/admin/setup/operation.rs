@@ -13,7 +13,7 @@ use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::admin::setup::iam::{self, Grant};
 use crate::admin::setup::{queues, schedules, subscription_diff};
 use crate::backend::google::is;
-use crate::base::error::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind};
 
 /// A change and how it is made.
 pub(crate) struct Step {

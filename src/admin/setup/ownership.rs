@@ -1,7 +1,6 @@
 //! What belongs to this application, and so may be deleted.
 
-use crate::base::config::Config;
-use crate::base::names::last_segment;
+use crate::base::{Config, names::last_segment};
 
 /// The base of a name that this application gave; `None` where it did not.
 ///

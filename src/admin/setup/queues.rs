@@ -13,10 +13,8 @@ use crate::admin::setup::change::{Action, Change, Differences, FieldChange, Reso
 use crate::admin::setup::clients::QueueAdmin;
 use crate::admin::setup::convert;
 use crate::admin::setup::operation::{Instead, Operation, Step};
-use crate::backend::google::is;
-use crate::backend::google::is_blocked;
-use crate::base::error::Error;
-use crate::base::names;
+use crate::backend::{google::is, google::is_blocked};
+use crate::base::{Error, names};
 use crate::registry::queue_settings::QueueSettings;
 use crate::runtime::Runtime;
 

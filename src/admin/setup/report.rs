@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::admin::setup::change::{Action, Change, ResourceKind};
 use crate::admin::setup::plan::HeldBack;
-use crate::base::error::Error;
+use crate::base::Error;
 
 /// What an applied [`Plan`](crate::setup::Plan) did; its `Display` form is what the original library prints.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

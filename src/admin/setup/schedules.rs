@@ -19,7 +19,7 @@ use crate::admin::setup::ownership::made_by_us;
 use crate::admin::setup::plan::PlanDraft;
 use crate::admin::setup::subscription_diff;
 use crate::backend::google::is;
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::registry::schedule::Schedule;
 use crate::runtime::Runtime;
 

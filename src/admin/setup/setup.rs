@@ -7,7 +7,7 @@ use crate::admin::setup::plan::{Plan, PlanDraft};
 use crate::admin::setup::report::SetUpReport;
 use crate::admin::setup::{queues, schedules, subscriptions};
 use crate::backend::google::metadata;
-use crate::base::error::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind};
 use crate::registry::Registered;
 use crate::runtime::Runtime;
 

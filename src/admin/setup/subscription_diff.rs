@@ -11,8 +11,7 @@ use google_cloud_wkt::Duration as WktDuration;
 use crate::admin::setup::change::{Differences, FieldChange};
 use crate::admin::setup::convert;
 use crate::backend::google::PubSubAccess;
-use crate::base::config::Config;
-use crate::base::error::Error;
+use crate::base::{Config, Error};
 use crate::registry::filter::Filter;
 use crate::registry::subscription::Subscription;
 

@@ -14,8 +14,7 @@ use crate::admin::setup::options::Options;
 use crate::admin::setup::ownership::made_by_us;
 use crate::admin::setup::plan::{AT_ONCE, PlanDraft};
 use crate::admin::setup::{dead_letters, subscription_diff};
-use crate::base::error::Error;
-use crate::base::names::last_segment;
+use crate::base::{Error, names::last_segment};
 use crate::registry::subscription::Subscription;
 use crate::runtime::Runtime;
 

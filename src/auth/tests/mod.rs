@@ -15,7 +15,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::auth::TrustedCallers;
-use crate::base::config::Config;
+use crate::base::Config;
 use tokens::{ACCOUNT, ISSUER, KEY_ID};
 
 const ENDPOINT: &str = "https://shop.example";

@@ -4,41 +4,40 @@ use std::fmt;
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
 
-use crate::base::config::Config;
-use crate::base::names::pubsub_path;
+use crate::base::{Config, names::pubsub_path};
 
 /// What a client of queues is made with.
 #[derive(Clone)]
 pub(crate) struct QueueAccess {
     /// Another URL than Google's.
-    pub(crate) endpoint: Option<String>,
-    pub(crate) credentials: Credentials,
+    pub endpoint: Option<String>,
+    pub credentials: Credentials,
     /// `projects/P/locations/L`.
-    pub(crate) location: String,
+    pub location: String,
 }
 
 /// What a client of Cloud Scheduler is made with.
 #[derive(Clone)]
 pub(crate) struct SchedulerAccess {
     /// Another URL than Google's.
-    pub(crate) endpoint: Option<String>,
-    pub(crate) credentials: Credentials,
+    pub endpoint: Option<String>,
+    pub credentials: Credentials,
     /// `projects/P/locations/L`.
-    pub(crate) location: String,
+    pub location: String,
     /// Whom requests are signed as, and for whom.
-    pub(crate) account: String,
-    pub(crate) audience: String,
+    pub account: String,
+    pub audience: String,
 }
 
 /// What every client of Pub/Sub is made with; making it calls nobody.
 #[derive(Clone)]
 pub(crate) struct PubSubAccess {
     /// Another URL than Google's.
-    pub(crate) endpoint: Option<String>,
-    pub(crate) credentials: Credentials,
-    pub(crate) project: String,
+    pub endpoint: Option<String>,
+    pub credentials: Credentials,
+    pub project: String,
     /// The account that pushes are signed as; an emulator signs none.
-    pub(crate) signer: Option<String>,
+    pub signer: Option<String>,
 }
 
 impl PubSubAccess {

@@ -5,17 +5,14 @@ use google_cloud_tasks_v2::model::Queue;
 
 use crate::backend::google::create_error::{self, BackupFailure, CreateOutcome, Failed, MissingQueue};
 use crate::backend::google::create_task::{CreateAttempt, GoogleBackend};
-use crate::base::config::Config;
-use crate::base::error::Error;
-use crate::base::names;
-use crate::base::wire::envelope::{Enqueued, Envelope};
+use crate::base::{Config, Enqueued, Envelope, Error, names};
 
 /// How backup queues are called, and when they are made.
 #[derive(Debug)]
 pub(crate) struct Backup {
     config: Config,
     /// Where every queue is made when a task first goes to it, so is a backup queue.
-    pub(crate) makes_every_queue: bool,
+    pub makes_every_queue: bool,
 }
 
 impl Backup {
@@ -138,7 +135,7 @@ impl GoogleBackend {
             ),
             verdict: CreateOutcome {
                 // That a queue may have been made is not that a task was.
-                maybe_created: false,
+                may_have_taken_effect: false,
                 ..CreateOutcome::of(cause)
             },
         }
@@ -147,8 +144,11 @@ impl GoogleBackend {
 
 /// A backup queue that is there, and does not take the task.
 fn not_taken(backup: &str, failed: &Failed) -> BackupFailure {
-    let Failed { cause, maybe_created } = failed;
-    let said = if *maybe_created {
+    let Failed {
+        cause,
+        may_have_taken_effect,
+    } = failed;
+    let said = if *may_have_taken_effect {
         format!("it may have been created in its backup queue {backup}, but no answer says so: {cause}")
     } else {
         format!("its backup queue {backup} does not take it either: {cause}")
@@ -156,7 +156,7 @@ fn not_taken(backup: &str, failed: &Failed) -> BackupFailure {
     BackupFailure {
         said,
         verdict: CreateOutcome {
-            maybe_created: *maybe_created,
+            may_have_taken_effect: *may_have_taken_effect,
             ..CreateOutcome::of(cause)
         },
     }

@@ -17,7 +17,7 @@ use crate::backend::google::credentials;
 use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
 use crate::backend::{Connected, Services};
-use crate::base::config::Config;
+use crate::base::Config;
 
 /// How Google Cloud Tasks and Pub/Sub are called.
 ///

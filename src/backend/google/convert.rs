@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 use google_cloud_tasks_v2::model::{HttpMethod, HttpRequest, OidcToken, Task};
 use google_cloud_wkt::{Duration as WktDuration, Timestamp};
 
-use crate::base::config::Config;
-use crate::base::wire::envelope::Envelope;
+use crate::base::{Config, Envelope};
 
 /// Where tasks are created, and whom they are signed as.
 #[derive(Debug)]

@@ -8,9 +8,7 @@ use google_cloud_wkt::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::backend::queue_admin::View;
-use crate::base::names;
-use crate::base::wire::queue_info::{QueueInfo, QueueState};
-use crate::base::wire::queued_task::{LastAttempt, QueuedTask, task_name};
+use crate::base::{LastAttempt, QueueInfo, QueueState, QueuedTask, names, task_name};
 
 /// A task as the service shows it; one of App Engine has neither URL nor arguments.
 pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {

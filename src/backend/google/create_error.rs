@@ -4,41 +4,41 @@ use google_cloud_gax::error::{CredentialsError, Error as GoogleError, rpc::Code}
 use std::error::Error as _;
 
 use crate::backend::google::convert::TaskFactory;
-use crate::base::error::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind};
 
 /// What is known after a call that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CreateOutcome {
     /// A task of that name is there, whoever made it.
-    pub(crate) exists: bool,
+    pub exists: bool,
     /// The call may have created the task.
-    pub(crate) maybe_created: bool,
+    pub may_have_taken_effect: bool,
     /// The same call may succeed a little later.
-    pub(crate) repeat: bool,
+    pub repeat: bool,
 }
 
 impl CreateOutcome {
     const EXISTS: Self = Self {
         exists: true,
-        maybe_created: true,
+        may_have_taken_effect: true,
         repeat: false,
     };
     /// Refused, and it will be again.
     const REFUSED: Self = Self {
         exists: false,
-        maybe_created: false,
+        may_have_taken_effect: false,
         repeat: false,
     };
     /// Nothing was created this time.
     pub(crate) const NOT_YET: Self = Self {
         exists: false,
-        maybe_created: false,
+        may_have_taken_effect: false,
         repeat: true,
     };
     /// Nobody knows.
     const UNKNOWN: Self = Self {
         exists: false,
-        maybe_created: true,
+        may_have_taken_effect: true,
         repeat: true,
     };
 
@@ -84,9 +84,9 @@ impl CreateOutcome {
 /// A create that did not succeed, with all its repeats.
 #[derive(Debug)]
 pub(crate) struct Failed {
-    pub(crate) cause: GoogleError,
+    pub cause: GoogleError,
     /// Whether one of the calls may have created the task.
-    pub(crate) maybe_created: bool,
+    pub may_have_taken_effect: bool,
 }
 
 /// Why a queue takes no tasks.
@@ -101,7 +101,7 @@ pub(crate) enum MissingQueue {
 impl Failed {
     /// What the queue lacks, where that is why, and where it is certain that it holds no such task.
     pub(crate) fn lack(&self) -> Option<MissingQueue> {
-        if self.maybe_created {
+        if self.may_have_taken_effect {
             return None;
         }
         match self.cause.status()?.code {
@@ -126,8 +126,8 @@ pub(crate) fn is_blocked(error: &GoogleError) -> bool {
 /// What came of the backup queue of a queue that takes no tasks.
 #[derive(Debug)]
 pub(crate) struct BackupFailure {
-    pub(crate) said: String,
-    pub(crate) verdict: CreateOutcome,
+    pub said: String,
+    pub verdict: CreateOutcome,
 }
 
 impl BackupFailure {
@@ -148,17 +148,20 @@ pub(crate) fn error(
     failed: Failed,
     beside: Option<BackupFailure>,
 ) -> Error {
-    let Failed { cause, maybe_created } = failed;
+    let Failed {
+        cause,
+        may_have_taken_effect,
+    } = failed;
     let verdict = CreateOutcome::of(&cause);
     let (said, backup) = beside.map_or((String::new(), CreateOutcome::REFUSED), |beside| {
         (format!("; {}", beside.said), beside.verdict)
     });
-    let kind = if maybe_created || verdict.repeat || backup.maybe_created || backup.repeat {
+    let kind = if may_have_taken_effect || verdict.repeat || backup.may_have_taken_effect || backup.repeat {
         ErrorKind::Unavailable
     } else {
         ErrorKind::Rejected
     };
-    let what = if maybe_created {
+    let what = if may_have_taken_effect {
         "may have been created, but no answer says so"
     } else {
         "was not created"
@@ -170,7 +173,7 @@ pub(crate) fn error(
         kind,
         format!("task {task} {what} in queue {queue}: {cause}{help}{said}"),
     )
-    .maybe_created(maybe_created || backup.maybe_created)
+    .with_may_have_taken_effect(may_have_taken_effect || backup.may_have_taken_effect)
     .with_source(cause)
 }
 

@@ -18,27 +18,23 @@ use crate::backend::google::create_error::{self, CreateOutcome, Failed};
 use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
 use crate::backend::{Backend, BackendFuture, Services};
-use crate::base::config::RetrySettings;
-use crate::base::error::Error;
-use crate::base::names;
-use crate::base::wire::envelope::{Enqueued, Envelope};
-use crate::base::wire::publication::Publication;
+use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names};
 
 /// Creates tasks in Google Cloud Tasks, or in what speaks its API.
 pub(crate) struct GoogleBackend {
-    pub(crate) client: CloudTasks,
-    pub(crate) target: TaskFactory,
-    pub(crate) queues: QueueAccess,
+    pub client: CloudTasks,
+    pub target: TaskFactory,
+    pub queues: QueueAccess,
     /// How tasks are read, where Cloud Tasks is an emulator.
-    pub(crate) emulated: Option<EmulatorClient>,
+    pub emulated: Option<EmulatorClient>,
     /// Missing where Cloud Tasks is an emulator: there is none of Cloud Scheduler.
-    pub(crate) scheduler: Option<SchedulerAccess>,
+    pub scheduler: Option<SchedulerAccess>,
     /// The client opens a connection for every call under way, so their number is bounded.
-    pub(crate) calls: Semaphore,
-    pub(crate) retry: RetrySettings,
-    pub(crate) backup: Backup,
+    pub calls: Semaphore,
+    pub retry: RetrySettings,
+    pub backup: Backup,
     /// Missing where Cloud Tasks is an emulator and Pub/Sub has none: nothing of a laptop goes to Google unasked.
-    pub(crate) pubsub: Option<PubSub>,
+    pub pubsub: Option<PubSub>,
 }
 
 /// What stays the same in all calls of one enqueue.
@@ -92,7 +88,7 @@ impl GoogleBackend {
     ) -> Result<Enqueued, Failed> {
         let id = effort.id.as_deref();
         let mut pause = self.retry.initial.min(self.retry.maximum);
-        let mut maybe_created = false;
+        let mut may_have_taken_effect = false;
         loop {
             let cause = match self.call(envelope, id).await {
                 Ok(task) => return Ok(receipt(envelope, id, &task)),
@@ -103,13 +99,16 @@ impl GoogleBackend {
                 let mut enqueued = Enqueued::new(&envelope.queue, id);
                 enqueued.schedule_time = envelope.schedule_time;
                 // An id of our own, or a call that got no answer before: the task is the one of this call.
-                return Ok(enqueued.with_duplicate(effort.given && !maybe_created));
+                return Ok(enqueued.with_duplicate(effort.given && !may_have_taken_effect));
             }
-            maybe_created |= verdict.maybe_created;
+            may_have_taken_effect |= verdict.may_have_taken_effect;
             let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
             let ends = effort.started.elapsed() + next >= self.retry.deadline;
             if !effort.repeats || !verdict.repeat || ends {
-                return Err(Failed { cause, maybe_created });
+                return Err(Failed {
+                    cause,
+                    may_have_taken_effect,
+                });
             }
             tracing::debug!(error = %cause, pause = ?next, "no clear answer; the call is repeated");
             tokio::time::sleep(next).await;

@@ -15,7 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
-use crate::base::config::Config;
+use crate::base::Config;
 
 const SCOPE: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";

@@ -18,8 +18,7 @@ use tokio::time::Instant;
 use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, DeadLetterStore, Reading};
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::pull_client::Rest;
-use crate::base::error::Error;
-use crate::base::future::BoxFuture;
+use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
 
 /// As many as one pull brings.

@@ -1,21 +1,21 @@
 //! Google Cloud Tasks and Pub/Sub, through Google's own clients.
 
-pub(crate) mod access;
-pub(crate) mod backup_queue;
-pub(crate) mod connect;
-pub(crate) mod convert;
-pub(crate) mod convert_queued;
-pub(crate) mod create_error;
-pub(crate) mod create_task;
-pub(crate) mod credentials;
-pub(crate) mod dead_letters;
-pub(crate) mod emulator_client;
-pub(crate) mod publish;
-pub(crate) mod pull_client;
-pub(crate) mod queue_admin;
-pub(crate) mod read_task;
-pub(crate) mod retry;
-pub(crate) mod topic_publisher;
+mod access;
+mod backup_queue;
+mod connect;
+mod convert;
+mod convert_queued;
+mod create_error;
+mod create_task;
+mod credentials;
+mod dead_letters;
+mod emulator_client;
+mod publish;
+mod pull_client;
+mod queue_admin;
+mod read_task;
+mod retry;
+mod topic_publisher;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
 pub use connect::Google;

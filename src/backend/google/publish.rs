@@ -20,9 +20,7 @@ use crate::backend::BackendFuture;
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::create_error::CreateOutcome;
 use crate::backend::google::topic_publisher::{Handed, TopicPublisher};
-use crate::base::config::RetrySettings;
-use crate::base::error::Error;
-use crate::base::wire::publication::Publication;
+use crate::base::{Error, Publication, RetrySettings};
 
 /// Publishes messages to Google Pub/Sub, or to its emulator.
 pub(crate) struct PubSub {
@@ -156,7 +154,7 @@ fn failed(topic: &str, error: PublishError) -> Error {
 fn refused_or_unclear(topic: &str, cause: &GoogleError) -> Error {
     let verdict = CreateOutcome::of(cause);
     // The client repeats calls itself, so an answer that may change says nothing of the call before it.
-    if verdict.repeat || verdict.maybe_created {
+    if verdict.repeat || verdict.may_have_taken_effect {
         return Error::unavailable(
             format!("the message to topic {topic} may have been published, but no answer says so: {cause}"),
             true,

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::auth::connector;
 use crate::backend::google::access::PubSubAccess;
-use crate::base::error::{BoxError, Error};
+use crate::base::{BoxError, Error};
 
 const ENDPOINT: &str = "https://pubsub.googleapis.com";
 /// How long one call may take.

@@ -12,9 +12,7 @@ use crate::backend::google::create_error::CreateOutcome;
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::retry::{RetryUnavailable, backoff, caller_help, is};
 use crate::backend::queue_admin::{Page, QueueOperations, View};
-use crate::base::error::Error;
-use crate::base::wire::queue_info::QueueInfo;
-use crate::base::wire::queued_task::QueuedTask;
+use crate::base::{Error, QueueInfo, QueuedTask};
 
 /// What was asked for, for an error that says what became of it.
 struct Asked<'a> {
@@ -55,7 +53,7 @@ impl GoogleBackend {
                 }
                 Err(error) => error,
             };
-            let maybe_done = CreateOutcome::of(&error).maybe_created;
+            let maybe_done = CreateOutcome::of(&error).may_have_taken_effect;
             state.attempt_count += 1;
             let repeated = if maybe_done && !repeatable {
                 RetryResult::Permanent(error)
@@ -83,14 +81,14 @@ impl GoogleBackend {
     fn failed(&self, asked: &Asked<'_>, cause: GoogleError, unclear: bool) -> Error {
         let verdict = CreateOutcome::of(&cause);
         let Asked { what, done, .. } = asked;
-        let told = if *done != "read" && (unclear || verdict.maybe_created) {
+        let told = if *done != "read" && (unclear || verdict.may_have_taken_effect) {
             format!("{what} may have been {done}, but no answer says so: {cause}")
         } else {
             format!("{what} was not {done}: {cause}")
         };
         let help = self.help(asked, &cause).map(|help| format!("; {help}"));
         let message = told + &help.unwrap_or_default();
-        let error = if verdict.maybe_created || verdict.repeat {
+        let error = if verdict.may_have_taken_effect || verdict.repeat {
             Error::unavailable(message, false)
         } else {
             Error::rejected(message)

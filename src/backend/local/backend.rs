@@ -10,13 +10,11 @@ use tokio::sync::Mutex;
 use crate::backend::google::{GoogleBackend, QueueAccess, is_blocked};
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
-use crate::base::error::Error;
-use crate::base::wire::envelope::Envelope;
-use crate::base::wire::publication::Publication;
+use crate::base::{Envelope, Error, Publication};
 
 /// Creates tasks in the local engine, and the queues that they go to; publishes to the subscriptions of the runtime.
 pub(crate) struct LocalBackend {
-    pub(super) google: GoogleBackend,
+    pub google: GoogleBackend,
     queues: Mutex<HashSet<String>>,
     /// `None` where the settings name a Pub/Sub emulator, which messages go to instead.
     pubsub: Option<Arc<PubSub>>,

@@ -7,8 +7,7 @@ use bytes::Bytes;
 
 use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, DeadLetterStore, Reading};
 use crate::backend::local::push_queue::full_topic;
-use crate::base::error::Error;
-use crate::base::future::BoxFuture;
+use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
 
 /// Messages by the full names of their topics: those alone whose topics are here are kept.

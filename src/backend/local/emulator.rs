@@ -9,7 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 
 /// A client of HTTP without TLS, for calls of this machine's own.
 pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
@@ -20,11 +20,11 @@ const MAX_ERROR_BYTES: usize = 4096;
 ///
 /// Google's client is not used for this: its connections live where they were first used, which may be a test's tokio.
 pub(crate) struct Emulator {
-    pub(crate) http: HttpClient,
-    pub(crate) url: String,
+    pub http: HttpClient,
+    pub url: String,
     /// Whom tokens are signed as, and for whom.
-    pub(crate) account: String,
-    pub(crate) audience: String,
+    pub account: String,
+    pub audience: String,
 }
 
 impl Emulator {

@@ -5,15 +5,15 @@
 //! schedule, the backoff and the key that signs tokens; it calls the relay, which pushes as Pub/Sub would. Runs of schedules
 //! go the same way, and the relay makes the requests of Cloud Scheduler.
 
-pub(crate) mod backend;
-pub(crate) mod dead_letters;
-pub(crate) mod emulator;
-pub(crate) mod engine;
-pub(crate) mod pubsub;
-pub(crate) mod push_queue;
-pub(crate) mod queue_admin;
-pub(crate) mod relay;
-pub(crate) mod scheduler;
-pub(crate) mod unacked;
+mod backend;
+mod dead_letters;
+mod emulator;
+mod engine;
+mod pubsub;
+mod push_queue;
+mod queue_admin;
+mod relay;
+mod scheduler;
+mod unacked;
 
 pub use engine::LocalEngine;

@@ -10,10 +10,7 @@ use crate::backend::local::dead_letters::LocalDeadLetters;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::push_queue::{PushQueue, full_topic};
 use crate::backend::local::unacked::{Delivery, Unacked};
-use crate::base::error::{BoxError, Error};
-use crate::base::outcome::acknowledges;
-use crate::base::wire::publication::Publication;
-use crate::base::wire::push::Push;
+use crate::base::{BoxError, Error, Publication, Push, acknowledges};
 use crate::registry::subscription::Subscription;
 
 /// What Pub/Sub calls itself.
@@ -24,12 +21,12 @@ const MARGIN: Duration = Duration::from_secs(30);
 
 /// A Pub/Sub for the subscriptions of one runtime.
 pub(crate) struct PubSub {
-    pub(crate) emulator: Arc<Emulator>,
+    pub emulator: Arc<Emulator>,
     /// The base URL of the relay.
-    pub(crate) relay: String,
-    pub(crate) project: String,
-    pub(crate) outstanding: Unacked,
-    pub(crate) kept: LocalDeadLetters,
+    pub relay: String,
+    pub project: String,
+    pub outstanding: Unacked,
+    pub kept: LocalDeadLetters,
     /// Known once the runtime is built.
     queues: OnceLock<Vec<Arc<PushQueue>>>,
 }

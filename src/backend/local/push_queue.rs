@@ -21,16 +21,16 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// A subscription and the queue in the emulator that delivers its messages.
 pub(crate) struct PushQueue {
-    pub(crate) subscription: Subscription,
+    pub subscription: Subscription,
     /// The full name of the subscription's topic.
-    pub(crate) topic: String,
+    pub topic: String,
     /// The project of the subscription, and its short name there.
-    pub(crate) project: String,
-    pub(crate) name: String,
+    pub project: String,
+    pub name: String,
     /// The short name of the queue.
-    pub(crate) id: String,
+    pub id: String,
     /// Set once the emulator has the queue.
-    pub(crate) made: OnceCell<()>,
+    pub made: OnceCell<()>,
 }
 
 impl PushQueue {

@@ -3,8 +3,7 @@
 use crate::backend::BackendFuture;
 use crate::backend::local::backend::LocalBackend;
 use crate::backend::queue_admin::{Page, QueueOperations, View};
-use crate::base::wire::queue_info::QueueInfo;
-use crate::base::wire::queued_task::QueuedTask;
+use crate::base::{QueueInfo, QueuedTask};
 
 impl QueueOperations for LocalBackend {
     fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>> {

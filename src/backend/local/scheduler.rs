@@ -12,10 +12,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::backend::local::emulator::{Emulator, seconds};
 use crate::backend::local::push_queue::queue_id;
-use crate::base::clock::Clock;
-use crate::base::error::BoxError;
-use crate::base::metadata::job_headers;
-use crate::base::wire::limits::MAX_TIMEOUT;
+use crate::base::{BoxError, Clock, job_headers, limits::MAX_TIMEOUT};
 use crate::registry::schedule::{DEFAULT_DEADLINE, Schedule};
 
 /// Where the paths of runs begin; no queue has such a name.

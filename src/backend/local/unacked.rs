@@ -6,17 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::backend::local::push_queue::PushQueue;
-use crate::base::error::Error;
-use crate::base::wire::push::Push;
+use crate::base::{Error, Push};
 
 /// A message on its way to a subscription.
 ///
 /// It is kept here and not in its task, which holds a megabyte at most.
 pub(crate) struct Delivery {
-    pub(crate) queue: Arc<PushQueue>,
-    pub(crate) push: Push,
+    pub queue: Arc<PushQueue>,
+    pub push: Push,
     /// The number of this delivery, from 1; 0 before the first.
-    pub(crate) number: u32,
+    pub number: u32,
 }
 
 /// A queue and an ordering key, within which messages go one after the other.

@@ -19,11 +19,11 @@ use crate::base::wire::headers::own_header;
 /// The record. The body stands in it as it is where it is JSON, and else as base64 in `data`.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Record<'a> {
-    pub(super) task: Cow<'a, str>,
-    pub(super) queue: Option<Cow<'a, str>>,
-    pub(super) id: Option<Cow<'a, str>>,
-    pub(super) attempts: u32,
-    pub(super) error: Cow<'a, str>,
+    pub task: Cow<'a, str>,
+    pub queue: Option<Cow<'a, str>>,
+    pub id: Option<Cow<'a, str>>,
+    pub attempts: u32,
+    pub error: Cow<'a, str>,
     // A body of `null` is one, too.
     #[serde(
         borrow,
@@ -31,11 +31,11 @@ pub(super) struct Record<'a> {
         deserialize_with = "there",
         skip_serializing_if = "Option::is_none"
     )]
-    pub(super) body: Option<&'a RawValue>,
+    pub body: Option<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) data: Option<String>,
-    pub(super) headers: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
-    pub(super) died_at: Cow<'a, str>,
+    pub data: Option<String>,
+    pub headers: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    pub died_at: Cow<'a, str>,
 }
 
 fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {

@@ -1,15 +1,26 @@
 //! What travels: envelopes, messages, pushes, queued and dead tasks.
 
-pub(crate) mod dead;
+mod dead;
 pub(crate) mod dead_record;
 #[cfg(feature = "google")]
-pub(crate) mod dead_task;
-pub(crate) mod envelope;
-pub(crate) mod headers;
+mod dead_task;
+mod envelope;
+mod headers;
 pub(crate) mod limits;
 pub(crate) mod propagation;
-pub(crate) mod publication;
+mod publication;
 pub(crate) mod push;
-pub(crate) mod queue_info;
-pub(crate) mod queued_json;
-pub(crate) mod queued_task;
+mod queue_info;
+mod queued_json;
+mod queued_task;
+
+pub use dead::{Dead, DeadCause};
+#[cfg(feature = "google")]
+pub use dead_task::DeadTask;
+pub use envelope::{Enqueued, Envelope};
+pub(crate) use headers::own_header;
+pub use publication::{Attributes, Publication};
+pub(crate) use push::Push;
+pub use queue_info::{QueueInfo, QueueState};
+pub(crate) use queued_task::task_name;
+pub use queued_task::{LastAttempt, QueuedTask};

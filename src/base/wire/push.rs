@@ -25,13 +25,13 @@ const DELIVERY_ATTEMPT: &str = "x-goog-pubsub-delivery-attempt";
 /// A message that was pushed, its content not yet parsed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Push {
-    pub(crate) data: Bytes,
-    pub(crate) attributes: Attributes,
-    pub(crate) id: String,
-    pub(crate) publish_time: Option<SystemTime>,
-    pub(crate) ordering_key: Option<String>,
-    pub(crate) delivery_attempt: Option<u32>,
-    pub(crate) subscription: String,
+    pub data: Bytes,
+    pub attributes: Attributes,
+    pub id: String,
+    pub publish_time: Option<SystemTime>,
+    pub ordering_key: Option<String>,
+    pub delivery_attempt: Option<u32>,
+    pub subscription: String,
 }
 
 /// The wrapped form. Both spellings of a field arrive together, so each has a place of its own.

@@ -14,9 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::base::config::Config;
-use crate::base::names;
-use crate::base::wire::headers::own_header;
+use crate::base::{Config, names, own_header};
 
 pub(crate) use options::Periodic;
 pub use options::ScheduleOptions;

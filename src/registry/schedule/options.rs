@@ -5,8 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{MAX_DESCRIPTION_CHARS, MAX_DOUBLINGS, MAX_RETRIES};
-use crate::base::config::Config;
-use crate::base::wire::limits::{MAX_TIMEOUT, MIN_TIMEOUT};
+use crate::base::{Config, limits::MAX_TIMEOUT, limits::MIN_TIMEOUT};
 
 /// What a periodic task says of its schedule; what it leaves open is for the service.
 #[derive(Clone, Copy, Debug)]

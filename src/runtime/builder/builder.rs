@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::base::config::Config;
-use crate::base::error::Error;
+use crate::base::{Config, Error};
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
 use crate::registry::{Registered, Registration};

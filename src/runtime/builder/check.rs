@@ -4,8 +4,7 @@ use std::sync::{Arc, Weak};
 
 use crate::auth::Access;
 use crate::backend::{Connect, Connected, Link};
-use crate::base::error::{Error, ErrorKind};
-use crate::base::names;
+use crate::base::{Error, ErrorKind, names};
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::{self, Registry};

@@ -4,10 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::auth::{Access, TrustedCallers};
-use crate::backend::eager::Eager;
-use crate::backend::{Backend, Connect, Connected, Google};
-use crate::base::config::Config;
-use crate::base::error::Error;
+use crate::backend::{Backend, Connect, Connected, Eager, Google};
+use crate::base::{Config, Error};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts};
 

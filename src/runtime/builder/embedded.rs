@@ -3,10 +3,8 @@
 use std::fmt;
 
 use crate::auth::Access;
-use crate::backend::Connected;
-use crate::backend::local::LocalEngine;
-use crate::base::clock::Clock;
-use crate::base::error::{Error, ErrorKind};
+use crate::backend::{Connected, local::LocalEngine};
+use crate::base::{Clock, Error, ErrorKind};
 use crate::runtime::Runtime;
 use crate::runtime::builder::check::list;
 use crate::runtime::builder::{Missing, Mode, Parts};

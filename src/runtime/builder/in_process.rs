@@ -1,10 +1,8 @@
 //! Runtimes whose tasks run in this process, at once.
 
 use crate::auth::{Access, TrustedCallers};
-use crate::backend::Connected;
-use crate::backend::eager::Eager;
-use crate::base::config::Config;
-use crate::base::error::Error;
+use crate::backend::{Connected, Eager};
+use crate::base::{Config, Error};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts};
 

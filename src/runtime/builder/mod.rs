@@ -13,10 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::backend::Services;
-use crate::base::clock::Clock;
-use crate::base::config::Config;
-use crate::base::error::Error;
-use crate::base::state::States;
+use crate::base::{Clock, Config, Error, States};
 use crate::registry::Registration;
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;

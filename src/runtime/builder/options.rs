@@ -10,7 +10,7 @@ use crate::backend::Backend;
 #[cfg(feature = "google")]
 use crate::backend::Google;
 #[cfg(feature = "local")]
-use crate::base::clock::Clock;
+use crate::base::Clock;
 use crate::runtime::builder::builder::RuntimeBuilder;
 use crate::runtime::builder::configured::{Configured, Trust};
 #[cfg(feature = "local")]

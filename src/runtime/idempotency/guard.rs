@@ -7,10 +7,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
-use crate::base::error::{BoxError, Error, ErrorKind};
-use crate::base::metadata::TaskMetadata;
-use crate::base::outcome::TaskError;
-use crate::base::wire::push;
+use crate::base::{BoxError, Error, ErrorKind, TaskError, TaskMetadata, push};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore};
@@ -24,8 +21,8 @@ const NOTHING: &[u8] = b"null";
 
 /// An effect that is to be claimed.
 pub(crate) struct Guard {
-    pub(crate) store: Arc<dyn IdempotencyStore>,
-    pub(crate) key: IdempotencyKey,
+    pub store: Arc<dyn IdempotencyStore>,
+    pub key: IdempotencyKey,
 }
 
 /// A claimed effect. Dropped before it is settled, it is released: whoever ran it was cut off.

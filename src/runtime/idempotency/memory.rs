@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::base::clock::Clock;
+use crate::base::Clock;
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore, StoreFuture};
 

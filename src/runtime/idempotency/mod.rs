@@ -1,10 +1,10 @@
 //! Idempotency: what is delivered more than once has its effect once.
 
-pub(crate) mod guard;
-pub(crate) mod key;
-pub(crate) mod memory;
-pub(crate) mod once;
-pub(crate) mod store;
+mod guard;
+mod key;
+mod memory;
+mod once;
+mod store;
 
 pub(crate) use guard::{Guard, key};
 pub use key::IdempotencyKey;

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::base::context::Context;
-use crate::base::error::{Error, ErrorKind};
-use crate::base::outcome::TaskError;
-use crate::base::wire::limits;
+use crate::base::{Context, Error, ErrorKind, TaskError, limits};
 use crate::runtime::idempotency::guard::{Begun, Guard, busy, unanswered};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::scope::Scope;

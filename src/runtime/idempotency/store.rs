@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 use crate::runtime::idempotency::key::IdempotencyKey;
 
 /// Remembers which effects happened, and which are under way; [`MemoryStore`](crate::idempotency::MemoryStore) is one.

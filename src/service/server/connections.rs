@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 use crate::service::server::shutdown::Gate;
 
 /// How long a server that is out of sockets waits for some to be closed.
@@ -28,12 +28,12 @@ const MAX_STREAMS: u32 = 256;
 
 /// The connections of a server.
 pub(crate) struct Connections<S> {
-    pub(crate) service: S,
-    pub(crate) http: Builder<TokioExecutor>,
-    pub(crate) header_timeout: Duration,
-    pub(crate) write_timeout: Duration,
-    pub(crate) graceful: GracefulShutdown,
-    pub(crate) tasks: JoinSet<()>,
+    pub service: S,
+    pub http: Builder<TokioExecutor>,
+    pub header_timeout: Duration,
+    pub write_timeout: Duration,
+    pub graceful: GracefulShutdown,
+    pub tasks: JoinSet<()>,
 }
 
 /// HTTP/1.1 and HTTP/2, for clients who send their headers in time.

@@ -15,8 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use crate::base::error::BoxError;
-use crate::base::wire::limits::INDEFINITELY;
+use crate::base::{BoxError, limits::INDEFINITELY};
 use crate::runtime::Runtime;
 use crate::service::server::connections::{Connections, http};
 use crate::service::server::shutdown::{Drain, Gate};

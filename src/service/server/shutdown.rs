@@ -20,7 +20,7 @@ use crate::service::server::timed_body::ServeBody;
 #[derive(Default)]
 pub(crate) struct Drain {
     stopping: AtomicBool,
-    pub(crate) running: TaskTracker,
+    pub running: TaskTracker,
 }
 
 impl Drain {
@@ -33,11 +33,11 @@ impl Drain {
 /// Lets requests through to a service until the server stops.
 #[derive(Clone)]
 pub(crate) struct Gate<S> {
-    pub(crate) service: S,
-    pub(crate) drain: Arc<Drain>,
-    pub(crate) body_timeout: Duration,
+    pub service: S,
+    pub drain: Arc<Drain>,
+    pub body_timeout: Duration,
     /// Whether a request has come over this connection.
-    pub(crate) started: Arc<AtomicBool>,
+    pub started: Arc<AtomicBool>,
 }
 
 impl<S: Clone> Gate<S> {

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use crate::base::error::BoxError;
+use crate::base::BoxError;
 
 pin_project! {
     /// The body of a request under [`Runtime::serve`](crate::Runtime::serve): an error when it takes too long to arrive.

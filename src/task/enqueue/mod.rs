@@ -12,17 +12,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;
 
-use crate::base::error::Error;
-use crate::base::json;
-use crate::base::names;
-use crate::base::wire::envelope::Enqueued;
+use crate::base::{Enqueued, Error, json, names};
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::Uniqueness;
 use crate::registry::{Registered, Registration};
-use crate::runtime::Runtime;
-use crate::runtime::outgoing::{Outgoing, Request, encode_error, not_enqueued};
-use crate::runtime::run_at::{RunAt, Start};
-use crate::runtime::scope::Scope;
+use crate::runtime::{Outgoing, Request, RunAt, Runtime, Scope, Start, encode_error, not_enqueued};
 use crate::task::commit::Transactional;
 
 /// A task that is about to be enqueued; nothing happens until it is awaited.

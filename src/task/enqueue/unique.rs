@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::error::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind};
 use crate::registry::Registered;
 use crate::registry::unique::id::Uniqueness;
 use crate::registry::unique::window_mistake;
-use crate::runtime::outgoing::not_enqueued;
+use crate::runtime::not_enqueued;
 use crate::task::enqueue::Enqueue;
 
 impl Enqueue {

@@ -3,7 +3,7 @@
 use super::Recorder;
 use super::display;
 use super::state::Record;
-use crate::base::wire::envelope::Envelope;
+use crate::base::Envelope;
 use crate::task::Task;
 
 impl Recorder {

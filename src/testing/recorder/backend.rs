@@ -5,10 +5,7 @@ use std::sync::Arc;
 use super::inline;
 use super::state::{Shared, What};
 use crate::backend::{Backend, BackendFuture, Link};
-use crate::base::error::Error;
-use crate::base::names;
-use crate::base::wire::envelope::{Enqueued, Envelope};
-use crate::base::wire::publication::Publication;
+use crate::base::{Enqueued, Envelope, Error, Publication, names};
 
 /// The recorder as its runtime holds it. Its link is weak: a strong one would keep the runtime alive for ever.
 pub(crate) struct Recording {

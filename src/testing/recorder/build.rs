@@ -5,9 +5,8 @@ use std::time::SystemTime;
 use super::Recorder;
 use crate::auth::TrustedCallers;
 use crate::backend::Connected;
-use crate::base::error::Error;
-use crate::runtime::Runtime;
-use crate::runtime::builder::{Missing, Mode, Parts, RuntimeBuilder, access_in_tests};
+use crate::base::Error;
+use crate::runtime::{Missing, Mode, Parts, Runtime, RuntimeBuilder, access_in_tests};
 #[cfg(feature = "testing")]
 use crate::testing::signer::Signer;
 

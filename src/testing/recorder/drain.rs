@@ -6,13 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Recorder;
 use super::state::{Record, What};
-use crate::base::error::{Error, ErrorKind};
-use crate::base::metadata::job_headers;
-use crate::base::names;
-use crate::base::outcome::RetryAfter;
-use crate::base::wire::envelope::Envelope;
-use crate::runtime::Runtime;
-use crate::runtime::run_at::RunAt;
+use crate::base::{Envelope, Error, ErrorKind, RetryAfter, job_headers, names};
+use crate::runtime::{RunAt, Runtime};
 
 /// A recorder that is about to run what it has; nothing runs until this is awaited.
 ///

@@ -1,25 +1,23 @@
 //! Nothing runs: what was asked for is kept, to be looked at and to be run when a test says so.
 
-pub(crate) mod assert_events;
-pub(crate) mod assert_tasks;
-pub(crate) mod backend;
+mod assert_events;
+mod assert_tasks;
+mod backend;
 mod build;
-pub(crate) mod clock;
-pub(crate) mod display;
-pub(crate) mod drain;
-pub(crate) mod inline;
-pub(crate) mod queue_admin;
-pub(crate) mod record;
-pub(crate) mod state;
+mod clock;
+mod display;
+mod drain;
+mod inline;
+mod queue_admin;
+mod record;
+mod state;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::backend::Link;
-use crate::base::clock::Clock;
-use crate::base::wire::envelope::Envelope;
-use crate::base::wire::publication::Publication;
+use crate::base::{Clock, Envelope, Publication};
 use crate::runtime::Runtime;
 use crate::task::Task;
 

@@ -5,10 +5,8 @@ use std::future::ready;
 
 use super::backend::Recording;
 use super::state::{Record, Shared};
-use crate::backend::BackendFuture;
-use crate::backend::queue_admin::{Page, QueueOperations, View};
-use crate::base::wire::queue_info::{QueueInfo, QueueState};
-use crate::base::wire::queued_task::{QueuedTask, task_name};
+use crate::backend::{BackendFuture, Page, QueueOperations, View};
+use crate::base::{QueueInfo, QueueState, QueuedTask, task_name};
 
 impl Recording {
     /// Answers with what this comes to at once.

@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 
 use super::state::Record;
-use crate::base::json;
-use crate::base::wire::envelope::Envelope;
+use crate::base::{Envelope, json};
 use crate::task::Task;
 
 /// A task as a [`Recorder`](crate::testing::Recorder) has it: its arguments, and what goes with them.

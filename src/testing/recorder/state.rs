@@ -5,40 +5,39 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::clock::Time;
-use crate::backend::used_ids::UsedIds;
-use crate::base::wire::envelope::Envelope;
-use crate::base::wire::publication::Publication;
+use crate::backend::UsedIds;
+use crate::base::{Envelope, Publication};
 
 /// What a recorder and the backend of its runtime share.
 pub(super) struct Shared {
     tasks: Mutex<Tasks>,
-    pub(super) time: Time,
+    pub time: Time,
 }
 
 #[derive(Default)]
 pub(super) struct Tasks {
     /// In the order in which they were enqueued and published.
-    pub(super) waiting: VecDeque<Record>,
+    pub waiting: VecDeque<Record>,
     /// What ran and was delivered, in the order in which that began.
-    pub(super) done: Vec<Record>,
+    pub done: Vec<Record>,
     /// Ids that callers gave: as at Google they stay taken after the task ran.
-    pub(super) taken: UsedIds,
+    pub taken: UsedIds,
     /// The queues whose tasks wait until they are resumed.
-    pub(super) paused: HashSet<String>,
+    pub paused: HashSet<String>,
     /// When each schedule of the runtime is due next; empty unless they are to run.
-    pub(super) schedules: Vec<Option<SystemTime>>,
+    pub schedules: Vec<Option<SystemTime>>,
 }
 
 /// A task or a message, under its id.
 #[derive(Clone)]
 pub(super) struct Record {
-    pub(super) id: String,
-    pub(super) what: What,
-    pub(super) recorded_at: SystemTime,
+    pub id: String,
+    pub what: What,
+    pub recorded_at: SystemTime,
     /// How often it ran before.
-    pub(super) retries: u32,
+    pub retries: u32,
     /// When it may run again, where it asked for a pause.
-    pub(super) paused_until: Option<SystemTime>,
+    pub paused_until: Option<SystemTime>,
 }
 
 #[derive(Clone)]
