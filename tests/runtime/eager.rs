@@ -232,3 +232,19 @@ async fn arguments_that_do_not_serialize_are_an_error_of_the_await_and_nothing_r
         "the arguments of task Unwritable do not serialize to JSON: key must be a string"
     );
 }
+
+#[tokio::test]
+async fn a_runtime_whose_last_handle_is_dropped_is_gone_with_its_states() {
+    let (eager_log, recorded_log) = (Log::default(), Log::default());
+    let eager = Runtime::eager().state(eager_log.clone()).build().await.unwrap();
+    let recorded = Runtime::recorded()
+        .state(recorded_log.clone())
+        .build()
+        .await
+        .unwrap();
+    assert_eq!((eager_log.handles(), recorded_log.handles()), (2, 2));
+
+    drop((eager, recorded));
+
+    assert_eq!((eager_log.handles(), recorded_log.handles()), (1, 1));
+}

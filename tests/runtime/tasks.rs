@@ -16,6 +16,11 @@ impl Log {
         self.0.lock().unwrap().push(line.into());
     }
 
+    /// How many handles on this log there are.
+    pub(crate) fn handles(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
