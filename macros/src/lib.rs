@@ -275,6 +275,7 @@ mod tests;
 /// | `ordering` | whether messages of one ordering key come one after the other; `ordering` alone means `true` | `false` |
 /// | `retention` | how long a message that is not acknowledged is kept: 10 minutes to 31 days | that of Pub/Sub, 7 days |
 /// | `use_cloud_tasks` | whether a message is forwarded to a task of Cloud Tasks, which runs the subscriber; `use_cloud_tasks` alone means `true` | `false` |
+/// | `bare_body` | whether a body that says nothing of itself is the content, as a subscription without a wrapper and without metadata pushes it | `false` |
 /// | `idempotent` | as that of a `Task`: a message that is delivered more than once runs once | `false` |
 /// | `name`, `aliases`, `crate` | as those of a `Task` | as there |
 /// | `queue`, `timeout` | as those of a `Task`; the queue is for `use_cloud_tasks` | as there |

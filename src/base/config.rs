@@ -8,6 +8,7 @@ use http::{HeaderName, Uri};
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::names;
+use crate::base::wire::headers::propagated_name;
 
 const PREFIX: &str = "CLOUD_TASKS_";
 
@@ -21,7 +22,7 @@ const PREFIX: &str = "CLOUD_TASKS_";
 /// | `EAGER` | [`eager`](Self::eager) | false |
 /// | `MAXIMUM_ETA_TASK` (seconds) | [`maximum_eta`](Self::maximum_eta) | none: the service's 30 days |
 /// | `BACKUP_QUEUE_NAME` | [`backup_queue_name`](Self::backup_queue_name) | `{queue}{DELIMITER}temp` |
-/// | `PROPAGATED_HEADERS` (comma-separated) | [`propagated_headers`](Self::propagated_headers) | `traceparent` |
+/// | `PROPAGATED_HEADERS` (comma-separated) | [`propagated_headers`](Self::propagated_headers), [`add_propagated_headers`](Self::add_propagated_headers) | `traceparent` |
 /// | `PROPAGATED_HEADERS_KEY` | [`propagated_headers_key`](Self::propagated_headers_key) | `_http_headers` |
 /// | `SUBSCRIBER_MAX_RETRIES` | [`subscriber_max_retries`](Self::subscriber_max_retries) | none: the service's |
 /// | `SUBSCRIBER_MIN_BACKOFF` (seconds) | [`subscriber_min_backoff`](Self::subscriber_min_backoff) | none: the service's |
@@ -228,9 +229,25 @@ impl Config {
         self
     }
 
-    /// The headers that go along with what a request enqueues; their names, in any case.
+    /// The headers that go along with what a request enqueues, in the place of `traceparent`; their names, in any case.
+    ///
+    /// `build()` refuses those that [`Enqueue::header`](crate::task::Enqueue::header) refuses, and those of a body. A value that is
+    /// empty, not printable or longer than 8 KiB is left out, and so is what goes beyond 16 KiB in all.
     pub fn propagated_headers<H: Into<String>>(mut self, names: impl IntoIterator<Item = H>) -> Self {
         self.propagated_headers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds headers that go along with what a request enqueues; `traceparent` stays.
+    ///
+    /// ```
+    /// use cloud_tasks::Config;
+    ///
+    /// let config = Config::default().add_propagated_headers(["baggage"]);
+    /// assert_eq!(config, Config::default().propagated_headers(["traceparent", "baggage"]));
+    /// ```
+    pub fn add_propagated_headers<H: Into<String>>(mut self, names: impl IntoIterator<Item = H>) -> Self {
+        self.propagated_headers.extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -355,13 +372,23 @@ impl Config {
             "at least one character",
         );
         for name in &self.propagated_headers {
-            check(is_header(name), "propagated header", name, HEADER);
+            if let Err(reason) = propagated_name(name) {
+                check(false, "propagated header", name, &reason);
+            }
         }
         for host in [&self.pubsub_emulator_host, &self.cloud_tasks_emulator_host]
             .into_iter()
             .flatten()
         {
             check(is_host_port(host), "emulator host", host, HOST_PORT);
+        }
+        for (setting, value, accepted) in [
+            ("project", &self.project, PROJECT),
+            ("location", &self.location, LOCATION),
+        ] {
+            if let Some(value) = value {
+                check(is_plain(value), setting, value, accepted);
+            }
         }
         let retry = self.enqueue_retry;
         let multiplier = retry.multiplier.to_string();
@@ -377,8 +404,9 @@ impl Config {
 
 const ENDPOINT: &str =
     "a URL that starts with http:// or https:// and has no query, such as https://shop.example/jobs";
-const HEADER: &str = "a header's name, such as traceparent";
 const HOST_PORT: &str = "host:port, such as localhost:8123";
+const PROJECT: &str = "the id of a project alone, such as my-project";
+const LOCATION: &str = "the name of a region alone, such as europe-west1";
 const MULTIPLIER: &str = "a number, 1 or more";
 const SECONDS: &str = "a number of seconds, 0 or more";
 const BOOLEAN: &str = "true, 1, t, y or yes; false, 0, f, n or no";
@@ -397,8 +425,13 @@ fn has_no_bad_port(authority: &Authority) -> bool {
     authority.port_u16().is_some() || authority.as_str().ends_with(authority.host())
 }
 
-fn is_header(name: &str) -> bool {
-    name.parse::<HeaderName>().is_ok()
+/// Whether it is one part of a path, and not a path that was pasted whole.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|char: char| char == '/' || char.is_whitespace() || char.is_control())
+}
+
+fn project(text: &str) -> Option<String> {
+    is_plain(text).then(|| text.to_owned())
 }
 
 fn is_host_port(text: &str) -> bool {
@@ -483,8 +516,13 @@ impl Vars {
                     .unwrap_or(retry.multiplier),
                 deadline: self.seconds("ENQUEUE_RETRY_DEADLINE")?.unwrap_or(retry.deadline),
             },
-            project: self.text("PROJECT").or_else(|| self.raw("GOOGLE_CLOUD_PROJECT")),
-            location: self.text("LOCATION"),
+            project: match self.read("PROJECT", PROJECT, project)? {
+                Some(project) => Some(project),
+                None => self.read_raw("GOOGLE_CLOUD_PROJECT", PROJECT, project)?,
+            },
+            location: self.read("LOCATION", LOCATION, |text| {
+                is_plain(text).then(|| text.to_owned())
+            })?,
             service_account: self.text("SERVICE_ACCOUNT"),
             pubsub_emulator_host: self.host("PUBSUB_EMULATOR_HOST")?,
             cloud_tasks_emulator_host: self.host("CLOUD_TASKS_EMULATOR_HOST")?,
@@ -541,15 +579,19 @@ impl Vars {
             .map(str::trim)
             .filter(|header| !header.is_empty())
             .map(|header| {
-                if is_header(header) {
-                    Ok(header.to_ascii_lowercase())
-                } else {
-                    Err(refused(
-                        &name,
-                        list,
-                        "header names separated by commas, such as traceparent,x-request-id",
-                    ))
-                }
+                propagated_name(header)
+                    .map(|name| name.to_string())
+                    .map_err(|reason| {
+                        const ACCEPTED: &str =
+                            "header names separated by commas, such as traceparent,x-request-id";
+                        let is_name = header.parse::<HeaderName>().is_ok();
+                        let why = if is_name {
+                            format!("; {header} is not one of them: {reason}")
+                        } else {
+                            String::new()
+                        };
+                        refused(&name, list, &format!("{ACCEPTED}{why}"))
+                    })
             })
             .collect::<Result<_, _>>()
             .map(Some)

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::base::outcome::{Discard, RetryAfter, TaskError};
+use crate::base::text;
 
 /// Any error that can cross threads: what tasks may fail with and what [`Error`] keeps as its source.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
@@ -100,6 +101,8 @@ impl Error {
     ///
     /// It says that nothing was created; [`unavailable`](Self::unavailable) is for calls whose effect is unknown.
     ///
+    /// Control characters in the message are written as escapes.
+    ///
     /// ```
     /// use cloud_tasks::{Error, ErrorKind};
     ///
@@ -109,10 +112,17 @@ impl Error {
     /// assert!(!error.may_have_taken_effect());
     /// ```
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        // Errors quote callers and the cloud, and end up in logs and on terminals.
+        let message = message.into();
+        let message = match kind {
+            // A list, one line for each.
+            ErrorKind::Build => text::safe_lines(&message).into_owned(),
+            _ => text::safe(&message).into_owned(),
+        };
         Self {
             inner: Box::new(Inner {
                 kind,
-                message: message.into(),
+                message,
                 may_have_taken_effect: false,
                 source: None,
             }),
@@ -253,7 +263,7 @@ impl fmt::Display for Error {
         if f.alternate() {
             let mut source = self.source();
             while let Some(cause) = source {
-                write!(f, ": {cause}")?;
+                write!(f, ": {}", text::safe(&cause.to_string()))?;
                 source = cause.source();
             }
         }

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
+use crate::base::time;
+
 const QUEUE_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-queuename");
 const TASK_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-taskname");
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-cloudtasks-taskretrycount");
@@ -113,8 +115,7 @@ impl TaskMetadata {
 
     /// When this attempt was due.
     pub fn eta(&self) -> Option<SystemTime> {
-        let seconds: f64 = self.number(&ETA)?;
-        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
+        time::from_epoch_seconds(self.text(&ETA)?.trim())
     }
 
     /// The HTTP status of the previous attempt; 504 where it timed out.
@@ -182,9 +183,7 @@ impl TaskMetadata {
 
     /// Sets when this attempt was due, to the microsecond; a time before 1970 counts as 1970.
     pub fn with_eta(self, eta: SystemTime) -> Self {
-        let since = eta.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let text = format!("{}.{:06}", since.as_secs(), since.subsec_micros());
-        self.with(ETA, &text)
+        self.with(ETA, &time::epoch_seconds(eta))
     }
 
     /// Says that a Cloud Scheduler job made this request, which was due at this time.
@@ -252,8 +251,7 @@ impl fmt::Debug for TaskMetadata {
 
 /// The headers of a request that a Cloud Scheduler job makes.
 pub(crate) fn job_headers(name: &str, time: SystemTime) -> HeaderMap {
-    let time = time.max(SystemTime::UNIX_EPOCH);
-    let time = humantime::format_rfc3339(time).to_string();
+    let time = time::rfc3339(time);
     let metadata = TaskMetadata::new()
         .with(JOB_NAME, name)
         .with(SCHEDULE_TIME, &time);

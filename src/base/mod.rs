@@ -10,6 +10,8 @@ mod metadata;
 pub(crate) mod names;
 mod outcome;
 mod state;
+pub(crate) mod text;
+pub(crate) mod time;
 mod wire;
 
 pub(crate) use clock::Clock;
@@ -29,4 +31,4 @@ pub use wire::{
     Attributes, Dead, DeadCause, Enqueued, Envelope, LastAttempt, Publication, QueueInfo, QueueState,
     QueuedTask,
 };
-pub(crate) use wire::{Push, dead_record, limits, own_header, propagation, push, task_name};
+pub(crate) use wire::{Push, dead_record, headers, limits, own_header, propagation, push, task_name};

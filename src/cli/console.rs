@@ -3,6 +3,10 @@
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use serde::Serialize;
+
+use crate::base::text::{safe_json, safe_lines};
+
 /// Where commands print, and whom they ask.
 pub struct Console {
     out: Box<dyn Write + Send>,
@@ -56,7 +60,7 @@ impl Console {
         self.progress
     }
 
-    /// Prints a result; lines that begin with `[+]`, `[~]` or `[-]` are coloured.
+    /// Prints a result, made safe to show; lines that begin with `[+]`, `[~]` or `[-]` are coloured.
     pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
         match self.write(text) {
             // Whoever reads has seen enough, as `head` has.
@@ -66,7 +70,7 @@ impl Console {
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
-        for line in text.lines() {
+        for line in safe_lines(text).lines() {
             let color = match line.get(..3).filter(|_| self.color) {
                 Some("[+]") => "\u{1b}[32m",
                 Some("[~]") => "\u{1b}[33m",
@@ -79,9 +83,21 @@ impl Console {
         self.out.flush()
     }
 
+    /// Prints a result as JSON of several lines.
+    pub(crate) fn print_json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let json = serde_json::to_string_pretty(value)?;
+        self.print(&safe_json(&json))
+    }
+
+    /// Prints a result as JSON of one line; line breaks in JSON are between its values.
+    pub(crate) fn print_json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let json = serde_json::to_string(value)?;
+        self.print(&safe_json(&json).replace(['\n', '\r'], " "))
+    }
+
     /// Prints a remark or an error.
     pub(crate) fn error(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.err, "{text}")?;
+        writeln!(self.err, "{}", safe_lines(text))?;
         self.err.flush()
     }
 
@@ -90,7 +106,7 @@ impl Console {
         let Some(answers) = &mut self.answers else {
             return Ok(None);
         };
-        write!(self.err, "{question} [y/N] ")?;
+        write!(self.err, "{} [y/N] ", safe_lines(question))?;
         self.err.flush()?;
         let mut answer = String::new();
         answers.read_line(&mut answer)?;

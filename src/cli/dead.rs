@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::admin::dead_letters::{DeadTasks, UnreplayedTask};
+use crate::base::text::safe;
 use crate::base::{BoxError, DeadTask};
 use crate::cli::args::{DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs};
 use crate::cli::console::Console;
-use crate::cli::table::{Table, safe, safe_json};
+use crate::cli::table::Table;
 use crate::runtime::Runtime;
 
 pub(crate) async fn run(
@@ -51,7 +52,7 @@ async fn list(runtime: &Runtime, args: &DeadListArgs, console: &mut Console) -> 
     }
     let found = look.await?;
     if args.json {
-        console.print(&safe_json(&serde_json::to_string_pretty(&found)?))?;
+        console.print_json(&found)?;
         return Ok(0);
     }
     if found.tasks.is_empty() {
@@ -69,11 +70,11 @@ async fn list(runtime: &Runtime, args: &DeadListArgs, console: &mut Console) -> 
 
 fn row(task: &DeadTask) -> [String; 5] {
     [
-        safe(&task.died_at),
-        safe(task.task()),
-        safe(task.queue().unwrap_or("-")),
+        task.died_at.clone(),
+        task.task().to_owned(),
+        task.queue().unwrap_or("-").to_owned(),
         task.attempts().to_string(),
-        safe(task.error()),
+        task.error().to_owned(),
     ]
 }
 
@@ -130,7 +131,7 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
     let report = report?;
     let code = u8::from(!report.left.is_empty());
     if args.json {
-        console.print(&safe_json(&serde_json::to_string_pretty(&report)?))?;
+        console.print_json(&report)?;
         return Ok(code);
     }
     console.print(&format!(

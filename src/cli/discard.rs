@@ -8,9 +8,9 @@ use crate::admin::queue::Queue;
 use crate::admin::queue::discard::DeleteTasks;
 use crate::admin::queue::report::DeleteReport;
 use crate::base::BoxError;
+use crate::base::text::safe;
 use crate::cli::console::Console;
 use crate::cli::operations_args::TasksDiscardArgs;
-use crate::cli::table::{safe, safe_json, safe_lines};
 use crate::cli::tasks::{agreed, name, queue};
 use crate::runtime::Runtime;
 
@@ -79,11 +79,8 @@ async fn look(queue: &Queue, args: &TasksDiscardArgs, console: &mut Console) -> 
         let mut lines = kept.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() < LISTED {
             let attempts = task.attempts();
-            lines.push(safe(&format!(
-                "[-] {} {} after {attempts} attempts",
-                task.id(),
-                name(task)
-            )));
+            let (id, name) = (safe(task.id()), name(task));
+            lines.push(format!("[-] {id} {} after {attempts} attempts", safe(&name)));
         }
     });
     let look = look.await?;
@@ -101,22 +98,23 @@ async fn look(queue: &Queue, args: &TasksDiscardArgs, console: &mut Console) -> 
 
 fn question(look: &DeleteReport, args: &TasksDiscardArgs) -> String {
     let whose = match &args.task {
-        Some(name) => safe(name),
+        Some(name) => safe(name).into_owned(),
         None => "whichever service's".to_owned(),
     };
     format!(
         "Discard {} of {} tasks in queue {} ({whose})?",
-        look.discarded, look.scanned, look.queue
+        look.discarded,
+        look.scanned,
+        safe(&look.queue)
     )
 }
 
 fn report(report: &DeleteReport, args: &TasksDiscardArgs, console: &mut Console) -> Result<(), BoxError> {
-    let text = if args.json {
-        safe_json(&serde_json::to_string_pretty(report)?)
+    if args.json {
+        console.print_json(report)?;
     } else {
-        safe_lines(&report.to_string())
-    };
-    console.print(&text)?;
+        console.print(&report.to_string())?;
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::runtime::{RegisteredKind, Runtime};
 pub(crate) fn run(runtime: &Runtime, args: &ListArgs, console: &mut Console) -> Result<u8, BoxError> {
     let registered = runtime.registered();
     if args.json {
-        console.print(&serde_json::to_string_pretty(&registered)?)?;
+        console.print_json(&registered)?;
         return Ok(0);
     }
     let mut table = Table::new(["NAME", "KIND", "QUEUE", "TOPIC", "URL"]);

@@ -35,7 +35,7 @@ pub(crate) async fn run(
 async fn info(runtime: &Runtime, args: QueuesInfoArgs, console: &mut Console) -> Result<u8, BoxError> {
     let info = runtime.queue(args.queue).info().await?;
     if args.json {
-        console.print(&serde_json::to_string_pretty(&info)?)?;
+        console.print_json(&info)?;
         return Ok(0);
     }
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());

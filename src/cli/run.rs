@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use crate::cli::args::Command;
 use crate::cli::console::Console;
-use crate::cli::table::safe_lines;
 use crate::cli::{dead, list, queues, set_up, tasks};
 use crate::runtime::Runtime;
 
@@ -29,7 +28,7 @@ impl Command {
         };
         done.unwrap_or_else(|error| {
             // Who does not read our output does not read this either.
-            let _ = console.error(&safe_lines(&format!("error: {error:#}")));
+            let _ = console.error(&format!("error: {error:#}"));
             1
         })
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::admin::setup::{Plan, SetUpError, SetUpReport, Setup};
 use crate::base::BoxError;
+use crate::base::text::safe;
 use crate::cli::args::SetUpArgs;
 use crate::cli::console::Console;
 
@@ -23,12 +24,11 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
     }
     let plan = setup.plan().await?;
     if args.plan {
-        let text = if args.json {
-            serde_json::to_string_pretty(&plan.to_json())?
+        if args.json {
+            console.print_json(&plan.to_json())?;
         } else {
-            plan.to_string()
-        };
-        console.print(&text)?;
+            console.print(&plan.to_string())?;
+        }
         return Ok(if args.exit_code && !plan.is_empty() { 2 } else { 0 });
     }
     if !args.yes && !plan.is_empty() {
@@ -53,7 +53,7 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
     let applied = plan
         .apply_with(|change| {
             if let Some(bar) = &bar {
-                bar.set_message(format!("{} {}", change.kind, change.name));
+                bar.set_message(format!("{} {}", change.kind, safe(&change.name)));
                 bar.inc(1);
             }
         })
@@ -70,7 +70,7 @@ fn remarks(plan: &Plan, console: &mut Console) -> Result<(), BoxError> {
         console.error(&format!("left as it is, {}:\n{}", left.reason, left.change))?;
     }
     for note in plan.notes() {
-        console.error(&format!("note: {note}"))?;
+        console.error(&format!("note: {}", safe(note)))?;
     }
     Ok(())
 }
@@ -95,12 +95,12 @@ fn report(
             json["failed"] = failed.collect();
             json["not_tried"] = serde_json::to_value(error.not_tried())?;
         }
-        console.print(&serde_json::to_string_pretty(&json)?)?;
+        console.print_json(&json)?;
         return Ok(u8::from(error.is_some()));
     }
     // Those of the plan were said before.
     for note in report.notes.iter().skip(said) {
-        console.error(&format!("note: {note}"))?;
+        console.error(&format!("note: {}", safe(note)))?;
     }
     match applied {
         Ok(report) => {

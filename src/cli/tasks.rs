@@ -3,11 +3,12 @@
 use std::time::SystemTime;
 
 use crate::admin::queue::Queue;
+use crate::base::text::safe;
 use crate::base::{BoxError, LastAttempt, QueuedTask};
 use crate::cli::console::Console;
 use crate::cli::discard;
 use crate::cli::operations_args::{TasksCancelArgs, TasksCommand, TasksGetArgs, TasksListArgs};
-use crate::cli::table::{Table, json_line, safe, safe_json};
+use crate::cli::table::Table;
 use crate::runtime::Runtime;
 
 /// So many rows of a table are held back, to find out how wide its columns are.
@@ -33,7 +34,7 @@ pub(crate) async fn run(
         }
         TasksCommand::Debug(args) => {
             let output = queue(runtime, args.queue, None).debug(&args.id).await?;
-            console.print(&safe_json(&serde_json::to_string_pretty(&output)?))?;
+            console.print_json(&output)?;
             Ok(0)
         }
         TasksCommand::Discard(args) => discard::run(runtime, args, console).await,
@@ -71,7 +72,7 @@ async fn list(runtime: &Runtime, args: TasksListArgs, console: &mut Console) -> 
         };
         shown += 1;
         if args.json {
-            console.print(&json_line(&serde_json::to_string(&task)?))?;
+            console.print_json_line(&task)?;
             continue;
         }
         table.push(row(&task));
@@ -87,11 +88,11 @@ async fn list(runtime: &Runtime, args: TasksListArgs, console: &mut Console) -> 
 
 fn row(task: &QueuedTask) -> [String; 5] {
     [
-        safe(task.id()),
-        safe(&name(task)),
+        task.id().to_owned(),
+        name(task),
         task.attempts().to_string(),
         time(task.schedule_time()),
-        safe(&answer(task.last_attempt())),
+        answer(task.last_attempt()),
     ]
 }
 
@@ -123,7 +124,7 @@ async fn get(runtime: &Runtime, args: TasksGetArgs, console: &mut Console) -> Re
         return Err(queue.not_queued(&args.id).into());
     };
     if args.json {
-        console.print(&safe_json(&serde_json::to_string_pretty(&task)?))?;
+        console.print_json(&task)?;
         return Ok(0);
     }
     let headers = task.headers().iter().map(|(name, value)| {
@@ -179,7 +180,7 @@ fn tell(
             return Ok(false);
         }
         Ok(false) => console.error(&format!("error: {}", queue.not_queued(id)))?,
-        Err(error) => console.error(&format!("error: {}", safe(&error.to_string())))?,
+        Err(error) => console.error(&format!("error: {error}"))?,
     }
     Ok(true)
 }

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use crate::base::Attributes;
+use crate::event::attributes;
 
 /// A message as a [`SubscriberTask`](crate::SubscriberTask) gets it: content and attributes, and what Pub/Sub says of it.
 ///
@@ -35,6 +36,20 @@ pub struct Message<C, A = Attributes> {
 }
 
 impl<C> Message<C> {
+    /// The attribute of this key, else one whose key differs in case alone.
+    ///
+    /// A push without a wrapper carries attributes as HTTP headers, and the names of these lose their case.
+    ///
+    /// ```
+    /// use cloud_tasks::Message;
+    ///
+    /// let message = Message::new(()).with_attribute("userid", "7");
+    /// assert_eq!(message.attribute("userId"), Some("7"));
+    /// ```
+    pub fn attribute(&self, key: &str) -> Option<&str> {
+        attributes::find(&self.attributes, key)
+    }
+
     /// A message of this content and nothing else, for tests.
     pub fn new(content: C) -> Self {
         Message {

@@ -1,5 +1,6 @@
 //! What an event is.
 
+pub(crate) mod attributes;
 pub(crate) mod message;
 pub(crate) mod model;
 pub(crate) mod publish;

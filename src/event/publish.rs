@@ -1,15 +1,18 @@
 //! What publishers' `asap()`, `later(..)`, `until(..)` and `sync()` return: awaited builders.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use http::HeaderMap;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::base::{Attributes, Enqueued, Error, Publication, propagation};
+use crate::base::{Attributes, Enqueued, Error, Publication, json, propagation};
 use crate::registry::Registered;
 use crate::registry::topic::Topic;
 use crate::runtime::{Outgoing, RunAt, Runtime, Scope, encode_error};
@@ -42,18 +45,42 @@ struct Rest<'a> {
 /// The same body on its way in.
 #[derive(Deserialize)]
 pub(crate) struct PublisherBody {
-    pub(crate) message: Box<RawValue>,
+    /// Missing where the message has attributes alone; `null` is content.
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) message: Option<Box<RawValue>>,
     pub(crate) attributes: Option<Attributes>,
     pub(crate) topic_name: Option<String>,
     pub(crate) ordering_key: Option<String>,
+    /// What the original's `run` takes beside these; put where carried headers go.
+    pub(crate) headers: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// A member that is there, whatever it is.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+impl PublisherBody {
+    /// The content as it came: nothing where there are attributes alone.
+    pub(crate) fn content(&self) -> Result<&str, String> {
+        match (&self.message, &self.attributes) {
+            (Some(message), _) => Ok(message.get()),
+            (None, Some(attributes)) if !attributes.is_empty() => Ok(""),
+            (None, _) => Err("missing field `message`".to_owned()),
+        }
+    }
 }
 
 impl Draft {
-    pub(crate) fn new<T: Serialize>(task: &'static str, content: &T, topic: Topic) -> Result<Self, Error> {
-        let content = serde_json::to_vec(content).map_err(|error| encode_error(task, error))?;
+    pub(crate) fn new<T: Serialize + DeserializeOwned>(
+        task: &'static str,
+        content: &T,
+        topic: Topic,
+    ) -> Result<Self, Error> {
+        let content = json::encode(content).map_err(|error| encode_error(task, error))?;
         Ok(Self {
             task,
-            content: content.into(),
+            content,
             topic,
             own_topic: false,
             attributes: Attributes::new(),
@@ -75,6 +102,7 @@ impl Draft {
     fn publication(self, scope: &Scope) -> Result<Publication, Error> {
         publication(
             scope,
+            scope.headers.as_deref(),
             self.topic.into_name(scope.runtime.config()),
             self.content,
             self.attributes,
@@ -90,6 +118,10 @@ impl Draft {
             topic_name: self.own_topic.then_some(publication.topic()),
             ordering_key: self.ordering_key.as_deref(),
         };
+        if self.content.is_empty() {
+            let body = serde_json::to_vec(&rest).map_err(|error| encode_error(self.task, error))?;
+            return Ok(body.into());
+        }
         let mut body = Vec::with_capacity(self.content.len() + 128);
         body.extend_from_slice(br#"{"message":"#);
         body.extend_from_slice(&self.content);
@@ -101,9 +133,10 @@ impl Draft {
     }
 }
 
-/// A message with the headers of a scope, checked against the service's limits.
+/// A message with these headers, checked against the service's limits.
 pub(crate) fn publication(
     scope: &Scope,
+    headers: Option<&HeaderMap>,
     topic: Cow<'static, str>,
     data: Bytes,
     attributes: Attributes,
@@ -115,15 +148,22 @@ pub(crate) fn publication(
         attributes,
         ordering_key,
     };
-    if let Some(headers) = &scope.headers {
-        propagation::write(
-            &mut publication,
-            headers,
-            &scope.runtime.config().propagated_headers_key,
-        );
+    let key = &scope.runtime.config().propagated_headers_key;
+    let Some(headers) = headers.filter(|headers| !headers.is_empty()) else {
+        return publication.check().map(|()| publication);
+    };
+    let bare = publication.clone();
+    propagation::write(&mut publication, headers, key);
+    if publication.check().is_ok() {
+        return Ok(publication);
     }
-    publication.check()?;
-    Ok(publication)
+    // What a stranger sent along must not keep the message from being published.
+    bare.check()?;
+    tracing::warn!(
+        topic = bare.topic(),
+        "there is no room for the propagated headers; they are left out"
+    );
+    Ok(bare)
 }
 
 /// A message that is about to be published by a task of its own; nothing happens until this is awaited.
@@ -193,6 +233,14 @@ impl Publish {
         for (key, value) in attributes {
             add_attribute(&mut self.draft, key, value);
         }
+        self
+    }
+
+    /// Publishes the attributes alone, with empty data; there must be some.
+    ///
+    /// A subscriber reads empty data as a struct without fields or as an `Option` that is `None`; its `parse` may do more.
+    pub fn without_content(mut self) -> Self {
+        empty(&mut self.draft);
         self
     }
 
@@ -307,6 +355,14 @@ impl PublishNow {
         self
     }
 
+    /// Publishes the attributes alone, with empty data; there must be some.
+    ///
+    /// A subscriber reads empty data as a struct without fields or as an `Option` that is `None`; its `parse` may do more.
+    pub fn without_content(mut self) -> Self {
+        empty(&mut self.draft);
+        self
+    }
+
     /// Sets the key within which messages are ordered, for subscriptions that order.
     pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
         set_ordering_key(&mut self.draft, key.into());
@@ -365,6 +421,13 @@ impl IntoFuture for PublishNow {
 impl fmt::Debug for PublishNow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PublishNow").finish_non_exhaustive()
+    }
+}
+
+/// Leaves the content out.
+fn empty(draft: &mut Result<Draft, Error>) {
+    if let Ok(draft) = draft {
+        draft.content = Bytes::new();
     }
 }
 

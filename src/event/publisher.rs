@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::{BoxFuture, Error, States, TaskError, TaskMetadata, json};
+use crate::base::{BoxFuture, Error, States, TaskError, TaskMetadata, json, propagation};
 use crate::event::Event;
 use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
 use crate::registry::Registered;
@@ -130,18 +130,22 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
                 return Err(AttemptError::Decode("a publisher takes no messages".into()));
             };
             let body: PublisherBody = json::decode(&body).map_err(AttemptError::Decode)?;
-            let content = body.message.get().as_bytes();
+            let content = Bytes::copy_from_slice(body.content().map_err(AttemptError::Decode)?.as_bytes());
             // Read, so that a message which no subscriber could read is not published; sent as it came.
-            json::decode::<T>(content)
-                .map_err(|mistake| AttemptError::Decode(format!("message: {mistake}")))?;
+            if !content.is_empty() {
+                json::decode::<T>(&content)
+                    .map_err(|mistake| AttemptError::Decode(format!("message: {mistake}")))?;
+            }
             let scope = Scope::current().map_err(failed)?;
             let topic = body
                 .topic_name
                 .map_or_else(|| T::topic().into_name(scope.runtime.config()), Cow::Owned);
+            let headers = propagation::told(&body.headers.unwrap_or_default(), scope.headers.as_deref());
             let publication = publication(
                 &scope,
+                Some(&headers),
                 topic,
-                Bytes::copy_from_slice(content),
+                content,
                 body.attributes.unwrap_or_default(),
                 body.ordering_key,
             )

@@ -1,18 +1,17 @@
 //! Subscribers: tasks that run on the messages of a topic.
 
-use std::any::{Any, TypeId};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::{
-    Attributes, BoxError, BoxFuture, Context, Push, States, TaskError, TaskMetadata, TaskResult,
-    in_subscriber, json, propagation,
+    BoxError, BoxFuture, Context, Push, States, TaskError, TaskMetadata, TaskResult, in_subscriber, json,
+    propagation,
 };
+use crate::event::attributes;
 use crate::event::message::Message;
 use crate::registry::subscription::SubscriptionOptions;
 use crate::registry::topic::Topic;
@@ -138,7 +137,7 @@ pub(crate) async fn run_input<T: SubscriberTask>(
     };
     let message = Message {
         content: T::parse(&push.data).map_err(|error| AttemptError::Decode(refusal(&*error)))?,
-        attributes: read_attributes(push.attributes).map_err(AttemptError::Decode)?,
+        attributes: attributes::read(push.attributes).map_err(AttemptError::Decode)?,
         id: push.id,
         publish_time: push.publish_time,
         ordering_key: push.ordering_key,
@@ -181,30 +180,10 @@ impl fmt::Display for NotJson {
 
 impl std::error::Error for NotJson {}
 
-/// What may be told of a parser's error: ours holds no value of the message, another one may.
+/// What may be told of a parser's error: ours holds no value of the message, another one may, and so it is not told at all.
 fn refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     match error.downcast_ref::<NotJson>() {
         Some(NotJson(mistake)) => mistake.clone(),
-        None => {
-            tracing::debug!(%error, "the parser refused the content");
-            "its parser refused the content".to_owned()
-        }
+        None => "its parser refused the content".to_owned(),
     }
-}
-
-/// The map itself, or a struct read from it, whose numbers and booleans are read from their texts.
-fn read_attributes<A: DeserializeOwned + 'static>(attributes: Attributes) -> Result<A, String> {
-    if TypeId::of::<A>() == TypeId::of::<Attributes>() {
-        let boxed: Box<dyn Any> = Box::new(attributes);
-        if let Ok(same) = boxed.downcast::<A>() {
-            return Ok(*same);
-        }
-        return Err("attributes: they were not read".into());
-    }
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let pairs: Vec<_> = attributes
-        .iter()
-        .map(|(key, value)| format!("{}={}", encode(key), encode(value)))
-        .collect();
-    serde_urlencoded::from_str(&pairs.join("&")).map_err(|error| format!("attributes: {error}"))
 }

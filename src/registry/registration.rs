@@ -186,6 +186,8 @@ options! {
     retention(retention: Duration) => retention = Some(retention);
     /// Sets whether a message is forwarded to a task of Cloud Tasks.
     use_cloud_tasks(forward: bool) => use_cloud_tasks = forward;
+    /// Sets whether a body that says nothing of itself is the content.
+    bare_body(bare: bool) => bare_body = bare;
 }
 
 impl fmt::Debug for Registration {

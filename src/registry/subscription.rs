@@ -26,6 +26,7 @@ pub(crate) struct SubscriptionOptions {
     pub(crate) ordering: bool,
     pub(crate) retention: Option<Duration>,
     pub(crate) use_cloud_tasks: bool,
+    pub(crate) bare_body: bool,
 }
 
 impl SubscriptionOptions {
@@ -47,6 +48,7 @@ impl SubscriptionOptions {
             ordering: false,
             retention: None,
             use_cloud_tasks: false,
+            bare_body: false,
         }
     }
 }
@@ -87,6 +89,8 @@ pub struct Subscription {
     pub ordering: bool,
     /// How long a message that is not acknowledged is kept.
     pub retention: Option<Duration>,
+    /// Whether a body that says nothing of itself is the content.
+    pub bare_body: bool,
 }
 
 impl Subscription {
@@ -140,6 +144,7 @@ impl Subscription {
             dead_letter_subscription,
             ordering: options.ordering,
             retention: options.retention,
+            bare_body: options.bare_body,
         };
         mistakes.extend(subscription.mistakes());
         let mistakes = mistakes

@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::base::text::safe;
 use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, limits};
 use crate::registry::schedule;
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
@@ -217,9 +218,11 @@ impl AttemptError {
 fn report(outcome: &Result<Vec<u8>, AttemptError>) {
     match outcome {
         Ok(_) => tracing::debug!("executed"),
-        Err(AttemptError::Decode(mistake)) => tracing::error!(%mistake, "the body does not decode"),
+        Err(AttemptError::Decode(mistake)) => {
+            tracing::error!(mistake = %safe(mistake), "the body does not decode");
+        }
         Err(AttemptError::Task(TaskError::Discard(discard))) => {
-            tracing::info!(reason = discard.reason(), "discarded");
+            tracing::info!(reason = %safe(discard.reason()), "discarded");
         }
         Err(AttemptError::Task(TaskError::RetryAfter(retry))) => {
             tracing::info!(delay = ?retry.delay(), "asked to be retried");
@@ -227,8 +230,10 @@ fn report(outcome: &Result<Vec<u8>, AttemptError>) {
         Err(AttemptError::Task(TaskError::Failed(error))) => {
             tracing::error!(error = %chain(&**error), "failed");
         }
-        Err(AttemptError::Output(error)) => tracing::error!(%error, "the output does not serialize"),
-        Err(AttemptError::Panicked(message)) => tracing::error!(message, "panicked"),
+        Err(AttemptError::Output(error)) => {
+            tracing::error!(error = %chain(error), "the output does not serialize");
+        }
+        Err(AttemptError::Panicked(message)) => tracing::error!(message = %safe(message), "panicked"),
         Err(AttemptError::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
         Err(AttemptError::InProgress) => tracing::info!("under way in another delivery"),
         Err(AttemptError::Store(error)) => {
@@ -239,7 +244,7 @@ fn report(outcome: &Result<Vec<u8>, AttemptError>) {
     }
 }
 
-/// An error with its causes on one line.
+/// An error with its causes on one line, made safe to show.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -247,7 +252,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    text
+    safe(&text).into_owned()
 }
 
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {

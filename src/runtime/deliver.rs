@@ -30,7 +30,7 @@ impl Runtime {
             .subscriber_options()
             .is_some_and(|options| options.use_cloud_tasks)
         {
-            return self.forward(entry, &push, &headers).await;
+            return self.forward(entry, &push, headers).await;
         }
         self.run_push(entry, bound, push, headers).await
     }
@@ -87,22 +87,20 @@ impl Runtime {
         &self,
         entry: &RegisteredHandler,
         push: &Push,
-        headers: &HeaderMap,
+        headers: HeaderMap,
     ) -> Result<Vec<u8>, AttemptError> {
         let body = push.to_forwarded_body();
         let (name, message) = push.to_forwarded_header();
         let mut request = Request::new(entry.registration, body.into());
         if !message.is_empty() {
-            request.set_header(name.as_str(), &message);
+            request.set_our_header(name, &message);
         }
         if !push.id.is_empty() {
             let name = format!("{}/{}", push.subscription, push.id);
             let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
             request.set_id(id.simple().to_string());
         }
-        for (name, value) in headers {
-            request.carry_header(name, value);
-        }
+        request.set_carried(headers);
         let enqueued = request
             .send(&Scope::of(self))
             .await

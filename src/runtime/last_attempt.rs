@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::{Instrument, Span};
 
+use crate::base::text::safe;
 use crate::base::{Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, dead_record};
 use crate::registry::{AttemptError, BoundTask, Handler, Registration, TaskInput};
 use crate::runtime::Runtime;
@@ -84,7 +85,7 @@ impl Exhausted {
             Ok(()) if own => AttemptError::Dead(Box::new(failure)),
             Ok(()) => failure,
             Err(unburied) => {
-                tracing::error!(reason = %text(&unburied).1, again = own, "dead, and what is to be done then failed");
+                tracing::error!(reason = %safe(&text(&unburied).1), again = own, "dead, and what is to be done then failed");
                 if own { unburied } else { failure }
             }
         }
@@ -115,7 +116,7 @@ impl Exhausted {
                 .on_dead(self.body.clone(), dead, self.metadata.clone());
             match hook.await {
                 Err(TaskError::Discard(discard)) => {
-                    tracing::info!(reason = discard.reason(), "its hook discarded it");
+                    tracing::info!(reason = %safe(discard.reason()), "its hook discarded it");
                 }
                 hook => hook.map_err(AttemptError::Task)?,
             }

@@ -28,6 +28,8 @@ pub(crate) struct Request {
     unique: Option<Box<Uniqueness>>,
     timeout: Option<Duration>,
     headers: HeaderMap,
+    /// Those that came with a message.
+    carried: HeaderMap,
     /// Whose run this is to be, where it is one of a schedule.
     job: Option<&'static ScheduleOptions>,
     error: Option<Error>,
@@ -44,6 +46,7 @@ impl Request {
             unique: None,
             timeout: None,
             headers: HeaderMap::new(),
+            carried: HeaderMap::new(),
             job: None,
             error: None,
         }
@@ -119,14 +122,15 @@ impl Request {
             .extend(headers.map(|(name, value)| (name.clone(), value.clone())));
     }
 
-    /// Adds a header that came with a message, unless a task cannot have it: whoever publishes must not be able to make a
-    /// message that is never taken.
-    pub(super) fn carry_header(&mut self, name: &HeaderName, value: &HeaderValue) {
-        let own = value
-            .to_str()
-            .ok()
-            .and_then(|value| own_header(name.as_str(), value).ok());
-        self.headers.extend(own);
+    /// Adds one of our own headers.
+    pub(super) fn set_our_header(&mut self, name: HeaderName, value: &str) {
+        self.headers
+            .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+    }
+
+    /// Sets the headers that came with a message.
+    pub(super) fn set_carried(&mut self, headers: HeaderMap) {
+        self.carried = headers;
     }
 
     /// Creates the task with the runtime and the headers of a scope.
@@ -143,9 +147,11 @@ impl Request {
         let config = scope.runtime.config();
         let name = self.registration.name;
         let mut headers = scope.headers.as_deref().cloned().unwrap_or_default();
+        headers.extend(self.carried);
         for own in self.headers.keys() {
             headers.remove(own);
         }
+        let propagated: Vec<_> = headers.keys().cloned().collect();
         headers.extend(self.headers);
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -167,7 +173,7 @@ impl Request {
             (None, Some(unique)) => Some(unique_id(name, unique, &self.body, now)?),
             (given, _) => given,
         };
-        let envelope = Envelope {
+        let mut envelope = Envelope {
             task: name.into(),
             queue,
             id,
@@ -177,7 +183,19 @@ impl Request {
             schedule_time: self.start.time(now, limits::max_ahead(config)),
             timeout: self.timeout.or(self.registration.timeout),
         };
+        let checked = limits::check(&envelope, config, now);
+        if checked.is_ok() || propagated.is_empty() {
+            return checked.map(|()| envelope);
+        }
+        // What a stranger sent along must not keep the task from being enqueued.
+        for name in &propagated {
+            envelope.headers.remove(name);
+        }
         limits::check(&envelope, config, now)?;
+        tracing::warn!(
+            task = name,
+            "there is no room for the propagated headers; they are left out"
+        );
         Ok(envelope)
     }
 }

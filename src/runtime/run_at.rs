@@ -81,7 +81,7 @@ impl Start {
                     .unwrap_or_default()
                     .min(max_ahead);
                 let delay = longest.mul_f64(fastrand::f64());
-                (!delay.is_zero()).then(|| now + delay)
+                now.checked_add(delay).filter(|time| *time > now)
             }
         }
     }

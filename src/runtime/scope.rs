@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName};
 use tokio::task::JoinHandle;
 use tokio::task::futures::TaskLocalFuture;
 
+use crate::base::headers::Propagated;
 use crate::base::{Error, ErrorKind};
 use crate::runtime::Runtime;
 
@@ -140,14 +141,8 @@ impl Runtime {
     }
 }
 
-/// The headers of an allow-list that a request carries.
+/// The headers of an allow-list that a request carries, within bounds.
 fn propagated(allowed: &[HeaderName], headers: &HeaderMap) -> Option<Arc<HeaderMap>> {
-    let mut kept = None;
-    for name in allowed {
-        for value in headers.get_all(name) {
-            kept.get_or_insert_with(HeaderMap::new)
-                .append(name.clone(), value.clone());
-        }
-    }
-    kept.map(Arc::new)
+    let kept = Propagated::of(allowed, headers);
+    (!kept.is_empty()).then(|| Arc::new(kept))
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
 use crate::auth::Endpoint;
-use crate::base::{Push, TaskMetadata};
+use crate::base::{Push, TaskMetadata, text};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::{Attempt, Runtime};
 use crate::service::body::{self, Unread};
@@ -36,8 +36,7 @@ pub(crate) async fn handle<B: Body>(
         .by_name(&name)
         .filter(|entry| !pushed || entry.registration.subscriber_options().is_some());
     let Some(entry) = found else {
-        // Chosen by the caller: in its `Debug` form it makes no line of its own in a log.
-        tracing::warn!(task = ?respond::quoted(&name), pushed, "a request for a task that is not registered");
+        tracing::warn!(task = %text::excerpt(&name), pushed, "a request for a task that is not registered");
         return respond::unknown_task(&name);
     };
     let work = perform(runtime, entry, endpoint, parts.headers, body);
@@ -71,7 +70,12 @@ async fn perform<B: Body>(
         Err(Unread::Broken) => return respond::unreadable(),
     };
     let outcome = if pushed {
-        match Push::read(&headers, body) {
+        let bare = entry
+            .registration
+            .subscriber_options()
+            .is_some_and(|options| options.bare_body);
+        let read = if bare { Push::read_or_bare } else { Push::read };
+        match read(&headers, body) {
             Ok(push) => runtime.receive(entry, bound, push).await,
             Err(mistake) => {
                 tracing::error!(task = name, %mistake, "the push does not decode");

@@ -8,13 +8,11 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::auth::Refusal;
-use crate::base::{TaskError, acknowledges};
+use crate::base::{TaskError, acknowledges, text};
 use crate::registry::AttemptError;
 
 /// When to come back; both queues wait for longer by themselves.
 const PAUSE: Duration = Duration::from_secs(1);
-/// As much of a name as an answer or a log quotes.
-const QUOTED: usize = 100;
 
 #[derive(Serialize)]
 struct Mistake<'a> {
@@ -151,13 +149,8 @@ fn later(code: StatusCode, text: &str, status: Option<&'static str>, pause: Dura
 }
 
 pub(crate) fn unknown_task(name: &str) -> Response<Bytes> {
-    let name = quoted(name);
+    let name = text::excerpt(name);
     mistake(StatusCode::NOT_FOUND, &format!("Task {name} not found"), None)
-}
-
-/// The beginning of a name that a caller chose, of any length.
-pub(crate) fn quoted(name: &str) -> &str {
-    &name[..name.floor_char_boundary(QUOTED)]
 }
 
 pub(crate) fn unknown_path(base_path: &str) -> Response<Bytes> {
@@ -185,6 +178,7 @@ pub(crate) fn unreadable() -> Response<Bytes> {
 }
 
 fn mistake(code: StatusCode, error: &str, status: Option<&'static str>) -> Response<Bytes> {
+    let error = &*text::safe(error);
     // A struct of two strings always serializes.
     let body = serde_json::to_vec(&Mistake { error, status }).unwrap_or_default();
     json(code, body.into())

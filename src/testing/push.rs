@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::signer::Signer;
 use super::token::{Signature, Token, token_options};
-use crate::base::{Error, ErrorKind, Push, names::pubsub_path};
+use crate::base::{Error, ErrorKind, Push, json, names::pubsub_path};
 use crate::event::message::Message;
 use crate::event::subscriber::SubscriberTask;
 use crate::registry::subscription::Subscription;
@@ -108,8 +108,7 @@ pub(super) fn push_of(
     subscription: &Subscription,
     message: &Message<impl Serialize>,
 ) -> Result<Push, Error> {
-    let data =
-        serde_json::to_vec(&message.content).map_err(|error| encode_error(subscription.task, error))?;
+    let data = json::encode_once(&message.content).map_err(|error| encode_error(subscription.task, error))?;
     let project = runtime.config().project.as_deref().unwrap_or("local");
     let id = match message.id.as_str() {
         "" => fastrand::u64(10_u64.pow(ID_DIGITS - 1)..10_u64.pow(ID_DIGITS)).to_string(),

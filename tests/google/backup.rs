@@ -387,3 +387,19 @@ async fn an_unclear_answer_of_the_backup_queue_leaves_open_whether_the_task_exis
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_queue_that_does_not_exist_has_its_backup_queue_whichever_code_says_so() {
+    for (http, code) in [(404, "NOT_FOUND"), (400, "FAILED_PRECONDITION")] {
+        let cloud = Cloud::new()
+            .await
+            .queue("emails", [refused(http, code, GONE)])
+            .await
+            .takes("emails--temp")
+            .await;
+
+        let enqueued = cloud.enqueue(welcome()).await.unwrap();
+
+        assert_eq!(enqueued.queue(), "emails--temp", "{code}");
+    }
+}

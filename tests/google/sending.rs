@@ -894,3 +894,126 @@ async fn the_errors_of_many_callers_are_their_own() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_fixes_a_call_that_did_not_get_through_is_named() {
+    for (http, code, message, expected) in [
+        (
+            403,
+            "PERMISSION_DENIED",
+            "Cloud Tasks API has not been used in project 7 before or it is disabled.",
+            "`gcloud services enable cloudtasks.googleapis.com --project acme`",
+        ),
+        (
+            400,
+            "FAILED_PRECONDITION",
+            "Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize.",
+            "gcloud tasks queues create projects/acme/locations/europe-west1/queues/emails",
+        ),
+        (
+            302,
+            "MOVED",
+            "Moved.",
+            "CLOUD_TASKS_EMULATOR_HOST, Google::api_endpoint and HTTPS_PROXY",
+        ),
+    ] {
+        let error = refused_with(http, code, message).await;
+
+        assert!(
+            error.to_string().contains(expected),
+            "{expected} is not in: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_emulator_that_is_not_there_is_named_by_its_variable() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = free.local_addr().unwrap().to_string();
+    drop(free);
+    let config = Config::default()
+        .cloud_tasks_emulator_host(host)
+        .enqueue_retry(RetrySettings::off());
+    let runtime = Runtime::builder()
+        .config(config)
+        .google(Google::new())
+        .allow_unauthenticated()
+        .build()
+        .await
+        .unwrap();
+
+    let error = welcome().on(&runtime).await.unwrap_err();
+
+    assert!(
+        error
+            .to_string()
+            .contains("CLOUD_TASKS_EMULATOR_HOST is set, start its emulator"),
+        "{error}"
+    );
+    assert!(!error.may_have_taken_effect(), "{error}");
+}
+
+#[tokio::test]
+async fn a_path_that_was_pasted_whole_is_refused_with_the_variable() {
+    for (variable, value) in [
+        ("CLOUD_TASKS_LOCATION", "projects/acme/locations/europe-west1"),
+        ("CLOUD_TASKS_PROJECT", "projects/acme"),
+        ("GOOGLE_CLOUD_PROJECT", "projects/acme"),
+    ] {
+        let error = Config::from_vars([(variable, value)]).unwrap_err();
+
+        assert!(
+            error.to_string().starts_with(&format!("{variable} is {value:?}")),
+            "{error}"
+        );
+    }
+    let config = config().location("projects/acme/locations/europe-west1");
+    let error = Runtime::builder()
+        .config(config)
+        .google(google("http://127.0.0.1:9"))
+        .build()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("the location"), "{error}");
+}
+
+#[tokio::test]
+async fn text_of_the_cloud_makes_no_line_of_its_own_in_an_error() {
+    let error = refused_with(
+        400,
+        "INVALID_ARGUMENT",
+        "no\nERROR forged \u{1b}[2J\u{9b}\u{202e}\u{2028}",
+    )
+    .await;
+
+    for text in [error.to_string(), format!("{error:#}")] {
+        assert!(
+            !text.contains(|char: char| char.is_control() || "\u{202e}\u{2028}".contains(char)),
+            "{text:?}"
+        );
+        assert!(text.contains("\\u{a}ERROR forged"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_named_by_the_settings_that_may_lead_to_it() {
+    for status in [301, 302, 307, 308] {
+        let api = MockServer::start().await;
+        Mock::given(path("/login"))
+            .respond_with(ResponseTemplate::new(404).set_body_string("<html>Not here</html>"))
+            .mount(&api)
+            .await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(status).insert_header("location", "/login"))
+            .mount(&api)
+            .await;
+        let runtime = runtime_with(config(), google(api.uri())).await;
+
+        let error = welcome().on(&runtime).await.unwrap_err();
+
+        assert_refused(
+            &error,
+            &["CLOUD_TASKS_EMULATOR_HOST, Google::api_endpoint and HTTPS_PROXY"],
+        );
+    }
+}

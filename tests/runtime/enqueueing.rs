@@ -314,3 +314,29 @@ async fn until_spreads_over_the_whole_time_and_a_past_deadline_means_now() {
         assert!(delays.clone().any(|delay| delay / 334 == third));
     }
 }
+
+#[tokio::test]
+async fn more_headers_than_a_server_takes_are_refused_and_so_is_one_of_our_own() {
+    let (runtime, recorder) = recorded(Config::default()).await;
+    let with = |count: usize, length: usize| {
+        let headers = (0..count).map(|n| (format!("x-{n}"), "x".repeat(length)));
+        headers.fold(add().asap(), |task, (name, value)| task.header(name, value))
+    };
+
+    let fits = with(79, 100).on(&runtime).await;
+    let many = with(80, 1).on(&runtime).await.unwrap_err();
+    let large = with(5, 7000).on(&runtime).await.unwrap_err();
+    let ours = add()
+        .asap()
+        .header("x-cloud-tasks-timeout", "0.05")
+        .on(&runtime)
+        .await
+        .unwrap_err();
+
+    assert!(fits.is_ok(), "{fits:?}");
+    for error in [many, large] {
+        assert!(error.to_string().contains("answer 431 to more"), "{error}");
+    }
+    assert!(ours.to_string().contains("it is this library's own"), "{ours}");
+    assert_eq!(recorder.envelopes().len(), 1);
+}

@@ -155,3 +155,106 @@ async fn outside_a_request_nothing_is_propagated() {
     let headers = last_headers(&recorder);
     assert_eq!(headers.keys().collect::<Vec<_>>(), ["content-type"]);
 }
+
+#[tokio::test]
+async fn a_header_of_a_visitor_never_makes_an_enqueue_fail() {
+    for (value, arrives) in [
+        (TRACE.to_owned(), true),
+        (String::new(), false),
+        ("x".repeat(83_000), false),
+        ("x".repeat(8_000), true),
+        ("ü".to_owned(), false),
+    ] {
+        let (runtime, recorder) = recorded(Config::default()).await;
+        let app = Router::new()
+            .route("/signup", on_post(signup))
+            .layer(runtime.layer());
+        let mut from_visitor = post("/signup", "");
+        let mut from_task = post("/tasks/Forward", "{}");
+        for request in [&mut from_visitor, &mut from_task] {
+            let value = http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            request.headers_mut().insert("traceparent", value);
+        }
+
+        let visited = app.oneshot(from_visitor).await.unwrap().status();
+        let ran = send(&runtime, from_task).await.status();
+
+        assert_eq!(
+            (visited.as_u16(), ran.as_u16()),
+            (200, 200),
+            "{} bytes",
+            value.len()
+        );
+        let envelopes = recorder.envelopes();
+        assert_eq!(envelopes.len(), 3);
+        for envelope in envelopes {
+            assert_eq!(envelope.headers().contains_key("traceparent"), arrives);
+        }
+    }
+}
+
+/// Takes nearly all that there is room for.
+#[derive(Deserialize, Serialize)]
+struct Large {
+    text: String,
+}
+
+#[task]
+impl Task for Large {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_propagated_headers_the_task_goes_without_them() {
+    async fn enqueue() {
+        // As much as fits without any header.
+        let text = "x".repeat(1_048_569 - 600);
+        Large { text }.asap().await.unwrap();
+    }
+    let (runtime, recorder) = recorded(Config::default()).await;
+    let app = Router::new()
+        .route("/enqueue", on_post(enqueue))
+        .layer(runtime.layer());
+    let mut request = post("/enqueue", "");
+    request
+        .headers_mut()
+        .insert("traceparent", "x".repeat(8000).parse().unwrap());
+
+    let status = app.oneshot(request).await.unwrap().status();
+
+    assert_eq!(status, 200);
+    assert!(!last_headers(&recorder).contains_key("traceparent"));
+}
+
+#[tokio::test]
+async fn a_runtime_that_would_propagate_a_reserved_header_is_not_built() {
+    let config = Config::default().add_propagated_headers([
+        "Authorization",
+        "cookie",
+        "host",
+        "x-cloudtasks-taskretrycount",
+        "x-cloud-tasks-timeout",
+        "content-type",
+        "baggage",
+    ]);
+
+    let error = Runtime::recorded()
+        .config(config)
+        .build()
+        .await
+        .unwrap_err()
+        .to_string();
+    let variable = Config::from_vars([("CLOUD_TASKS_PROPAGATED_HEADERS", "traceparent,cookie")]).unwrap_err();
+
+    assert_eq!(error.matches("the propagated header").count(), 6, "{error}");
+    assert!(
+        !error.contains("baggage") && !error.contains("\"traceparent\""),
+        "{error}"
+    );
+    assert!(
+        variable.to_string().contains("; cookie is not one of them: "),
+        "{variable}"
+    );
+}

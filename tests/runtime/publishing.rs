@@ -315,3 +315,92 @@ async fn headers_of_the_request_ride_in_the_content_and_as_attributes() {
         ]
     );
 }
+
+#[tokio::test]
+async fn an_event_without_fields_travels_as_an_empty_object() {
+    let (runtime, recorder) = shop().await;
+
+    Heartbeat.sync().on(&runtime).await.unwrap();
+    Heartbeat.asap().on(&runtime).await.unwrap();
+
+    assert_eq!(recorder.publications()[0].data(), b"{}");
+    assert_eq!(
+        recorder.envelopes()[0].body(),
+        br#"{"message":{},"attributes":null}"#
+    );
+}
+
+#[tokio::test]
+async fn a_null_that_is_a_value_stays_null_in_both_directions() {
+    let (runtime, recorder) = shop().await;
+
+    Legacy(Value::Null).sync().on(&runtime).await.unwrap();
+    Legacy(json!({})).sync().on(&runtime).await.unwrap();
+    let body = r#"{"message": null, "attributes": null}"#;
+    let (status, _) = answer(&runtime, post("/tasks/Legacy", body)).await;
+
+    assert_eq!(status, 200);
+    let sent: Vec<_> = recorder
+        .publications()
+        .iter()
+        .map(|message| message.data().to_vec())
+        .collect();
+    assert_eq!(sent, [&b"null"[..], b"{}", b"null"]);
+}
+
+#[tokio::test]
+async fn attributes_are_published_alone_with_empty_data() {
+    let (runtime, recorder) = shop().await;
+    let alone = || AccountClosed { id: 7 }.sync().without_content();
+
+    alone().attribute("id", "7").on(&runtime).await.unwrap();
+    AccountClosed { id: 7 }
+        .asap()
+        .without_content()
+        .attribute("id", "7")
+        .on(&runtime)
+        .await
+        .unwrap();
+    let body = String::from_utf8(recorder.envelopes()[0].body().to_vec()).unwrap();
+    let ran = answer(&runtime, post("/tasks/AccountClosed", body.clone())).await;
+    let nothing = alone().on(&runtime).await.unwrap_err();
+    let missing = answer(&runtime, post("/tasks/AccountClosed", "{}")).await;
+
+    assert_eq!(body, r#"{"attributes":{"id":"7"}}"#);
+    assert_eq!((ran.0, missing.0), (200, 400));
+    let publications = recorder.publications();
+    assert_eq!(publications.len(), 2);
+    for publication in publications {
+        assert_eq!(
+            (publication.data(), &*publication.attributes()["id"]),
+            (&b""[..], "7")
+        );
+    }
+    assert!(
+        nothing.to_string().contains("neither content nor attributes"),
+        "{nothing}"
+    );
+}
+
+#[tokio::test]
+async fn the_headers_of_a_publishers_task_go_where_carried_headers_go() {
+    let (runtime, recorder) = shop().await;
+    let body = json!({
+        "message": {"id": 7},
+        "attributes": null,
+        "headers": {"traceparent": "00-1", "x-tenant": "a", "authorization": "Bearer x"},
+        "unknown": 1,
+    });
+
+    let (status, _) = answer(&runtime, post("/tasks/AccountClosed", body.to_string())).await;
+
+    assert_eq!(status, 200);
+    let published = &recorder.publications()[0];
+    assert_eq!(
+        serde_json::from_slice::<Value>(published.data()).unwrap(),
+        json!({"id": 7, "_http_headers": {"traceparent": "00-1", "x-tenant": "a"}})
+    );
+    assert_eq!(published.attributes()["googclient_traceparent"], "00-1");
+    assert_eq!(published.attributes()["x-tenant"], "a");
+    assert!(!published.attributes().contains_key("authorization"));
+}

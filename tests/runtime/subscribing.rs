@@ -519,3 +519,24 @@ async fn a_subscription_is_as_its_subscriber_says_and_else_as_the_settings_say()
     assert_eq!(full.dead_letter_subscription.as_deref(), Some("shop--failed-sub"));
     assert!(!full.oidc && full.ordering);
 }
+
+#[tokio::test]
+async fn the_value_of_a_bad_attribute_is_not_answered() {
+    let push = json!({
+        "message": {
+            "data": encoded(r#"{"user_id": 1, "action": "a"}"#),
+            "attributes": {"priority": "high", "level": "hunter2"},
+        },
+    });
+
+    let (status, answered) = answer(
+        &eager(&Log::default()).await,
+        post("/subscriptions/Pager", push.to_string()),
+    )
+    .await;
+
+    assert_eq!(status, 400);
+    let error = answered["error"].as_str().unwrap();
+    assert!(error.contains("attributes.level: invalid value"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}

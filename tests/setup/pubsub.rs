@@ -408,3 +408,30 @@ async fn without_the_name_of_an_application_nothing_is_deleted() {
     );
     assert!(plan.held_back().is_empty());
 }
+
+#[tokio::test]
+async fn a_subscription_that_pushes_bare_bodies_is_said_not_to_work_unless_its_subscriber_declares_them() {
+    let cloud = Cloud::new().await;
+    plan(&cloud).await.apply().await.unwrap();
+    for (wrapper, noted) in [(json!({}), true), (json!({"writeMetadata": true}), false)] {
+        let path = cloud
+            .all()
+            .0
+            .keys()
+            .find(|name| name.ends_with("/subscriptions/shop--Plain"))
+            .cloned()
+            .unwrap();
+        let mut there = cloud.get(&path).unwrap();
+        there["pushConfig"]["noWrapper"] = wrapper;
+        cloud.put(&path, there);
+
+        let plan = plan(&cloud).await;
+
+        let notes = plan
+            .notes()
+            .iter()
+            .filter(|note| note.contains("noWrapper: {}"))
+            .count();
+        assert_eq!(notes, usize::from(noted), "{plan}");
+    }
+}

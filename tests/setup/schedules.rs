@@ -169,3 +169,21 @@ async fn without_the_name_of_an_application_no_job_is_deleted() {
         "{plan}"
     );
 }
+
+#[tokio::test]
+async fn text_of_the_cloud_steers_no_terminal_in_a_plan() {
+    let cloud = Cloud::new().await;
+    plan(&cloud).await.apply().await.unwrap();
+    let path = format!("{JOBS}/shop--Digest");
+    let mut job = cloud.get(&path).unwrap();
+    job["timeZone"] = json!("a\n[-] queue Production\u{1b}[2J\u{9b}\u{202e}\u{200b}\u{2028}");
+    cloud.put(&path, job);
+
+    let text = plan(&cloud).await.to_string();
+
+    assert!(
+        text.contains("a\\u{a}[-] queue Production\\u{1b}[2J\\u{9b}\\u{202e}\\u{200b}\\u{2028}"),
+        "{text}"
+    );
+    assert!(!text.lines().any(|line| line.starts_with("[-]")), "{text}");
+}

@@ -288,3 +288,61 @@ async fn it_speaks_http_2_too() {
     server.stop();
     server.ended.await.unwrap().unwrap();
 }
+
+/// The head of a request for a task with as much in its headers as a task can have.
+fn full_head() -> Vec<(String, String)> {
+    let value = "x".repeat(32 * 1024 / 80 - 8);
+    (0..80).map(|n| (format!("x-{n:04}"), value.clone())).collect()
+}
+
+#[tokio::test]
+async fn what_an_enqueue_accepts_the_server_takes_over_http_1_and_http_2() {
+    let mut server = Server::start(|serve| serve).await;
+    server.foreman.release(2);
+    let lines: String = full_head()
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let body = r#"{"number": 1}"#;
+    let head = format!(
+        "POST /tasks/Work HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n{lines}\r\n",
+        body.len()
+    );
+    let mut first = server.connect().await;
+    first.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let over_http_1 = answer(&mut first).await;
+
+    let stream = hyper_util::rt::TokioIo::new(server.connect().await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), stream)
+            .await
+            .unwrap();
+    let connection = tokio::spawn(connection);
+    let mut request = http::Request::post("http://x/tasks/Work")
+        .body(body.to_owned())
+        .unwrap();
+    for (name, value) in full_head() {
+        let (name, value) = (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+        request.headers_mut().insert(name, value);
+    }
+    let over_http_2 = client.send_request(request).await.unwrap().status();
+    connection.abort();
+    server.stop();
+
+    assert!(over_http_1.starts_with("HTTP/1.1 200"), "{over_http_1}");
+    assert_eq!(over_http_2, 200);
+}
+
+#[tokio::test]
+async fn headers_that_never_end_are_not_kept() {
+    let mut server = Server::start(|serve| serve.header_timeout(LONG)).await;
+    let mut stream = server.connect().await;
+
+    let line = format!("x: {}\r\n", "x".repeat(1000));
+    let head = format!("GET / HTTP/1.1\r\nhost: x\r\n{}", line.repeat(66));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let answer = answer(&mut stream).await;
+    server.stop();
+
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}

@@ -142,6 +142,7 @@ pub(super) const SUBSCRIBER: &[Accepted] = &[
     option("ordering", "true", Form::Flag),
     option("retention", "\"7d\"", Form::Length(&duration::RETENTION)),
     option("use_cloud_tasks", "true", Form::Flag),
+    option("bare_body", "true", Form::Flag),
     CRATE,
 ];
 

@@ -85,6 +85,7 @@ fn every_option_is_told_to_the_registration() {
             ordering,
             retention = "7d",
             use_cloud_tasks,
+            bare_body,
         ),
         auditor(&quote!()),
     );
@@ -106,7 +107,8 @@ fn every_option_is_told_to_the_registration() {
         .url("https://example.com/push")
         .ordering(true)
         .retention(::core::time::Duration::from_millis(604800000u64))
-        .use_cloud_tasks(true);
+        .use_cloud_tasks(true)
+        .bare_body(true);
     };
     assert!(text.contains(&expected.to_string()), "{expected}\n{text}");
     assert!(

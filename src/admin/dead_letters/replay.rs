@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::admin::dead_letters::dead_tasks::{Choice, DeadTasks, UnreplayedTask};
 use crate::backend::{Claim, DeadLetter};
-use crate::base::{DeadTask, Envelope, Error, ErrorKind, TaskMetadata, limits, own_header};
+use crate::base::headers::sent_header;
+use crate::base::{DeadTask, Envelope, Error, ErrorKind, TaskMetadata, limits};
 
 /// Dead tasks that are about to be enqueued again; nothing happens until this is awaited.
 ///
@@ -190,7 +191,7 @@ fn headers(task: &DeadTask) -> HeaderMap {
     let own = task
         .headers
         .iter()
-        .filter_map(|(name, value)| own_header(name, value).ok());
+        .filter_map(|(name, value)| sent_header(name, value));
     let mut headers: HeaderMap = own.collect();
     headers
         .entry(header::CONTENT_TYPE)

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::base::Error;
+use crate::base::text::safe;
 
 /// So many failures are kept in full: a queue may have millions of tasks.
 const KEPT: usize = 100;
@@ -86,7 +87,7 @@ impl fmt::Display for DeleteReport {
             write!(f, "; {} could not be deleted", self.failed)?;
         }
         for failure in &self.failures {
-            write!(f, "\n{}: {}", failure.id, failure.error)?;
+            write!(f, "\n{}: {}", safe(&failure.id), failure.error)?;
         }
         let more = self.failed - self.failures.len() as u64;
         if more > 0 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 
-use crate::backend::google::{caller_help, is};
+use crate::backend::google::{CLOUD_TASKS, PUBSUB, SCHEDULER, caller_help, is};
 use crate::base::Error;
 
 /// How long one call may take.
@@ -42,21 +42,21 @@ fn help(path: &str, error: &GoogleError) -> Option<String> {
     let project = path.split('/').nth(1).unwrap_or("PROJECT");
     let queue = path.contains("/queues");
     let (api, role) = if queue {
-        ("cloudtasks.googleapis.com", "roles/cloudtasks.queueAdmin")
+        (CLOUD_TASKS, "roles/cloudtasks.queueAdmin")
     } else if path.contains("/jobs") {
-        ("cloudscheduler.googleapis.com", "roles/cloudscheduler.admin")
+        (SCHEDULER, "roles/cloudscheduler.admin")
     } else {
-        ("pubsub.googleapis.com", "roles/pubsub.editor")
+        (PUBSUB, "roles/pubsub.editor")
     };
     let policy = error.to_string().to_lowercase().contains("iampolicy");
     let role = if policy { "roles/pubsub.admin" } else { role };
-    match error.status().map(|status| status.code)? {
-        Code::FailedPrecondition if queue => Some(
+    match error.status().map(|status| status.code) {
+        Some(Code::FailedPrecondition) if queue => Some(
             "a queue of this name was deleted not long ago, and Cloud Tasks keeps the name blocked for up to 7 days: use \
              another name, or wait"
                 .to_owned(),
         ),
-        Code::NotFound => Some("is the project right, the region, and is what it belongs to there?".to_owned()),
+        Some(Code::NotFound) => Some("is the project right, the region, and is what it belongs to there?".to_owned()),
         _ => caller_help(error, project, api, role),
     }
 }

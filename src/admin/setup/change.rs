@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::base::text::safe;
+
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -140,15 +142,19 @@ impl Change {
 /// `[~] subscription Auditor`, and a line for each field and for what is lost.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, kind, name) = (self.action.sign(), self.kind, &self.name);
+        let (sign, kind, name) = (self.action.sign(), self.kind, safe(&self.name));
         write!(f, "[{sign}] {kind} {name}")?;
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
+        // The old value is whatever stands in the cloud.
+        let text = |value: &Option<String>| {
+            let value = value.as_deref().map(safe);
+            value.map_or_else(|| "(none)".to_owned(), std::borrow::Cow::into_owned)
+        };
         for change in &self.fields {
             let (old, new) = (text(&change.old), text(&change.new));
-            write!(f, "\n      {}: {old} -> {new}", change.field)?;
+            write!(f, "\n      {}: {old} -> {new}", safe(&change.field))?;
         }
         if let Some(loss) = &self.data_loss {
-            write!(f, "\n      loses: {loss}")?;
+            write!(f, "\n      loses: {}", safe(loss))?;
         }
         Ok(())
     }

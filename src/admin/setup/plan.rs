@@ -11,6 +11,7 @@ use crate::admin::setup::change::{Action, Change};
 use crate::admin::setup::operation::{Clients, Instead, Operation, Step};
 use crate::admin::setup::options::Options;
 use crate::admin::setup::report::{Failure, SetUpError, SetUpReport};
+use crate::base::text::safe;
 
 /// How many calls are under way at once.
 pub(crate) const AT_ONCE: usize = 16;
@@ -206,7 +207,7 @@ impl fmt::Display for Plan {
             write!(f, "\nleft as it is, {}:\n{}", held_back.reason, held_back.change)?;
         }
         for note in self.notes() {
-            write!(f, "\nnote: {note}")?;
+            write!(f, "\nnote: {}", safe(note))?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::admin::setup::change::{Action, Change, ResourceKind};
 use crate::admin::setup::plan::HeldBack;
 use crate::base::Error;
+use crate::base::text::safe;
 
 /// What an applied [`Plan`](crate::setup::Plan) did; its `Display` form is what the original library prints.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -47,7 +48,7 @@ impl SetUpReport {
     fn list(&self, f: &mut fmt::Formatter<'_>, kind: ResourceKind) -> fmt::Result {
         for action in [Action::Add, Action::Change, Action::Delete] {
             for name in self.names(action, kind) {
-                write!(f, "\n[{}] {name}", action.sign())?;
+                write!(f, "\n[{}] {}", action.sign(), safe(name))?;
             }
         }
         Ok(())

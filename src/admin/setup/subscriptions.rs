@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::stream;
 use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_pubsub::model::push_config::Wrapper;
 
 use crate::admin::setup::change::{Action, Change, FieldChange, ResourceKind};
 use crate::admin::setup::clients::PubSubAdmin;
@@ -58,6 +59,15 @@ pub(crate) async fn find(
         leftovers(runtime, admin, &there, options, found);
     }
     grants(&subscriptions, admin, options, found).await
+}
+
+/// Whether a subscription pushes the data of its messages and nothing else.
+fn pushes_bare_bodies(there: &Shape) -> bool {
+    let wrapper = there
+        .push_config
+        .as_ref()
+        .and_then(|config| config.wrapper.as_ref());
+    matches!(wrapper, Some(Wrapper::NoWrapper(no_wrapper)) if !no_wrapper.write_metadata)
 }
 
 /// The full paths of all topics that publishers, subscribers and dead letters need.
@@ -114,6 +124,14 @@ fn one(
         });
         return Ok(());
     };
+    if !subscription.bare_body && pushes_bare_bodies(there) {
+        found.notes.push(format!(
+            "{} pushes bare bodies without metadata (`noWrapper: {{}}`), which {} cannot tell from a request without a \
+             message: write `#[task(bare_body)]` above the subscriber, or have it write metadata: `gcloud pubsub \
+             subscriptions update {} --push-no-wrapper --push-no-wrapper-write-metadata`",
+            wanted.name, subscription.task, wanted.name
+        ));
+    }
     let fixed = subscription_diff::fixed_changes(there, &wanted);
     let fields = subscription_diff::changes(there, &wanted);
     if !fixed.is_empty() {

@@ -4,6 +4,7 @@ use google_cloud_gax::error::{CredentialsError, Error as GoogleError, rpc::Code}
 use std::error::Error as _;
 
 use crate::backend::google::convert::TaskFactory;
+use crate::backend::google::retry::{CLOUD_TASKS, is};
 use crate::base::{Error, ErrorKind};
 
 /// What is known after a call that did not succeed.
@@ -62,6 +63,12 @@ impl CreateOutcome {
                 ..Self::UNKNOWN
             };
         }
+        if error
+            .http_status_code()
+            .is_some_and(|status| (300..400).contains(&status))
+        {
+            return Self::REFUSED;
+        }
         match (error.status().map(|status| status.code), error.http_status_code()) {
             (Some(Code::AlreadyExists), _) => Self::EXISTS,
             (Some(Code::ResourceExhausted | Code::Aborted), _) | (None, Some(429)) => Self::NOT_YET,
@@ -106,6 +113,7 @@ impl Failed {
         }
         match self.cause.status()?.code {
             Code::NotFound => Some(MissingQueue::Missing),
+            Code::FailedPrecondition if is_absent(&self.cause) => Some(MissingQueue::Missing),
             Code::FailedPrecondition if is_blocked(&self.cause) => Some(MissingQueue::Blocked),
             _ => None,
         }
@@ -120,6 +128,16 @@ pub(crate) fn is_blocked(error: &GoogleError) -> bool {
         let text = status.message.to_lowercase();
         let says = |word| text.contains(word);
         status.code == Code::FailedPrecondition && says("queue") && says("existed") && says("recently")
+    })
+}
+
+/// Whether a queue was refused since it is not there, which the service also says with this code.
+///
+/// It says `Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize.`
+pub(crate) fn is_absent(error: &GoogleError) -> bool {
+    error.status().is_some_and(|status| {
+        let text = status.message.to_lowercase();
+        status.code == Code::FailedPrecondition && text.contains("queue does not exist")
     })
 }
 
@@ -180,8 +198,13 @@ pub(crate) fn error(
 /// What fixes an answer that is the same every time.
 fn help(cause: &GoogleError, queue: &str, target: &TaskFactory) -> Option<String> {
     let path = target.queue(queue);
+    let project = path.split('/').nth(1).unwrap_or("PROJECT");
+    if let Some(help) = CLOUD_TASKS.help(cause, project) {
+        return Some(help);
+    }
+    let is_missing = is_absent(cause) || is(cause, Code::NotFound);
     match cause.status()?.code {
-        Code::NotFound => Some(format!(
+        _ if is_missing => Some(format!(
             "is there a queue {path}? `Runtime::setup` makes it, and so does `gcloud tasks queues create {path}`"
         )),
         Code::FailedPrecondition if is_blocked(cause) => Some(format!(

@@ -18,6 +18,7 @@ use crate::backend::google::create_error::{self, CreateOutcome, Failed};
 use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
 use crate::backend::{Backend, BackendFuture, Services};
+use crate::base::limits::INDEFINITELY;
 use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names};
 
 /// Creates tasks in Google Cloud Tasks, or in what speaks its API.
@@ -87,7 +88,7 @@ impl GoogleBackend {
         effort: &CreateAttempt,
     ) -> Result<Enqueued, Failed> {
         let id = effort.id.as_deref();
-        let mut pause = self.retry.initial.min(self.retry.maximum);
+        let mut pause = self.retry.initial.min(self.retry.maximum).min(INDEFINITELY);
         let mut may_have_taken_effect = false;
         loop {
             let cause = match self.call(envelope, id).await {
@@ -174,6 +175,7 @@ fn longer(pause: Duration, retry: &RetrySettings) -> Duration {
     Duration::try_from_secs_f64(pause.as_secs_f64() * retry.multiplier)
         .unwrap_or(retry.maximum)
         .min(retry.maximum)
+        .min(INDEFINITELY)
 }
 
 impl fmt::Debug for GoogleBackend {

@@ -24,4 +24,4 @@ pub(crate) use create_error::is_blocked;
 pub(crate) use create_task::GoogleBackend;
 pub(crate) use credentials::metadata;
 pub(crate) use dead_letters::PubSubDeadLetters;
-pub(crate) use retry::{RetryUnavailable, backoff, caller_help, is};
+pub(crate) use retry::{CLOUD_TASKS, PUBSUB, RetryUnavailable, SCHEDULER, backoff, caller_help, is};

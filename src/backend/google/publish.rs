@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use crate::backend::BackendFuture;
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::create_error::CreateOutcome;
+use crate::backend::google::retry::PUBSUB;
 use crate::backend::google::topic_publisher::{Handed, TopicPublisher};
 use crate::base::{Error, Publication, RetrySettings};
 
@@ -153,16 +154,18 @@ fn failed(topic: &str, error: PublishError) -> Error {
 
 fn refused_or_unclear(topic: &str, cause: &GoogleError) -> Error {
     let verdict = CreateOutcome::of(cause);
-    // The client repeats calls itself, so an answer that may change says nothing of the call before it.
-    if verdict.repeat || verdict.may_have_taken_effect {
-        return Error::unavailable(
-            format!("the message to topic {topic} may have been published, but no answer says so: {cause}"),
-            true,
-        );
-    }
     let help = help(cause, topic)
         .map(|help| format!("; {help}"))
         .unwrap_or_default();
+    // The client repeats calls itself, so an answer that may change says nothing of the call before it.
+    if verdict.repeat || verdict.may_have_taken_effect {
+        return Error::unavailable(
+            format!(
+                "the message to topic {topic} may have been published, but no answer says so: {cause}{help}"
+            ),
+            true,
+        );
+    }
     Error::rejected(format!(
         "the message to topic {topic} was not published: {cause}{help}"
     ))
@@ -170,6 +173,10 @@ fn refused_or_unclear(topic: &str, cause: &GoogleError) -> Error {
 
 /// What fixes an answer that is the same every time.
 fn help(cause: &GoogleError, topic: &str) -> Option<String> {
+    let project = topic.split('/').nth(1).unwrap_or("PROJECT");
+    if let Some(help) = PUBSUB.help(cause, project) {
+        return Some(help);
+    }
     match cause.status()?.code {
         Code::NotFound => Some(format!(
             "is there such a topic? `Runtime::setup` makes it, and so does `gcloud pubsub topics create {topic}`"

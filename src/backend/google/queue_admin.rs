@@ -8,9 +8,9 @@ use google_cloud_gax::retry_state::RetryState;
 
 use crate::backend::BackendFuture;
 use crate::backend::google::convert_queued;
-use crate::backend::google::create_error::CreateOutcome;
+use crate::backend::google::create_error::{CreateOutcome, is_absent};
 use crate::backend::google::create_task::GoogleBackend;
-use crate::backend::google::retry::{RetryUnavailable, backoff, caller_help, is};
+use crate::backend::google::retry::{CLOUD_TASKS, RetryUnavailable, backoff, caller_help, is};
 use crate::backend::queue_admin::{Page, QueueOperations, View};
 use crate::base::{Error, QueueInfo, QueuedTask};
 
@@ -98,13 +98,13 @@ impl GoogleBackend {
 
     fn help(&self, asked: &Asked<'_>, cause: &GoogleError) -> Option<String> {
         let path = self.target.queue(asked.queue);
-        if is(cause, Code::NotFound) {
+        if is(cause, Code::NotFound) || is_absent(cause) {
             return Some(format!(
                 "is there a queue {path}? `Runtime::setup` makes it, and so does `gcloud tasks queues create {path}`"
             ));
         }
         let project = path.split('/').nth(1).unwrap_or("PROJECT");
-        let help = caller_help(cause, project, "cloudtasks.googleapis.com", asked.role)?;
+        let help = caller_help(cause, project, CLOUD_TASKS, asked.role)?;
         let permission = asked.permission.filter(|_| is(cause, Code::PermissionDenied));
         Some(match permission {
             Some(permission) => format!("{help}; a role of your own making needs {permission} too"),

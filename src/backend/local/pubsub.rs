@@ -10,7 +10,7 @@ use crate::backend::local::dead_letters::LocalDeadLetters;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::push_queue::{PushQueue, full_topic};
 use crate::backend::local::unacked::{Delivery, Unacked};
-use crate::base::{BoxError, Error, Publication, Push, acknowledges};
+use crate::base::{BoxError, Error, Publication, Push, acknowledges, time};
 use crate::registry::subscription::Subscription;
 
 /// What Pub/Sub calls itself.
@@ -192,11 +192,9 @@ impl PubSub {
 fn dead_letter(topic: &str, delivery: Delivery) -> Publication {
     let Delivery { queue, push, number } = delivery;
     let mut attributes = push.attributes;
-    let time = push.publish_time.map(|time| {
-        humantime::format_rfc3339_millis(time)
-            .to_string()
-            .replace('Z', "+00:00")
-    });
+    let time = push
+        .publish_time
+        .map(|time| time::rfc3339_millis(time).replace('Z', "+00:00"));
     attributes.extend(
         [
             ("DeliveryCount", number.to_string()),

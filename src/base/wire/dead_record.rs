@@ -13,8 +13,9 @@ use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::base::time;
 use crate::base::wire::dead::Dead;
-use crate::base::wire::headers::own_header;
+use crate::base::wire::headers::sent_header;
 
 /// The record. The body stands in it as it is where it is JSON, and else as base64 in `data`.
 #[derive(Deserialize, Serialize)]
@@ -66,9 +67,7 @@ pub(crate) fn encode(task: &str, dead: &Dead, body: &[u8], headers: &HeaderMap, 
         headers: kept(headers)
             .map(|(name, value)| (name.as_str().into(), value.into()))
             .collect(),
-        died_at: humantime::format_rfc3339_millis(now.max(SystemTime::UNIX_EPOCH))
-            .to_string()
-            .into(),
+        died_at: time::rfc3339_millis(now).into(),
     };
     // Texts, numbers and JSON that was read always serialize.
     serde_json::to_vec(&record.with_body(body)).unwrap_or_default()
@@ -90,7 +89,7 @@ fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)> {
     headers.iter().filter_map(|(name, value)| {
         let (name_text, value) = (name.as_str(), value.to_str().ok()?);
         let foreign = OF_THE_REQUEST.contains(&name_text) || name_text.starts_with("x-forwarded-");
-        let kept = !foreign && own_header(name_text, value).is_ok();
+        let kept = !foreign && sent_header(name_text, value).is_some();
         kept.then_some((name, value))
     })
 }

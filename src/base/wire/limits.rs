@@ -9,6 +9,7 @@ use crate::base::config::Config;
 use crate::base::error::Error;
 use crate::base::names;
 use crate::base::wire::envelope::Envelope;
+use crate::base::wire::headers::{MAX_TASK_HEADER_BYTES, MAX_TASK_HEADERS};
 
 pub(crate) const MIN_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -82,6 +83,13 @@ fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
     if headers >= MAX_HEADER_BYTES {
         return Some(format!(
             "its headers have {headers} bytes; Cloud Tasks takes less than {MAX_HEADER_BYTES}"
+        ));
+    }
+    let count = envelope.headers.len();
+    if count > MAX_TASK_HEADERS || headers > MAX_TASK_HEADER_BYTES {
+        return Some(format!(
+            "it has {count} headers of {headers} bytes; servers take at most {MAX_TASK_HEADERS} of \
+             {MAX_TASK_HEADER_BYTES} bytes beside those that Cloud Tasks adds, and answer 431 to more"
         ));
     }
     let stored = stored_size(envelope, config);

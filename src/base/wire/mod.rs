@@ -5,7 +5,7 @@ pub(crate) mod dead_record;
 #[cfg(feature = "google")]
 mod dead_task;
 mod envelope;
-mod headers;
+pub(crate) mod headers;
 pub(crate) mod limits;
 pub(crate) mod propagation;
 mod publication;

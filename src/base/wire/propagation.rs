@@ -1,14 +1,16 @@
 //! Headers that travel inside a message: in its content, and as attributes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::base::wire::headers::{Propagated, propagated_name};
 use crate::base::wire::publication::{Attributes, Publication, TRACE_PREFIX};
 
 /// Those that Google's own clients carry as attributes, under a prefix of theirs.
@@ -41,19 +43,62 @@ pub(crate) fn read(
     key: &str,
     allowed: &[HeaderName],
 ) -> (Bytes, HeaderMap) {
-    let mut headers = HeaderMap::new();
+    let mut headers = Propagated::default();
     let (data, carried) = without_member(data, key);
     for name in allowed {
         let in_content = carried
             .iter()
             .find(|(carried, _)| name.as_str().eq_ignore_ascii_case(carried))
             .and_then(|(_, value)| value.as_str());
-        let value = in_content.or_else(|| attributes.get(&*attribute_of(name.as_str())).map(String::as_str));
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-            headers.insert(name.clone(), value);
+        let in_attributes = attributes.get(&*attribute_of(name.as_str())).map(String::as_str);
+        let mut values = [in_content, in_attributes];
+        // A trace that is whole comes before one that is broken, wherever it stands.
+        values.sort_by_key(|value| !value.is_some_and(|value| is_whole(name, value)));
+        let _ = values
+            .iter()
+            .flatten()
+            .any(|value| headers.add(name, value.as_bytes()));
+    }
+    (data, headers.into_headers())
+}
+
+/// The headers that a publisher's task is told to put into its message, over those that go along anyway.
+pub(crate) fn told(told: &BTreeMap<String, serde_json::Value>, anyway: Option<&HeaderMap>) -> HeaderMap {
+    let mut headers = Propagated::default();
+    for (name, value) in told {
+        if let (Ok(name), Some(value)) = (propagated_name(name), value.as_str()) {
+            headers.add(&name, value.as_bytes());
         }
     }
-    (data, headers)
+    let mut headers = headers.into_headers();
+    for (name, value) in anyway.into_iter().flatten() {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+    headers
+}
+
+/// Whether a `traceparent` has the form that there is: version, trace, span, flags, neither of them nothing.
+/// Source: <https://www.w3.org/TR/trace-context/#traceparent-header>. Other headers have none that we know.
+fn is_whole(name: &HeaderName, value: &str) -> bool {
+    if name != "traceparent" {
+        return true;
+    }
+    let lengths = [2, 32, 16, 2];
+    let parts: Vec<_> = value.split('-').collect();
+    let is_hex = |part: &str| {
+        part.bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let is_zero = |part: &str| part.bytes().all(|b| b == b'0');
+    parts.len() >= lengths.len()
+        && (parts.len() == lengths.len() || parts[0] != "00")
+        && parts
+            .iter()
+            .zip(lengths)
+            .all(|(part, length)| part.len() == length && is_hex(part))
+        && parts[0] != "ff"
+        && !is_zero(parts[1])
+        && !is_zero(parts[2])
 }
 
 fn attribute_of(header: &str) -> Cow<'_, str> {
@@ -149,6 +194,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -212,6 +258,54 @@ mod tests {
         write(&mut publication, &headers(), KEY);
 
         assert_eq!(publication.attributes["googclient_traceparent"], "mine");
+    }
+
+    #[test]
+    fn a_whole_trace_comes_before_a_broken_one_wherever_it_stands() {
+        const WHOLE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        const OTHER: &str = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+        const ZERO: &str = "00-00000000000000000000000000000000-b7ad6b7169203331-01";
+        let long = "0".repeat(90_000);
+        for (content, attribute, expected) in [
+            (json!(WHOLE), Some(OTHER), Some(WHOLE)),
+            (json!("broken"), Some(WHOLE), Some(WHOLE)),
+            (json!(""), Some(WHOLE), Some(WHOLE)),
+            (json!(ZERO), Some(WHOLE), Some(WHOLE)),
+            (json!(long), Some(WHOLE), Some(WHOLE)),
+            (json!("a\nb"), Some(WHOLE), Some(WHOLE)),
+            (json!(7), Some(WHOLE), Some(WHOLE)),
+            (json!("00-1"), None, Some("00-1")),
+            (json!("00-1"), Some("00-2"), Some("00-1")),
+            (json!(long), None, None),
+            (json!("ü"), None, None),
+        ] {
+            let data = json!({"a": 1, KEY: {"traceparent": content}}).to_string();
+            let attribute = attribute.map(|value| ("googclient_traceparent".to_owned(), value.to_owned()));
+
+            let (left, headers) = read(data.into(), &attribute.into_iter().collect(), KEY, &allowed());
+
+            assert_eq!(
+                headers.get("traceparent").map(|value| value.to_str().unwrap()),
+                expected
+            );
+            assert_eq!(left, r#"{"a":1}"#);
+        }
+    }
+
+    #[test]
+    fn what_a_task_is_told_to_carry_comes_first_and_nothing_reserved_is_taken() {
+        let told_headers =
+            json!({"Traceparent": "00-2", "authorization": "Bearer x", "x-a": "1", "x-b": 7, "x-c": ""});
+        let told_headers = serde_json::from_value(told_headers).unwrap();
+
+        let all = told(&told_headers, Some(&headers()));
+
+        let pairs: BTreeMap<_, _> = all
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        assert_eq!(pairs, BTreeMap::from([("traceparent", "00-2"), ("x-a", "1")]));
+        assert_eq!(told(&BTreeMap::new(), Some(&headers())), headers());
     }
 
     proptest! {

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::base::json;
+
 use super::canonical::canonical;
 use super::options::{Of, UniqueFields, UniqueOptions};
 
@@ -62,7 +64,7 @@ impl Uniqueness {
 
     /// By the key of a call, which replaces all that the type says.
     pub(crate) fn set_key(&mut self, key: &impl Serialize) -> Result<(), serde_json::Error> {
-        self.key = Key::Given(serde_json::to_vec(key)?);
+        self.key = Key::Given(json::encode_key(key)?);
         self.window = self.window.filter(|_| self.called);
         Ok(())
     }

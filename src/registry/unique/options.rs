@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::base::json;
 use crate::base::names;
 
 /// What a type says of its tasks: which of them are the same one.
@@ -90,7 +91,7 @@ impl UniqueFields {
         self.text.push(if self.text.is_empty() { b'{' } else { b',' });
         let name = serde_json::to_writer(&mut self.text, name);
         self.text.push(b':');
-        let value = serde_json::to_writer(&mut self.text, value);
+        let value = json::encode_key(value).map(|value| self.text.extend_from_slice(&value));
         self.mistake = self.mistake.take().or(name.err()).or(value.err());
     }
 

@@ -7,6 +7,8 @@ use std::time::SystemTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
+use crate::base::time;
+
 /// The most bytes that a key has.
 const MAX_BYTES: usize = 255;
 /// The bytes that are kept of a key that is longer, so that people can still tell what it is of.
@@ -49,7 +51,7 @@ impl IdempotencyKey {
     /// A run of a schedule.
     pub(crate) fn scheduled(job: &str, time: SystemTime) -> Self {
         // A job's times are those of the wall clock; before 1970 there is none.
-        let time = humantime::format_rfc3339(time.max(SystemTime::UNIX_EPOCH)).to_string();
+        let time = time::rfc3339(time);
         Self::of("schedule", &[job, &time])
     }
 

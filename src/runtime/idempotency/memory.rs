@@ -259,7 +259,9 @@ impl IdempotencyStore for MemoryStore {
 
 /// This long after an instant; at the end of time where that is beyond it.
 fn after(now: SystemTime, length: Duration) -> SystemTime {
-    now.checked_add(length).unwrap_or(now + INDEFINITELY)
+    now.checked_add(length)
+        .or_else(|| now.checked_add(INDEFINITELY))
+        .unwrap_or(now)
 }
 
 impl Default for MemoryStore {

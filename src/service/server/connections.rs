@@ -19,6 +19,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
 use crate::base::BoxError;
+use crate::base::headers::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use crate::service::server::shutdown::Gate;
 
 /// How long a server that is out of sockets waits for some to be closed.
@@ -41,9 +42,12 @@ pub(crate) fn http(header_timeout: Duration, answer_timeout: Duration) -> Builde
     let mut http = Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout);
+        .header_read_timeout(header_timeout)
+        .max_headers(MAX_REQUEST_HEADERS)
+        .max_buf_size(MAX_REQUEST_HEADER_BYTES.into());
     http.http2()
         .timer(TokioTimer::new())
+        .max_header_list_size(MAX_REQUEST_HEADER_BYTES.into())
         .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(answer_timeout);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::base::{Enqueued, Error, json, names};
 use crate::registry::schedule::ScheduleOptions;
@@ -78,7 +79,7 @@ impl Enqueue {
     }
 
     /// A task of these arguments.
-    pub(crate) fn of<T: Registered + Serialize>(task: &T) -> Self {
+    pub(crate) fn of<T: Registered + Serialize + DeserializeOwned>(task: &T) -> Self {
         Self::new(T::__REGISTRATION, json::encode(task), unique_of(task))
     }
 
@@ -157,7 +158,7 @@ impl Enqueue {
     /// Adds a header to the request that the task comes back as; it wins over a propagated one.
     ///
     /// Refused are those that Cloud Tasks sets or drops: `Authorization`, `Host`, `User-Agent` and the like, all that start
-    /// with `X-CloudTasks-`, `X-Google` or `X-AppEngine`, and one that is empty or has more than 8188 bytes.
+    /// with `X-CloudTasks-`, `X-Cloud-Tasks-`, `X-Google` or `X-AppEngine`, and one that is empty or has more than 8188 bytes.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.request.set_header(name.as_ref(), value.as_ref());
         self

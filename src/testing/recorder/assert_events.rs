@@ -157,8 +157,8 @@ fn read<E: Event + DeserializeOwned + 'static>(
     }
     let (type_id, usual_topic) = publisher(record, runtime)?;
     let body: PublisherBody = json::decode(record.envelope()?.body()).ok()?;
+    let event = json::decode(body.content().ok()?.as_bytes()).ok()?;
     let fits = type_id == TypeId::of::<E>() || body.topic_name.unwrap_or(usual_topic) == topic;
-    let event = json::decode(body.message.get().as_bytes()).ok()?;
     fits.then(|| (event, body.attributes.unwrap_or_default()))
 }
 

@@ -60,7 +60,9 @@ fn due(time: SystemTime, now: SystemTime) -> String {
     match time.duration_since(now) {
         Ok(Duration::ZERO) => ", due now".to_owned(),
         Ok(ahead) => {
-            let seconds = ahead.as_secs() + u64::from(ahead.subsec_nanos() > 0);
+            let seconds = ahead
+                .as_secs()
+                .saturating_add(u64::from(ahead.subsec_nanos() > 0));
             format!(
                 ", in {}",
                 humantime::format_duration(Duration::from_secs(seconds))

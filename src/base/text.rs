@@ -1,0 +1,117 @@
+//! Text that others chose, made safe to show in answers, logs, plans, questions and tables.
+//!
+//! Everything that shows a text of a caller, of a message or of the cloud passes through here.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The text on one line, without anything that moves a cursor, changes colours, hides itself or turns the direction of
+/// writing; each such character is written as its escape, `\u{1b}`.
+pub(crate) fn safe(text: &str) -> Cow<'_, str> {
+    escape(text, is_unsafe, |out, char| out.extend(char.escape_unicode()))
+}
+
+/// A text of several lines: each of them is made safe, and its line breaks stay.
+pub(crate) fn safe_lines(text: &str) -> Cow<'_, str> {
+    let steers = |char| char != '\n' && is_unsafe(char);
+    escape(text, steers, |out, char| out.extend(char.escape_unicode()))
+}
+
+/// JSON that stays the same JSON: what is unsafe can only stand in a string there, where it has an escape. The white space
+/// between its values stays.
+pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
+    let steers = |char: char| !char.is_ascii_whitespace() && is_unsafe(char);
+    escape(json, steers, |out, char| {
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    })
+}
+
+/// The beginning of a name that a caller chose, of any length, made safe.
+pub(crate) fn excerpt(name: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 100;
+    safe(&name[..name.floor_char_boundary(SHOWN)])
+}
+
+fn escape(text: &str, steers: impl Fn(char) -> bool, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if !text.contains(&steers) {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if steers(char) {
+            write(&mut safe, char);
+        } else {
+            safe.push(char);
+        }
+    }
+    safe.into()
+}
+
+/// Control characters (C0, C1, DEL), line and paragraph separators, and what has no width: the controls of the direction of
+/// writing, joiners, tags.
+fn is_unsafe(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped_and_all_else_stays() {
+        for (text, expected) in [
+            ("naïve 日本 \u{1f600}", "naïve 日本 \u{1f600}"),
+            ("a\u{1b}[2Jb\r\n\t", "a\\u{1b}[2Jb\\u{d}\\u{a}\\u{9}"),
+            ("\u{7f}\u{9b}31m\u{85}", "\\u{7f}\\u{9b}31m\\u{85}"),
+            ("\u{202e}a\u{2066}b\u{200e}", "\\u{202e}a\\u{2066}b\\u{200e}"),
+            (
+                "\u{200b}\u{feff}\u{2028}\u{2029}",
+                "\\u{200b}\\u{feff}\\u{2028}\\u{2029}",
+            ),
+            ("\u{e0041}", "\\u{e0041}"),
+        ] {
+            assert_eq!(safe(text), expected);
+        }
+        assert_eq!(safe_lines("a\r\n\u{1b}\n"), "a\\u{d}\n\\u{1b}\n");
+    }
+
+    #[test]
+    fn json_stays_what_it_was() {
+        let json = "{\n  \"a\": \"\u{9b}31m\u{202e}\u{e0041}é\"\n}";
+
+        let shown = safe_json(json);
+
+        assert_eq!(shown, "{\n  \"a\": \"\\u009b31m\\u202e\\udb40\\udc41é\"\n}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&shown), read(json));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsafe_is_left_and_lines_stay_lines(text in ".*", controls in proptest::collection::vec(any::<char>(), 0..20)) {
+            let text = format!("{text}\n{}", controls.iter().collect::<String>());
+
+            prop_assert!(!safe(&text).contains(is_unsafe));
+            prop_assert!(!safe_lines(&text).replace('\n', "").contains(is_unsafe));
+            prop_assert_eq!(safe_lines(&text).matches('\n').count(), text.matches('\n').count());
+            prop_assert!(excerpt(&text).len() <= 100 * 10);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Times as they are written into headers and messages.
+
+use std::time::{Duration, SystemTime};
+
+/// The last second that RFC 3339 and its readers know.
+const LAST: u64 = 253_402_207_199;
+
+/// A time in RFC 3339, with as many digits as it has; one before 1970 or after the year 9999 is written as the nearest that there is.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339(known(time)).to_string()
+}
+
+/// The same to the millisecond.
+pub(crate) fn rfc3339_millis(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(known(time)).to_string()
+}
+
+/// The nearest time that can be written.
+fn known(time: SystemTime) -> SystemTime {
+    let last = SystemTime::UNIX_EPOCH
+        .checked_add(Duration::from_secs(LAST))
+        .unwrap_or(SystemTime::UNIX_EPOCH);
+    time.clamp(SystemTime::UNIX_EPOCH, last)
+}
+
+/// The seconds since 1970 as Cloud Tasks writes them, to the microsecond; a time before that counts as 1970.
+pub(crate) fn epoch_seconds(time: SystemTime) -> String {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{}.{:06}", since.as_secs(), since.subsec_micros())
+}
+
+/// The time of such a text, to the digit; `None` where there is no such time.
+pub(crate) fn from_epoch_seconds(text: &str) -> Option<SystemTime> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let since = if is_number(seconds) && is_number(fraction) {
+        // A floating-point number has no room for the microseconds of our days.
+        let nanos: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+        Duration::new(seconds.parse().ok()?, nanos.parse().ok()?)
+    } else {
+        Duration::try_from_secs_f64(text.parse().ok()?).ok()?
+    };
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Any time that this machine can tell.
+    fn times() -> impl Strategy<Value = SystemTime> {
+        (any::<bool>(), any::<u64>(), 0..1_000_000_000_u32).prop_map(|(ahead, seconds, nanos)| {
+            let far = Duration::new(seconds, nanos);
+            let epoch = SystemTime::UNIX_EPOCH;
+            let time = if ahead {
+                epoch.checked_add(far)
+            } else {
+                epoch.checked_sub(far)
+            };
+            time.unwrap_or(epoch + Duration::new(u64::MAX / 2, nanos))
+        })
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_written_is_the_nearest_that_can() {
+        let day = Duration::from_secs(86_400);
+        for (time, expected) in [
+            (SystemTime::UNIX_EPOCH - day, "1970-01-01T00:00:00.000Z"),
+            (SystemTime::UNIX_EPOCH + day, "1970-01-02T00:00:00.000Z"),
+            (
+                SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 60),
+                "9999-12-30T21:59:59.000Z",
+            ),
+        ] {
+            assert_eq!(rfc3339_millis(time), expected);
+        }
+    }
+
+    #[test]
+    fn seconds_of_any_form_are_read_to_the_digit() {
+        let at = |seconds, nanos| Some(SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos));
+        for (text, expected) in [
+            ("1700000000.123457", at(1_700_000_000, 123_457_000)),
+            ("1700000000", at(1_700_000_000, 0)),
+            ("0.1", at(0, 100_000_000)),
+            ("1.1234567891", at(1, 123_456_789)),
+            ("1.5e3", at(1500, 0)),
+            ("-1", None),
+            ("18446744073709551615", None),
+            ("99999999999999999999", None),
+            ("NaN", None),
+            ("inf", None),
+            (".", None),
+            ("", None),
+        ] {
+            assert_eq!(from_epoch_seconds(text), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_time_is_written_and_read_again(time in times()) {
+            for text in [rfc3339(time), rfc3339_millis(time)] {
+                prop_assert!(text.parse::<jiff::Timestamp>().is_ok(), "{}", text);
+            }
+            let whole = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let whole = Duration::new(whole.as_secs(), whole.subsec_micros() * 1000);
+            prop_assert_eq!(from_epoch_seconds(&epoch_seconds(time)), Some(SystemTime::UNIX_EPOCH + whole));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".*", digits in "[0-9]{0,30}[.]?[0-9]{0,30}") {
+            let _ = (from_epoch_seconds(&text), from_epoch_seconds(&digits));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The body of a Pub/Sub push: what really arrives, and what we send where we are the one who pushes.
+//!
+//! Sources: <https://cloud.google.com/pubsub/docs/push#receive_push>, `google/pubsub/v1/pubsub.proto` (`PushConfig`).
+
+mod cloud_event;
+mod forwarded;
+mod unwrapped;
+
+pub(crate) use forwarded::forwarded_ids;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use crate::base::json;
+use crate::base::time::rfc3339_millis;
+use crate::base::wire::publication::Attributes;
+
+/// A message that was pushed, its content not yet parsed: one of Pub/Sub, or a CloudEvent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Push {
+    pub data: Bytes,
+    pub attributes: Attributes,
+    pub id: String,
+    pub publish_time: Option<SystemTime>,
+    pub ordering_key: Option<String>,
+    pub delivery_attempt: Option<u32>,
+    pub subscription: String,
+}
+
+/// The wrapped form. Both spellings of a field arrive together, so each has a place of its own.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wrapped<'a> {
+    #[serde(borrow)]
+    message: WrappedMessage<'a>,
+    subscription: Option<String>,
+    delivery_attempt: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct WrappedMessage<'a> {
+    #[serde(borrow)]
+    data: Option<Cow<'a, str>>,
+    attributes: Option<BTreeMap<String, String>>,
+    #[serde(rename = "messageId")]
+    message_id_camel: Option<String>,
+    message_id: Option<String>,
+    #[serde(rename = "publishTime")]
+    publish_time_camel: Option<String>,
+    publish_time: Option<String>,
+    #[serde(rename = "orderingKey")]
+    ordering_key_camel: Option<String>,
+    ordering_key: Option<String>,
+}
+
+impl Push {
+    /// Reads a request's body, wrapped or not, or says what is wrong with it.
+    pub(crate) fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
+        match cloud_event::form(headers) {
+            _ if unwrapped::has_metadata(headers) => Ok(Self::unwrapped(headers, body)),
+            Some(form) => Self::cloud_event(form, headers, body),
+            None => Self::wrapped(&body),
+        }
+    }
+
+    /// The same for a subscriber whose messages may arrive as a bare body, without a word of what they are.
+    pub(crate) fn read_or_bare(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
+        match Self::read(headers, body.clone()) {
+            Err(_) if cloud_event::form(headers).is_none() => Ok(Self::unwrapped(headers, body)),
+            read => read,
+        }
+    }
+
+    fn wrapped(body: &[u8]) -> Result<Self, String> {
+        let push: Wrapped<'_> = json::decode(body)?;
+        let message = push.message;
+        let data = match message.data {
+            Some(text) => decode_base64(&text).ok_or("message.data: it is not base64")?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            data: data.into(),
+            attributes: message.attributes.unwrap_or_default(),
+            id: message
+                .message_id_camel
+                .or(message.message_id)
+                .unwrap_or_default(),
+            publish_time: time(message.publish_time_camel.or(message.publish_time).as_deref()),
+            ordering_key: message
+                .ordering_key_camel
+                .or(message.ordering_key)
+                .filter(|key| !key.is_empty()),
+            delivery_attempt: push.delivery_attempt,
+            subscription: push.subscription.unwrap_or_default(),
+        })
+    }
+
+    /// The wrapped body of this message, as Pub/Sub pushes it.
+    pub(crate) fn to_body(&self) -> Vec<u8> {
+        let id = (!self.id.is_empty()).then_some(self.id.as_str());
+        let time = self.publish_time.map(rfc3339_millis);
+        let body = Body {
+            message: BodyMessage {
+                attributes: (!self.attributes.is_empty()).then_some(&self.attributes),
+                data: STANDARD.encode(&self.data),
+                message_id: id,
+                message_id_snake: id,
+                ordering_key: self.ordering_key.as_deref(),
+                publish_time: time.as_deref(),
+                publish_time_snake: time.as_deref(),
+            },
+            subscription: &self.subscription,
+            delivery_attempt: self.delivery_attempt,
+        };
+        // Strings and numbers always serialize.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    message: BodyMessage<'a>,
+    subscription: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_attempt: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct BodyMessage<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<&'a Attributes>,
+    data: String,
+    #[serde(rename = "messageId", skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    #[serde(rename = "message_id", skip_serializing_if = "Option::is_none")]
+    message_id_snake: Option<&'a str>,
+    #[serde(rename = "orderingKey", skip_serializing_if = "Option::is_none")]
+    ordering_key: Option<&'a str>,
+    #[serde(rename = "publishTime", skip_serializing_if = "Option::is_none")]
+    publish_time: Option<&'a str>,
+    #[serde(rename = "publish_time", skip_serializing_if = "Option::is_none")]
+    publish_time_snake: Option<&'a str>,
+}
+
+/// Padded or not, of either alphabet: JSON of protobuf allows all of them.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD
+        .decode(text)
+        .or_else(|_| URL_SAFE.decode(text))
+        .or_else(|_| STANDARD_NO_PAD.decode(text))
+        .or_else(|_| URL_SAFE_NO_PAD.decode(text))
+        .ok()
+}
+
+fn time(text: Option<&str>) -> Option<SystemTime> {
+    text?.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
+}

@@ -1,0 +1,146 @@
+//! A push without a wrapper: the data is the body, what there is to say of it stands in headers, if anywhere.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, header};
+
+use super::{Push, time};
+#[cfg(feature = "testing")]
+use crate::base::time::rfc3339;
+
+const SUBSCRIPTION: &str = "x-goog-pubsub-subscription-name";
+const MESSAGE_ID: &str = "x-goog-pubsub-message-id";
+const PUBLISH_TIME: &str = "x-goog-pubsub-publish-time";
+const ORDERING_KEY: &str = "x-goog-pubsub-ordering-key";
+const DELIVERY_ATTEMPT: &str = "x-goog-pubsub-delivery-attempt";
+/// As Google's emulator calls it.
+const EMULATOR_ORDERING_KEY: &str = "x-goog-ordering-key";
+
+/// Whether the headers tell of a message, as they do where a subscription writes metadata.
+pub(super) fn has_metadata(headers: &HeaderMap) -> bool {
+    headers.contains_key(SUBSCRIPTION) || headers.contains_key(MESSAGE_ID)
+}
+
+impl Push {
+    /// The form without a wrapper: the data is the body, what there is to say of it stands in headers.
+    pub(super) fn unwrapped(headers: &HeaderMap, body: Bytes) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let attributes = headers
+            .iter()
+            .filter(|(name, _)| !is_of_the_request(name.as_str()))
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
+        Self {
+            data: body,
+            attributes,
+            id: text(MESSAGE_ID).unwrap_or_default().to_owned(),
+            publish_time: time(text(PUBLISH_TIME)),
+            ordering_key: text(ORDERING_KEY)
+                .or_else(|| text(EMULATOR_ORDERING_KEY))
+                .filter(|key| !key.is_empty())
+                .map(str::to_owned),
+            delivery_attempt: text(DELIVERY_ATTEMPT).and_then(|attempt| attempt.parse().ok()),
+            subscription: text(SUBSCRIPTION).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Push {
+    /// What a push without a wrapper says in headers, attributes included; or which attribute no header can carry.
+    pub(crate) fn to_unwrapped_headers(&self) -> Result<HeaderMap, String> {
+        let time = self.publish_time.map(rfc3339);
+        let attempt = self.delivery_attempt.map(|attempt| attempt.to_string());
+        let told = [
+            (SUBSCRIPTION, Some(&self.subscription)),
+            (MESSAGE_ID, Some(&self.id)),
+            (PUBLISH_TIME, time.as_ref()),
+            (ORDERING_KEY, self.ordering_key.as_ref()),
+            (DELIVERY_ATTEMPT, attempt.as_ref()),
+        ];
+        let told = told.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let attributes = self.attributes.iter().map(|(key, value)| (key.as_str(), value));
+        told.chain(attributes)
+            .map(|(name, value)| {
+                let pair = name.parse::<HeaderName>().ok().zip(value.parse().ok());
+                pair.ok_or_else(|| {
+                    format!("no header can carry {name:?}: {value:?}, as a push without a wrapper would")
+                })
+            })
+            .collect()
+    }
+}
+
+/// A header that the request has of itself; in an unwrapped push all others are attributes of the message.
+fn is_of_the_request(name: &str) -> bool {
+    const OWN: &[HeaderName] = &[
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+        header::AUTHORIZATION,
+        header::CONNECTION,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::FORWARDED,
+        header::FROM,
+        header::HOST,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::USER_AGENT,
+        header::VIA,
+    ];
+    OWN.iter().any(|own| own == name)
+        || [
+            "x-goog-pubsub-",
+            "x-goog-ordering-key",
+            "x-forwarded-",
+            "x-cloud-trace-",
+            "x-appengine-",
+            "x-google-",
+        ]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&'static str, &'static str)]) -> Push {
+        let headers = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .chain([(HeaderName::from_static(MESSAGE_ID), "7".parse().unwrap())])
+            .collect();
+        Push::read(&headers, "content".into()).unwrap()
+    }
+
+    #[test]
+    fn an_ordering_key_is_read_under_either_name_and_an_empty_one_is_none() {
+        for (pairs, expected) in [
+            (&[(ORDERING_KEY, "a")][..], Some("a")),
+            (&[(EMULATOR_ORDERING_KEY, "a")], Some("a")),
+            (&[(ORDERING_KEY, ""), (EMULATOR_ORDERING_KEY, "")], None),
+            (&[(ORDERING_KEY, "")], None),
+            (&[], None),
+        ] {
+            let push = read(pairs);
+
+            assert_eq!(push.ordering_key.as_deref(), expected, "{pairs:?}");
+            assert!(push.attributes.is_empty(), "{:?}", push.attributes);
+        }
+    }
+
+    #[test]
+    fn a_body_without_a_word_of_what_it_is_is_the_content_where_the_subscriber_says_so() {
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("userid"), "7".parse().unwrap())]);
+        for body in ["{\"a\": 1}", "plain text", "", "[1]"] {
+            let bare = Push::read_or_bare(&headers, body.into()).unwrap();
+
+            assert!(Push::read(&headers, body.into()).is_err(), "{body}");
+            assert_eq!((&*bare.data, bare.id.as_str()), (body.as_bytes(), ""));
+            assert_eq!(bare.attributes["userid"], "7");
+        }
+        let wrapped = r#"{"message": {"data": "Nw==", "messageId": "42"}, "subscription": "s"}"#;
+        assert_eq!(Push::read_or_bare(&headers, wrapped.into()).unwrap().data, "7");
+    }
+}
