@@ -1,4 +1,4 @@
-//! Guides: one subject a page.
+//! Guides, one page per topic.
 
 #[doc = include_str!("backup_queue.md")]
 pub mod backup_queue {}
