@@ -1,7 +1,7 @@
 //! Background jobs and events for Rust services on Google Cloud Tasks and Pub/Sub.
 //!
-//! A task is a type whose fields are its arguments. `#[task]` registers it when the program is linked; enqueueing it is a
-//! method call; it comes back to the same service as an HTTP request, which a tower layer or service answers.
+//! A task is a type; its fields are the arguments. `#[task]` registers it at link time, and enqueueing it is a method
+//! call. It comes back to the same service as an HTTP request, which a tower layer or service handles.
 //!
 //! ```standalone_crate
 //! use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
@@ -104,7 +104,7 @@ pub use event::{Event, Message, Model, ModelPublisherTask, PublisherTask, Subscr
 pub use runtime::Runtime;
 pub use task::{PeriodicTask, Task};
 
-/// What `#[task]` writes code against; not for use by hand, and free to change.
+/// Used by the code that `#[task]` generates. Not public API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::base::{Attributes, Resolved, Resolver};
@@ -118,7 +118,7 @@ pub mod __private {
     pub use inventory;
 }
 
-/// The README's code, as tests.
+/// Tests the code of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -109,7 +109,7 @@ async fn build_names_everything_that_is_wrong_at_once() {
         "the task name \"no spaces, please\" is not accepted",
         "the task name \"..\" is not accepted",
         "the queue \"under_score\" is not accepted",
-        "the timeout 3600s is not accepted: Cloud Tasks takes 15 seconds to 30 minutes",
+        "the timeout 3600s is not accepted: Cloud Tasks accepts 15 seconds to 30 minutes",
         "the tasks Morning and Noon share the Cloud Scheduler job \"daily\"",
         "no state of type `mistakes::Database` was given, which Twin needs",
         "no state of type `mistakes::Mailer` was given, which Twin needs",

@@ -1,4 +1,4 @@
-//! Typed options to tokens.
+//! Expansion of parsed options to tokens.
 
 mod item;
 mod schedule;
@@ -11,7 +11,7 @@ use syn::Type;
 
 use crate::parse::{Errors, Input, Length, Model, Registrability, Setting, TaskImpl, Value};
 
-/// Writes the user's item, what the attribute adds to it, and the errors.
+/// Expands to the user's item, the generated code, and the errors.
 pub(crate) fn expand(input: Input, errors: &Errors) -> TokenStream {
     let item = match input {
         Input::Task(task) => expand_task(&task, errors.is_empty()),
@@ -21,7 +21,7 @@ pub(crate) fn expand(input: Input, errors: &Errors) -> TokenStream {
     quote!(#item #errors)
 }
 
-/// Writes the impl of `Model`, and the errors.
+/// Expands to the impl of `Model`, and the errors.
 pub(crate) fn expand_model(model: Option<Model>, errors: &Errors) -> TokenStream {
     let item = model.map(|model| {
         let Model {
@@ -53,7 +53,7 @@ fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
     let event = event(task);
     let periodic = schedule::periodic(task);
     let registered = registered(task);
-    // A mistaken task is not registered: rustc has to find nothing wrong but the mistake.
+    // An invalid task is not registered, so that rustc reports nothing besides our error.
     let submitted = correct.then(|| {
         let (crate_path, ty) = (&task.crate_path, &task.block.self_ty);
         quote! {
@@ -68,7 +68,7 @@ fn expand_task(task: &TaskImpl, correct: bool) -> TokenStream {
     quote!(#item #event #periodic #registered #submitted)
 }
 
-/// A publisher's type is the event.
+/// Implements `Event` for a publisher.
 fn event(task: &TaskImpl) -> Option<TokenStream> {
     let function = topic::function(task).filter(|_| task.kind.is_event())?;
     let (crate_path, ty) = (&task.crate_path, &task.block.self_ty);
@@ -119,7 +119,7 @@ fn registration(task: &TaskImpl) -> TokenStream {
     }
 }
 
-/// The call that tells the registration of an option.
+/// The call that sets an option of the registration.
 fn call(task: &TaskImpl, setting: &Setting) -> TokenStream {
     let function = Ident::new(setting.name, Span::call_site());
     let value = match &setting.value {
@@ -131,7 +131,7 @@ fn call(task: &TaskImpl, setting: &Setting) -> TokenStream {
             quote!(|| #topic)
         }
         Value::Path(path) => quote!(#path),
-        // Written as functions of their own.
+        // Expanded to functions of their own.
         Value::Fields(_) | Value::Unique(_) => return TokenStream::new(),
     };
     quote!(.#function(#value))
@@ -146,7 +146,7 @@ fn length(length: &Length) -> TokenStream {
     }
 }
 
-/// A tuple is put together from parts, anything else is looked up as it is.
+/// A tuple is looked up part by part, any other type as one value.
 fn state(task: &TaskImpl) -> TokenStream {
     match task.function.find("State").map(|state| &state.ty) {
         None => quote!(states.each::<()>()),

@@ -1,5 +1,5 @@
-//! The `#[task]` attribute and the `Model` derive of the `cloud-tasks` crate, which re-exports them: depend on that crate,
-//! not on this one.
+//! The `#[task]` attribute and the `Model` derive of the `cloud-tasks` crate, which re-exports them. Depend on
+//! `cloud-tasks`, not on this crate.
 
 use proc_macro::TokenStream;
 
@@ -8,18 +8,19 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-/// Makes an impl block a task of the program: registers it at link time and fills in what is omitted.
+/// Registers a task at link time, and fills in the omitted parts of its impl block.
 ///
-/// It goes above an impl of `Task`, `PublisherTask`, `ModelPublisherTask` or `SubscriberTask`. Types that are omitted are
-/// read off the function that the trait asks for; write them in the impl where they cannot be read, as behind an alias.
+/// Write it above an impl of `Task`, `PublisherTask`, `ModelPublisherTask` or `SubscriberTask`. Omitted associated
+/// types are inferred from the signature of the required function; write them in the impl if they cannot be inferred,
+/// for example behind a type alias.
 ///
-/// Every value of an option may be a constant expression instead of a literal, but for that of `crate`. A literal is
-/// checked when the program is compiled, a constant when the runtime is built.
+/// The value of every option except `crate` may be a constant expression instead of a literal. A literal is checked at
+/// compile time, a constant when the runtime is built.
 ///
 /// # `Task`: a background job
 ///
-/// `type State` is read off the context that `run` takes, `type Output` off the result that it gives back. `on_dead` may be
-/// written in the impl, for what is left to do when the last attempt has failed.
+/// `type State` is inferred from the context parameter of `run`, and `type Output` from its result. You may also write
+/// `on_dead`, which is called after the last attempt has failed.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
@@ -49,27 +50,27 @@ mod tests;
 ///
 /// | option | value | default |
 /// |---|---|---|
-/// | `name` | what the task is called in queues and URLs: 1 to 255 of `A-Z a-z 0-9 _ . -`, not `.` or `..` | the type's name; required where the type has arguments |
-/// | `aliases` | a list of names that the task answers to as well, `["OldName"]` | none |
-/// | `queue` | the queue that it goes to, where a call names no other: 1 to 100 of `A-Z a-z 0-9 -` | `APP_NAME`, or `tasks` where there is none |
-/// | `timeout` | how long one attempt may take, 15 seconds to 30 minutes | that of Cloud Tasks, 10 minutes |
-/// | `idempotent` | whether a task that is delivered more than once runs once; the runtime needs a store for it | `false` |
-/// | `max_attempts` | how often the task is tried altogether, 1 to 2147483647; it is then given up, whatever its queue says | as its queue says |
-/// | `dead_letter_topic` | the base name or the full path of the topic where a task is recorded that is given up | that of the runtime, else none |
-/// | `unique`, `only_once` | which tasks are the same one, [below](#unique-and-only_once-tasks-that-are-the-same-one) | none is the same as another |
-/// | `crate` | the path of this crate, where it goes by another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
-/// | `every` and what goes with it | a schedule, [below](#task-with-every-a-periodic-task) | none |
+/// | `name` | the task's name in queues and URLs: 1 to 255 of `A-Z a-z 0-9 _ . -`, not `.` or `..` | the type's name; required if the type has generic arguments |
+/// | `aliases` | a list of further names that the task answers to, `["OldName"]` | none |
+/// | `queue` | the queue, unless a call names another: 1 to 100 of `A-Z a-z 0-9 -` | `APP_NAME`, or `tasks` |
+/// | `timeout` | the timeout of one attempt, 15 seconds to 30 minutes | that of Cloud Tasks, 10 minutes |
+/// | `idempotent` | whether a task that is delivered more than once runs once; the runtime needs an idempotency store | `false` |
+/// | `max_attempts` | the maximum number of attempts, 1 to 2147483647, in addition to the limit of the queue | none |
+/// | `dead_letter_topic` | the base name or the full path of the topic that dead tasks are recorded to | that of the runtime, if any |
+/// | `unique`, `only_once` | which tasks count as the same, [below](#unique-and-only_once-unique-tasks) | all tasks are different |
+/// | `crate` | the path of this crate if it has another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
+/// | `every` and related options | a schedule, [below](#task-with-every-a-periodic-task) | none |
 ///
-/// A length of time is a text of whole numbers with the units `d`, `h`, `m`, `s` and `ms` (`"15m"`, `"1m 30s"`), or a
-/// constant `Duration`.
+/// A duration is a string of integers with the units `d`, `h`, `m`, `s` and `ms` (`"15m"`, `"1m 30s"`), or a constant
+/// `Duration`.
 ///
-/// The name is what tasks that wait in a queue are found by. When a type is renamed, keep its `name`, or list the old one
-/// in `aliases`.
+/// Tasks that wait in a queue are found by their name. If you rename a type, keep its `name`, or add the old name to
+/// `aliases`.
 ///
-/// # `unique` and `only_once`: tasks that are the same one
+/// # `unique` and `only_once`: unique tasks
 ///
-/// A second task that is the same as one that waits or runs, or ended not long ago, is not created: its receipt says that it
-/// is a duplicate. The same options are those of `PublisherTask` and `ModelPublisherTask`.
+/// If a task is enqueued that is the same as one that waits, runs or has ended recently, it is not created, and its
+/// receipt says that it is a duplicate. `PublisherTask` and `ModelPublisherTask` have these options too.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
@@ -94,14 +95,14 @@ mod tests;
 ///
 /// | option | value | default |
 /// |---|---|---|
-/// | `unique` | nothing: tasks with equal arguments are the same one; or options in parentheses, `unique(by = [..], window = "5m")` | none is the same as another |
-/// | `by` in `unique(..)` | a list of fields of the type, `["order_id", "customer.id", "pair.0"]`, written out: tasks for which they are equal are the same one | all arguments |
-/// | `window` in `unique(..)` | a length of time: tasks are the same one only within a window of it, counted from 1970 | none |
-/// | `only_once` | whether all tasks of the type are the same one, whose id is the name, which then has no `.`; `only_once` alone means `true`; not beside `unique` | `false` |
+/// | `unique` | no value: tasks with equal arguments are the same; or options in parentheses, `unique(by = [..], window = "5m")` | all tasks are different |
+/// | `by` in `unique(..)` | a list of fields, `["order_id", "customer.id", "pair.0"]`, as literals: tasks with equal fields are the same | all arguments |
+/// | `window` in `unique(..)` | a duration: tasks are the same only within a time window of this length, counted from 1970 | none |
+/// | `only_once` | whether all tasks of the type are the same; the id is the name, which must not contain a `.`; `only_once` alone means `true`; cannot be combined with `unique` | `false` |
 ///
 /// # `Task` with `every`: a periodic task
 ///
-/// The task also has a schedule, and becomes a `PeriodicTask`.
+/// The task also has a schedule, and implements `PeriodicTask`.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Context, Error, PeriodicTask, Runtime, Task, TaskResult, task};
@@ -129,22 +130,22 @@ mod tests;
 ///
 /// | option | value | default |
 /// |---|---|---|
-/// | `every` | when: cron of five fields, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, or App Engine's words such as `every 5 minutes`, `every monday 09:00`; checked when the runtime is built | none; without it none of the others is taken |
-/// | `time_zone` | the zone of these times, by its name in the tz database | `UTC` |
-/// | `payload` | the arguments: a value of the type, or a function that gives one; made once, when the runtime is built | the type's `Default` |
+/// | `every` | the schedule: cron with five fields, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, or an App Engine format such as `every 5 minutes`, `every monday 09:00`; checked when the runtime is built | none; the options below require it |
+/// | `time_zone` | the time zone of the schedule, by its name in the tz database | `UTC` |
+/// | `payload` | the arguments: a value of the type, or a function that returns one; evaluated once, when the runtime is built | the type's `Default` |
 /// | `headers` | headers of the request, `[("X-Source", "schedule")]`, or a constant slice of such pairs | `Content-Type: application/json` |
-/// | `schedule_max_retries` | how often a run that failed is tried again: 0 to 5 | that of Cloud Scheduler, 0 |
-/// | `schedule_min_backoff`, `schedule_max_backoff` | the shortest and the longest pause before: 5 seconds to 1 hour | those of Cloud Scheduler, 5 seconds and 1 hour |
-/// | `schedule_max_doublings` | how often the pause doubles: 0 to 5 | that of Cloud Scheduler, 5 |
-/// | `attempt_deadline` | how long one attempt of a scheduled run may take: 15 seconds to 30 minutes | `timeout`, else that of Cloud Scheduler, 3 minutes |
-/// | `description` | what the job is for: at most 500 characters | none |
-/// | `schedule_name` | the base name of the Cloud Scheduler job, which gets the prefix of the app: 1 to 500 of `A-Z a-z 0-9 _ -` | the task's name |
-/// | `absolute_schedule_name` | the name of the job without any prefix; instead of `schedule_name` | none |
+/// | `schedule_max_retries` | how often a failed run is retried: 0 to 5 | that of Cloud Scheduler, 0 |
+/// | `schedule_min_backoff`, `schedule_max_backoff` | the shortest and the longest backoff before a retry: 5 seconds to 1 hour | those of Cloud Scheduler, 5 seconds and 1 hour |
+/// | `schedule_max_doublings` | how often the backoff doubles: 0 to 5 | that of Cloud Scheduler, 5 |
+/// | `attempt_deadline` | the deadline of one attempt of a scheduled run: 15 seconds to 30 minutes | `timeout`, or that of Cloud Scheduler, 3 minutes |
+/// | `description` | the description of the job: at most 500 characters | none |
+/// | `schedule_name` | the base name of the Cloud Scheduler job, which gets the app's prefix: 1 to 500 of `A-Z a-z 0-9 _ -` | the task's name |
+/// | `absolute_schedule_name` | the name of the job without a prefix; instead of `schedule_name` | none |
 /// | `oidc` | whether its requests carry a signed token | `true` |
 ///
 /// # `PublisherTask`: an event
 ///
-/// The type is the message. It becomes an `Event` as well, which knows its topic.
+/// The type is the message. It also implements `Event`, and so has a topic.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Config, Error, Event, PublisherTask, Runtime, task};
@@ -169,17 +170,18 @@ mod tests;
 ///
 /// | option | value | default |
 /// |---|---|---|
-/// | `topic` | the topic's base name, which gets the prefix of the app; or a full path, `"projects/P/topics/T"` | the type's name, also where `name` is given; required where the type has arguments |
-/// | `absolute_topic` | the topic's name without any prefix, or a full path; instead of `topic` | none |
-/// | `app` | the app that owns the topic, whose prefix it gets | the running one |
-/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `unique`, `only_once`, `crate` | as those of a `Task`: the task publishes the message | as there |
+/// | `topic` | the topic's base name, which gets the app's prefix; or a full path, `"projects/P/topics/T"` | the type's name, even if `name` is given; required if the type has generic arguments |
+/// | `absolute_topic` | the topic's name without a prefix, or a full path; instead of `topic` | none |
+/// | `app` | the app that owns the topic, whose prefix it gets | the current app |
+/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `unique`, `only_once`, `crate` | as for `Task`; the task publishes the message | as for `Task` |
 ///
-/// A topic's name has 3 to 255 of `A-Z a-z 0-9 - _ . ~ + %`, begins with a letter and not with `goog`. A base name may be
-/// shorter than the whole.
+/// A topic's name has 3 to 255 of `A-Z a-z 0-9 - _ . ~ + %`, and begins with a letter and not with `goog`. A base name
+/// may be shorter.
 ///
-/// # `ModelPublisherTask`: an event made from a model
+/// # `ModelPublisherTask`: an event built from a model
 ///
-/// `type Model` and `type Extra` are read off the references that `content` takes; `&()` is for no extras.
+/// `type Model` and `type Extra` are inferred from the reference parameters of `content`; `&()` means no extra
+/// argument.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Config, Event, Model, ModelPublisherTask, task};
@@ -206,18 +208,18 @@ mod tests;
 ///
 /// | option | value | default |
 /// |---|---|---|
-/// | `app_label` | the label of the model's application: the topic is `{app_label}-{model}` in lower case, after the last name of the model's type | that of the `Model`, which the model is then to be |
-/// | `topic`, `absolute_topic` | as those of a `PublisherTask`, instead of `app_label` | `{app_label}-{model}` |
-/// | `app` | as that of a `PublisherTask` | the running one |
-/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `unique`, `only_once`, `crate` | as those of a `Task`: the task publishes the message | as there |
+/// | `app_label` | the label of the model's application: the topic is `{app_label}-{model}` in lower case, with the last segment of the model's type | that of the `Model`, which the model must then implement |
+/// | `topic`, `absolute_topic` | as for `PublisherTask`, instead of `app_label` | `{app_label}-{model}` |
+/// | `app` | as for `PublisherTask` | the current app |
+/// | `name`, `aliases`, `queue`, `timeout`, `max_attempts`, `dead_letter_topic`, `unique`, `only_once`, `crate` | as for `Task`; the task publishes the message | as for `Task` |
 ///
-/// A topic for each object is no option, but a function: write `topic_for` in the impl.
+/// A topic per object is not an option but a function: write `topic_for` in the impl.
 ///
 /// # `SubscriberTask`: a task that runs on messages
 ///
-/// `run` takes no `self`. `type Content` and `type Attributes` are read off its message, `type State` and `type Output` as
-/// those of a task. `fn topic` is that of the content's `Event`, unless an option names one; `fn parse` reads JSON. Either
-/// may be written in the impl.
+/// `run` has no `self`. `type Content` and `type Attributes` are inferred from its message, `type State` and `type
+/// Output` as for a task. `fn topic` is that of the content's `Event`, unless an option sets it; `fn parse` decodes
+/// JSON. You may write either in the impl.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Context, Error, Message, PublisherTask, Runtime, SubscriberTask, TaskResult, task};
@@ -259,45 +261,44 @@ mod tests;
 ///
 /// | option | value | default |
 /// |---|---|---|
-/// | `topic`, `absolute_topic` | the topic, as those of a `PublisherTask` | that of the content's `Event` |
-/// | `app` | the app that owns the topic, that of the content's `Event` too | as the `Event` says, else the running one |
-/// | `filter` | which messages are wanted, by their attributes: 1 to 256 bytes of Pub/Sub's filter syntax, which is checked when the runtime is built | every message |
+/// | `topic`, `absolute_topic` | the topic, as for `PublisherTask` | that of the content's `Event` |
+/// | `app` | the app that owns the topic, also if the topic comes from the content's `Event` | that of the `Event`, or the current app |
+/// | `filter` | which messages are delivered, by their attributes: 1 to 256 bytes of Pub/Sub's filter syntax; checked when the runtime is built | every message |
 /// | `max_retries` | how often a message is delivered before it goes to the dead-letter topic: 0 to 100, with a dead-letter topic at least 5; 0 leaves the number to Pub/Sub, whatever the settings say | that of the settings |
-/// | `min_backoff`, `max_backoff` | the shortest and the longest pause before a message is delivered again: 0 seconds to 10 minutes | those of the settings |
-/// | `expiration` | how long a subscription that nobody uses is kept: 1 day or more, or `"never"` | that of the settings |
-/// | `ack_deadline` | how long a push may take: 10 seconds to 10 minutes, in whole seconds | that of Pub/Sub, 10 seconds |
-/// | `dead_letter_topic` | the base name or the full path of the topic where messages go that were delivered too often | none |
-/// | `dead_letter_subscription` | the base name of the subscription that keeps them; needs `dead_letter_topic` | the topic's name |
+/// | `min_backoff`, `max_backoff` | the shortest and the longest backoff before a redelivery: 0 seconds to 10 minutes | those of the settings |
+/// | `expiration` | how long the subscription is kept without activity: 1 day or more, or `"never"` | that of the settings |
+/// | `ack_deadline` | the deadline of a push: 10 seconds to 10 minutes, in whole seconds | that of Pub/Sub, 10 seconds |
+/// | `dead_letter_topic` | the base name or the full path of the topic for undeliverable messages | none |
+/// | `dead_letter_subscription` | the base name of the subscription that keeps them; requires `dead_letter_topic` | the topic's name |
 /// | `oidc` | whether pushes carry a signed token | `true` |
-/// | `subscription` | the base name of the subscription, which gets the prefix of the app | the task's name |
-/// | `absolute_subscription` | the name of the subscription without any prefix, or its full path; instead of `subscription` | none |
-/// | `url` | where messages are pushed to | `{ENDPOINT}/subscriptions/{name}` |
-/// | `ordering` | whether messages of one ordering key come one after the other; `ordering` alone means `true` | `false` |
-/// | `retention` | how long a message that is not acknowledged is kept: 10 minutes to 31 days | that of Pub/Sub, 7 days |
+/// | `subscription` | the base name of the subscription, which gets the app's prefix | the task's name |
+/// | `absolute_subscription` | the name of the subscription without a prefix, or its full path; instead of `subscription` | none |
+/// | `url` | the URL that messages are pushed to | `{ENDPOINT}/subscriptions/{name}` |
+/// | `ordering` | whether messages with the same ordering key are delivered in order; `ordering` alone means `true` | `false` |
+/// | `retention` | how long an unacknowledged message is kept: 10 minutes to 31 days | that of Pub/Sub, 7 days |
 /// | `use_cloud_tasks` | whether a message is forwarded to a task of Cloud Tasks, which runs the subscriber; `use_cloud_tasks` alone means `true` | `false` |
-/// | `bare_body` | whether a body that says nothing of itself is the content, as a subscription without a wrapper and without metadata pushes it | `false` |
-/// | `idempotent` | as that of a `Task`: a message that is delivered more than once runs once | `false` |
-/// | `name`, `aliases`, `crate` | as those of a `Task` | as there |
-/// | `queue`, `timeout` | as those of a `Task`; the queue is for `use_cloud_tasks` | as there |
+/// | `bare_body` | whether a body without any metadata is the content, as a subscription without a wrapper and without metadata pushes it | `false` |
+/// | `idempotent` | as for `Task`: a message that is delivered more than once runs once | `false` |
+/// | `name`, `aliases`, `crate` | as for `Task` | as for `Task` |
+/// | `queue`, `timeout` | as for `Task`; the queue applies with `use_cloud_tasks` | as for `Task` |
 ///
 /// # State
 ///
-/// `Context<Mailer>` asks for the one `Mailer` that the runtime was given, `Context<(Db, Mailer)>` for a clone of each,
-/// `Context` for nothing. Whether it is a tuple is told by its parentheses: a tuple behind a type alias is looked up as
-/// one value.
+/// `Context<Mailer>` requests the runtime's `Mailer`, `Context<(Db, Mailer)>` a clone of each, and `Context` nothing.
+/// Only a literal tuple is split into parts; a type alias for a tuple is looked up as one type.
 ///
-/// # Where it does not work
+/// # Limitations
 ///
-/// A task is registered when the program is linked, so its type is concrete and owns what it carries: no `impl<T>`, no
-/// lifetimes. A type is one task, so it has one `#[task]`; and an impl of one of the traits without `#[task]` does not
-/// compile. An event whose `Event` is written by hand is published by another crate: it has no `PublisherTask`.
+/// A task is registered at link time, so its type must be concrete and own its data: no `impl<T>`, no lifetimes. A type
+/// can have only one `#[task]`, and an impl of one of the traits without `#[task]` does not compile. An event with a
+/// handwritten `Event` is published by another crate: it has no `PublisherTask`.
 #[proc_macro_attribute]
 pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
     let (input, errors) = parse::parse(args.into(), item.into());
     expand::expand(input, &errors).into()
 }
 
-/// Makes a type a `Model`, which says what the topic of its events is called: `{app_label}-{name}`.
+/// Implements `Model`, which names the topic of the model's events: `{app_label}-{name}`.
 ///
 /// ```
 /// use cloud_tasks::event::Topic;
@@ -318,18 +319,18 @@ pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | value | default |
 /// |---|---|---|
-/// | `app_label` | the label of the application that the model belongs to: at most 255 of `A-Z a-z 0-9 - _ . ~ + %`, the first a letter | required |
+/// | `app_label` | the label of the model's application: at most 255 of `A-Z a-z 0-9 - _ . ~ + %`, starting with a letter | required |
 /// | `name` | the model's name: 1 to 255 of the same characters | the type's name in lower case |
-/// | `crate` | the path of this crate, where it goes by another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
+/// | `crate` | the path of this crate if it has another name: `jobs` or `"path::to::jobs"` | `::cloud_tasks` |
 ///
-/// The first two may be constant expressions instead of literals. Parameters of the type pass through.
+/// The first two may be constant expressions instead of literals. The type may be generic.
 #[proc_macro_derive(Model, attributes(model))]
 pub fn model(item: TokenStream) -> TokenStream {
     let (model, errors) = parse::Model::parse(item.into());
     expand::expand_model(model, &errors).into()
 }
 
-/// What rustc refuses in its own words, which change with the toolchain: no place for a `.stderr` file.
+/// Errors that rustc reports in its own words. These change with the toolchain, so they have no `.stderr` file.
 ///
 /// An `impl Task` without the attribute:
 /// ```compile_fail,E0277
@@ -361,7 +362,7 @@ pub fn model(item: TokenStream) -> TokenStream {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 /// ```
-/// A constant of another type:
+/// A constant of the wrong type:
 /// ```compile_fail,E0308
 /// use cloud_tasks::{Context, Task, TaskResult, task};
 ///
@@ -375,7 +376,7 @@ pub fn model(item: TokenStream) -> TokenStream {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 /// ```
-/// A schedule of a task that has no default, and no payload:
+/// A schedule for a task without `Default` and without a payload:
 /// ```compile_fail,E0277
 /// use cloud_tasks::{Context, Task, TaskResult, task};
 ///
@@ -387,7 +388,7 @@ pub fn model(item: TokenStream) -> TokenStream {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 /// ```
-/// A payload of another type:
+/// A payload of the wrong type:
 /// ```compile_fail,E0277
 /// use cloud_tasks::{Context, Task, TaskResult, task};
 ///
@@ -399,7 +400,7 @@ pub fn model(item: TokenStream) -> TokenStream {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 /// ```
-/// A topic that is no constant:
+/// A topic that is not a constant:
 /// ```compile_fail,E0308
 /// use cloud_tasks::{PublisherTask, task};
 ///
@@ -409,7 +410,7 @@ pub fn model(item: TokenStream) -> TokenStream {
 /// #[task(topic = String::from("bus"))]
 /// impl PublisherTask for Event {}
 /// ```
-/// A model that does not say its label, where no option names the topic:
+/// A model without a label, and no option that sets the topic:
 /// ```compile_fail,E0277
 /// use cloud_tasks::{ModelPublisherTask, task};
 ///
@@ -423,7 +424,7 @@ pub fn model(item: TokenStream) -> TokenStream {
 ///     fn content(_: &Order, _: &()) -> Self { Self }
 /// }
 /// ```
-/// Content that is no event, where no option names the topic:
+/// Content that is not an event, and no option that sets the topic:
 /// ```compile_fail,E0277
 /// use cloud_tasks::{Context, Message, SubscriberTask, TaskResult, task};
 ///
@@ -434,7 +435,7 @@ pub fn model(item: TokenStream) -> TokenStream {
 ///     async fn run(_: Message<String>, _: Context) -> TaskResult { Ok(()) }
 /// }
 /// ```
-/// Content that serde cannot read, where no `parse` is written:
+/// Content that serde cannot deserialize, and no `parse`:
 /// ```compile_fail,E0277
 /// use cloud_tasks::{Context, Message, SubscriberTask, TaskResult, task};
 ///
@@ -446,7 +447,7 @@ pub fn model(item: TokenStream) -> TokenStream {
 ///     async fn run(_: Message<Raw>, _: Context) -> TaskResult { Ok(()) }
 /// }
 /// ```
-/// One type as a publisher and as a subscriber:
+/// One type as both a publisher and a subscriber:
 /// ```compile_fail,E0119
 /// use cloud_tasks::{Context, Message, PublisherTask, SubscriberTask, TaskResult, task};
 ///

@@ -1,4 +1,4 @@
-//! Tokens to typed options, and every message: nothing that comes after can be refused.
+//! Parsing of tokens to typed options, with every error message: later stages cannot fail.
 
 mod check;
 mod content;
@@ -33,33 +33,33 @@ pub(crate) use value::{Length, Value};
 use given::Options;
 use options::{EVERY, NAME, OF_SCHEDULE, PAYLOAD, UNIQUE, refuse_combinations};
 
-/// What the attribute stands on.
+/// The item under the attribute.
 pub(crate) enum Input {
     Task(Box<TaskImpl>),
-    /// Nothing that can be registered: given back as it came, with an error.
+    /// An item that cannot be registered: returned unchanged, with an error.
     Other(TokenStream),
 }
 
-/// An `impl Task for ..`, or of another trait that is registered, understood as far as it can be.
+/// A parsed `impl Task for ..`, or of another registered trait, possibly incomplete.
 pub(crate) struct TaskImpl {
     pub(crate) kind: Kind,
     pub(crate) block: Block,
     pub(crate) crate_path: Path,
-    /// The given name, else the type's.
+    /// The given name, or the type's.
     pub(crate) name: Expr,
     pub(crate) function: Function,
     pub(crate) topic: Option<Topic>,
     pub(crate) schedule: Option<Schedule>,
-    /// Which of its tasks are the same one.
+    /// The uniqueness options.
     pub(crate) unique: Option<Unique>,
-    /// What the registration is told besides.
+    /// Further options of the registration.
     pub(crate) settings: Vec<Setting>,
     pub(crate) fitness: Registrability,
 }
 
-/// When a task is run besides, and how.
+/// The schedule of a task.
 pub(crate) struct Schedule {
-    /// The option `every` as it was written.
+    /// The option `every`, as written.
     pub(crate) key: Ident,
     pub(crate) every: Expr,
     pub(crate) payload: Payload,
@@ -68,14 +68,14 @@ pub(crate) struct Schedule {
 
 pub(crate) enum Payload {
     Options(Expr),
-    /// That of the type.
+    /// The type's `Default`.
     Default,
-    /// It was meant to be given.
+    /// Given, but invalid.
     Mistaken,
 }
 
 impl Schedule {
-    /// Takes what is said of a schedule, also where there is none.
+    /// Takes the options of a schedule, even without `every`.
     fn read(given: &mut Options) -> Option<Self> {
         if !given.accepts(&EVERY) {
             return None;
@@ -95,13 +95,13 @@ impl Schedule {
     }
 }
 
-/// An option that is called like the function of the registration that takes it.
+/// An option with the name of the function that sets it on the registration.
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) value: Value,
 }
 
-/// Reads the attribute and what it stands on. All that is wrong is found at once.
+/// Parses the attribute and its item, and collects every error.
 pub(crate) fn parse(args: TokenStream, item: TokenStream) -> (Input, Errors) {
     let mut errors = Errors::default();
     let read = Block::parse(item.clone()).and_then(|block| Ok((Kind::of(&block)?, block)));
@@ -144,7 +144,7 @@ impl TaskImpl {
     }
 }
 
-/// Everything that is wrong, to be said at once.
+/// The collected errors, to be reported together.
 #[derive(Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 
@@ -162,7 +162,7 @@ impl Errors {
         }
     }
 
-    /// The value, or `None` and the error kept.
+    /// Returns the value, or keeps the error and returns `None`.
     fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
@@ -177,7 +177,7 @@ impl Errors {
         errors.map(|error| error.to_string()).collect()
     }
 
-    /// A `compile_error!` for each, at its place.
+    /// One `compile_error!` per error, at its position.
     pub(crate) fn to_compile_error(&self) -> Option<TokenStream> {
         self.0.as_ref().map(syn::Error::to_compile_error)
     }

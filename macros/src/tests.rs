@@ -1,4 +1,4 @@
-//! Tokens in, tokens out.
+//! Token-level tests of the expansion.
 
 mod model;
 mod publisher;

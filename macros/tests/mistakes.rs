@@ -97,7 +97,7 @@ async fn mistaken_constants_are_reported_at_the_lines_of_their_attributes() {
         ("there is no time zone \"Europe/Pariss\"", 43),
         ("the header \"x-cloudscheduler\" cannot be set", 43),
         ("the header \"Host\" cannot be set", 43),
-        ("schedule_max_retries is 6; Cloud Scheduler takes 0 to 5", 43),
+        ("schedule_max_retries is 6; Cloud Scheduler accepts 0 to 5", 43),
         ("schedule_max_backoff is 4s", 43),
         ("schedule_min_backoff is 60s, which is more than", 43),
         ("attempt_deadline is 1s", 43),

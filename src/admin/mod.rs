@@ -1,4 +1,4 @@
-//! Operations on queues, dead tasks and the resources in the cloud.
+//! Administration of queues, dead tasks and cloud resources.
 
 pub mod dead_letters;
 pub mod queue;

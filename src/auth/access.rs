@@ -1,4 +1,4 @@
-//! Which doors are open, and to whom.
+//! Access control for the HTTP endpoints.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use http::header::AUTHORIZATION;
 
 use crate::auth::{Refusal, Verifier};
 
-/// Cloud Run checks this header in the place of `Authorization` where both are there, and lets the other pass as the caller
-/// wrote it.
+/// If this header is present, Cloud Run verifies it instead of `Authorization` and passes `Authorization` on
+/// unverified.
 pub(crate) const SERVERLESS: &str = "x-serverless-authorization";
 
-/// What a request is for.
+/// The endpoint that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Tasks,
     Subscriptions,
 }
 
-/// Who may use the routes of a runtime.
+/// The access control of a runtime's endpoints.
 pub(crate) struct Access {
     callers: Policy,
-    /// Pushes are taken from anybody, as Google's Pub/Sub emulator sends them.
+    /// Whether unauthenticated pushes are accepted, as Google's Pub/Sub emulator sends them.
     unsigned_pushes: bool,
 }
 
@@ -32,12 +32,12 @@ enum Policy {
 }
 
 impl Access {
-    /// Everybody gets in: a test's runtime, or one whose owner says so.
+    /// Accepts every caller: for tests, and for a runtime that was configured so.
     pub(crate) fn anybody() -> Self {
         Self::new(Policy::Anybody)
     }
 
-    /// Nobody gets in, whatever they show.
+    /// Rejects every caller.
     pub(crate) fn nobody() -> Self {
         Self::new(Policy::Nobody)
     }
@@ -58,12 +58,13 @@ impl Access {
         self
     }
 
-    /// Whether everybody gets in.
+    /// Whether every caller is accepted.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.callers, Policy::Anybody)
     }
 
-    /// Lets a caller in, or says why not. Marks the token, so that no `Debug` form of the headers shows it.
+    /// Accepts a caller or says why not. Marks the token as sensitive, so that the `Debug` output of the headers hides
+    /// it.
     #[cfg_attr(
         not(feature = "google"),
         expect(

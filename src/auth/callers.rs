@@ -1,4 +1,4 @@
-//! Whom to trust, as a user says it.
+//! The configuration of trusted callers.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::base::{Config, limits::INDEFINITELY};
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
-/// Who may call `/tasks/` and `/subscriptions/`: whose tokens are believed, and which keys they are checked with.
+/// Which callers may use `/tasks/` and `/subscriptions/`: their accounts, and the keys that verify their tokens.
 ///
-/// The default is what most services need: Google's own tokens, of the account that this service's tasks are signed as
-/// ([`Config::service_account`]), for this service's own URL ([`Config::endpoint`]). A caller must show a token whose
-/// signature (RS256), issuer, audience, times, account and `email_verified` are all in order; clocks may be 10 seconds apart.
+/// The default suits most services: tokens from Google, for the account that signs this service's tasks
+/// ([`Config::service_account`]) and for this service's URL ([`Config::endpoint`]). The signature (RS256), issuer,
+/// audience, times, account and `email_verified` of a token must all be valid. Clocks may differ by 10 seconds.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::backend::Google;
@@ -44,12 +44,13 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 ///
 /// # Keys
 ///
-/// They are fetched when the first token comes, and kept for as long as the answer says. When that is over they are
-/// renewed behind the scenes, while the old ones serve; should that fail, they serve for [another while](Self::max_key_age).
-/// A token with a key that is not known has them fetched again, but not more often than the [cool-down](Self::min_refresh_interval)
-/// allows, and tokens with a known key never wait for that. Where there are no keys at all, callers get 503.
+/// The keys are fetched when the first token arrives, and cached for as long as the response allows. After that they
+/// are refreshed in the background while the old keys stay in use. If the refresh fails, the old keys stay in use up to
+/// [`max_key_age`](Self::max_key_age). A token with an unknown key triggers a fetch, at most once per
+/// [`min_refresh_interval`](Self::min_refresh_interval); tokens with known keys never wait for it. Without any keys,
+/// callers get 503.
 ///
-/// Source of the facts: <https://cloud.google.com/tasks/docs/creating-http-target-tasks#token>,
+/// Sources: <https://cloud.google.com/tasks/docs/creating-http-target-tasks#token>,
 /// <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
 #[derive(Clone, Debug)]
 pub struct TrustedCallers {
@@ -59,7 +60,7 @@ pub struct TrustedCallers {
     pub(crate) keys_url: String,
     fetch_timeout: Duration,
     timing: Timing,
-    /// A test's own, in the place of what the URL has.
+    /// The keys of a test, instead of those from the URL.
     #[cfg(feature = "testing")]
     fixed: Option<FixedKeys>,
 }
@@ -83,49 +84,49 @@ impl Default for TrustedCallers {
 }
 
 impl TrustedCallers {
-    /// Google's tokens, of the account and for the URL that the settings name.
+    /// Trusts tokens from Google, for the account and the URL of the settings.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts this service account too, by its e-mail.
+    /// Also trusts this service account, given by its e-mail address.
     pub fn account(mut self, email: impl Into<String>) -> Self {
         self.accounts.push(email.into());
         self
     }
 
-    /// Takes tokens for this audience too; those that this service asks for are for its [endpoint](Config::endpoint).
+    /// Also accepts this audience. Tokens that this service requests are for its [endpoint](Config::endpoint).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Believes this issuer in the place of Google, and fetches its keys from this URL (a JSON Web Key Set): an emulator.
+    /// Trusts this issuer instead of Google, and fetches its keys from this URL (a JSON Web Key Set): for an emulator.
     pub fn issuer(mut self, issuer: impl Into<String>, keys_url: impl Into<String>) -> Self {
         self.issuers = vec![issuer.into()];
         self.keys_url = keys_url.into();
         self
     }
 
-    /// Sets how long a fetch of the keys may take; default 5 seconds.
+    /// Sets the timeout of a key fetch; default 5 seconds.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.fetch_timeout = timeout;
         self
     }
 
-    /// Sets the least time between two fetches of the keys; default 10 seconds.
+    /// Sets the minimum interval between two key fetches; default 10 seconds.
     pub fn min_refresh_interval(mut self, time: Duration) -> Self {
         self.timing.min_refresh_interval = time.min(INDEFINITELY);
         self
     }
 
-    /// Sets for how long keys serve that should have been renewed, while that fails; default 24 hours.
+    /// Sets how long expired keys stay in use while refreshing fails; default 24 hours.
     pub fn max_key_age(mut self, time: Duration) -> Self {
         self.timing.max_key_age = time.min(INDEFINITELY);
         self
     }
 
-    /// Checks tokens against these keys alone, and fetches none. For tests: no setting and no user's code comes here.
+    /// Verifies tokens with these keys only, and fetches none. For tests: no setting and no user code reaches this.
     #[cfg(feature = "testing")]
     pub(crate) fn with_fixed_keys(mut self, keys: FixedKeys) -> Self {
         self.fixed = Some(keys);
@@ -141,7 +142,7 @@ impl TrustedCallers {
         Ok(Keys::new(source, self.timing))
     }
 
-    /// The check of callers, or everything that is wrong with these settings.
+    /// The verifier for these callers, or every invalid setting.
     pub(crate) fn verifier(
         mut self,
         config: &Config,
@@ -152,14 +153,14 @@ impl TrustedCallers {
         self.audiences.push(config.base_url().to_owned());
         if self.accounts.is_empty() {
             mistakes.push(
-                "nobody is trusted to call this service: set CLOUD_TASKS_SERVICE_ACCOUNT, name an account with \
-                 `.callers(TrustedCallers::new().account(\"..\"))`, or let everybody in with `.allow_unauthenticated()`"
+                "no caller is trusted: set CLOUD_TASKS_SERVICE_ACCOUNT, name an account with \
+                 `.callers(TrustedCallers::new().account(\"..\"))`, or accept every caller with `.allow_unauthenticated()`"
                     .to_owned(),
             );
         }
         for email in self.accounts.iter().filter(|email| !is_email(email)) {
             mistakes.push(format!(
-                "the account {email:?} is not accepted: it takes the e-mail of a service account, such as \
+                "the account {email:?} is not accepted: expected the e-mail of a service account, such as \
                  tasks@my-project.iam.gserviceaccount.com"
             ));
         }

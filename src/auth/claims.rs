@@ -1,13 +1,13 @@
-//! What a token says, in the types that it must say it in.
+//! The claims of a token, with strict types.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
-/// The claims that decide anything; one that is missing or of another type makes the token unreadable.
+/// The claims that are checked. A missing claim or one of another type makes the token invalid.
 ///
-/// Stricter than JSON Web Tokens are in general, and than `jsonwebtoken`'s own reading: an issuer is one text and not a
-/// list of them, and times are whole numbers. Google's tokens are so.
+/// This is stricter than JSON Web Tokens in general and than `jsonwebtoken`: the issuer is one string and not a list,
+/// and times are integers. Google's tokens are like this.
 #[derive(Deserialize)]
 pub(crate) struct Claims<'a> {
     #[serde(borrow)]
@@ -31,7 +31,7 @@ pub(crate) enum Audience<'a> {
 }
 
 impl Audience<'_> {
-    /// Whether any of them is in a list.
+    /// Whether any audience is in the list.
     pub(crate) fn meets(&self, wanted: &[String]) -> bool {
         let is_wanted = |audience: &str| wanted.iter().any(|wanted| wanted == audience);
         match self {

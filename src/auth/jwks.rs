@@ -1,4 +1,4 @@
-//! The document with the keys, and how long it may be kept.
+//! The JSON Web Key Set, and how long it may be cached.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Where the answer says nothing of it.
+/// If the response has no cache lifetime.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(5 * 60);
-/// A day, whatever the answer says.
+/// One day, whatever the response says.
 const LONGEST_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A key that tokens are checked against.
+/// A key that verifies tokens.
 #[derive(Clone)]
 pub(crate) struct Key {
-    /// As the document has it, to see whether a key is still the same.
+    /// As in the document, to detect whether a key has changed.
     components: (String, String),
     pub decoding: DecodingKey,
 }
@@ -29,7 +29,7 @@ impl PartialEq for Key {
     }
 }
 
-/// Keys that a test gives, by their ids.
+/// The keys of a test, by their ids.
 #[cfg(feature = "testing")]
 #[derive(Clone)]
 pub(crate) struct FixedKeys(pub(crate) HashMap<String, Key>);
@@ -48,10 +48,10 @@ struct Document {
 
 /// The RSA keys of a document that sign with RS256, by their ids.
 ///
-/// Keys of other kinds are left out: a set may have them beside ours. Where an id comes twice the first one counts.
+/// Keys of other kinds are skipped: a set may contain them. If an id occurs twice, the first one counts.
 pub(crate) fn parse(json: &[u8]) -> Result<HashMap<String, Key>, String> {
     let document: Document =
-        serde_json::from_slice(json).map_err(|error| format!("it is no set of keys: {error}"))?;
+        serde_json::from_slice(json).map_err(|error| format!("not a key set: {error}"))?;
     let mut keys = HashMap::new();
     for value in document.keys {
         let key = serde_json::from_value::<Jwk>(value).ok().and_then(usable);
@@ -77,7 +77,7 @@ fn usable(jwk: Jwk) -> Option<(String, Key)> {
     Some((jwk.common.key_id?, Key { components, decoding }))
 }
 
-/// For how long an answer may be kept: `max-age` less `Age`.
+/// How long a response may be cached: `max-age` minus `Age`.
 pub(crate) fn max_age(headers: &HeaderMap) -> Duration {
     let directives = || {
         headers

@@ -1,4 +1,4 @@
-//! Fetching the keys.
+//! The client that fetches key sets.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::base::BoxError;
 /// Google's document has about 2 KiB.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Where keys come from.
+/// Where keys are fetched from.
 pub(crate) struct Source {
     uri: Uri,
     timeout: Duration,
@@ -28,15 +28,15 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A source at this URL, which has `timeout` for an answer, body and all.
+    /// A source at this URL; `timeout` covers the whole response, including its body.
     pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, String> {
-        let accepted = "it takes an http or https URL, such as https://www.googleapis.com/oauth2/v3/certs";
+        let accepted = "expected an http or https URL, such as https://www.googleapis.com/oauth2/v3/certs";
         let uri: Uri = url
             .parse()
             .map_err(|error| format!("the URL of the keys {url:?} does not parse ({error}): {accepted}"))?;
         let connector = match uri.scheme_str() {
             Some("https") => connector(true).map_err(|error| {
-                format!("the keys at {url} are out of reach: no root certificates were found ({error})")
+                format!("the keys at {url} are unreachable: no root certificates were found ({error})")
             })?,
             Some("http") => connector(false).map_err(|error| error.to_string())?,
             _ => return Err(format!("the URL of the keys {url:?} is not accepted: {accepted}")),
@@ -44,18 +44,18 @@ impl Source {
         Ok(Self {
             uri,
             timeout,
-            // A connection would be idle for hours between two uses.
+            // A connection would be idle for hours between two fetches.
             client: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)
                 .build(connector),
         })
     }
 
-    /// Gets the keys, and for how long they may be kept.
+    /// Fetches the keys, and how long they may be cached.
     pub(crate) async fn fetch(&self) -> Result<(HashMap<String, Key>, Duration), BoxError> {
         tokio::time::timeout(self.timeout, self.get())
             .await
-            .map_err(|_| format!("no answer within {:?}", self.timeout))?
+            .map_err(|_| format!("no response within {:?}", self.timeout))?
     }
 
     async fn get(&self) -> Result<(HashMap<String, Key>, Duration), BoxError> {
@@ -69,7 +69,7 @@ impl Source {
     }
 }
 
-/// What connects to https URLs, or only to those of an emulator, in the clear.
+/// The connector for https URLs, or for the plain http URL of an emulator.
 pub(crate) fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, BoxError> {
     let builder = HttpsConnectorBuilder::new();
     let builder = if https {

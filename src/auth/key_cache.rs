@@ -1,4 +1,4 @@
-//! The keys that are in force: kept, refreshed behind the backs of those who read them, and one refresh at a time.
+//! A cache of signing keys that refreshes in the background, one fetch at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,21 +12,21 @@ use crate::auth::Refusal;
 use crate::auth::jwks::Key;
 use crate::auth::jwks_client::Source;
 
-/// When keys are fetched, and for how long old ones serve.
+/// When keys are fetched, and how long expired keys stay in use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
-    /// The least time from the start of one fetch to the next.
+    /// The minimum interval between the starts of two fetches.
     pub min_refresh_interval: Duration,
-    /// For how long keys serve after they should have been renewed.
+    /// How long keys stay in use after they have expired.
     pub max_key_age: Duration,
 }
 
-/// The keys of one answer.
+/// The keys of one response.
 pub(crate) struct KeySet {
     keys: HashMap<String, Key>,
     fresh_until: Instant,
     usable_until: Instant,
-    /// Counts the times that a key went away: what was checked before that need not hold any more.
+    /// How often a key was withdrawn. Tokens that were verified in an earlier epoch must be verified again.
     pub epoch: u64,
 }
 
@@ -35,29 +35,29 @@ impl KeySet {
         self.keys.get(id)
     }
 
-    /// Whether every key of another set is here too.
+    /// Whether every key of another set is also in this one.
     fn has_all_of(&self, other: &Self) -> bool {
         other.keys.iter().all(|(id, key)| self.keys.get(id) == Some(key))
     }
 }
 
-/// A cache of keys. Reading never waits for a fetch, unless it is for a key that is not there.
+/// The key cache. A read waits for a fetch only if its key is unknown.
 pub(crate) struct Keys {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// `None` where the keys were given once and for all.
+    /// `None` if the keys are fixed.
     source: Option<Source>,
     timing: Timing,
     current: ArcSwapOption<KeySet>,
     fetch: Mutex<Fetch>,
 }
 
-/// The fetch that runs, or ran last.
+/// The current or the last fetch.
 #[derive(Default)]
 struct Fetch {
-    /// Closed when it has ended, however it did.
+    /// Closed when the fetch ends, with or without success.
     running: Option<watch::Receiver<()>>,
     not_before: Option<Instant>,
 }
@@ -67,7 +67,7 @@ impl Keys {
         Self::from_parts(Some(source), timing, None)
     }
 
-    /// Keys that are given once and for all: none is ever fetched.
+    /// Fixed keys, which are never fetched.
     #[cfg(feature = "testing")]
     pub(crate) fn fixed(keys: HashMap<String, Key>, timing: Timing) -> Self {
         let end = Instant::now() + crate::base::limits::INDEFINITELY;
@@ -96,13 +96,13 @@ impl Keys {
         self.read(Arc::clone)
     }
 
-    /// Looks at the keys, where there are some that still serve; starts to renew those that are due, and does not wait.
+    /// Reads the keys if they are still usable. Starts a refresh if one is due, and does not wait for it.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Arc<KeySet>) -> R) -> Option<R> {
         let current = self.shared.current.load();
         let set = current.as_ref()?;
         let now = Instant::now();
         if now >= set.fresh_until
-            // Whoever holds the lock is about to do the same.
+            // Whoever holds the lock is about to start the refresh.
             && let Ok(fetch) = self.shared.fetch.try_lock()
         {
             self.shared.start(fetch);
@@ -110,7 +110,7 @@ impl Keys {
         (now < set.usable_until).then(|| look(set))
     }
 
-    /// The keys with this one among them; waits for a fetch where it is not, and one is due or under way.
+    /// The keys, including this one. If it is unknown, waits for a fetch that is due or in progress.
     pub(crate) async fn with(&self, id: &str) -> Result<Arc<KeySet>, Refusal> {
         if let Some(set) = self.current().filter(|set| set.get(id).is_some()) {
             return Ok(set);
@@ -119,7 +119,7 @@ impl Keys {
             .shared
             .start(self.shared.fetch.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(mut running) = running {
-            // Nothing is ever sent: it ends with an error, when the other end is gone.
+            // Nothing is ever sent: this returns an error when the sender is dropped.
             let _ = running.changed().await;
         }
         let set = self
@@ -134,7 +134,7 @@ impl Keys {
 }
 
 impl Shared {
-    /// Starts a fetch unless one runs or ran a moment ago; gives back what tells the end of the one that runs.
+    /// Starts a fetch, unless one is in progress or just ended. Returns a receiver for the end of the one in progress.
     fn start(self: &Arc<Self>, mut fetch: MutexGuard<'_, Fetch>) -> Option<watch::Receiver<()>> {
         self.source.as_ref()?;
         let running = fetch
@@ -152,7 +152,7 @@ impl Shared {
         let (ended, running) = watch::channel(());
         fetch.running = Some(running.clone());
         let shared = Arc::clone(self);
-        // A task of its own: whoever asked first may go away, and others wait too.
+        // A task of its own: the first caller may disconnect while others still wait for the fetch.
         tokio::spawn(async move {
             shared.renew().await;
             drop(ended);
@@ -167,7 +167,7 @@ impl Shared {
         let (keys, max_age) = match source.fetch().await {
             Ok(fetched) => fetched,
             Err(error) => {
-                tracing::error!(url = %source, error = %error, "the keys of tokens were not fetched");
+                tracing::error!(url = %source, error = %error, "fetching the signing keys failed");
                 return;
             }
         };
@@ -182,7 +182,7 @@ impl Shared {
         if let Some(before) = before.as_ref() {
             set.epoch = before.epoch + u64::from(!set.has_all_of(before));
         }
-        tracing::debug!(url = %source, keys = set.keys.len(), ?max_age, "fetched the keys of tokens");
+        tracing::debug!(url = %source, keys = set.keys.len(), ?max_age, "fetched the signing keys");
         self.current.store(Some(Arc::new(set)));
     }
 }

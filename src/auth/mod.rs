@@ -1,4 +1,4 @@
-//! Who may call: the tokens of Google's callers, the keys that they are checked against, and the doors that stay open.
+//! Authentication of callers: Google's tokens, the keys that verify them, and the configured exceptions.
 
 mod access;
 #[cfg(feature = "google")]

@@ -1,25 +1,24 @@
-//! What stands in for the check of tokens if the feature `google` is off.
+//! Substitutes for token verification without the feature `google`.
 
 use http::HeaderMap;
 
 use crate::auth::Refusal;
 use crate::base::Config;
 
-/// Settings of a check that is not there.
+/// The configuration of trusted callers, which does not exist.
 #[derive(Debug, Default)]
 pub(crate) struct TrustedCallers;
 
 impl TrustedCallers {
     pub(crate) fn verifier(self, _config: &Config, _trusts_platform: bool) -> Result<Verifier, Vec<String>> {
         Err(vec![
-            "callers cannot be verified without the feature `google`: enable it, or let everybody in with \
-             `.allow_unauthenticated()`"
+            "callers cannot be verified without the feature `google`: enable it, or accept every caller with `.allow_unauthenticated()`"
                 .to_owned(),
         ])
     }
 }
 
-/// A check of tokens, which cannot be made.
+/// A verifier, which cannot be built.
 pub(crate) enum Verifier {}
 
 impl Verifier {

@@ -1,41 +1,41 @@
-//! Why a caller was not let in.
+//! The reasons to reject a caller.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why a caller was not let in; says nothing of what the token holds.
+/// Why a caller was rejected. Contains nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "google"),
     expect(dead_code, reason = "without it there is no verifier")
 )]
 pub(crate) enum Refusal {
-    /// Nobody is trusted, so no token could help.
+    /// No caller is trusted, so no token can help.
     NobodyTrusted,
     NoToken,
-    /// Not one `Authorization: Bearer` header with a token of three parts in it.
+    /// Not exactly one `Authorization: Bearer` header with a token of three parts.
     Malformed(&'static str),
     Algorithm,
-    /// The token asks for extensions, of which none is understood.
+    /// The token requires extensions, none of which are supported.
     Critical,
     UnknownKey,
     Signature,
-    /// A claim is missing, or is of another type.
+    /// A claim is missing or has another type.
     Claims,
     Expired,
     NotYetValid,
-    /// It is issued in the future.
+    /// The token was issued in the future.
     IssuedLater,
     Issuer,
     Audience,
     Account,
     EmailNotVerified,
-    /// There are no keys to check against, which is not the caller's fault.
+    /// There are no keys to verify with, which is not the caller's fault.
     NoKeys(Duration),
 }
 
 impl Refusal {
-    /// Whether the token is in order but not of someone whom we trust.
+    /// Whether the token is valid, but of an account that is not trusted.
     pub(crate) fn is_foreign(self) -> bool {
         matches!(
             self,

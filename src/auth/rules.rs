@@ -1,4 +1,4 @@
-//! What makes a token one to believe.
+//! The rules for a valid token.
 
 use jsonwebtoken::Algorithm;
 
@@ -7,10 +7,10 @@ use crate::auth::claims::Claims;
 use crate::auth::jwks::Key;
 use crate::auth::token::{Header, Token};
 
-/// How far the clocks of two machines may be apart, in seconds.
+/// How far two clocks may differ, in seconds.
 pub(crate) const SKEW: u64 = 10;
 
-/// Whom tokens must come from, and for whom they must be.
+/// The accepted issuers, audiences and accounts.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub issuers: Vec<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Rules {
     pub accounts: Vec<String>,
 }
 
-/// Everything that is looked at, each thing in a place of its own, so that tests can prove that every one of them matters.
+/// Every check as a separate entry, so that tests can remove one and prove that it matters.
 pub(crate) struct Checks {
     pub header: Vec<HeaderCheck>,
     pub signature: SignatureCheck,
@@ -52,7 +52,7 @@ impl Default for Checks {
 }
 
 fn signature(token: &Token<'_>, key: &Key) -> Result<(), Refusal> {
-    // RS256 whatever the header says: a key never serves another algorithm.
+    // RS256 whatever the header says: a key is never used with another algorithm.
     jsonwebtoken::crypto::verify(
         token.signature,
         token.signed.as_bytes(),
@@ -93,7 +93,7 @@ fn email_verified(_rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), 
     claims.email_verified.or(Refusal::EmailNotVerified)
 }
 
-/// A condition, or the refusal that it stands for.
+/// Turns a failed condition into a refusal.
 trait OrRefuse {
     fn or(self, refusal: Refusal) -> Result<(), Refusal>;
 }

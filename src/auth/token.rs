@@ -1,4 +1,4 @@
-//! A token as it arrives: taken out of its header and apart, with nothing believed yet.
+//! A token as received: extracted and split, but not verified.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,43 +9,43 @@ use serde::de::IgnoredAny;
 
 use crate::auth::Refusal;
 
-/// The largest `Authorization` header that is looked at; Google's tokens have about 1 KiB.
+/// The maximum size of an `Authorization` header; Google's tokens have about 1 KiB.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 
-/// What Cloud Run puts in the place of a signature that it checked itself.
+/// What Cloud Run puts in place of a signature that it has verified.
 const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 
 /// The three parts of a token.
 #[derive(Clone, Copy)]
 pub(crate) struct Token<'a> {
-    /// The whole of it.
+    /// The complete text.
     pub text: &'a str,
-    /// What is signed: the first two parts and the dot between them.
+    /// The signed part: the first two parts and the dot between them.
     pub signed: &'a str,
     header: &'a str,
     claims: &'a str,
     pub signature: &'a str,
 }
 
-/// The members of a token's header that decide anything.
+/// The checked members of a token's header.
 #[derive(Deserialize)]
 pub(crate) struct Header {
     pub alg: String,
     kid: Option<String>,
-    /// Whether there is such a member, whatever it is.
+    /// Whether the member is present, whatever its value.
     #[serde(default, deserialize_with = "present")]
     pub crit: bool,
 }
 
 impl Header {
-    /// The id of the key that the token says it is signed with.
+    /// The id of the key that signed the token, according to its header.
     pub(crate) fn key_id(self) -> Result<String, Refusal> {
         self.kid.ok_or(Refusal::Malformed("the token names no key"))
     }
 }
 
 impl<'a> Token<'a> {
-    /// The token of the one `Authorization: Bearer` header.
+    /// The token of the only `Authorization: Bearer` header.
     pub(crate) fn of(headers: &'a HeaderMap) -> Result<Self, Refusal> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(Refusal::NoToken)?;
@@ -63,7 +63,7 @@ impl<'a> Token<'a> {
         Self::split(token.trim_matches(' '))
     }
 
-    /// Takes a token apart.
+    /// Splits a token.
     pub(crate) fn split(text: &'a str) -> Result<Self, Refusal> {
         let parts = text
             .rsplit_once('.')
@@ -80,12 +80,12 @@ impl<'a> Token<'a> {
         })
     }
 
-    /// Whether the platform took the signature away after it had checked it.
+    /// Whether the platform verified the signature and removed it.
     pub(crate) fn was_checked_by_platform(&self) -> bool {
         self.signature == SIGNATURE_REMOVED
     }
 
-    /// The header, decoded.
+    /// The decoded header.
     pub(crate) fn header(&self) -> Result<Header, Refusal> {
         decode(self.header)
             .and_then(|json| serde_json::from_slice(&json).ok())

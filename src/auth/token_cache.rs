@@ -1,4 +1,4 @@
-//! Tokens that were checked before, and are the same to the letter.
+//! A cache of verified tokens, compared byte for byte.
 
 use std::sync::Arc;
 
@@ -8,25 +8,27 @@ use quick_cache::sync::Cache;
 use crate::auth::rules::SKEW;
 use crate::auth::token::Token;
 
-/// How many bytes of tokens are kept, about.
+/// The approximate maximum size of all cached tokens.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
-/// How many tokens there may be, for the size of the tables; Google's have about 1 KiB.
+/// The expected number of tokens, for the size of the tables; Google's have about 1 KiB.
 const EXPECTED: usize = 4096;
 
-/// Google sends the same token for up to an hour, so most need no signature checked.
+/// The cache of verified tokens. Google sends the same token for up to an hour, so most signatures need not be
+/// verified.
 ///
-/// Only what passed every check gets in, so a caller without a good token can neither fill it nor find anything in it.
+/// Only verified tokens are inserted. A caller without a valid token can neither fill the cache nor find anything in
+/// it.
 pub(crate) struct TokenCache {
     tokens: Cache<Tail, Arc<Passed>, Bytes>,
 }
 
-/// The end of a token: the last 12 bytes of a signature, as good as random where the signature was right.
+/// The last 12 bytes of a valid signature, which are as good as random.
 type Tail = [u8; 16];
 
 struct Passed {
     token: Box<str>,
     exp: u64,
-    /// The keys were these when it passed; see [`KeySet::epoch`](crate::auth::key_cache::KeySet).
+    /// The epoch of the keys that verified it; see [`KeySet::epoch`](crate::auth::key_cache::KeySet).
     epoch: u64,
 }
 
@@ -35,7 +37,7 @@ struct Bytes;
 
 impl Weighter<Tail, Arc<Passed>> for Bytes {
     fn weight(&self, _key: &Tail, passed: &Arc<Passed>) -> u64 {
-        // The entry itself and its place in the table count too.
+        // Includes the entry itself and its slot in the table.
         passed.token.len() as u64 + 128
     }
 }
@@ -47,7 +49,7 @@ impl TokenCache {
         }
     }
 
-    /// Whether this very token passed under these keys and is still in force.
+    /// Whether this exact token was verified with these keys and has not expired.
     pub(crate) fn has(&self, token: &Token<'_>, epoch: u64, now: u64) -> bool {
         tail(token)
             .and_then(|tail| self.tokens.get(&tail))
@@ -56,7 +58,7 @@ impl TokenCache {
             })
     }
 
-    /// Remembers a token that passed every check.
+    /// Inserts a verified token.
     pub(crate) fn insert(&self, token: &Token<'_>, exp: u64, epoch: u64) {
         if let Some(tail) = tail(token) {
             let passed = Passed {

@@ -1,4 +1,4 @@
-//! The check of a caller, from its headers to a yes or a reason.
+//! The verification of a caller.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,19 +13,19 @@ use crate::auth::rules::{Checks, Rules};
 use crate::auth::token::Token;
 use crate::auth::token_cache::TokenCache;
 
-/// Checks the callers of a runtime.
+/// Verifies the callers of a runtime.
 pub(crate) struct Verifier {
     rules: Rules,
     checks: Checks,
     keys: Keys,
     seen: TokenCache,
-    /// The platform in front of this service checks signatures, and takes them away.
+    /// Whether the platform in front of the service verifies signatures and removes them.
     trusts_platform: bool,
 }
 
 impl Verifier {
     pub(crate) fn new(rules: Rules, keys: Keys, trusts_platform: bool) -> Self {
-        // With two of its back ends in one program `jsonwebtoken` wants to be told; if the program did so, that stays.
+        // `jsonwebtoken` needs a choice if a program links two of its back ends. A choice by the program stays.
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();
         Self {
             rules,
@@ -36,7 +36,7 @@ impl Verifier {
         }
     }
 
-    /// Lets the caller in, or says why not.
+    /// Accepts a caller, or says why not.
     pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.trusts_platform && headers.contains_key(SERVERLESS) {
             return Err(Refusal::Malformed(
@@ -68,7 +68,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// Checks what the token says, and gives back when it expires.
+    /// Checks the claims, and returns when the token expires.
     fn check_claims(&self, token: &Token<'_>, now: u64) -> Result<u64, Refusal> {
         let json = token.claims()?;
         let claims: Claims<'_> = serde_json::from_slice(&json).map_err(|_| Refusal::Claims)?;

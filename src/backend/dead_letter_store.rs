@@ -1,4 +1,4 @@
-//! Where dead tasks are kept, as whoever reads them sees it.
+//! The interface of stores for dead tasks.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use bytes::Bytes;
 use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
 
-/// What keeps dead tasks: Pub/Sub, or the local engine.
+/// A store of dead tasks: Pub/Sub, or the local engine.
 pub(crate) trait DeadLetterStore: Send + Sync {
-    /// Opens what is kept of a topic.
+    /// Opens the dead letters of a topic.
     fn open<'a>(
         &'a self,
         letters: &'a DeadLetters,
@@ -17,33 +17,33 @@ pub(crate) trait DeadLetterStore: Send + Sync {
     ) -> BoxFuture<'a, Result<Box<dyn DeadLetterReader>, Error>>;
 }
 
-/// How letters are read.
+/// How dead letters are read.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading {
-    /// How many are held at once.
+    /// The maximum number of leased messages.
     pub at_once: u32,
-    /// After so long without one there are no more.
+    /// Reading ends after this long without a message.
     pub idle_timeout: Duration,
 }
 
-/// The letters of a topic.
+/// The dead letters of a topic.
 pub(crate) trait DeadLetterReader: Send {
-    /// The next one; `None` where no more come.
+    /// The next one, or `None` if no more arrive.
     fn next(&mut self) -> BoxFuture<'_, Result<Option<DeadLetter>, Error>>;
 
-    /// Waits until all that was acknowledged is, and gives the others back, which are held.
+    /// Waits until all acknowledgements are sent, and releases the messages that are still leased.
     fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, ()>;
 }
 
-/// A message that nobody else gets while it is held.
+/// A leased message: nobody else receives it meanwhile.
 pub(crate) struct DeadLetter {
     pub id: String,
     pub data: Bytes,
     pub claim: Box<dyn Claim>,
 }
 
-/// The hold on a message; dropped, it gives the message back.
+/// The lease of a message. Dropping it releases the message.
 pub(crate) trait Claim: Send + Sync {
-    /// The message is done with.
+    /// Acknowledges the message.
     fn acknowledge(self: Box<Self>);
 }

@@ -1,4 +1,4 @@
-//! How a backend in this process hands tasks and messages back to the runtime that it belongs to.
+//! The interface through which a backend in this process runs tasks and delivers messages.
 
 use std::sync::{Arc, Weak};
 
@@ -15,7 +15,7 @@ pub(crate) trait Delivery: Send + Sync {
     fn deliver<'a>(self: Arc<Self>, publication: &'a Publication, id: &'a str) -> BackendFuture<'a, ()>;
 }
 
-/// What a backend gets from its runtime when the runtime is built.
+/// What the builder gives to a backend.
 #[derive(Clone)]
 pub(crate) struct Link {
     /// Weak, because the runtime owns its backend.
@@ -32,7 +32,7 @@ impl Link {
         &self.clock
     }
 
-    /// Runs a task as if a queue had sent it for the first time.
+    /// Runs a task, as the first attempt of a queue.
     pub(crate) async fn run(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
         self.delivery()?.run(envelope, envelope.first_attempt(id)).await
     }
@@ -47,10 +47,10 @@ impl Link {
     }
 }
 
-/// A backend, and what else it can do.
+/// A connected backend, with its optional services.
 pub(crate) struct Connected {
     pub backend: Arc<dyn Backend>,
-    /// `None` for a backend of the user's.
+    /// `None` for a backend of the user.
     pub queues: Option<Arc<dyn QueueOperations>>,
 }
 
@@ -64,5 +64,5 @@ impl Connected {
     }
 }
 
-/// Makes the backend of a runtime that is about to exist.
+/// Connects the backend of a runtime under construction.
 pub(crate) type Connect = Box<dyn FnOnce(Link) -> Connected + Send>;

@@ -1,4 +1,4 @@
-//! Everything in this process, at once.
+//! The eager backend, which runs everything in this process at once.
 
 use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use crate::backend::used_ids::UsedIds;
 use crate::backend::{Backend, BackendFuture, Link};
 use crate::base::{Clock, Enqueued, Envelope, Error, Publication, QueueInfo, QueueState, QueuedTask, names};
 
-/// Runs a task when it is enqueued; its failure is the caller's.
+/// Runs a task when it is enqueued, and returns its failure to the caller.
 pub(crate) struct Eager {
     runtime: Link,
-    /// The ids that callers gave.
+    /// The ids that callers chose.
     taken: Mutex<UsedIds>,
 }
 
@@ -23,7 +23,7 @@ impl Eager {
         }
     }
 
-    /// Runs a task, unless its id is taken.
+    /// Runs a task, unless its id is in use.
     async fn run(&self, envelope: Envelope) -> Result<Enqueued, Error> {
         let Some(id) = &envelope.id else {
             let id = names::random_task_id();
@@ -42,7 +42,7 @@ impl Eager {
             ended: false,
         };
         let outcome = self.runtime.run(&envelope, id).await;
-        // What failed would be tried again by a queue; here the caller may.
+        // A queue would retry a failed task; here the caller may do so.
         holds.ended = outcome.as_ref().err().is_none_or(Error::is_discarded);
         outcome.map(|()| receipt)
     }
@@ -52,7 +52,7 @@ impl Eager {
     }
 }
 
-/// Holds an id while its task runs; one that is dropped before its end frees it.
+/// Reserves an id while its task runs. Dropping it before the end frees the id.
 struct Holds<'a> {
     taken: &'a Mutex<UsedIds>,
     envelope: &'a Envelope,
@@ -99,7 +99,7 @@ impl Backend for Eager {
     }
 }
 
-/// Nothing ever waits here, so its queues are empty, and there are as many as are asked for.
+/// Nothing ever waits here, so every queue exists and is empty.
 impl QueueOperations for Eager {
     fn get<'a>(
         &'a self,

@@ -1,4 +1,4 @@
-//! Where envelopes go: the one trait between the library and a queue.
+//! Backends: the interface between the library and a queue.
 
 #[cfg(feature = "google")]
 mod dead_letter_store;
@@ -39,9 +39,9 @@ pub(crate) use queue_admin::{Page, QueueOperations, View};
 pub(crate) use services::Services;
 pub(crate) use used_ids::UsedIds;
 
-/// Where tasks are sent: Google, the local engine, this process, a record.
+/// Where tasks are sent: Google, the local engine, this process, or a recorder.
 ///
-/// A backend sees [`Envelope`]s only, whose limits were checked. Write your own for another queue:
+/// A backend sees only [`Envelope`]s that were checked against the limits. Implement it for a queue of your own:
 ///
 /// ```standalone_crate
 /// use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
@@ -72,14 +72,14 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the task was not taken, or may not have been: [`Error::may_have_taken_effect`] says which.
+    /// If the task was not accepted, or if that is unknown: [`Error::may_have_taken_effect`] says which.
     fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_>;
 
-    /// Publishes a message, and gives back its id; a backend that does not write this refuses all of them.
+    /// Publishes a message, and returns its id. The default rejects every message.
     ///
     /// # Errors
     ///
-    /// When the message was not published, or may not have been.
+    /// If the message was not published, or if that is unknown.
     fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         let topic = publication.topic().to_owned();
         Box::pin(async move {
@@ -89,11 +89,11 @@ pub trait Backend: Send + Sync + 'static {
         })
     }
 
-    /// Sends what is still on its way; called when a runtime is [flushed](crate::Runtime::flush).
+    /// Sends what is not yet sent; called when a runtime is [flushed](crate::Runtime::flush).
     fn flush(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {})
     }
 }
 
-/// What a [`Backend`] returns.
+/// The future that a [`Backend`] returns.
 pub type BackendFuture<'a, T = Enqueued> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;

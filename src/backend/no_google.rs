@@ -1,4 +1,4 @@
-//! What stands in for Google if the feature `google` is off.
+//! Substitutes for the Google backend without the feature `google`.
 
 use crate::backend::Connected;
 use crate::base::Config;
@@ -7,7 +7,7 @@ use crate::base::Config;
 #[derive(Clone, Default)]
 pub(crate) struct Services;
 
-/// How Google is called: not at all.
+/// The configuration of the Google clients, which do not exist.
 #[derive(Default)]
 pub(crate) struct Google;
 
@@ -15,7 +15,7 @@ impl Google {
     #[expect(clippy::unused_async, reason = "with the feature, this is awaited")]
     pub(crate) async fn open(self, _config: &mut Config) -> Result<(Connected, Services), Vec<String>> {
         Err(vec![
-            "there is no backend: enable the feature `google`, set CLOUD_TASKS_EAGER, or name a `.backend(..)`"
+            "there is no backend: enable the feature `google`, set CLOUD_TASKS_EAGER, or use `.backend(..)`"
                 .to_owned(),
         ])
     }

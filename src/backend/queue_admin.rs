@@ -1,33 +1,32 @@
-//! What can be done to a queue and the tasks in it: between the library and the backends that can.
+//! The interface of backends whose queues can be operated.
 
 use crate::backend::BackendFuture;
 use crate::base::{QueueInfo, QueuedTask};
 
-/// How much of a task is asked for.
+/// Which parts of a task are requested.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum View {
-    /// Everything but its arguments.
+    /// Everything except its arguments.
     Basic,
-    /// Its arguments too, which are large and need a permission of their own.
+    /// Including its arguments, which are large and need a permission of their own.
     Full,
 }
 
-/// A part of a queue's tasks.
+/// A page of a queue's tasks.
 pub(crate) struct Page {
     pub tasks: Vec<QueuedTask>,
-    /// Where the next part begins; `None` after the last.
+    /// The token of the next page; `None` after the last.
     pub next: Option<String>,
 }
 
-/// Operations on queues by their short names, and on tasks by their ids; both were checked.
+/// Operations on queues by their short names, and on tasks by their ids; both are valid.
 ///
-/// A queue that is not there is an error. Where the service does not tell it from a task that is not there, it is as if the
-/// task were gone.
+/// A missing queue is an error. If the service does not distinguish it from a missing task, the task counts as missing.
 pub(crate) trait QueueOperations: Send + Sync {
-    /// A task, if it is there.
+    /// Returns a task, if it exists.
     fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>>;
 
-    /// At most `size` tasks, from the first on or from where another page left off.
+    /// Returns at most `size` tasks, from the start or from the token of another page.
     fn page<'a>(
         &'a self,
         queue: &'a str,
@@ -36,21 +35,21 @@ pub(crate) trait QueueOperations: Send + Sync {
         from: Option<&'a str>,
     ) -> BackendFuture<'a, Page>;
 
-    /// Deletes a task; `false` means that it was not there.
+    /// Deletes a task. Returns `false` if it was not found.
     fn delete<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool>;
 
-    /// Has a task sent now, whenever it is due; `false` means that it was not there.
+    /// Dispatches a task now, whenever it is due. Returns `false` if it was not found.
     fn run<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool>;
 
-    /// Keeps a queue from sending tasks.
+    /// Pauses a queue, which then dispatches no tasks.
     fn pause<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()>;
 
-    /// Lets a queue send tasks again.
+    /// Resumes a queue.
     fn resume<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()>;
 
     /// Deletes all tasks of a queue.
     fn purge<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()>;
 
-    /// What a queue is like.
+    /// Returns the state and the settings of a queue.
     fn info<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, QueueInfo>;
 }

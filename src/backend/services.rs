@@ -1,11 +1,11 @@
-//! How the services behind a backend are reached for other work than sending.
+//! The services behind a backend, for set-up and administration.
 
 use std::sync::Arc;
 
 use crate::backend::dead_letter_store::DeadLetterStore;
 use crate::backend::google::{PubSubAccess, PubSubDeadLetters, QueueAccess, SchedulerAccess};
 
-/// The services that setup and the administration of dead letters call. Each is missing if the backend has none.
+/// The services that set-up and administration call; `None` if the backend has none.
 #[derive(Clone, Default)]
 pub(crate) struct Services {
     pubsub: Option<PubSubAccess>,
@@ -31,7 +31,7 @@ impl Services {
         }
     }
 
-    /// Reads dead letters from this store if there is no Pub/Sub that keeps them.
+    /// Reads dead letters from this store if there is no Pub/Sub.
     #[cfg(feature = "local")]
     pub(crate) fn or_dead_letters(mut self, store: impl DeadLetterStore + 'static) -> Self {
         self.dead_letters.get_or_insert_with(|| Arc::new(store));

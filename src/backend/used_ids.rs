@@ -1,17 +1,17 @@
-//! Ids that no other task of a queue can have, as Cloud Tasks remembers them.
+//! Ids that are in use or blocked, as Cloud Tasks remembers them.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
-/// Cloud Tasks blocks the name of a task that ran for 1 to 24 hours; a test is to see the longest.
+/// Cloud Tasks blocks the name of a finished task for 1 to 24 hours; tests see the longest.
 const BLOCKED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The ids that are taken, by queue: while their tasks wait or run, and for a day after that.
+/// The ids in use, by queue: while their tasks wait or run, and for a day after that.
 #[derive(Debug, Default)]
 pub(crate) struct UsedIds {
-    /// When their tasks ended, where they did.
+    /// When their tasks ended, if they have.
     ends: HashMap<Id, Option<SystemTime>>,
-    /// Those that ended, in that order.
+    /// The ended ones, in the order of their end.
     ended: VecDeque<(SystemTime, Id)>,
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct UsedIds {
 type Id = (String, String);
 
 impl UsedIds {
-    /// Takes an id for a task that is enqueued now; `false` where it is taken.
+    /// Reserves an id for a task that is enqueued now. Returns `false` if it is in use.
     pub(crate) fn take(&mut self, queue: &str, id: &str, now: SystemTime) -> bool {
         self.forget(now);
         let id = (queue.to_owned(), id.to_owned());
@@ -31,7 +31,7 @@ impl UsedIds {
         true
     }
 
-    /// The task of an id that was taken has ended, so that it is free in a day.
+    /// Records the end of a task, whose id becomes free after a day.
     pub(crate) fn end(&mut self, queue: &str, id: &str, now: SystemTime) {
         let id = (queue.to_owned(), id.to_owned());
         if let Some(end) = self.ends.get_mut(&id) {
@@ -40,18 +40,18 @@ impl UsedIds {
         }
     }
 
-    /// Frees an id, as if there had been no such task.
+    /// Frees an id, as if its task had never existed.
     pub(crate) fn free(&mut self, queue: &str, id: &str) {
         self.ends.remove(&(queue.to_owned(), id.to_owned()));
     }
 
-    /// Forgets what is not blocked any more; a clock that was set back only makes that later.
+    /// Removes ids that are no longer blocked. If the clock is set back, this happens later.
     fn forget(&mut self, now: SystemTime) {
         while self.ended.front().is_some_and(|(end, _)| is_over(*end, now)) {
             let Some((end, id)) = self.ended.pop_front() else {
                 return;
             };
-            // It may have been taken again since.
+            // It may have been reserved again since.
             if self.ends.get(&id) == Some(&Some(end)) {
                 self.ends.remove(&id);
             }
@@ -59,7 +59,7 @@ impl UsedIds {
     }
 }
 
-/// Whether the time after this end is over in which the id is blocked.
+/// Whether an id whose task ended then is no longer blocked.
 fn is_over(end: SystemTime, now: SystemTime) -> bool {
     now.duration_since(end).is_ok_and(|since| since >= BLOCKED)
 }

@@ -1,14 +1,14 @@
-//! The clock that a runtime goes by.
+//! The clock of a runtime.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// What tells the time; a test's own clock stands still until it is moved.
+/// A source of the current time. A test's clock stands still until the test moves it.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl Clock {
-    /// A clock that this function tells the time of.
+    /// A clock that calls this function.
     pub(crate) fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
@@ -19,7 +19,7 @@ impl Clock {
 }
 
 impl Default for Clock {
-    /// The machine's.
+    /// The system clock.
     fn default() -> Self {
         Self(Arc::new(SystemTime::now))
     }

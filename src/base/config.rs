@@ -12,7 +12,7 @@ use crate::base::wire::headers::propagated_name;
 
 const PREFIX: &str = "CLOUD_TASKS_";
 
-/// The settings of a [`Runtime`](crate::Runtime): from the environment, then from code, which wins.
+/// The settings of a [`Runtime`](crate::Runtime), from the environment and from code; code overrides the environment.
 ///
 /// | variable (prefix `CLOUD_TASKS_`) | setter | default |
 /// |---|---|---|
@@ -20,21 +20,21 @@ const PREFIX: &str = "CLOUD_TASKS_";
 /// | `APP_NAME` | [`app_name`](Self::app_name) | none |
 /// | `DELIMITER` | [`delimiter`](Self::delimiter) | `--` |
 /// | `EAGER` | [`eager`](Self::eager) | false |
-/// | `MAXIMUM_ETA_TASK` (seconds) | [`maximum_eta`](Self::maximum_eta) | none: the service's 30 days |
+/// | `MAXIMUM_ETA_TASK` (seconds) | [`maximum_eta`](Self::maximum_eta) | none: the service's limit of 30 days |
 /// | `BACKUP_QUEUE_NAME` | [`backup_queue_name`](Self::backup_queue_name) | `{queue}{DELIMITER}temp` |
 /// | `PROPAGATED_HEADERS` (comma-separated) | [`propagated_headers`](Self::propagated_headers), [`add_propagated_headers`](Self::add_propagated_headers) | `traceparent` |
 /// | `PROPAGATED_HEADERS_KEY` | [`propagated_headers_key`](Self::propagated_headers_key) | `_http_headers` |
-/// | `SUBSCRIBER_MAX_RETRIES` | [`subscriber_max_retries`](Self::subscriber_max_retries) | none: the service's |
-/// | `SUBSCRIBER_MIN_BACKOFF` (seconds) | [`subscriber_min_backoff`](Self::subscriber_min_backoff) | none: the service's |
-/// | `SUBSCRIBER_MAX_BACKOFF` (seconds) | [`subscriber_max_backoff`](Self::subscriber_max_backoff) | none: the service's |
-/// | `SUBSCRIBER_EXPIRATION` (days) | [`subscriber_expiration`](Self::subscriber_expiration) | none: the service's |
+/// | `SUBSCRIBER_MAX_RETRIES` | [`subscriber_max_retries`](Self::subscriber_max_retries) | none: the service's default |
+/// | `SUBSCRIBER_MIN_BACKOFF` (seconds) | [`subscriber_min_backoff`](Self::subscriber_min_backoff) | none: the service's default |
+/// | `SUBSCRIBER_MAX_BACKOFF` (seconds) | [`subscriber_max_backoff`](Self::subscriber_max_backoff) | none: the service's default |
+/// | `SUBSCRIBER_EXPIRATION` (days) | [`subscriber_expiration`](Self::subscriber_expiration) | none: the service's default |
 /// | `ENQUEUE_RETRY_INITIAL`, `_MAXIMUM`, `_MULTIPLIER`, `_DEADLINE` (seconds) | [`enqueue_retry`](Self::enqueue_retry) | 1, 60, 2, 120 |
-/// | `PROJECT`, else `GOOGLE_CLOUD_PROJECT` | [`project`](Self::project) | the credentials' or the metadata server's |
+/// | `PROJECT`, otherwise `GOOGLE_CLOUD_PROJECT` | [`project`](Self::project) | that of the credentials or of the metadata server |
 /// | `LOCATION` | [`location`](Self::location) | none |
-/// | `SERVICE_ACCOUNT` | [`service_account`](Self::service_account) | the credentials' own account |
+/// | `SERVICE_ACCOUNT` | [`service_account`](Self::service_account) | the account of the credentials |
 /// | `CLOUD_TASKS_EMULATOR_HOST`, `PUBSUB_EMULATOR_HOST` (no prefix; `host:port`) | [`cloud_tasks_emulator_host`](Self::cloud_tasks_emulator_host), [`pubsub_emulator_host`](Self::pubsub_emulator_host) | none |
 ///
-/// A variable that is set to nothing counts as not set, but for `PROPAGATED_HEADERS`, which then names no header.
+/// Empty variables are ignored, except `PROPAGATED_HEADERS`, where empty means "none".
 ///
 /// ```
 /// use std::time::Duration;
@@ -92,9 +92,10 @@ impl Default for Config {
     }
 }
 
-/// How an enqueue that got no clear answer is repeated: after 1, 2, 4… up to 60 seconds, each with jitter, for 120 seconds.
+/// The retry policy of an enqueue without a clear response: backoff of 1, 2, 4… up to 60 seconds, with jitter, for 120
+/// seconds.
 ///
-/// A repeat never duplicates: the task carries an id made by the client.
+/// A retry never creates a duplicate, because the client chooses the task's id.
 ///
 /// ```
 /// use std::time::Duration;
@@ -108,18 +109,18 @@ impl Default for Config {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetrySettings {
-    /// The pause before the first repeat; default 1 second.
+    /// The backoff before the first retry; default 1 second.
     pub initial: Duration,
-    /// The longest pause; default 60 seconds.
+    /// The longest backoff; default 60 seconds.
     pub maximum: Duration,
-    /// What each pause is multiplied by; default 2.
+    /// The factor by which the backoff grows; default 2.
     pub multiplier: f64,
-    /// When to give up, counted from the first try; default 120 seconds. Zero means that nothing is repeated.
+    /// When to give up, counted from the first call; default 120 seconds. Zero disables retries.
     pub deadline: Duration,
 }
 
 impl RetrySettings {
-    /// Nothing is repeated.
+    /// Disables retries.
     pub fn off() -> Self {
         Self {
             deadline: Duration::ZERO,
@@ -140,11 +141,11 @@ impl Default for RetrySettings {
 }
 
 impl Config {
-    /// Reads the settings from this process's environment.
+    /// Reads the settings from the environment of this process.
     ///
     /// # Errors
     ///
-    /// When a variable's value does not parse; the error names the variable, its value and what is accepted.
+    /// If the value of a variable does not parse. The error names the variable, its value and what is accepted.
     pub fn from_env() -> Result<Self, Error> {
         let mut vars = HashMap::new();
         for (name, value) in std::env::vars_os() {
@@ -153,7 +154,7 @@ impl Config {
             };
             if !Vars::KNOWN.contains(&name.as_str()) {
                 if name.starts_with(PREFIX) {
-                    tracing::warn!(variable = %name, "no setting of that name; it is ignored");
+                    tracing::warn!(variable = %name, "unknown setting, ignored");
                 }
                 continue;
             }
@@ -170,7 +171,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When a variable's value does not parse; the error names the variable, its value and what is accepted.
+    /// If the value of a variable does not parse. The error names the variable, its value and what is accepted.
     ///
     /// ```
     /// use cloud_tasks::Config;
@@ -193,52 +194,55 @@ impl Config {
         Vars(vars).into_config()
     }
 
-    /// The base URL of this service, which tasks come back to; it may have a path, which is kept.
+    /// Sets the base URL of this service, which Cloud Tasks calls. It may have a path.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = url.into();
         self
     }
 
-    /// The application's name: the default queue, and the prefix of topics, subscriptions and schedules.
+    /// Sets the application's name: the default queue, and the prefix of topics, subscriptions and schedules.
     pub fn app_name(mut self, name: impl Into<String>) -> Self {
         self.app_name = Some(name.into());
         self
     }
 
-    /// What stands between the application's name and a resource's.
+    /// Sets the delimiter between the application's name and a resource's name.
     pub fn delimiter(mut self, delimiter: impl Into<String>) -> Self {
         self.delimiter = delimiter.into();
         self
     }
 
-    /// Whether everything runs in this process, at once.
+    /// Sets whether every task runs in this process, as soon as it is enqueued.
     pub fn eager(mut self, eager: bool) -> Self {
         self.eager = eager;
         self
     }
 
-    /// The farthest ahead that a task may be scheduled; the service itself takes 30 days.
+    /// Sets how far ahead a task may be scheduled; Cloud Tasks accepts at most 30 days.
     pub fn maximum_eta(mut self, maximum: Duration) -> Self {
         self.maximum_eta = Some(maximum);
         self
     }
 
-    /// The queue that takes the tasks of a queue whose name is blocked; the [guide](crate::guide::backup_queue) has all of it.
+    /// Sets the queue that receives the tasks of a queue whose name is blocked; see the [backup queue
+    /// guide](crate::guide::backup_queue).
     pub fn backup_queue_name(mut self, name: impl Into<String>) -> Self {
         self.backup_queue_name = Some(name.into());
         self
     }
 
-    /// The headers that go along with what a request enqueues, in the place of `traceparent`; their names, in any case.
+    /// Sets the headers that propagate from a request to what it enqueues, instead of `traceparent`. Names are
+    /// case-insensitive.
     ///
-    /// `build()` refuses those that [`Enqueue::header`](crate::task::Enqueue::header) refuses, and those of a body. A value that is
-    /// empty, not printable or longer than 8 KiB is left out, and so is what goes beyond 16 KiB in all.
+    /// `build()` rejects the headers that [`Enqueue::header`](crate::task::Enqueue::header) rejects, and those of a
+    /// body. A value that is empty, not printable or longer than 8 KiB is left out, and so is everything beyond 16 KiB
+    /// in all.
     pub fn propagated_headers<H: Into<String>>(mut self, names: impl IntoIterator<Item = H>) -> Self {
         self.propagated_headers = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Adds headers that go along with what a request enqueues; `traceparent` stays.
+    /// Adds headers to propagate, in addition to `traceparent`.
     ///
     /// ```
     /// use cloud_tasks::Config;
@@ -251,78 +255,78 @@ impl Config {
         self
     }
 
-    /// The field of a message's content that carries propagated headers.
+    /// Sets the field of a message's content that holds the propagated headers.
     pub fn propagated_headers_key(mut self, key: impl Into<String>) -> Self {
         self.propagated_headers_key = key.into();
         self
     }
 
-    /// How often a message is delivered before it goes to the dead-letter topic.
+    /// Sets how often a message is delivered before it goes to the dead-letter topic.
     pub fn subscriber_max_retries(mut self, retries: u32) -> Self {
         self.subscriber_max_retries = Some(retries);
         self
     }
 
-    /// The shortest pause before a message is delivered again.
+    /// Sets the shortest backoff before a message is redelivered.
     pub fn subscriber_min_backoff(mut self, backoff: Duration) -> Self {
         self.subscriber_min_backoff = Some(backoff);
         self
     }
 
-    /// The longest pause before a message is delivered again.
+    /// Sets the longest backoff before a message is redelivered.
     pub fn subscriber_max_backoff(mut self, backoff: Duration) -> Self {
         self.subscriber_max_backoff = Some(backoff);
         self
     }
 
-    /// How long a subscription without activity is kept.
+    /// Sets how long a subscription is kept without activity.
     pub fn subscriber_expiration(mut self, expiration: Duration) -> Self {
         self.subscriber_expiration = Some(expiration);
         self
     }
 
-    /// How an enqueue that got no clear answer is repeated.
+    /// Sets the retry policy of an enqueue without a clear response.
     pub fn enqueue_retry(mut self, settings: RetrySettings) -> Self {
         self.enqueue_retry = settings;
         self
     }
 
-    /// The Google Cloud project.
+    /// Sets the Google Cloud project.
     pub fn project(mut self, project: impl Into<String>) -> Self {
         self.project = Some(project.into());
         self
     }
 
-    /// The region of Cloud Tasks and Cloud Scheduler, such as `europe-west1`.
+    /// Sets the region of Cloud Tasks and Cloud Scheduler, such as `europe-west1`.
     pub fn location(mut self, location: impl Into<String>) -> Self {
         self.location = Some(location.into());
         self
     }
 
-    /// The e-mail of the service account that tasks and pushes are signed as.
+    /// Sets the e-mail address of the service account that signs tasks and pushes.
     pub fn service_account(mut self, email: impl Into<String>) -> Self {
         self.service_account = Some(email.into());
         self
     }
 
-    /// A Pub/Sub emulator to use instead of Google, as `host:port`.
+    /// Sets a Pub/Sub emulator to use instead of Google Cloud, as `host:port`.
     pub fn pubsub_emulator_host(mut self, host: impl Into<String>) -> Self {
         self.pubsub_emulator_host = Some(host.into());
         self
     }
 
-    /// A Cloud Tasks emulator to use instead of Google, as `host:port`.
+    /// Sets a Cloud Tasks emulator to use instead of Google Cloud, as `host:port`.
     pub fn cloud_tasks_emulator_host(mut self, host: impl Into<String>) -> Self {
         self.cloud_tasks_emulator_host = Some(host.into());
         self
     }
 
-    /// The queue of tasks that name none: the application's name, else `tasks`.
+    /// The queue of tasks that name none: the application's name, by default `tasks`.
     pub fn default_queue(&self) -> &str {
         self.app_name.as_deref().unwrap_or("tasks")
     }
 
-    /// The queue that takes the tasks of this one where its name is blocked.
+    /// The backup queue of a queue whose name is blocked.
     #[cfg(feature = "google")]
     pub(crate) fn backup_queue(&self, queue: &str) -> String {
         self.backup_queue_name
@@ -330,7 +334,7 @@ impl Config {
             .unwrap_or_else(|| format!("{queue}{}temp", self.delimiter))
     }
 
-    /// A base name with the prefix of this application, if it has a name.
+    /// Adds the application's prefix to a base name, if the application has a name.
     pub(crate) fn prefixed(&self, base: &str) -> String {
         match &self.app_name {
             Some(app) => format!("{app}{}{base}", self.delimiter),
@@ -338,17 +342,17 @@ impl Config {
         }
     }
 
-    /// The endpoint without a slash at its end.
+    /// The endpoint without a trailing slash.
     pub(crate) fn base_url(&self) -> &str {
         self.endpoint.trim_end_matches('/')
     }
 
-    /// Where a task is called.
+    /// The URL of a task.
     pub(crate) fn task_url(&self, name: &str) -> String {
         format!("{}/tasks/{}", self.base_url(), names::encode_segment(name))
     }
 
-    /// The path of the endpoint, without a slash at its end.
+    /// The path of the endpoint, without a trailing slash.
     pub(crate) fn base_path(&self) -> String {
         self.endpoint
             .parse::<Uri>()
@@ -356,7 +360,7 @@ impl Config {
             .unwrap_or_default()
     }
 
-    /// Everything that is wrong with the settings; what came from the environment was checked as it was read.
+    /// Every invalid setting. Values from the environment were checked when they were read.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
         let mut check = |fits: bool, setting: &str, value: &str, accepted: &str| {
@@ -420,12 +424,12 @@ fn is_endpoint(url: &str) -> bool {
     }) && !url.contains('#')
 }
 
-/// `Uri` also takes a port that is empty or too large, and then says that there is none.
+/// `Uri` accepts an empty or too large port and then reports no port.
 fn has_no_bad_port(authority: &Authority) -> bool {
     authority.port_u16().is_some() || authority.as_str().ends_with(authority.host())
 }
 
-/// Whether it is one part of a path, and not a path that was pasted whole.
+/// Whether it is a single segment, and not a path that was pasted as a whole.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains(|char: char| char == '/' || char.is_whitespace() || char.is_control())
 }
@@ -446,7 +450,7 @@ fn refused(name: &str, value: &str, accepted: &str) -> Error {
     )
 }
 
-/// The variables that were given, by their full names.
+/// Environment variables by their full names.
 struct Vars(HashMap<String, String>);
 
 impl Vars {
@@ -529,7 +533,7 @@ impl Vars {
         })
     }
 
-    /// The value of a variable by its full name, unless it is empty.
+    /// The value of a variable, by its full name, unless it is empty.
     fn raw(&self, name: &str) -> Option<String> {
         let value = self.0.get(name)?.trim();
         (!value.is_empty()).then(|| value.to_owned())

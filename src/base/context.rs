@@ -1,16 +1,16 @@
-//! What a task gets besides its arguments.
+//! The context of a running task.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::base::metadata::TaskMetadata;
 
-/// What a task gets besides its arguments: its state, and what Cloud Tasks says of the attempt.
+/// The context of a running task: its state, and the metadata of the attempt.
 ///
-/// `S` is the state that the task needs, registered with the runtime's `state(..)`: one type, or a tuple of cloneable
+/// `S` is the state that the task needs, as registered with the builder's `state(..)`: one type, a tuple of cloneable
 /// types, or nothing.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -18,10 +18,10 @@ use crate::base::metadata::TaskMetadata;
 /// struct Greeting(&'static str);
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Greet { name: String }
+/// struct GreetVisitor { name: String }
 ///
 /// #[task]
-/// impl Task for Greet {
+/// impl Task for GreetVisitor {
 ///     async fn run(self, cx: Context<Greeting>) -> TaskResult<String> {
 ///         Ok(format!("{} {}, attempt {}", cx.state().0, self.name, cx.metadata().attempt()))
 ///     }
@@ -30,7 +30,7 @@ use crate::base::metadata::TaskMetadata;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let runtime = Runtime::eager().state(Greeting("hello")).build().await?;
-/// let text = Greet { name: "Ada".into() }.sync().on(&runtime).await?;
+/// let text = GreetVisitor { name: "Ada".into() }.sync().on(&runtime).await?;
 /// assert_eq!(text, "hello Ada, attempt 1");
 /// # Ok(())
 /// # }
@@ -45,12 +45,12 @@ impl<S> Context<S> {
         Self { state, metadata }
     }
 
-    /// The state that the task asked for.
+    /// The task's state.
     pub fn state(&self) -> &S {
         &self.state
     }
 
-    /// The queue, the id and the number of this attempt.
+    /// The metadata of this attempt: its queue, its id and its number.
     pub fn metadata(&self) -> &TaskMetadata {
         &self.metadata
     }

@@ -1,4 +1,4 @@
-//! The library's one error type.
+//! The error type of the library.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,29 +6,29 @@ use std::fmt;
 use crate::base::outcome::{Discard, RetryAfter, TaskError};
 use crate::base::text;
 
-/// Any error that can cross threads: what tasks may fail with and what [`Error`] keeps as its source.
+/// Any error that is `Send` and `Sync`: what tasks may fail with, and the source of an [`Error`].
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
-/// What went wrong, in one of a small number of [kinds](ErrorKind), with the cause as its source.
+/// An error of this library: its [kind](ErrorKind), a message, and the cause as its source.
 ///
-/// Every error of an enqueue tells whether the task may exist all the same:
+/// An error of an enqueue says whether the task may exist:
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargeDeposit { invoice: u64 }
 ///
 /// #[task]
-/// impl Task for Charge {
+/// impl Task for ChargeDeposit {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let runtime = Runtime::eager().build().await?;
-/// let error = Charge { invoice: 7 }.asap().queue("no spaces, please").on(&runtime).await.unwrap_err();
+/// let error = ChargeDeposit { invoice: 7 }.asap().queue("no spaces, please").on(&runtime).await.unwrap_err();
 /// assert!(error.is_invalid_request());
 /// assert!(!error.may_have_taken_effect());
 /// # Ok(())
@@ -45,7 +45,7 @@ struct Inner {
     source: Option<BoxError>,
 }
 
-/// The kinds of [`Error`]; new ones may come, so match with a wildcard arm.
+/// The kinds of [`Error`]. Match with a wildcard arm, since kinds may be added.
 ///
 /// ```
 /// use cloud_tasks::{Config, ErrorKind};
@@ -56,29 +56,29 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A setting has a value that is not accepted. Nothing was started.
+    /// A setting has an invalid value. Nothing was started.
     Config,
-    /// `build()` found mistakes; the message names all of them. Nothing was started.
+    /// `build()` found errors; the message lists all of them. Nothing was started.
     Build,
-    /// No runtime is installed, none is in scope and none was named with `.on(..)`. Nothing was sent.
+    /// No runtime is installed or in scope, and none was passed with `.on(..)`. Nothing was sent.
     NoRuntime,
-    /// A runtime is already installed in this process; it stays the one that is installed.
+    /// A runtime is already installed in this process, and stays installed.
     AlreadyInstalled,
     /// The runtime has no task of that name or type. Nothing ran.
     UnknownTask,
-    /// The queue has no task of that id, or one of another type. Nothing was changed, and nothing ran.
+    /// The queue has no task with that id, or it is of another type. Nothing was changed, and nothing ran.
     NotQueued,
-    /// The runtime lacks a state that the task asks for. Nothing ran.
+    /// The runtime has no state of a type that the task needs. Nothing ran.
     MissingState,
     /// The task's arguments do not serialize to JSON. Nothing was sent.
     Encode,
     /// The body does not decode to the task's arguments. Nothing ran.
     Decode,
-    /// The request breaks a limit of Cloud Tasks or of the settings. No call was made.
+    /// The request exceeds a limit of Cloud Tasks or of the settings. No call was made.
     InvalidRequest,
-    /// Cloud Tasks refused the request: the task was not created.
+    /// Cloud Tasks rejected the request: the task was not created.
     Rejected,
-    /// No clear answer came; [`Error::may_have_taken_effect`] tells whether the task may exist.
+    /// There was no clear response; [`Error::may_have_taken_effect`] says whether the task may exist.
     Unavailable,
     /// The task ran in this process and failed.
     TaskFailed,
@@ -90,16 +90,17 @@ pub enum ErrorKind {
     TaskPanicked,
     /// The task ran in this process and did not finish within its timeout; it was cancelled.
     TaskTimedOut,
-    /// The task, or an effect of it, is under way in another delivery, which has claimed it. It did not run here.
+    /// Another delivery has claimed the task, or an effect of it, and is still running. Nothing ran here.
     InProgress,
-    /// The idempotency store gave no answer, or there is none. What it was asked for did not run.
+    /// The idempotency store failed, or there is none. The guarded task or effect did not run.
     IdempotencyStore,
 }
 
 impl Error {
-    /// An error of a kind, for code that implements a part of this library, such as a store.
+    /// Creates an error of a kind, for code that implements a part of this library, such as a store.
     ///
-    /// It says that nothing was created; [`unavailable`](Self::unavailable) is for calls whose effect is unknown.
+    /// The error says that nothing took effect; use [`unavailable`](Self::unavailable) for calls whose effect is
+    /// unknown.
     ///
     /// Control characters in the message are written as escapes.
     ///
@@ -112,7 +113,7 @@ impl Error {
     /// assert!(!error.may_have_taken_effect());
     /// ```
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        // Errors quote callers and the cloud, and end up in logs and on terminals.
+        // Errors quote callers and the cloud, and appear in logs and on terminals.
         let message = message.into();
         let message = match kind {
             // A list, one line for each.
@@ -129,17 +130,17 @@ impl Error {
         }
     }
 
-    /// An error of a [`Backend`](crate::backend::Backend) that refused a task: it was certainly not created.
+    /// Creates the error of a [`Backend`](crate::backend::Backend) that rejected a task: it was certainly not created.
     pub fn rejected(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Rejected, message)
     }
 
-    /// An error of a [`Backend`](crate::backend::Backend) that got no clear answer.
+    /// Creates the error of a [`Backend`](crate::backend::Backend) that got no clear response.
     pub fn unavailable(message: impl Into<String>, may_have_taken_effect: bool) -> Self {
         Self::new(ErrorKind::Unavailable, message).with_may_have_taken_effect(may_have_taken_effect)
     }
 
-    /// Adds what caused the error.
+    /// Sets the cause of the error.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.inner.source = Some(source.into());
@@ -172,7 +173,7 @@ impl Error {
         }
     }
 
-    /// Takes back the outcome that a task run by `sync()` stopped with, so that it survives a `?` in the task around it.
+    /// Extracts the outcome of a task that `sync()` ran, so that it survives a `?` in the calling task.
     pub(crate) fn into_outcome(mut self) -> TaskError {
         let Some(source) = self.inner.source.take() else {
             return TaskError::Failed(Box::new(self));
@@ -196,45 +197,45 @@ impl Error {
         self.inner.kind
     }
 
-    /// Whether the task that was to be enqueued may exist all the same.
+    /// Whether the call may have taken effect: the task that was to be enqueued may exist.
     ///
-    /// `false` means that it certainly does not: nothing was sent, or Cloud Tasks refused it. `true` means that a
-    /// request was sent and its answer never came, or said nothing about it.
+    /// `false` means that it certainly does not exist: nothing was sent, or Cloud Tasks rejected it. `true` means that
+    /// a request was sent and its response was lost or inconclusive.
     pub fn may_have_taken_effect(&self) -> bool {
         self.inner.may_have_taken_effect
     }
 
-    /// Whether a setting was refused ([`ErrorKind::Config`]).
+    /// Whether a setting is invalid ([`ErrorKind::Config`]).
     pub fn is_config(&self) -> bool {
         self.kind() == ErrorKind::Config
     }
 
-    /// Whether `build()` found mistakes ([`ErrorKind::Build`]).
+    /// Whether `build()` found errors ([`ErrorKind::Build`]).
     pub fn is_build(&self) -> bool {
         self.kind() == ErrorKind::Build
     }
 
-    /// Whether there was no runtime to use ([`ErrorKind::NoRuntime`]).
+    /// Whether no runtime was found ([`ErrorKind::NoRuntime`]).
     pub fn is_no_runtime(&self) -> bool {
         self.kind() == ErrorKind::NoRuntime
     }
 
-    /// Whether the request was refused before any call was made ([`ErrorKind::InvalidRequest`]).
+    /// Whether the request was rejected before any call was made ([`ErrorKind::InvalidRequest`]).
     pub fn is_invalid_request(&self) -> bool {
         self.kind() == ErrorKind::InvalidRequest
     }
 
-    /// Whether Cloud Tasks refused the request ([`ErrorKind::Rejected`]).
+    /// Whether Cloud Tasks rejected the request ([`ErrorKind::Rejected`]).
     pub fn is_rejected(&self) -> bool {
         self.kind() == ErrorKind::Rejected
     }
 
-    /// Whether no clear answer came from Cloud Tasks ([`ErrorKind::Unavailable`]).
+    /// Whether Cloud Tasks gave no clear response ([`ErrorKind::Unavailable`]).
     pub fn is_unavailable(&self) -> bool {
         self.kind() == ErrorKind::Unavailable
     }
 
-    /// Whether a task that ran in this process did not succeed, for whatever reason.
+    /// Whether a task that ran in this process did not succeed, for any reason.
     pub fn is_task(&self) -> bool {
         matches!(
             self.kind(),
@@ -247,7 +248,7 @@ impl Error {
     }
 
     /// Whether another delivery has claimed the task, or an effect of it ([`ErrorKind::InProgress`]).
-    pub fn is_under_way(&self) -> bool {
+    pub fn is_in_progress(&self) -> bool {
         self.kind() == ErrorKind::InProgress
     }
 

@@ -2,5 +2,5 @@
 
 use std::pin::Pin;
 
-/// A future of a trait that is used as an object.
+/// The future of an object-safe trait.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,4 +1,4 @@
-//! What Cloud Tasks and Cloud Scheduler say of an attempt, in the headers of its request.
+//! The metadata of an attempt, from the headers of Cloud Tasks and Cloud Scheduler.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -19,14 +19,14 @@ const SCHEDULER: HeaderName = HeaderName::from_static("x-cloudscheduler");
 const JOB_NAME: HeaderName = HeaderName::from_static("x-cloudscheduler-jobname");
 const SCHEDULE_TIME: HeaderName = HeaderName::from_static("x-cloudscheduler-scheduletime");
 const IS_SCHEDULED: HeaderValue = HeaderValue::from_static("true");
-/// Ours: carries a timeout that one call asked for, since Cloud Tasks does not tell the handler its dispatch deadline.
+/// Our own header for the timeout of a call. Cloud Tasks does not send the dispatch deadline to the handler.
 const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
 
-/// What the service says of this attempt: which task, which queue, the how-manieth time.
+/// The metadata of an attempt: the task's id, its queue and the number of the attempt.
 ///
-/// Read from the `X-CloudTasks-*` and `X-CloudScheduler-*` headers when asked for; a header that is missing or cannot be
-/// read is `None`. The headers prove nothing about the caller.
-/// Source: [Cloud Tasks, task request headers](https://cloud.google.com/tasks/docs/creating-http-target-tasks#handler).
+/// Each value is read from the `X-CloudTasks-*` and `X-CloudScheduler-*` headers on access; a missing or invalid header
+/// is `None`. The headers prove nothing about the caller. Source: [Cloud Tasks, task request
+/// headers](https://cloud.google.com/tasks/docs/creating-http-target-tasks#handler).
 ///
 /// ```
 /// use cloud_tasks::task::TaskMetadata;
@@ -39,19 +39,19 @@ const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
 #[derive(Clone, Default)]
 pub struct TaskMetadata {
     headers: HeaderMap,
-    /// Told by no header: the runtime knows it, of the task or of its queue.
+    /// Not a header: the runtime knows the limit of the task or of its queue.
     max_attempts: Option<u32>,
-    /// When the runtime cuts this attempt off.
+    /// When the runtime cancels this attempt.
     deadline: Option<Instant>,
 }
 
 impl TaskMetadata {
-    /// Metadata that says nothing, as when a task runs without Cloud Tasks.
+    /// Creates empty metadata, as for a task that runs without Cloud Tasks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads metadata from a request's headers; the `Authorization` header is dropped, the others are kept.
+    /// Creates metadata from the headers of a request. The `Authorization` header is dropped.
     pub fn from_headers(mut headers: HeaderMap) -> Self {
         headers.remove(AUTHORIZATION);
         Self {
@@ -71,25 +71,25 @@ impl TaskMetadata {
         self.text(&QUEUE_NAME)
     }
 
-    /// The short name of the task in its queue: the id that [`Enqueued::id`](crate::task::Enqueued::id) gave.
+    /// The short id of the task in its queue, as returned by [`Enqueued::id`](crate::task::Enqueued::id).
     pub fn id(&self) -> Option<&str> {
         self.text(&TASK_NAME)
     }
 
-    /// The number of this attempt, counted from 1: the retry count plus one, and 1 where no count is known.
+    /// The number of this attempt, starting at 1: the retry count plus one, or 1 if the count is unknown.
     pub fn attempt(&self) -> u32 {
         self.retry_count().unwrap_or(0).saturating_add(1)
     }
 
-    /// How often the task is tried altogether, where the task says so, or the settings of its queue in this runtime.
+    /// The maximum number of attempts, if the task sets it or this runtime has the settings of the task's queue.
     ///
-    /// Of a run that Cloud Scheduler makes it is `schedule_max_retries` and one more. It does not count its attempts, so that
-    /// only the one of a schedule without retries is known to be the last.
+    /// For a run of Cloud Scheduler it is `schedule_max_retries` plus one. Cloud Scheduler does not count its attempts,
+    /// so the last attempt is known only if the schedule has no retries.
     pub fn max_attempts(&self) -> Option<u32> {
         self.max_attempts
     }
 
-    /// Whether the task is given up when this attempt fails; `false` where the number of attempts is not known.
+    /// Whether this is the last attempt; `false` if the maximum number of attempts is unknown.
     ///
     /// ```
     /// use cloud_tasks::task::TaskMetadata;
@@ -100,15 +100,15 @@ impl TaskMetadata {
     /// assert!(!TaskMetadata::new().with_retry_count(99).is_last_attempt());
     /// ```
     pub fn is_last_attempt(&self) -> bool {
-        self.max_attempts.is_some_and(|most| self.attempt() >= most)
+        self.max_attempts.is_some_and(|max| self.attempt() >= max)
     }
 
-    /// How often the task was tried before, whatever came of it.
+    /// How many attempts preceded this one, whatever their outcome.
     pub fn retry_count(&self) -> Option<u32> {
         self.number(&RETRY_COUNT)
     }
 
-    /// How often the task got an answer before; attempts that timed out or answered 5xx are not counted.
+    /// How many earlier attempts got a response. Attempts that timed out or were answered with 5xx do not count.
     pub fn execution_count(&self) -> Option<u32> {
         self.number(&EXECUTION_COUNT)
     }
@@ -118,12 +118,12 @@ impl TaskMetadata {
         time::from_epoch_seconds(self.text(&ETA)?.trim())
     }
 
-    /// The HTTP status of the previous attempt; 504 where it timed out.
+    /// The HTTP status of the previous attempt; 504 if it timed out.
     pub fn previous_response(&self) -> Option<u16> {
         self.number(&PREVIOUS_RESPONSE)
     }
 
-    /// Why the task is retried, where Cloud Tasks says it.
+    /// Why the task is retried, if Cloud Tasks says so.
     pub fn retry_reason(&self) -> Option<&str> {
         self.text(&RETRY_REASON).filter(|reason| !reason.is_empty())
     }
@@ -139,54 +139,54 @@ impl TaskMetadata {
         self.text(&JOB_NAME)
     }
 
-    /// The time that the Cloud Scheduler job was due, which together with its name identifies the run.
+    /// When the Cloud Scheduler job was due. Together with the job's name it identifies the run.
     pub fn schedule_time(&self) -> Option<SystemTime> {
         let time: jiff::Timestamp = self.text(&SCHEDULE_TIME)?.parse().ok()?;
         Some(time.into())
     }
 
-    /// The timeout that the enqueueing call asked for, where it asked for one.
+    /// The timeout that the enqueueing call set.
     pub fn timeout(&self) -> Option<Duration> {
         Duration::try_from_secs_f64(self.number(&TIMEOUT)?).ok()
     }
 
-    /// Sets the queue's name; a name that no header can carry leaves it unset.
+    /// Sets the queue's name. A name that is not a valid header value leaves it unset.
     pub fn with_queue(self, queue: &str) -> Self {
         self.with(QUEUE_NAME, queue)
     }
 
-    /// Sets the task's id; an id that no header can carry leaves it unset.
+    /// Sets the task's id. An id that is not a valid header value leaves it unset.
     pub fn with_id(self, id: &str) -> Self {
         self.with(TASK_NAME, id)
     }
 
-    /// Sets how often the task was tried before.
+    /// Sets how many attempts preceded this one.
     pub fn with_retry_count(self, count: u32) -> Self {
         self.with(RETRY_COUNT, &count.to_string())
     }
 
-    /// Sets how often the task is tried altogether.
+    /// Sets the maximum number of attempts.
     pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
-    /// Sets how often the task got an answer before.
+    /// Sets how many earlier attempts got a response.
     pub fn with_execution_count(self, count: u32) -> Self {
         self.with(EXECUTION_COUNT, &count.to_string())
     }
 
-    /// Sets the HTTP status that the previous attempt was answered with.
+    /// Sets the HTTP status of the previous attempt.
     pub fn with_previous_response(self, status: u16) -> Self {
         self.with(PREVIOUS_RESPONSE, &status.to_string())
     }
 
-    /// Sets when this attempt was due, to the microsecond; a time before 1970 counts as 1970.
+    /// Sets when this attempt was due, with microsecond precision. A time before 1970 counts as 1970.
     pub fn with_eta(self, eta: SystemTime) -> Self {
         self.with(ETA, &time::epoch_seconds(eta))
     }
 
-    /// Says that a Cloud Scheduler job made this request, which was due at this time.
+    /// Sets the Cloud Scheduler job that made this request, and when it was due.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -202,7 +202,7 @@ impl TaskMetadata {
         self
     }
 
-    /// When the runtime cuts this attempt off, where it runs it.
+    /// When the runtime cancels this attempt, if it runs the task.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -249,7 +249,7 @@ impl fmt::Debug for TaskMetadata {
     }
 }
 
-/// The headers of a request that a Cloud Scheduler job makes.
+/// The headers of a request from a Cloud Scheduler job.
 pub(crate) fn job_headers(name: &str, time: SystemTime) -> HeaderMap {
     let time = time::rfc3339(time);
     let metadata = TaskMetadata::new()
@@ -260,7 +260,7 @@ pub(crate) fn job_headers(name: &str, time: SystemTime) -> HeaderMap {
     headers
 }
 
-/// The header that carries a call's own timeout to the handler.
+/// The header that tells the handler the timeout of a call.
 pub(crate) fn timeout_header(timeout: Duration) -> (HeaderName, HeaderValue) {
     let text = timeout.as_secs_f64().to_string();
     let value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0"));

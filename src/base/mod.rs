@@ -1,4 +1,4 @@
-//! What everything else stands on: errors, settings, names, JSON, time and the forms that travel.
+//! The base of the crate: errors, settings, names, JSON, time and the wire types.
 
 mod clock;
 mod config;

@@ -1,18 +1,18 @@
-//! Names and ids: which are accepted, and how they travel in a path.
+//! Validation of names and ids, and their encoding in paths.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use uuid::Uuid;
 
-/// Everything that RFC 3986 does not call unreserved.
+/// The characters that RFC 3986 does not call unreserved.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
 
-/// Says what is wrong with a task's name, if anything is.
+/// Validates a task's name.
 pub(crate) fn task_name_mistake(name: &str) -> Option<String> {
     let fits = (1..=255).contains(&name.len())
         && name
@@ -25,16 +25,14 @@ pub(crate) fn task_name_mistake(name: &str) -> Option<String> {
     })
 }
 
-/// Says what is wrong with a queue's id, if anything is.
-/// Source: `google.cloud.tasks.v2.Queue.name` in Google's protos.
+/// Validates a queue's id. Source: `google.cloud.tasks.v2.Queue.name` in Google's protos.
 pub(crate) fn queue_mistake(queue: &str) -> Option<String> {
     let fits =
         (1..=100).contains(&queue.len()) && queue.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     (!fits).then(|| format!("the queue {queue:?} is not accepted: 1 to 100 letters, digits and `-`"))
 }
 
-/// Says what is wrong with a task's id in its queue, if anything is.
-/// Source: `google.cloud.tasks.v2.Task.name` in Google's protos.
+/// Validates a task's id. Source: `google.cloud.tasks.v2.Task.name` in Google's protos.
 pub(crate) fn task_id_mistake(id: &str) -> Option<String> {
     let fits = (1..=500).contains(&id.len())
         && id
@@ -49,13 +47,12 @@ pub(crate) fn task_id_mistake(id: &str) -> Option<String> {
     })
 }
 
-/// The name at the end of a full path; a name alone is itself.
+/// The last segment of a full path, or the name itself.
 pub(crate) fn last_segment(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Says what is wrong with the name of a Cloud Scheduler job, if anything is.
-/// Source: `google.cloud.scheduler.v1.Job.name` in Google's protos.
+/// Validates the name of a Cloud Scheduler job. Source: `google.cloud.scheduler.v1.Job.name` in Google's protos.
 pub(crate) fn job_mistake(name: &str) -> Option<String> {
     let fits = (1..=500).contains(&name.len())
         && name
@@ -69,8 +66,8 @@ pub(crate) fn job_mistake(name: &str) -> Option<String> {
     })
 }
 
-/// Says what is wrong with the name of a topic or a subscription, or with its full path, if anything is.
-/// Source: `google.pubsub.v1.Topic.name` and `Subscription.name` in Google's protos.
+/// Validates the name or the full path of a topic or a subscription. Source: `google.pubsub.v1.Topic.name` and
+/// `Subscription.name` in Google's protos.
 pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
     let id = match name.strip_prefix("projects/") {
         Some(path) => {
@@ -109,7 +106,7 @@ pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Whether this may be a project's id or number, or one with a domain in front; the service knows better which ones are.
+/// Whether this can be a project's id or number, optionally with a domain in front. The service decides which exist.
 fn is_project(project: &str) -> bool {
     !project.is_empty()
         && project
@@ -117,7 +114,7 @@ fn is_project(project: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
 }
 
-/// The full path of a topic or a subscription, given its name or that path.
+/// The full path of a topic or a subscription, from its name or its full path.
 pub(crate) fn pubsub_path<'a>(project: &str, collection: &str, name: &'a str) -> Cow<'a, str> {
     if name.starts_with("projects/") {
         name.into()
@@ -126,17 +123,17 @@ pub(crate) fn pubsub_path<'a>(project: &str, collection: &str, name: &'a str) ->
     }
 }
 
-/// An id that no other task has; random, since ids that follow one another slow a queue down.
+/// A unique id. It is random because sequential ids slow a queue down.
 pub(crate) fn random_task_id() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-/// A name as one segment of a path.
+/// Encodes a name as one segment of a path.
 pub(crate) fn encode_segment(name: &str) -> Cow<'_, str> {
     utf8_percent_encode(name, SEGMENT).into()
 }
 
-/// A segment of a path as the name it stands for, decoded once; `None` where it is not UTF-8.
+/// Decodes a segment of a path once; `None` if it is not UTF-8.
 pub(crate) fn decode_segment(segment: &str) -> Option<Cow<'_, str>> {
     if segment.contains('%') {
         percent_decode_str(segment).decode_utf8().ok()

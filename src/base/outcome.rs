@@ -1,4 +1,4 @@
-//! How a task ends: done, failed and retried, discarded, or asked for again later.
+//! The outcomes of a task: done, failed, discarded, or to be retried later.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::base::error::{BoxError, Error};
 
-/// What [`Task::run`](crate::Task::run) returns; any error but a [`Discard`] means that the task is retried.
+/// The result of [`Task::run`](crate::Task::run). On any error except a [`Discard`] the task is retried.
 pub type TaskResult<T = ()> = Result<T, TaskError>;
 
-/// Why a task did not succeed; made by `?` from any error.
+/// Why a task did not succeed; converted by `?` from any error.
 ///
-/// A [`Discard`] or a [`RetryAfter`] is recognised, also inside this library's own [`Error`], which is what `sync()` of
-/// another task returns. One that went through `anyhow::Error` or another wrapping type is an ordinary error: retried.
+/// A [`Discard`] or a [`RetryAfter`] is recognized, also inside this library's [`Error`], which `sync()` of another
+/// task returns. Inside `anyhow::Error` or another wrapper it is an ordinary error, and the task is retried.
 ///
 /// ```
 /// use cloud_tasks::{Discard, TaskError};
@@ -30,16 +30,16 @@ pub type TaskResult<T = ()> = Result<T, TaskError>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TaskError {
-    /// Something went wrong: the task is retried as its queue says.
+    /// The task failed and is retried as its queue is configured.
     Failed(BoxError),
-    /// Stop here: the task is done, though nothing came of it.
+    /// The task is done without a result, and is not retried.
     Discard(Discard),
-    /// Try again, but not before some time has passed.
+    /// The task is retried, but not before the given time has passed.
     RetryAfter(RetryAfter),
 }
 
 impl TaskError {
-    /// Whether the task is never run again.
+    /// Whether the task is discarded, and so never run again.
     pub fn is_discard(&self) -> bool {
         matches!(self, Self::Discard(_))
     }
@@ -55,7 +55,8 @@ impl fmt::Display for TaskError {
     }
 }
 
-// Like anyhow's, this type is no `Error` itself: that is what lets every error become one through `?`.
+// Like `anyhow::Error`, this type does not implement `Error`: otherwise it could not convert from every error through
+// `?`.
 impl<E: Into<BoxError>> From<E> for TaskError {
     fn from(error: E) -> Self {
         let error = error.into();
@@ -74,7 +75,7 @@ impl<E: Into<BoxError>> From<E> for TaskError {
     }
 }
 
-/// Ends a task for good: it is answered with a success, so it is never retried.
+/// Stops a task for good: it is answered with a success, so it is not retried.
 ///
 /// ```
 /// use cloud_tasks::{Discard, TaskResult};
@@ -93,23 +94,24 @@ pub struct Discard {
 }
 
 tokio::task_local! {
-    /// Set while a subscriber runs, whose discards must acknowledge.
+    /// Set while a subscriber runs: its discards must acknowledge the message.
     static IN_SUBSCRIBER: ();
 }
 
-/// Runs a subscriber's future, so that a discard which would not acknowledge is refused when it is made.
+/// Runs a subscriber's future. Inside it, a discard with a status that does not acknowledge is rejected when it is
+/// made.
 pub(crate) async fn in_subscriber<F: Future>(future: F) -> F::Output {
     IN_SUBSCRIBER.scope((), future).await
 }
 
-/// Whether Pub/Sub takes a status as an acknowledgement, of those that a service can answer with.
-/// Source: <https://cloud.google.com/pubsub/docs/push#receive_push>.
+/// Whether Pub/Sub treats a status as an acknowledgement. Source:
+/// <https://cloud.google.com/pubsub/docs/push#receive_push>.
 pub(crate) fn acknowledges(status: u16) -> bool {
     matches!(status, 200 | 201 | 202 | 204)
 }
 
 impl Discard {
-    /// A discard for `reason`, which goes to the log; answered with 202, and with 200 in a subscriber.
+    /// Creates a discard with a reason, which is logged. It is answered with 202, or with 200 in a subscriber.
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -117,12 +119,12 @@ impl Discard {
         }
     }
 
-    /// Answers with another status than 202.
+    /// Sets the response status, instead of 202.
     ///
     /// # Errors
     ///
-    /// When `status` is not 200 to 299: Cloud Tasks would retry the task, and a discard must not be retried. In a
-    /// subscriber, when it is not 200, 201, 202 or 204: those alone acknowledge a message.
+    /// If `status` is not 200 to 299: Cloud Tasks would retry the task. In a subscriber, if it is not 200, 201, 202 or
+    /// 204: no other status acknowledges a message.
     ///
     /// ```
     /// use cloud_tasks::Discard;
@@ -146,12 +148,12 @@ impl Discard {
         Ok(self)
     }
 
-    /// The reason that was given.
+    /// The reason.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The HTTP status that the task is answered with, where one was chosen.
+    /// The HTTP status of the response, if one was set.
     pub fn status_code(&self) -> Option<u16> {
         self.status
     }
@@ -165,10 +167,10 @@ impl fmt::Display for Discard {
 
 impl StdError for Discard {}
 
-/// Fails a task and asks Cloud Tasks to wait before it tries again.
+/// Fails a task and asks Cloud Tasks to wait before the retry.
 ///
-/// It is answered with 503 and `Retry-After`, which slows down the whole queue and not only this task: right for an
-/// outside service that everybody in the queue needs, wrong for the trouble of a single task.
+/// The response is 503 with `Retry-After`, which slows the whole queue down and not only this task. Use it if an
+/// external service that all tasks of the queue need is unavailable, not for a problem of a single task.
 ///
 /// ```
 /// use std::time::Duration;
@@ -184,12 +186,12 @@ pub struct RetryAfter {
 }
 
 impl RetryAfter {
-    /// Asks for at least `delay` before the next attempt; sent in whole seconds, rounded up.
+    /// Requests a delay before the next attempt. It is sent in whole seconds, rounded up.
     pub fn new(delay: Duration) -> Self {
         Self { delay }
     }
 
-    /// The time to wait.
+    /// The requested delay.
     pub fn delay(&self) -> Duration {
         self.delay
     }
@@ -215,10 +217,10 @@ impl StdError for RetryAfter {}
 /// }
 /// ```
 pub trait OrDiscard<T> {
-    /// The value, or a discard that carries the error's text.
+    /// Returns the value, or a discard with the error's text as its reason.
     fn or_discard(self) -> Result<T, Discard>;
 
-    /// The value, or a discard for `reason`.
+    /// Returns the value, or a discard with this reason.
     fn or_discard_because(self, reason: impl Into<String>) -> Result<T, Discard>;
 }
 

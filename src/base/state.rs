@@ -1,4 +1,4 @@
-//! The values that tasks share, by their type.
+//! The shared states of tasks, by type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 type Shared = Arc<dyn Any + Send + Sync>;
 
-/// The values given to a runtime, one a type.
+/// The states of a runtime, one per type.
 #[derive(Clone, Default)]
 pub(crate) struct States {
     by_type: HashMap<TypeId, Shared>,
 }
 
 impl States {
-    /// Adds a value; the last one of a type stays.
+    /// Adds a state, and replaces an earlier one of the same type.
     pub(crate) fn insert<S: Send + Sync + 'static>(&mut self, state: S) {
         self.by_type.insert(TypeId::of::<S>(), Arc::new(state));
     }
 }
 
-/// What a task asked for, as one value behind a pointer; `None` where a part of it is missing.
+/// A task's state, as one value behind a pointer; `None` if a part of it is missing.
 pub type Resolved = Option<Arc<dyn Any + Send + Sync>>;
 
-/// Hands a task's state out of those given to the runtime, and remembers what was missing.
+/// Looks up a task's state in the runtime's states, and collects the missing types.
 #[derive(Debug)]
 pub struct Resolver<'a> {
     states: &'a States,
@@ -37,12 +37,12 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The names of the types that were asked for and not there.
+    /// The names of the types that are missing.
     pub(crate) fn into_missing(self) -> Vec<&'static str> {
         self.missing
     }
 
-    /// The value of one type, shared.
+    /// Looks up the value of one type, shared.
     pub fn one<S: Send + Sync + 'static>(&mut self) -> Resolved {
         let found = self.states.by_type.get(&TypeId::of::<S>()).cloned();
         if found.is_none() {
@@ -51,7 +51,7 @@ impl<'a> Resolver<'a> {
         found
     }
 
-    /// A tuple, each part cloned from the value of its type.
+    /// Looks up a tuple: each part is cloned from the value of its type.
     pub fn each<T: Parts>(&mut self) -> Resolved {
         T::take(self).map(|tuple| Arc::new(tuple) as _)
     }
@@ -84,7 +84,7 @@ macro_rules! parts {
         impl<$($part: Clone + Send + Sync + 'static),*> Parts for ($($part,)*) {
             #[allow(non_snake_case, unused_variables, clippy::unused_unit)]
             fn take(resolver: &mut Resolver<'_>) -> Option<Self> {
-                // Asked for one after the other, so that all that are missing are named.
+                // One after the other, so that every missing type is reported.
                 $(let $part = resolver.part::<$part>();)*
                 Some(($($part?,)*))
             }

@@ -1,24 +1,24 @@
-//! Text that others chose, made safe to show in answers, logs, plans, questions and tables.
+//! Sanitizing of text from elsewhere for responses, logs, plans, questions and tables.
 //!
-//! Everything that shows a text of a caller, of a message or of the cloud passes through here.
+//! Every text of a caller, of a message or of the cloud goes through this module before it is shown.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text on one line, without anything that moves a cursor, changes colours, hides itself or turns the direction of
-/// writing; each such character is written as its escape, `\u{1b}`.
+/// A text on one line, without characters that move the cursor, change colours, are invisible or change the direction
+/// of writing. Each such character becomes an escape, `\u{1b}`.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     escape(text, is_unsafe, |out, char| out.extend(char.escape_unicode()))
 }
 
-/// A text of several lines: each of them is made safe, and its line breaks stay.
+/// Sanitizes a text of several lines, and keeps its line breaks.
 pub(crate) fn safe_lines(text: &str) -> Cow<'_, str> {
     let steers = |char| char != '\n' && is_unsafe(char);
     escape(text, steers, |out, char| out.extend(char.escape_unicode()))
 }
 
-/// JSON that stays the same JSON: what is unsafe can only stand in a string there, where it has an escape. The white space
-/// between its values stays.
+/// Sanitizes JSON, which stays the same JSON: unsafe characters can only be inside strings, where they are escaped.
+/// Whitespace between values is kept.
 pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
     let steers = |char: char| !char.is_ascii_whitespace() && is_unsafe(char);
     escape(json, steers, |out, char| {
@@ -29,7 +29,7 @@ pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
     })
 }
 
-/// The beginning of a name that a caller chose, of any length, made safe.
+/// The sanitized beginning of a name that a caller chose, which may have any length.
 pub(crate) fn excerpt(name: &str) -> Cow<'_, str> {
     const SHOWN: usize = 100;
     safe(&name[..name.floor_char_boundary(SHOWN)])
@@ -50,8 +50,8 @@ fn escape(text: &str, steers: impl Fn(char) -> bool, write: impl Fn(&mut String,
     safe.into()
 }
 
-/// Control characters (C0, C1, DEL), line and paragraph separators, and what has no width: the controls of the direction of
-/// writing, joiners, tags.
+/// Control characters (C0, C1, DEL), line and paragraph separators, and invisible characters: bidirectional controls,
+/// joiners, tags.
 fn is_unsafe(char: char) -> bool {
     char.is_control()
         || matches!(

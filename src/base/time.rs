@@ -1,21 +1,22 @@
-//! Times as they are written into headers and messages.
+//! Formatting of times in headers and messages.
 
 use std::time::{Duration, SystemTime};
 
-/// The last second that RFC 3339 and its readers know.
+/// The last second that RFC 3339 can represent.
 const LAST: u64 = 253_402_207_199;
 
-/// A time in RFC 3339, with as many digits as it has; one before 1970 or after the year 9999 is written as the nearest that there is.
+/// Formats a time in RFC 3339, with as many digits as it has. Times before 1970 or after the year 9999 become the
+/// nearest valid time.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339(known(time)).to_string()
 }
 
-/// The same to the millisecond.
+/// Formats a time in RFC 3339 with milliseconds.
 pub(crate) fn rfc3339_millis(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(known(time)).to_string()
 }
 
-/// The nearest time that can be written.
+/// The nearest time that can be formatted.
 fn known(time: SystemTime) -> SystemTime {
     let last = SystemTime::UNIX_EPOCH
         .checked_add(Duration::from_secs(LAST))
@@ -23,18 +24,18 @@ fn known(time: SystemTime) -> SystemTime {
     time.clamp(SystemTime::UNIX_EPOCH, last)
 }
 
-/// The seconds since 1970 as Cloud Tasks writes them, to the microsecond; a time before that counts as 1970.
+/// The seconds since 1970 in the format of Cloud Tasks, with microseconds; an earlier time counts as 1970.
 pub(crate) fn epoch_seconds(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:06}", since.as_secs(), since.subsec_micros())
 }
 
-/// The time of such a text, to the digit; `None` where there is no such time.
+/// Parses the seconds since 1970 exactly; `None` if there is no such time.
 pub(crate) fn from_epoch_seconds(text: &str) -> Option<SystemTime> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let since = if is_number(seconds) && is_number(fraction) {
-        // A floating-point number has no room for the microseconds of our days.
+        // A floating-point number cannot represent the microseconds of current times.
         let nanos: String = fraction.chars().chain("000000000".chars()).take(9).collect();
         Duration::new(seconds.parse().ok()?, nanos.parse().ok()?)
     } else {
@@ -49,7 +50,7 @@ mod tests {
 
     use super::*;
 
-    /// Any time that this machine can tell.
+    /// Any time that the system can represent.
     fn times() -> impl Strategy<Value = SystemTime> {
         (any::<bool>(), any::<u64>(), 0..1_000_000_000_u32).prop_map(|(ahead, seconds, nanos)| {
             let far = Duration::new(seconds, nanos);

@@ -1,4 +1,4 @@
-//! Where commands print and ask.
+//! The console: output and questions.
 
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::base::text::{safe_json, safe_lines};
 
-/// Where commands print, and whom they ask.
+/// The console of a command: where it prints, and who answers its questions.
 pub struct Console {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
-    /// Answers to questions; `None` where nobody is there to ask.
+    /// The answers to questions; `None` if nobody can answer.
     answers: Option<Box<dyn BufRead + Send>>,
     color: bool,
     progress: bool,
@@ -20,8 +20,8 @@ pub struct Console {
 impl Console {
     /// The terminal or the pipes of this process.
     ///
-    /// It asks where standard input and standard error are terminals, and has colours where standard output is one and
-    /// `NO_COLOR` is not set.
+    /// It asks questions if standard input and standard error are terminals. It uses colours if standard output is a
+    /// terminal and `NO_COLOR` is not set.
     pub fn standard() -> Self {
         let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
         Self {
@@ -33,7 +33,7 @@ impl Console {
         }
     }
 
-    /// Pipes, without colours and with nobody to ask.
+    /// Pipes, without colours and without questions.
     pub fn plain(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
         Self {
             out: Box::new(out),
@@ -44,13 +44,13 @@ impl Console {
         }
     }
 
-    /// Takes answers from here.
+    /// Sets where answers come from.
     pub fn with_answers(mut self, answers: impl BufRead + Send + 'static) -> Self {
         self.answers = Some(Box::new(answers));
         self
     }
 
-    /// Sets whether there are colours.
+    /// Sets whether to use colours.
     pub fn with_color(mut self, color: bool) -> Self {
         self.color = color;
         self
@@ -60,10 +60,10 @@ impl Console {
         self.progress
     }
 
-    /// Prints a result, made safe to show; lines that begin with `[+]`, `[~]` or `[-]` are coloured.
+    /// Prints a sanitized result. Lines that begin with `[+]`, `[~]` or `[-]` are coloured.
     pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
         match self.write(text) {
-            // Whoever reads has seen enough, as `head` has.
+            // The reader has closed the pipe, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written,
         }
@@ -83,25 +83,25 @@ impl Console {
         self.out.flush()
     }
 
-    /// Prints a result as JSON of several lines.
+    /// Prints a result as JSON on several lines.
     pub(crate) fn print_json(&mut self, value: &impl Serialize) -> io::Result<()> {
         let json = serde_json::to_string_pretty(value)?;
         self.print(&safe_json(&json))
     }
 
-    /// Prints a result as JSON of one line; line breaks in JSON are between its values.
+    /// Prints a result as JSON on one line; line breaks in JSON are between values.
     pub(crate) fn print_json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
         let json = serde_json::to_string(value)?;
         self.print(&safe_json(&json).replace(['\n', '\r'], " "))
     }
 
-    /// Prints a remark or an error.
+    /// Prints a note or an error.
     pub(crate) fn error(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.err, "{}", safe_lines(text))?;
         self.err.flush()
     }
 
-    /// Asks for a yes; `None` where nobody is there.
+    /// Asks for confirmation; `None` if nobody can answer.
     pub(crate) fn confirm(&mut self, question: &str) -> io::Result<Option<bool>> {
         let Some(answers) = &mut self.answers else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Dead tasks: looking at them, and running them again.
+//! The commands `dead list` and `dead replay`.
 
 use std::time::Duration;
 
@@ -21,19 +21,18 @@ pub(crate) async fn run(
     }
 }
 
-/// The topic that is named, else the only one that the runtime knows.
+/// The given topic, or the only one that the runtime knows.
 fn topic(runtime: &Runtime, args: &DeadArgs) -> Result<(DeadTasks, String), BoxError> {
     if let Some(topic) = &args.topic {
         return Ok((runtime.dead_tasks(topic.clone()), topic.clone()));
     }
     match runtime.dead_letters() {
         [only] => Ok((DeadTasks::of(runtime, only), only.topic.clone())),
-        [] => Err("no task of this service has a `dead_letter_topic`: name one with --topic".into()),
+        [] => Err("no task of this service has a `dead_letter_topic`: choose a topic with --topic".into()),
         several => {
             let names: Vec<_> = several.iter().map(|letters| letters.topic.as_str()).collect();
             Err(format!(
-                "the tasks of this service have several topics for dead ones: name one with --topic, by its base name or its \
-                 full path; they are {}",
+                "this service has several topics of dead tasks: choose one with --topic, by its base name or its full path: {}",
                 names.join(", ")
             )
             .into())
@@ -46,7 +45,7 @@ async fn list(runtime: &Runtime, args: &DeadListArgs, console: &mut Console) -> 
     let mut look = dead
         .list()
         .limit(args.limit)
-        .idle_timeout(Duration::from_secs(args.of.quiet));
+        .idle_timeout(Duration::from_secs(args.of.idle_timeout));
     if let Some(task) = &args.of.task {
         look = look.task(task);
     }
@@ -95,13 +94,15 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
             }
             None => {
                 return Err(
-                    "nothing was enqueued, and nobody is there to ask: say --yes, or `dead list` to look"
+                    "nothing was enqueued, and nobody can confirm: pass --yes, or run `dead list` first"
                         .into(),
                 );
             }
         }
     }
-    let mut replay = dead.replay().idle_timeout(Duration::from_secs(args.of.quiet));
+    let mut replay = dead
+        .replay()
+        .idle_timeout(Duration::from_secs(args.of.idle_timeout));
     if let Some(task) = &args.of.task {
         replay = replay.task(task);
     }
@@ -135,7 +136,7 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
         return Ok(code);
     }
     console.print(&format!(
-        "Enqueued {} dead tasks of {topic} again, {} stay where they are, {} were not meant",
+        "Enqueued {} dead tasks of {topic} again, {} stay, {} skipped",
         report.replayed,
         report.left.len(),
         report.skipped
@@ -144,12 +145,17 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
     Ok(code)
 }
 
-/// A line for each that stays.
+/// One line per task that was not replayed.
 fn stays(left: &[UnreplayedTask], console: &mut Console) -> Result<(), BoxError> {
     for one in left {
         let name = one.task.as_deref().unwrap_or("a message");
         let id = one.id.as_deref().unwrap_or(&one.message_id);
-        console.error(&format!("{} {} stays: {}", safe(name), safe(id), safe(&one.why)))?;
+        console.error(&format!(
+            "{} {} stays: {}",
+            safe(name),
+            safe(id),
+            safe(&one.reason)
+        ))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The list of what is registered.
+//! The command `list`.
 
 use crate::base::BoxError;
 use crate::cli::args::ListArgs;

@@ -1,4 +1,4 @@
-//! Commands that a binary of yours mounts in one line.
+//! Commands that you mount in your binary with one line.
 //!
 //! ```standalone_crate
 //! use clap::Parser;
@@ -24,34 +24,37 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `initialize-subscribers` | topics and push subscriptions, and what dead letters need |
-//! | `schedule-tasks` | the schedules of periodic tasks |
-//! | `initialize-tasks` | all of that, and queues |
-//! | `list` | every registered task with its kind, queue, topic and URL |
-//! | `tasks list` | the tasks in a queue, all or some of them |
-//! | `tasks get ID` | one task with its arguments |
+//! | `initialize-subscribers` | creates topics, push subscriptions and what dead letters need |
+//! | `schedule-tasks` | creates the schedules of periodic tasks |
+//! | `initialize-tasks` | creates all of these, and queues |
+//! | `list` | lists every registered task with its kind, queue, topic and URL |
+//! | `tasks list` | lists the tasks of a queue |
+//! | `tasks get ID` | shows one task with its arguments |
 //! | `tasks cancel ID..` | deletes tasks |
-//! | `tasks run ID..` | has tasks sent now |
-//! | `tasks debug ID` | fetches a task and runs it here; prints its output |
-//! | `tasks discard` | deletes many: those of one `--task`, or `--all`; those with `--min-attempts` |
-//! | `queues info`, `pause`, `resume`, `purge QUEUE` | a queue as a whole |
-//! | `dead list` | the dead tasks of a topic, which stay there |
-//! | `dead replay` | enqueues them again: all, `--limit` so many, only `--task` of a name, `--to-queue` another queue |
+//! | `tasks run ID..` | dispatches tasks now |
+//! | `tasks run-here ID` | runs a task in this process and prints its output |
+//! | `tasks delete` | deletes many tasks: those of one `--task`, or `--all`; those with `--min-attempts` |
+//! | `queues info`, `pause`, `resume`, `purge QUEUE` | shows or changes a queue |
+//! | `dead list` | lists the dead tasks of a topic and leaves them in place |
+//! | `dead replay` | enqueues them again: all, at most `--limit`, only those of `--task`, or `--to-queue` another queue |
 //!
-//! `initialize-..` take `--plan` (look, and change nothing), `--json`, `--prune` (delete leftovers), `--allow-data-loss`,
-//! `--project-number` and `--yes` (do not ask). The exit code is 0 when all is done or nothing was to do, 1 when something
-//! failed or was not confirmed, and 2 for a plan with changes under `--plan --exit-code`. There are colours and a progress bar
-//! on a terminal only, and no colours where `NO_COLOR` is set.
+//! The `initialize-..` commands and `schedule-tasks` accept `--plan` (show the changes without making them), `--json`,
+//! `--prune` (delete leftovers), `--allow-data-loss`, `--project-number` and `--yes` (do not ask). The exit code is 0
+//! if everything is done or there was nothing to do, 1 if something failed or was not confirmed, and 2 for a plan with
+//! changes under `--plan --exit-code`. Colours and the progress bar appear only on a terminal, and colours only if
+//! `NO_COLOR` is not set.
 //!
-//! `tasks ..` take `--queue`; else it is that of `--task`, else the application's. `tasks list --json` prints one object a line,
-//! with the arguments, as they come; the other `--json` print one document. `tasks cancel` of several, `tasks discard` and `queues
-//! purge` say how many tasks it is and ask, unless `--yes` is given; where nobody is there to ask they do nothing and exit with 1. So does
-//! a task that is not there, or that could not be deleted. Names that came from a queue are printed without control characters.
+//! The `tasks ..` commands accept `--queue`; the default is the queue of `--task`, or the application's. `tasks list
+//! --json` prints one object per line, with the arguments, as the tasks arrive; every other `--json` prints one
+//! document. `tasks cancel` with several ids, `tasks delete` and `queues purge` show the number of tasks and ask for
+//! confirmation, unless `--yes` is given. If nobody can answer, they do nothing and exit with 1. A task that was not
+//! found or could not be deleted also exits with 1. Names that come from a queue are printed without control
+//! characters.
 
 mod args;
 mod console;
 mod dead;
-mod discard;
+mod delete;
 mod list;
 mod operations_args;
 mod queues;
@@ -63,6 +66,6 @@ mod tasks;
 pub use args::{Command, DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs, ListArgs, SetUpArgs};
 pub use console::Console;
 pub use operations_args::{
-    QueueArgs, QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs, TasksCancelArgs, TasksCommand, TasksDebugArgs,
-    TasksDiscardArgs, TasksGetArgs, TasksListArgs, TasksRunArgs,
+    QueueArgs, QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs, TasksCancelArgs, TasksCommand,
+    TasksDeleteArgs, TasksGetArgs, TasksListArgs, TasksRunArgs, TasksRunHereArgs,
 };

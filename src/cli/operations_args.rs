@@ -1,36 +1,36 @@
-//! The commands on queues and tasks, and their options.
+//! The commands for queues and tasks, and their options.
 
 use clap::{ArgGroup, Args, Subcommand};
 
-/// What there is to do with the tasks in a queue.
+/// The commands for the tasks of a queue.
 #[derive(Clone, Debug, Subcommand)]
 #[non_exhaustive]
 pub enum TasksCommand {
-    /// List the tasks in a queue
+    /// List the tasks of a queue
     List(TasksListArgs),
     /// Show a task with its arguments
     Get(TasksGetArgs),
-    /// Delete tasks, so that they are not tried again
+    /// Delete tasks, so that they are not attempted again
     Cancel(TasksCancelArgs),
-    /// Have tasks sent now, whenever they are due
+    /// Dispatch tasks now, even before they are due
     Run(TasksRunArgs),
-    /// Fetch a task and run it here, as its next attempt would; it stays in the queue
-    Debug(TasksDebugArgs),
-    /// Delete many tasks at once
-    Discard(TasksDiscardArgs),
+    /// Run a task in this process, as its next attempt would; it stays in the queue
+    RunHere(TasksRunHereArgs),
+    /// Delete many tasks
+    Delete(TasksDeleteArgs),
 }
 
-/// What there is to do with a queue.
+/// The commands for a queue.
 #[derive(Clone, Debug, Subcommand)]
 #[non_exhaustive]
 pub enum QueuesCommand {
-    /// Show the state of a queue, its rates and its number of attempts
+    /// Show the state, the rates and the maximum attempts of a queue
     Info(QueuesInfoArgs),
-    /// Keep a queue from sending tasks
+    /// Pause a queue: it dispatches no tasks
     Pause(QueueArgs),
-    /// Let a queue send tasks again
+    /// Resume a queue
     Resume(QueueArgs),
-    /// Delete all tasks of a queue, of whichever service
+    /// Delete all tasks of a queue, whichever service they belong to
     Purge(QueuesPurgeArgs),
 }
 
@@ -38,19 +38,19 @@ pub enum QueuesCommand {
 #[derive(Clone, Debug, Default, Args)]
 #[non_exhaustive]
 pub struct TasksListArgs {
-    /// The queue; that of --task, else the application's, unless given
+    /// The queue [default: that of --task, or the application's]
     #[arg(long)]
     pub queue: Option<String>,
-    /// Only tasks of this name that come to this service
+    /// Select only this service's tasks with this name
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// Only tasks that were tried this many times or more
+    /// Select only tasks with at least this many attempts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub min_attempts: u32,
-    /// Show no more than this many
+    /// Show at most this many tasks
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Print JSON with the arguments, one task a line
+    /// Print JSON with the arguments, one task per line
     #[arg(long)]
     pub json: bool,
 }
@@ -61,7 +61,7 @@ pub struct TasksListArgs {
 pub struct TasksGetArgs {
     /// The task's id
     pub id: String,
-    /// The queue; the application's unless given
+    /// The queue [default: the application's]
     #[arg(long)]
     pub queue: Option<String>,
     /// Print JSON
@@ -76,10 +76,10 @@ pub struct TasksCancelArgs {
     /// The tasks' ids
     #[arg(required = true, value_name = "ID")]
     pub ids: Vec<String>,
-    /// The queue; the application's unless given
+    /// The queue [default: the application's]
     #[arg(long)]
     pub queue: Option<String>,
-    /// Do it without asking, which is done for several
+    /// Do not ask for confirmation if there are several ids
     #[arg(long)]
     pub yes: bool,
 }
@@ -91,50 +91,50 @@ pub struct TasksRunArgs {
     /// The tasks' ids
     #[arg(required = true, value_name = "ID")]
     pub ids: Vec<String>,
-    /// The queue; the application's unless given
+    /// The queue [default: the application's]
     #[arg(long)]
     pub queue: Option<String>,
 }
 
-/// The options of `tasks debug`.
+/// The options of `tasks run-here`.
 #[derive(Clone, Debug, Default, Args)]
 #[non_exhaustive]
-pub struct TasksDebugArgs {
+pub struct TasksRunHereArgs {
     /// The task's id
     pub id: String,
-    /// The queue; the application's unless given
+    /// The queue [default: the application's]
     #[arg(long)]
     pub queue: Option<String>,
 }
 
-/// The options of `tasks discard`.
+/// The options of `tasks delete`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["task", "all"])))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[non_exhaustive]
-pub struct TasksDiscardArgs {
-    /// Tasks of this name that come to this service
+pub struct TasksDeleteArgs {
+    /// Delete this service's tasks with this name
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// All tasks of the queue, of whichever service
+    /// Delete all tasks of the queue, whichever service they belong to
     #[arg(long)]
     pub all: bool,
-    /// Only tasks that were tried this many times or more
+    /// Select only tasks with at least this many attempts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub min_attempts: u32,
-    /// The queue; that of --task, else the application's, unless given
+    /// The queue [default: that of --task, or the application's]
     #[arg(long)]
     pub queue: Option<String>,
-    /// Delete so many at once
+    /// The number of concurrent deletions
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub concurrency: usize,
-    /// Show which tasks it would be, and delete nothing
+    /// Show the tasks without deleting them
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
-    /// Do it without counting and asking first
+    /// Do not count the tasks and ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }
@@ -164,7 +164,7 @@ pub struct QueuesInfoArgs {
 pub struct QueuesPurgeArgs {
     /// The queue's short name
     pub queue: String,
-    /// Do it without counting and asking first
+    /// Do not count the tasks and ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }

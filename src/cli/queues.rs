@@ -1,4 +1,4 @@
-//! The commands on a queue.
+//! The `queues` commands.
 
 use crate::admin::queue::Queue;
 use crate::base::BoxError;
@@ -8,7 +8,7 @@ use crate::cli::table::Table;
 use crate::cli::tasks::agreed;
 use crate::runtime::Runtime;
 
-/// So many tasks are counted before a purge: more than fit into one answer would keep somebody waiting.
+/// The maximum number of tasks that are counted before a purge: one page, so that nobody waits long.
 const COUNTED: usize = 1000;
 
 pub(crate) async fn run(
@@ -55,8 +55,8 @@ async fn purge(runtime: &Runtime, args: QueuesPurgeArgs, console: &mut Console) 
     let queue = runtime.queue(args.queue);
     if !args.yes {
         let count = count(&queue).await?;
-        let question = format!("Delete {count} in queue {}, of whichever service?", queue.name());
-        if !agreed(console, &question, "deleted", "say --yes")? {
+        let question = format!("Delete {count} in queue {}, of all services?", queue.name());
+        if !agreed(console, &question, "deleted", "pass --yes")? {
             return Ok(1);
         }
     }
@@ -65,7 +65,7 @@ async fn purge(runtime: &Runtime, args: QueuesPurgeArgs, console: &mut Console) 
     Ok(0)
 }
 
-/// How many tasks there are, in words.
+/// The number of tasks, in words.
 async fn count(queue: &Queue) -> Result<String, BoxError> {
     let mut tasks = queue.list().without_arguments();
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! Doing what a command says.
+//! Running a command.
 
 use std::process::ExitCode;
 
@@ -8,12 +8,12 @@ use crate::cli::{dead, list, queues, set_up, tasks};
 use crate::runtime::Runtime;
 
 impl Command {
-    /// Does it, on this process's terminal, and gives back the exit code for `main`.
+    /// Runs the command on this process's terminal, and returns the exit code for `main`.
     pub async fn run(self, runtime: &Runtime) -> ExitCode {
         ExitCode::from(self.run_on(runtime, &mut Console::standard()).await)
     }
 
-    /// Does it, on this console, and gives back the exit code: 0 done, 1 failed, 2 a plan with changes.
+    /// Runs the command on this console, and returns the exit code: 0 done, 1 failed, 2 a plan with changes.
     pub async fn run_on(self, runtime: &Runtime, console: &mut Console) -> u8 {
         let done = match self {
             Self::InitializeSubscribers(args) => {
@@ -27,7 +27,7 @@ impl Command {
             Self::Dead(command) => dead::run(runtime, &command, console).await,
         };
         done.unwrap_or_else(|error| {
-            // Who does not read our output does not read this either.
+            // If nobody reads the output, nobody reads this either.
             let _ = console.error(&format!("error: {error:#}"));
             1
         })

@@ -1,4 +1,4 @@
-//! The set-up commands: look, show, ask, do.
+//! The set-up commands: plan, show, ask, apply.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::base::text::safe;
 use crate::cli::args::SetUpArgs;
 use crate::cli::console::Console;
 
-/// From so many changes on there is a progress bar.
+/// The number of changes from which on a progress bar is shown.
 const MANY: usize = 10;
 
 pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Console) -> Result<u8, BoxError> {
@@ -41,7 +41,8 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
             }
             None => {
                 return Err(
-                    "nothing was changed, and nobody is there to ask: say --yes, or --plan to look".into(),
+                    "nothing was changed, and nobody can confirm: pass --yes, or --plan to see the changes"
+                        .into(),
                 );
             }
         }
@@ -64,7 +65,7 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
     report(applied, said, args, console)
 }
 
-/// What was left out of the plan, and why.
+/// The changes that are held back and the notes of a plan.
 fn remarks(plan: &Plan, console: &mut Console) -> Result<(), BoxError> {
     for left in plan.held_back() {
         console.error(&format!("left as it is, {}:\n{}", left.reason, left.change))?;
@@ -98,7 +99,7 @@ fn report(
         console.print_json(&json)?;
         return Ok(u8::from(error.is_some()));
     }
-    // Those of the plan were said before.
+    // The notes of the plan were printed before.
     for note in report.notes.iter().skip(said) {
         console.error(&format!("note: {}", safe(note)))?;
     }

@@ -2,16 +2,16 @@
 
 use crate::base::text::safe;
 
-/// Rows of so many cells, in columns as wide as their widest cell and two spaces apart.
+/// A table whose columns are as wide as their widest cell, separated by two spaces.
 ///
-/// A long table is printed in blocks: a column keeps the width that it had.
+/// A long table is printed in blocks; a column keeps its width.
 pub(crate) struct Table<const N: usize> {
     widths: [usize; N],
     rows: Vec<[String; N]>,
 }
 
 impl<const N: usize> Table<N> {
-    /// A table with these words on top.
+    /// A table with this header.
     pub(crate) fn new(head: [&str; N]) -> Self {
         let mut table = Self {
             widths: [0; N],
@@ -21,7 +21,7 @@ impl<const N: usize> Table<N> {
         table
     }
 
-    /// Adds a row; its cells are made safe to show.
+    /// Adds a row, and sanitizes its cells.
     pub(crate) fn push(&mut self, row: [String; N]) {
         let row = row.map(|cell| safe(&cell).into_owned());
         for (width, cell) in self.widths.iter_mut().zip(&row) {
@@ -30,12 +30,12 @@ impl<const N: usize> Table<N> {
         self.rows.push(row);
     }
 
-    /// How many rows were not taken yet.
+    /// The number of rows that are not yet printed.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// The rows that were not taken yet, as text.
+    /// The rows that are not yet printed, as text.
     pub(crate) fn take(&mut self) -> String {
         let lines = std::mem::take(&mut self.rows).into_iter().map(|row| {
             let cells = row.iter().zip(self.widths);

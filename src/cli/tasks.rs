@@ -1,4 +1,4 @@
-//! The commands on the tasks in a queue.
+//! The `tasks` commands.
 
 use std::time::SystemTime;
 
@@ -6,12 +6,12 @@ use crate::admin::queue::Queue;
 use crate::base::text::safe;
 use crate::base::{BoxError, LastAttempt, QueuedTask};
 use crate::cli::console::Console;
-use crate::cli::discard;
+use crate::cli::delete;
 use crate::cli::operations_args::{TasksCancelArgs, TasksCommand, TasksGetArgs, TasksListArgs};
 use crate::cli::table::Table;
 use crate::runtime::Runtime;
 
-/// So many rows of a table are held back, to find out how wide its columns are.
+/// The number of rows that are buffered to determine the width of the columns.
 const BLOCK: usize = 500;
 
 pub(crate) async fn run(
@@ -32,16 +32,16 @@ pub(crate) async fn run(
             }
             Ok(u8::from(failed))
         }
-        TasksCommand::Debug(args) => {
-            let output = queue(runtime, args.queue, None).debug(&args.id).await?;
+        TasksCommand::RunHere(args) => {
+            let output = queue(runtime, args.queue, None).run_here(&args.id).await?;
             console.print_json(&output)?;
             Ok(0)
         }
-        TasksCommand::Discard(args) => discard::run(runtime, args, console).await,
+        TasksCommand::Delete(args) => delete::run(runtime, args, console).await,
     }
 }
 
-/// The queue that is named, else that of a task, else the application's.
+/// The given queue, or that of a task, or the application's.
 pub(crate) fn queue(runtime: &Runtime, name: Option<String>, task: Option<&str>) -> Queue {
     let of_task = || {
         let entry = runtime.registry().by_name(task?)?;
@@ -96,7 +96,7 @@ fn row(task: &QueuedTask) -> [String; 5] {
     ]
 }
 
-/// The task's name, or where else it goes.
+/// The task's name, or its URL.
 pub(crate) fn name(task: &QueuedTask) -> String {
     task.task().unwrap_or(task.url()).to_owned()
 }
@@ -154,7 +154,7 @@ async fn cancel(runtime: &Runtime, args: TasksCancelArgs, console: &mut Console)
     let queue = queue(runtime, args.queue, None);
     if args.ids.len() > 1 && !args.yes {
         let question = format!("Cancel {} tasks in queue {}?", args.ids.len(), queue.name());
-        if !agreed(console, &question, "cancelled", "say --yes")? {
+        if !agreed(console, &question, "cancelled", "pass --yes")? {
             return Ok(1);
         }
     }
@@ -166,7 +166,7 @@ async fn cancel(runtime: &Runtime, args: TasksCancelArgs, console: &mut Console)
     Ok(u8::from(failed))
 }
 
-/// Tells what became of a task; whether it failed, or was not there.
+/// Prints the outcome for a task. Returns whether it failed or was not found.
 fn tell(
     done: &str,
     queue: &Queue,
@@ -185,7 +185,7 @@ fn tell(
     Ok(true)
 }
 
-/// Whether somebody says yes; an error where nobody is there to ask.
+/// Asks for confirmation; an error if nobody can answer.
 pub(crate) fn agreed(
     console: &mut Console,
     question: &str,
@@ -198,6 +198,6 @@ pub(crate) fn agreed(
             console.error(&format!("Nothing was {done}."))?;
             Ok(false)
         }
-        None => Err(format!("nothing was {done}, and nobody is there to ask: {instead}").into()),
+        None => Err(format!("nothing was {done}, and nobody can confirm: {instead}").into()),
     }
 }

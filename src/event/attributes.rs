@@ -1,4 +1,4 @@
-//! The attributes of a message as a subscriber declares them: the map, or a struct.
+//! Reading of a message's attributes into the subscriber's type: the map, or a struct.
 
 use std::any::{Any, TypeId};
 
@@ -9,10 +9,10 @@ use serde::forward_to_deserialize_any;
 
 use crate::base::{Attributes, json, text};
 
-/// The map itself, or a struct read from it, whose numbers and booleans are read from their texts.
+/// The map itself, or a struct that is deserialized from it, with numbers and booleans parsed from their texts.
 ///
-/// The attributes of a push without a wrapper arrive as headers, which have lost their case: a field of the struct is found
-/// without regard to it, unless there is one in its own spelling. What is wrong is told without the value.
+/// Attributes of a push without a wrapper arrive as headers, which lose their case. A field of the struct therefore
+/// matches regardless of case, unless there is an exact match. Errors contain no values.
 pub(super) fn read<A: DeserializeOwned + 'static>(attributes: Attributes) -> Result<A, String> {
     if TypeId::of::<A>() == TypeId::of::<Attributes>() {
         let boxed: Box<dyn Any> = Box::new(attributes);
@@ -27,7 +27,7 @@ pub(super) fn read<A: DeserializeOwned + 'static>(attributes: Attributes) -> Res
     })
 }
 
-/// The attribute of this key, else one whose key differs in case alone.
+/// The attribute with this key, or one whose key differs only in case.
 pub(super) fn find<'a>(attributes: &'a Attributes, key: &str) -> Option<&'a str> {
     let other = || {
         attributes
@@ -40,7 +40,7 @@ pub(super) fn find<'a>(attributes: &'a Attributes, key: &str) -> Option<&'a str>
         .map(String::as_str)
 }
 
-/// Marks an error that holds no value any more.
+/// Marks an error that no longer contains a value.
 const TOLD: &str = "\u{0}";
 
 struct Fields<'a>(&'a Attributes);
@@ -112,7 +112,7 @@ struct Value<'a> {
 }
 
 impl Value<'_> {
-    /// The error without the value that it is about.
+    /// The error without its value.
     fn mistake(&self, error: &Error) -> Error {
         let (key, reason) = (text::excerpt(self.key), json::reason(&error.to_string()));
         Error::custom(format!("{TOLD}.{key}: {reason}"))

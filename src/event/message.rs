@@ -1,13 +1,14 @@
-//! A message as a subscriber gets it.
+//! A message, as a subscriber receives it.
 
 use std::time::SystemTime;
 
 use crate::base::Attributes;
 use crate::event::attributes;
 
-/// A message as a [`SubscriberTask`](crate::SubscriberTask) gets it: content and attributes, and what Pub/Sub says of it.
+/// A message, as a [`SubscriberTask`](crate::SubscriberTask) receives it: content, attributes and the metadata from
+/// Pub/Sub.
 ///
-/// `A` is the attributes' type: the map, or a struct that is read from it.
+/// `A` is the type of the attributes: the map, or a struct that is deserialized from it.
 ///
 /// ```
 /// use cloud_tasks::Message;
@@ -19,26 +20,26 @@ use crate::event::attributes;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Message<C, A = Attributes> {
-    /// What was published.
+    /// The content.
     pub content: C,
-    /// The attributes beside it.
+    /// The attributes.
     pub attributes: A,
-    /// The message's id; one that is published again gets a new one.
+    /// The message's id. A message that is published again gets a new one.
     pub id: String,
-    /// When Pub/Sub took the message.
+    /// When Pub/Sub received the message.
     pub publish_time: Option<SystemTime>,
-    /// The key within which messages are ordered; Google's emulator leaves it out.
+    /// The ordering key; Google's emulator omits it.
     pub ordering_key: Option<String>,
-    /// The number of this delivery, from 1; told only where the subscription has a dead-letter topic.
+    /// The number of this delivery, starting at 1; only known if the subscription has a dead-letter topic.
     pub delivery_attempt: Option<u32>,
-    /// The full name of the subscription, as Pub/Sub says it.
+    /// The full name of the subscription, as sent by Pub/Sub.
     pub subscription: String,
 }
 
 impl<C> Message<C> {
-    /// The attribute of this key, else one whose key differs in case alone.
+    /// Returns the attribute with this key, or one whose key differs only in case.
     ///
-    /// A push without a wrapper carries attributes as HTTP headers, and the names of these lose their case.
+    /// A push without a wrapper sends attributes as HTTP headers, whose names lose their case.
     ///
     /// ```
     /// use cloud_tasks::Message;
@@ -50,7 +51,7 @@ impl<C> Message<C> {
         attributes::find(&self.attributes, key)
     }
 
-    /// A message of this content and nothing else, for tests.
+    /// Creates a message with this content and nothing else, for tests.
     pub fn new(content: C) -> Self {
         Message {
             content,
@@ -71,7 +72,7 @@ impl<C> Message<C> {
 }
 
 impl<C, A> Message<C, A> {
-    /// Replaces the attributes, by those of another type too.
+    /// Replaces the attributes, also with those of another type.
     pub fn with_attributes<B>(self, attributes: B) -> Message<C, B> {
         Message {
             content: self.content,

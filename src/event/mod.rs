@@ -1,4 +1,4 @@
-//! What an event is.
+//! Events, and the publishers and subscribers that use them.
 
 pub(crate) mod attributes;
 pub(crate) mod message;
@@ -17,10 +17,10 @@ pub use publish::{Publish, PublishNow};
 pub use publisher::PublisherTask;
 pub use subscriber::SubscriberTask;
 
-/// A message that knows its topic, so that publisher and subscriber cannot differ.
+/// A message type with a topic, so that publisher and subscriber cannot use different ones.
 ///
-/// `#[task]` above `impl PublisherTask` or `impl ModelPublisherTask` writes it. A crate that several services share can
-/// write it by hand: then none of them registers a publisher for it by linking the crate.
+/// `#[task]` on `impl PublisherTask` or `impl ModelPublisherTask` implements it. In a crate that several services share
+/// you can implement it by hand; then linking the crate registers no publisher.
 ///
 /// ```
 /// use cloud_tasks::event::Topic;
@@ -38,7 +38,7 @@ pub use subscriber::SubscriberTask;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no topic",
-    label = "this is no event",
+    label = "this is not an event",
     note = "name the topic with `#[task(topic = \"..\")]`, or let `{Self}` be an event: `#[task] impl PublisherTask for {Self} {{}}`"
 )]
 pub trait Event {

@@ -1,4 +1,4 @@
-//! What publishers' `asap()`, `later(..)`, `until(..)` and `sync()` return: awaited builders.
+//! The awaited builders that publishers return from `asap()`, `later(..)`, `spread_until(..)` and `sync()`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,20 +19,20 @@ use crate::runtime::{Outgoing, RunAt, Runtime, Scope, encode_error};
 use crate::task::commit::Transactional;
 use crate::task::enqueue::{Enqueue, unique_of};
 
-/// A message whose content is encoded already, with everything that belongs to it.
+/// A message with encoded content, before its headers are added.
 #[derive(Clone)]
 pub(crate) struct Draft {
     /// The publisher's name.
     task: &'static str,
     content: Bytes,
     topic: Topic,
-    /// Whether the topic was worked out for this message, and so must travel with it.
+    /// Whether the topic was chosen for this message, and so must travel with it.
     own_topic: bool,
     attributes: Attributes,
     ordering_key: Option<String>,
 }
 
-/// The body of a publisher's task, without the message in front.
+/// The body of a publisher's task, after the message.
 #[derive(Serialize)]
 struct Rest<'a> {
     attributes: Option<&'a Attributes>,
@@ -42,26 +42,26 @@ struct Rest<'a> {
     ordering_key: Option<&'a str>,
 }
 
-/// The same body on its way in.
+/// The body of a publisher's task, when it is received.
 #[derive(Deserialize)]
 pub(crate) struct PublisherBody {
-    /// Missing where the message has attributes alone; `null` is content.
+    /// `None` if the message has attributes alone; `null` is content.
     #[serde(default, deserialize_with = "present")]
     pub(crate) message: Option<Box<RawValue>>,
     pub(crate) attributes: Option<Attributes>,
     pub(crate) topic_name: Option<String>,
     pub(crate) ordering_key: Option<String>,
-    /// What the original's `run` takes beside these; put where carried headers go.
+    /// The argument `headers` of django-cloud-tasks' `run`; added to the propagated headers.
     pub(crate) headers: Option<BTreeMap<String, serde_json::Value>>,
 }
 
-/// A member that is there, whatever it is.
+/// A member that is present, whatever its value.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
 impl PublisherBody {
-    /// The content as it came: nothing where there are attributes alone.
+    /// The original content; empty if there are attributes alone.
     pub(crate) fn content(&self) -> Result<&str, String> {
         match (&self.message, &self.attributes) {
             (Some(message), _) => Ok(message.get()),
@@ -88,7 +88,8 @@ impl Draft {
         })
     }
 
-    /// The topic is this message's own: it travels with the message, since the model may have changed by then.
+    /// Marks the topic as chosen for this message. It travels with the message, since the model may change before it is
+    /// published.
     pub(crate) fn with_own_topic(mut self) -> Self {
         self.own_topic = true;
         self
@@ -111,7 +112,7 @@ impl Draft {
     }
 
     fn body(self, scope: &Scope) -> Result<Bytes, Error> {
-        // What Pub/Sub would refuse is refused now, and not when the task runs.
+        // What Pub/Sub would reject is rejected now, and not when the task runs.
         let publication = self.clone().publication(scope)?;
         let rest = Rest {
             attributes: (!self.attributes.is_empty()).then_some(&self.attributes),
@@ -125,7 +126,7 @@ impl Draft {
         let mut body = Vec::with_capacity(self.content.len() + 128);
         body.extend_from_slice(br#"{"message":"#);
         body.extend_from_slice(&self.content);
-        // The rest is an object that is never empty: where it opens is the comma behind the message.
+        // The rest is a non-empty object: its opening brace becomes the comma after the message.
         let comma = body.len();
         serde_json::to_writer(&mut body, &rest).map_err(|error| encode_error(self.task, error))?;
         body[comma] = b',';
@@ -157,7 +158,7 @@ pub(crate) fn publication(
     if publication.check().is_ok() {
         return Ok(publication);
     }
-    // What a stranger sent along must not keep the message from being published.
+    // Propagated headers must not prevent the message from being published.
     bare.check()?;
     tracing::warn!(
         topic = bare.topic(),
@@ -166,25 +167,25 @@ pub(crate) fn publication(
     Ok(bare)
 }
 
-/// A message that is about to be published by a task of its own; nothing happens until this is awaited.
+/// A message to be published by a task; nothing happens until it is awaited.
 ///
-/// The publish itself is made by the task, when it comes back to this service: a Pub/Sub that is out of reach delays the
-/// message and loses nothing.
+/// The task publishes when it comes back to this service. If Pub/Sub is unavailable, the message is delayed but not
+/// lost.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{PublisherTask, Runtime, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct UserAction { user_id: u64 }
+/// struct ProfileChanged { user_id: u64 }
 ///
-/// #[task(topic = "user-actions")]
-/// impl PublisherTask for UserAction {}
+/// #[task(topic = "profile-changes")]
+/// impl PublisherTask for ProfileChanged {}
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let (runtime, recorder) = Runtime::recorded().build().await?;
-/// UserAction { user_id: 7 }.asap().attribute("priority", "high").ordering_key("user-7").on(&runtime).await?;
+/// ProfileChanged { user_id: 7 }.asap().attribute("priority", "high").ordering_key("user-7").on(&runtime).await?;
 /// assert_eq!(
 ///     recorder.envelopes()[0].body(),
 ///     br#"{"message":{"user_id":7},"attributes":{"priority":"high"},"ordering_key":"user-7"}"#,
@@ -199,7 +200,7 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// A task that publishes this event; its body is made when the runtime is known.
+    /// A task that publishes this event. Its body is built when the runtime is known.
     pub(crate) fn new<T: Registered>(event: &T, draft: Result<Draft, Error>) -> Self {
         Self {
             draft,
@@ -217,18 +218,18 @@ impl Publish {
         self
     }
 
-    /// The same message without a task, published from this process.
+    /// The same message, to be published from this process without a task.
     pub(crate) fn into_now(self) -> PublishNow {
         PublishNow::new(self.draft)
     }
 
-    /// Adds an attribute; the last one of a key stays.
+    /// Adds an attribute, and replaces an earlier one with the same key.
     pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         add_attribute(&mut self.draft, key.into(), value.into());
         self
     }
 
-    /// Adds attributes; the last one of a key stays.
+    /// Adds attributes, and replaces earlier ones with the same keys.
     pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
         for (key, value) in attributes {
             add_attribute(&mut self.draft, key, value);
@@ -236,67 +237,68 @@ impl Publish {
         self
     }
 
-    /// Publishes the attributes alone, with empty data; there must be some.
+    /// Publishes only the attributes, with empty data; there must be at least one.
     ///
-    /// A subscriber reads empty data as a struct without fields or as an `Option` that is `None`; its `parse` may do more.
+    /// A subscriber decodes empty data as a struct without fields or as `None`; its `parse` may do more.
     pub fn without_content(mut self) -> Self {
         empty(&mut self.draft);
         self
     }
 
-    /// Sets the key within which messages are ordered, for subscriptions that order.
+    /// Sets the ordering key, for subscriptions with ordering.
     pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
         set_ordering_key(&mut self.draft, key.into());
         self
     }
 
-    /// Sends the task to this queue, instead of the publisher's own or the default one.
+    /// Sets the queue, instead of the publisher's own or the default one.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.enqueue = self.enqueue.queue(queue);
         self
     }
 
-    /// Gives the task an id in its queue; see [`Enqueue::task_id`].
+    /// Sets the task's id in its queue; see [`Enqueue::task_id`].
     pub fn task_id(mut self, id: impl Into<String>) -> Self {
         self.enqueue = self.enqueue.task_id(id);
         self
     }
 
-    /// Makes tasks of this publisher with this key the same one; see [`Enqueue::unique_key`].
+    /// Sets the unique key of the task; see [`Enqueue::unique_key`].
     pub fn unique_key(mut self, key: impl Serialize) -> Self {
         self.enqueue = self.enqueue.unique_key(key);
         self
     }
 
-    /// Makes the task unique only among those of the same window of time; see [`Enqueue::unique_for`].
+    /// Makes the task unique within a time window; see [`Enqueue::unique_for`].
     pub fn unique_for(mut self, window: Duration) -> Self {
         self.enqueue = self.enqueue.unique_for(window);
         self
     }
 
-    /// Adds a header to the request that the task comes back as; see [`Enqueue::header`].
+    /// Adds a header to the task's request; see [`Enqueue::header`].
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.enqueue = self.enqueue.header(name, value);
         self
     }
 
-    /// Sets how long one attempt to publish may take; see [`Enqueue::timeout`].
+    /// Sets the timeout of one attempt to publish; see [`Enqueue::timeout`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.enqueue = self.enqueue.timeout(timeout);
         self
     }
 
-    /// Uses this runtime, whichever is in scope or installed.
+    /// Uses this runtime instead of the one in scope or installed.
     pub fn on(mut self, runtime: &Runtime) -> Self {
         self.enqueue = self.enqueue.on(runtime);
         self
     }
 
-    /// Enqueues the task once a transaction has committed, and not at all if it does not; see [`Enqueue::on_commit`].
+    /// Enqueues the task after a transaction has committed, and not at all if it does not commit; see
+    /// [`Enqueue::on_commit`].
     ///
     /// # Errors
     ///
-    /// When there is no runtime, or when something is wrong with the message or an option. `tx` is as it was.
+    /// If there is no runtime, or if the message or an option is invalid. `tx` is unchanged.
     pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
         let scope = self.enqueue.scope()?;
         let body = self.draft?.body(&scope)?;
@@ -327,9 +329,9 @@ impl fmt::Debug for Publish {
     }
 }
 
-/// A message that is about to be published from this process; nothing happens until this is awaited.
+/// A message to be published from this process; nothing happens until it is awaited.
 ///
-/// Gives back the message's id.
+/// Returns the message's id.
 #[must_use = "nothing is published until this is awaited"]
 pub struct PublishNow {
     draft: Result<Draft, Error>,
@@ -341,13 +343,13 @@ impl PublishNow {
         Self { draft, runtime: None }
     }
 
-    /// Adds an attribute; the last one of a key stays.
+    /// Adds an attribute, and replaces an earlier one with the same key.
     pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         add_attribute(&mut self.draft, key.into(), value.into());
         self
     }
 
-    /// Adds attributes; the last one of a key stays.
+    /// Adds attributes, and replaces earlier ones with the same keys.
     pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
         for (key, value) in attributes {
             add_attribute(&mut self.draft, key, value);
@@ -355,34 +357,35 @@ impl PublishNow {
         self
     }
 
-    /// Publishes the attributes alone, with empty data; there must be some.
+    /// Publishes only the attributes, with empty data; there must be at least one.
     ///
-    /// A subscriber reads empty data as a struct without fields or as an `Option` that is `None`; its `parse` may do more.
+    /// A subscriber decodes empty data as a struct without fields or as `None`; its `parse` may do more.
     pub fn without_content(mut self) -> Self {
         empty(&mut self.draft);
         self
     }
 
-    /// Sets the key within which messages are ordered, for subscriptions that order.
+    /// Sets the ordering key, for subscriptions with ordering.
     pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
         set_ordering_key(&mut self.draft, key.into());
         self
     }
 
-    /// Uses this runtime, whichever is in scope or installed.
+    /// Uses this runtime instead of the one in scope or installed.
     pub fn on(mut self, runtime: &Runtime) -> Self {
         self.runtime = Some(runtime.clone());
         self
     }
 
-    /// Publishes the message from this process once a transaction has committed, and not at all if it does not.
+    /// Publishes the message from this process after a transaction has committed, and not at all if it does not commit.
     ///
-    /// `tx` is a [`CommitHooks`](crate::commit::CommitHooks), or a transaction that has one. The runtime and the propagated headers
-    /// are settled now. A message has no id of its own: one that is sent again after an unclear answer may arrive twice.
+    /// `tx` is a [`CommitHooks`](crate::commit::CommitHooks), or a transaction that has one. The runtime and the
+    /// propagated headers are captured now. A message has no id before it is published: if it is sent again after an
+    /// unclear response, it may arrive twice.
     ///
     /// # Errors
     ///
-    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    /// If there is no runtime, or if the message is invalid. `tx` is unchanged.
     pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
         let scope = self.scope()?;
         let publication = self.draft?.publication(&scope)?;
@@ -424,7 +427,7 @@ impl fmt::Debug for PublishNow {
     }
 }
 
-/// Leaves the content out.
+/// Removes the content.
 fn empty(draft: &mut Result<Draft, Error>) {
     if let Ok(draft) = draft {
         draft.content = Bytes::new();

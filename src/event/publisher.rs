@@ -1,4 +1,4 @@
-//! Publishers: events that can be published, at once or by a task.
+//! Publishers: events that can be published now or by a task.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -16,34 +16,34 @@ use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, Task
 use crate::runtime::{RunAt, Scope};
 use crate::task::commit::Transactional;
 
-/// An event that this service publishes: its fields are the message's content, and it knows its topic.
+/// An event that this service publishes: its fields are the message's content, and its type has a topic.
 ///
-/// Write `#[task]` above the `impl` block. `topic` names the topic, which else is called as the type; `app` says that
-/// another application owns it. A message of any shape is a transparent struct around [`serde_json::Value`].
+/// Write `#[task]` above the `impl` block. `topic` sets the topic, by default the type's name; `app` names another
+/// application that owns it. For a message of any shape, use a transparent struct around [`serde_json::Value`].
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{PublisherTask, Runtime, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct UserAction { user_id: u64, action: String }
+/// struct PageViewed { user_id: u64, action: String }
 ///
-/// #[task(topic = "user-actions")]
-/// impl PublisherTask for UserAction {}
+/// #[task(topic = "page-views")]
+/// impl PublisherTask for PageViewed {}
 ///
 /// #[derive(Serialize, Deserialize)]
 /// #[serde(transparent)]
-/// struct Anything(serde_json::Value);
+/// struct AnyMessage(serde_json::Value);
 ///
 /// #[task]
-/// impl PublisherTask for Anything {}
+/// impl PublisherTask for AnyMessage {}
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let (runtime, recorder) = Runtime::recorded().build().await?;
 /// runtime.scope(async {
-///     UserAction { user_id: 7, action: "login".into() }.asap().attribute("priority", "high").await?;
-///     let message_id = Anything(serde_json::json!({"any": "thing"})).sync().await?;
+///     PageViewed { user_id: 7, action: "login".into() }.asap().attribute("priority", "high").await?;
+///     let message_id = AnyMessage(serde_json::json!({"any": "thing"})).sync().await?;
 ///     assert!(!message_id.is_empty());
 ///     Ok::<_, cloud_tasks::Error>(())
 /// }).await?;
@@ -52,40 +52,40 @@ use crate::task::commit::Transactional;
 /// # }
 /// ```
 pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Send + 'static {
-    /// Enqueues a task that publishes the message as soon as its queue lets it.
+    /// Enqueues a task that publishes the message as soon as possible.
     fn asap(self) -> Publish {
         Publish::new(&self, draft(&self))
     }
 
-    /// Enqueues a task that publishes the message after a while or at an instant.
+    /// Enqueues a task that publishes the message after a delay or at a given time.
     fn later(self, when: impl Into<RunAt>) -> Publish {
         self.asap().at(when.into())
     }
 
-    /// Enqueues a task that publishes the message at a random instant between now and a deadline.
+    /// Enqueues a task that publishes the message at a random time between now and a deadline.
     fn spread_until(self, deadline: impl Into<RunAt>) -> Publish {
         self.asap().before(deadline.into())
     }
 
-    /// Publishes the message now, from this process; gives back its id.
+    /// Publishes the message now, from this process, and returns its id.
     fn sync(self) -> PublishNow {
         PublishNow::new(draft(&self))
     }
 
-    /// Enqueues a task that publishes the message, once a transaction has committed; see [`Publish::on_commit`].
+    /// Enqueues a task that publishes the message after a transaction has committed; see [`Publish::on_commit`].
     ///
     /// # Errors
     ///
-    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    /// If there is no runtime, or if the message is invalid. `tx` is unchanged.
     fn asap_on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
         self.asap().on_commit(tx)
     }
 
-    /// Publishes the message from this process, once a transaction has committed; see [`PublishNow::on_commit`].
+    /// Publishes the message from this process after a transaction has committed; see [`PublishNow::on_commit`].
     ///
     /// # Errors
     ///
-    /// When there is no runtime, or when something is wrong with the message. `tx` is as it was.
+    /// If there is no runtime, or if the message is invalid. `tx` is unchanged.
     fn sync_on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
         self.sync().on_commit(tx)
     }
@@ -96,13 +96,13 @@ fn draft<T: PublisherTask>(event: &T) -> Result<Draft, Error> {
 }
 
 impl Registration {
-    /// The registration of a publisher by this name, defined at `location` (`file:line`).
+    /// The registration of a publisher with this name, defined at `location` (`file:line`).
     pub const fn publisher<T: PublisherTask>(name: &'static str, location: &'static str) -> Self {
         Self::new::<T>(name, location, Kind::Publisher { topic: T::topic }, bind::<T>)
     }
 }
 
-/// Binds the handler of any event's publishing task.
+/// Binds the handler of the publishing task, for any event.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "a `Registration` binds what may lack its state"
@@ -116,7 +116,7 @@ pub(crate) fn bind<T: Event + DeserializeOwned + Send + 'static>(
     })
 }
 
-/// Publishes what a publisher's task carries.
+/// Publishes the message of a publisher's task.
 struct PublishHandler<T>(PhantomData<fn() -> T>);
 
 impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T> {
@@ -131,7 +131,7 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
             };
             let body: PublisherBody = json::decode(&body).map_err(AttemptError::Decode)?;
             let content = Bytes::copy_from_slice(body.content().map_err(AttemptError::Decode)?.as_bytes());
-            // Read, so that a message which no subscriber could read is not published; sent as it came.
+            // Decoded, so that a message that no subscriber could read is not published; sent as it was received.
             if !content.is_empty() {
                 json::decode::<T>(&content)
                     .map_err(|mistake| AttemptError::Decode(format!("message: {mistake}")))?;

@@ -19,27 +19,28 @@ use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, Task
 use crate::registry::{Registered, resolve};
 use crate::runtime::Scope;
 
-/// A task that runs on every message of a topic, which Pub/Sub pushes to `{endpoint}/subscriptions/{name}`.
+/// A task that runs on each message of a topic, which Pub/Sub pushes to `{endpoint}/subscriptions/{name}`.
 ///
-/// Write `#[task]` above the `impl` block: it registers the subscriber, reads the types off `run`, takes the topic from
-/// the content's [`Event`](crate::Event) or from `topic = ".."`, and reads the content as JSON unless you write `parse`.
-/// A message is acknowledged when `run` succeeds or discards it; any other error makes Pub/Sub deliver it again.
+/// Write `#[task]` above the `impl` block: it registers the subscriber, infers the types from `run`, takes the topic
+/// from the content's [`Event`](crate::Event) or from `topic = ".."`, and decodes the content as JSON unless you write
+/// `parse`. A message is acknowledged when `run` succeeds or discards it; after any other error Pub/Sub delivers it
+/// again.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Context, Message, PublisherTask, Runtime, SubscriberTask, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct UserAction { user_id: u64 }
+/// struct PasswordChanged { user_id: u64 }
 ///
-/// #[task(topic = "user-actions")]
-/// impl PublisherTask for UserAction {}
+/// #[task(topic = "password-changes")]
+/// impl PublisherTask for PasswordChanged {}
 ///
-/// struct Auditor;
+/// struct AuditPasswords;
 ///
 /// #[task(filter = r#"attributes.priority = "high""#, min_backoff = "5s", max_backoff = "60s")]
-/// impl SubscriberTask for Auditor {
-///     async fn run(message: Message<UserAction>, _cx: Context) -> TaskResult {
+/// impl SubscriberTask for AuditPasswords {
+///     async fn run(message: Message<PasswordChanged>, _cx: Context) -> TaskResult {
 ///         if message.content.user_id == 0 {
 ///             Err("nobody does anything")?;
 ///         }
@@ -51,8 +52,8 @@ use crate::runtime::Scope;
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let runtime = Runtime::eager().build().await?;        // delivers in this process
 /// runtime.scope(async {
-///     assert!(UserAction { user_id: 0 }.sync().await.is_ok());        // the filter lets it pass by
-///     assert!(UserAction { user_id: 0 }.sync().attribute("priority", "high").await.is_err());
+///     assert!(PasswordChanged { user_id: 0 }.sync().await.is_ok());        // the filter lets it pass by
+///     assert!(PasswordChanged { user_id: 0 }.sync().attribute("priority", "high").await.is_err());
 /// }).await;
 /// # Ok(())
 /// # }
@@ -67,24 +68,24 @@ pub trait SubscriberTask: Registered + Send + 'static {
     /// The state that the subscriber needs: `S` of its [`Context<S>`], filled in by `#[task]`.
     type State: Send + Sync + 'static;
 
-    /// What the subscriber gives back: `T` of its [`TaskResult<T>`], filled in by `#[task]`.
+    /// The subscriber's output: `T` of its [`TaskResult<T>`], filled in by `#[task]`.
     type Output: Serialize + Send + 'static;
 
-    /// The topic whose messages are wanted, filled in by `#[task]`.
+    /// The topic that the subscriber receives messages from, filled in by `#[task]`.
     fn topic() -> Topic;
 
-    /// Reads the content from the bytes of a message; JSON, unless written. Any bytes reach it untouched.
+    /// Decodes the content from the bytes of a message; by default from JSON. It receives any bytes unchanged.
     ///
     /// # Errors
     ///
-    /// When the bytes are no content: the message is not acknowledged, and goes to the dead-letter topic in the end.
+    /// If the bytes are not valid content: the message is not acknowledged, and finally goes to the dead-letter topic.
     fn parse(data: &[u8]) -> Result<Self::Content, BoxError>;
 
-    /// Does the job.
+    /// Handles a message.
     ///
     /// # Errors
     ///
-    /// Any error means that the message is delivered again; a [`Discard`](crate::Discard) acknowledges it.
+    /// After any error the message is delivered again; a [`Discard`](crate::Discard) acknowledges it.
     fn run(
         message: Message<Self::Content, Self::Attributes>,
         cx: Context<Self::State>,
@@ -92,7 +93,7 @@ pub trait SubscriberTask: Registered + Send + 'static {
 }
 
 impl Registration {
-    /// The registration of a subscriber by this name, defined at `location` (`file:line`).
+    /// The registration of a subscriber with this name, defined at `location` (`file:line`).
     pub const fn subscriber<T: SubscriberTask>(name: &'static str, location: &'static str) -> Self {
         let options = SubscriptionOptions::new(T::topic);
         Self::new::<T>(name, location, Kind::Subscriber(options), bind::<T>)
@@ -125,7 +126,7 @@ impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
     }
 }
 
-/// Runs a subscriber on what arrived for it.
+/// Runs a subscriber on its input.
 pub(crate) async fn run_input<T: SubscriberTask>(
     state: Arc<T::State>,
     input: TaskInput,
@@ -150,7 +151,8 @@ pub(crate) async fn run_input<T: SubscriberTask>(
         .map_err(AttemptError::Task)
 }
 
-/// The message that a task was made of; the original leaves the carried headers in its content, beside the task's own.
+/// The message of a forwarded task. django-cloud-tasks leaves the propagated headers in the content, besides the task's
+/// own.
 fn read_forwarded(body: &[u8], metadata: &TaskMetadata) -> Result<Push, AttemptError> {
     let mut push = Push::read_forwarded(metadata.headers(), body).map_err(AttemptError::Decode)?;
     let scope = Scope::current().map_err(|error| AttemptError::Task(TaskError::from(error)))?;
@@ -159,11 +161,11 @@ fn read_forwarded(body: &[u8], metadata: &TaskMetadata) -> Result<Push, AttemptE
     Ok(push)
 }
 
-/// What `parse` is filled with.
+/// The default of `parse`.
 ///
 /// # Errors
 ///
-/// When the bytes are no JSON of the content; the error names the field and the position, and no value.
+/// If the bytes do not decode to the content. The error names the field and the position, and contains no value.
 #[doc(hidden)]
 pub fn parse_json<C: DeserializeOwned>(data: &[u8]) -> Result<C, BoxError> {
     json::decode(data).map_err(|mistake| NotJson(mistake).into())
@@ -180,7 +182,8 @@ impl fmt::Display for NotJson {
 
 impl std::error::Error for NotJson {}
 
-/// What may be told of a parser's error: ours holds no value of the message, another one may, and so it is not told at all.
+/// The text of a parser's error for the response: our own contains no value of the message; another one may, so it is
+/// omitted.
 fn refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     match error.downcast_ref::<NotJson>() {
         Some(NotJson(mistake)) => mistake.clone(),

@@ -1,4 +1,4 @@
-//! The topics that dead tasks are recorded to, and the subscriptions that keep them.
+//! The topics of dead tasks, and the subscriptions that keep the records.
 
 use std::collections::BTreeSet;
 
@@ -6,18 +6,18 @@ use crate::base::{Config, names};
 use crate::registry::topic::Topic;
 use crate::registry::{Kind, Registration, Registry};
 
-/// A topic of dead tasks, and the subscription that keeps what goes there.
+/// A topic of dead tasks, and the subscription that keeps its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetters {
     /// Its name with its prefix, or its full path.
     pub(crate) topic: String,
     pub(crate) subscription: String,
-    /// Whose dead tasks go there.
+    /// The tasks that are recorded there.
     pub(crate) tasks: BTreeSet<&'static str>,
 }
 
 impl DeadLetters {
-    /// A topic, and the subscription that is called like it.
+    /// A topic with a subscription of the same name.
     pub(crate) fn of(topic: String) -> Self {
         Self {
             subscription: names::last_segment(&topic).to_owned(),
@@ -26,7 +26,7 @@ impl DeadLetters {
         }
     }
 
-    /// The topics of all tasks, and everything that is wrong with them.
+    /// The topics of all tasks, and every error in them.
     pub(crate) fn all(
         registry: &Registry,
         default: Option<&Topic>,
@@ -64,7 +64,7 @@ fn mistake(topic: &str) -> Option<String> {
     names::pubsub_mistake("dead-letter topic", topic)
 }
 
-/// Whether Cloud Tasks runs it: a message that is pushed is Pub/Sub's to give up.
+/// Whether it comes from Cloud Tasks. Pub/Sub gives up pushed messages itself.
 fn comes_from_a_queue(registration: &Registration) -> bool {
     match &registration.kind {
         Kind::Task | Kind::Publisher { .. } => true,
@@ -72,7 +72,7 @@ fn comes_from_a_queue(registration: &Registration) -> bool {
     }
 }
 
-/// Subscriptions that are to keep dead tasks, and have something else to do.
+/// Subscriptions that would keep dead tasks but already have another purpose.
 fn shared(all: &[DeadLetters], registry: &Registry) -> Vec<String> {
     let mut mistakes = Vec::new();
     for (at, letters) in all.iter().enumerate() {

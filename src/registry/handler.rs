@@ -1,4 +1,4 @@
-//! Tasks with their types erased.
+//! The type-erased interface of a task.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::base::{BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata};
 pub(crate) trait Handler: Send + Sync {
     fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>>;
 
-    /// What is to be done when a task of this body is given up.
+    /// The work after the last attempt of a task with this body.
     fn on_dead(
         &self,
         body: Bytes,
@@ -24,38 +24,38 @@ pub(crate) trait Handler: Send + Sync {
     }
 }
 
-/// What a task runs on.
+/// The input of a task.
 #[derive(Clone, Debug)]
 pub(crate) enum TaskInput {
     /// The body of a request to `/tasks/{name}`.
     Body(Bytes),
-    /// A message that was pushed to `/subscriptions/{name}`.
+    /// A message pushed to `/subscriptions/{name}`.
     Push(Box<Push>),
 }
 
-/// A task and the state that it asked for.
+/// A task with its state.
 pub(crate) struct BoundTask {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) state: Arc<dyn Any + Send + Sync>,
 }
 
-/// Why a handler gave no result.
+/// Why an attempt failed.
 #[derive(Debug)]
 pub(crate) enum AttemptError {
-    /// The body is not the JSON of the task's arguments; the text names the field and the position.
+    /// The body does not decode to the task's arguments; the text names the field and the position.
     Decode(String),
-    /// The task itself stopped.
+    /// The task returned an error.
     Task(TaskError),
     /// The output does not serialize.
     Output(serde_json::Error),
     /// The task panicked, with this message.
     Panicked(String),
-    /// The task took longer than this and was cancelled.
+    /// The task exceeded this timeout and was cancelled.
     TimedOut(Duration),
-    /// Another delivery has claimed it.
+    /// Another delivery has claimed it and is still running.
     InProgress,
-    /// The idempotency store did not say whether it may run.
+    /// The idempotency store failed.
     Store(BoxError),
-    /// The task failed in the last attempt that it allows itself, and all that is to be done then is done.
+    /// The task failed in the last attempt that it allows itself, and was recorded and its hook has run.
     Dead(Box<AttemptError>),
 }

@@ -1,4 +1,4 @@
-//! Every task that this process knows, by name and by type.
+//! The registry of tasks, by name and by type.
 
 pub(crate) mod dead_letter;
 pub(crate) mod filter;
@@ -25,10 +25,10 @@ pub(crate) use registered::resolve;
 pub use registration::{Collected, Registration};
 pub(crate) use registration::{Kind, linked};
 
-/// A task of a registry.
+/// A task in a registry.
 pub(crate) struct RegisteredHandler {
     pub(crate) registration: Registration,
-    /// Without its state the task cannot run; these types are missing.
+    /// The task with its state, or the types that are missing.
     pub(crate) bound: Result<BoundTask, Vec<&'static str>>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Builds a registry, with everything that is wrong with its tasks.
+    /// Builds the registry and collects every validation error.
     pub(crate) fn new(
         registrations: impl IntoIterator<Item = Registration>,
         states: &States,
@@ -83,7 +83,7 @@ impl Registry {
         (registry, mistakes)
     }
 
-    /// Adds the subscription of a subscriber, and gives back what is wrong with it.
+    /// Adds the subscription of a subscriber, and returns its errors.
     fn add_subscription(&mut self, registration: &Registration, config: &Config) -> Vec<String> {
         let Some(options) = registration.subscriber_options() else {
             return Vec::new();
@@ -109,7 +109,7 @@ impl Registry {
         mistakes
     }
 
-    /// Adds the schedule of a periodic task, and gives back what is wrong with it.
+    /// Adds the schedule of a periodic task, and returns its errors.
     fn add_schedule(&mut self, registration: &Registration, config: &Config) -> Vec<String> {
         let Some(periodic) = &registration.periodic else {
             return Vec::new();
@@ -137,17 +137,17 @@ impl Registry {
         mistakes
     }
 
-    /// The schedules of all periodic tasks, by the names of these.
+    /// The schedules of all periodic tasks, sorted by task name.
     pub(crate) fn schedules(&self) -> &[Schedule] {
         &self.schedules
     }
 
-    /// The subscriptions of all subscribers, by the names of these.
+    /// The subscriptions of all subscribers, sorted by task name.
     pub(crate) fn subscriptions(&self) -> &[Subscription] {
         &self.subscriptions
     }
 
-    /// The publishers and the names of their topics, as far as these are known before a message is made.
+    /// The publishers and the names of their topics, as far as these are known in advance.
     #[cfg(feature = "google")]
     pub(crate) fn published_topics(&self, config: &Config) -> impl Iterator<Item = (&'static str, String)> {
         self.by_type
@@ -158,14 +158,14 @@ impl Registry {
             })
     }
 
-    /// Every registration, by name.
+    /// Every registration, sorted by name.
     pub(crate) fn registrations(&self) -> Vec<&Registration> {
         let mut all: Vec<_> = self.by_type.values().map(|entry| &entry.registration).collect();
         all.sort_by_key(|registration| registration.name);
         all
     }
 
-    /// The queues that tasks name themselves.
+    /// The queues that the tasks set.
     #[cfg(feature = "google")]
     pub(crate) fn queues(&self) -> impl Iterator<Item = &'static str> {
         self.by_type.values().filter_map(|entry| entry.registration.queue)
@@ -179,14 +179,14 @@ impl Registry {
         self.by_type.get(&type_id)
     }
 
-    /// The tasks that are to run once, however often they are delivered.
+    /// The idempotent tasks.
     pub(crate) fn idempotent(&self) -> Vec<&'static str> {
         let all = self.registrations();
         let idempotent = all.iter().filter(|registration| registration.idempotent);
         idempotent.map(|registration| registration.name).collect()
     }
 
-    /// The states that are missing, with the tasks that ask for each.
+    /// The missing states, each with the tasks that need it.
     pub(crate) fn missing_states(&self) -> BTreeMap<&'static str, Vec<&'static str>> {
         let mut missing: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for entry in self.by_type.values() {
@@ -201,7 +201,7 @@ impl Registry {
     }
 }
 
-/// What is wrong with the dead letters of two subscribers.
+/// Checks whether the dead letters of two subscribers conflict.
 fn dead_letter_mistake(one: &Subscription, other: &Subscription) -> Option<String> {
     let keeps = |subscription: &Subscription| subscription.dead_letter_subscription.clone();
     let shared = keeps(one).filter(|name| keeps(other).as_ref() == Some(name));

@@ -1,15 +1,17 @@
-//! What a queue is to be like.
+//! The settings of a queue.
 
 use std::time::Duration;
 
 use crate::base::names;
 
-/// The settings of a queue in Cloud Tasks, for [`Runtime::setup`](crate::Runtime::setup); what is left open stays as it is.
+/// The settings of a queue in Cloud Tasks, for [`Runtime::setup`](crate::Runtime::setup). Settings that you do not
+/// specify are left as they are.
 ///
-/// The service's own defaults are 500 dispatches a second, 1,000 at once, 100 attempts with pauses from 0.1 s to an hour that
-/// double 16 times. Source: <https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues>.
+/// The service's defaults are 500 dispatches per second, 1,000 concurrent dispatches, and 100 attempts with a backoff
+/// from 0.1 s to one hour that doubles 16 times. Source:
+/// <https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues>.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// use cloud_tasks::queue::QueueSettings;
 /// use cloud_tasks::Runtime;
@@ -38,7 +40,7 @@ pub struct QueueSettings {
 }
 
 impl QueueSettings {
-    /// A queue of this name, with everything left open.
+    /// A queue with this name, without any settings.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -52,60 +54,60 @@ impl QueueSettings {
         }
     }
 
-    /// Sets how many tasks a second may be sent; more than 0 and at most 500.
+    /// Sets the maximum number of dispatches per second; more than 0 and at most 500.
     pub fn max_dispatches_per_second(mut self, rate: f64) -> Self {
         self.max_dispatches_per_second = Some(rate);
         self
     }
 
-    /// Sets how many tasks may run at once; 1 to 5,000.
+    /// Sets the maximum number of concurrent dispatches; 1 to 5,000.
     pub fn max_concurrent_dispatches(mut self, tasks: u32) -> Self {
         self.max_concurrent_dispatches = Some(tasks);
         self
     }
 
-    /// Sets how often a task is tried altogether; -1 means without end.
+    /// Sets the maximum number of attempts; -1 means unlimited.
     ///
-    /// A task is given up when both this and [`max_retry_duration`](Self::max_retry_duration) are reached. With this alone the
-    /// runtime knows which attempt is the [last](crate::task::TaskMetadata::is_last_attempt) of a task that came from this queue,
-    /// and runs its [hook](crate::Task::on_dead).
+    /// A task is given up when both this and [`max_retry_duration`](Self::max_retry_duration) are reached. If only this
+    /// is set, the runtime knows which attempt of a task from this queue is the
+    /// [last](crate::task::TaskMetadata::is_last_attempt), and runs its [hook](crate::Task::on_dead).
     pub fn max_attempts(mut self, attempts: i32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
-    /// Sets for how long a task is tried; zero means without end.
+    /// Sets how long a task is retried; zero means unlimited.
     pub fn max_retry_duration(mut self, duration: Duration) -> Self {
         self.max_retry_duration = Some(duration);
         self
     }
 
-    /// Sets the shortest pause between two attempts.
+    /// Sets the shortest backoff between two attempts.
     pub fn min_backoff(mut self, pause: Duration) -> Self {
         self.min_backoff = Some(pause);
         self
     }
 
-    /// Sets the longest pause between two attempts.
+    /// Sets the longest backoff between two attempts.
     pub fn max_backoff(mut self, pause: Duration) -> Self {
         self.max_backoff = Some(pause);
         self
     }
 
-    /// Sets how often the pause doubles before it grows by the same amount each time; 1 to 1,000.
+    /// Sets how often the backoff doubles before it grows linearly; 1 to 1,000.
     pub fn max_doublings(mut self, doublings: u32) -> Self {
         self.max_doublings = Some(doublings);
         self
     }
 
-    /// How often a task is tried altogether, where the number of attempts alone decides it.
+    /// The maximum number of attempts, if no other limit applies.
     pub(crate) fn attempts(&self) -> Option<u32> {
         let alone = self.max_retry_duration.is_none_or(|duration| duration.is_zero());
         let attempts = self.max_attempts.filter(|_| alone)?;
         u32::try_from(attempts).ok().filter(|attempts| *attempts > 0)
     }
 
-    /// Everything that Cloud Tasks would refuse.
+    /// Every setting that Cloud Tasks would reject.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
         let mut check = |wrong: bool, what: &str| {
@@ -116,17 +118,17 @@ impl QueueSettings {
         check(
             self.max_dispatches_per_second
                 .is_some_and(|rate| !(rate > 0.0 && rate <= 500.0)),
-            "max_dispatches_per_second takes more than 0 and at most 500",
+            "max_dispatches_per_second must be more than 0 and at most 500",
         );
         check(
             self.max_concurrent_dispatches
                 .is_some_and(|tasks| !(1..=5000).contains(&tasks)),
-            "max_concurrent_dispatches takes 1 to 5000",
+            "max_concurrent_dispatches must be 1 to 5000",
         );
         check(
             self.max_attempts
                 .is_some_and(|attempts| attempts < -1 || attempts == 0),
-            "max_attempts takes 1 or more, or -1 for no limit",
+            "max_attempts must be 1 or more, or -1 for no limit",
         );
         check(
             matches!((self.min_backoff, self.max_backoff), (Some(min), Some(max)) if min > max),
@@ -135,7 +137,7 @@ impl QueueSettings {
         check(
             self.max_doublings
                 .is_some_and(|doublings| !(1..=1000).contains(&doublings)),
-            "max_doublings takes 1 to 1000; Cloud Tasks cannot tell 0 from nothing",
+            "max_doublings must be 1 to 1000; Cloud Tasks does not distinguish 0 from unset",
         );
         mistakes.extend(names::queue_mistake(&self.name));
         mistakes

@@ -1,4 +1,4 @@
-//! What `#[task]` implements for every type that it registers.
+//! The trait that `#[task]` implements for every type that it registers.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::base::{Resolved, Resolver, States};
 use crate::registry::registration::Registration;
 use crate::registry::unique::UniqueFields;
 
-/// Written by `#[task]` alone: what the runtime knows of a task before it runs.
+/// A registered type. Implemented only by `#[task]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not registered as a task",
     label = "write `#[task]` above the `impl` block for this type",
@@ -19,14 +19,14 @@ pub trait Registered: Sized {
     #[doc(hidden)]
     fn __state(states: &mut Resolver<'_>) -> Resolved;
 
-    /// Adds the fields that its tasks are unique by, where it says some.
+    /// Adds the fields that its tasks are unique by, if the type sets them.
     #[doc(hidden)]
     fn __unique_fields(&self, fields: &mut UniqueFields) {
         let _ = fields;
     }
 }
 
-/// The state that a task asks for, or the names of the types that are missing.
+/// Looks up the state of a task, or returns the names of the missing types.
 pub(crate) fn resolve<T: Registered, S: Send + Sync + 'static>(
     states: &States,
 ) -> Result<Arc<S>, Vec<&'static str>> {

@@ -1,4 +1,4 @@
-//! What `#[task]` declares of a task.
+//! The registration of a task, as `#[task]` declares it.
 
 use std::any::TypeId;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::registry::subscription::SubscriptionOptions;
 use crate::registry::topic::Topic;
 use crate::registry::unique::UniqueOptions;
 
-/// What a registration is for.
+/// The kind of a registration.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Task,
@@ -19,29 +19,29 @@ pub(crate) enum Kind {
     Subscriber(SubscriptionOptions),
 }
 
-/// What `#[task]` writes down of a task.
+/// The registration of a task, written by `#[task]`.
 #[derive(Clone, Copy)]
 pub struct Registration {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
     pub(crate) queue: Option<&'static str>,
     pub(crate) timeout: Option<Duration>,
-    /// Whether a delivery that is repeated is to run once.
+    /// Whether a repeated delivery runs only once.
     pub(crate) idempotent: bool,
     pub(crate) max_attempts: Option<u32>,
-    /// Where the task is recorded to when it is given up; that of a subscription is among its options.
+    /// Where a dead task is recorded. For a subscription it is one of the options.
     pub(crate) dead_letter_topic: Option<fn() -> Topic>,
     pub(crate) location: &'static str,
     pub(crate) kind: Kind,
     pub(crate) periodic: Option<Periodic>,
-    /// What makes two tasks the same one, where anything does.
+    /// Which tasks count as the same, if the task is unique.
     pub(crate) unique: Option<&'static UniqueOptions>,
     pub(crate) type_id: fn() -> TypeId,
     pub(crate) bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
 }
 
 impl Registration {
-    /// A registration under this name, of something defined at `location` (`file:line`).
+    /// A registration with this name, defined at `location` (`file:line`).
     pub(crate) const fn new<T: 'static>(
         name: &'static str,
         location: &'static str,
@@ -65,7 +65,7 @@ impl Registration {
         }
     }
 
-    /// The options of the subscription, where this is a subscriber.
+    /// The options of the subscription, if this is a subscriber.
     pub(crate) fn subscriber_options(&self) -> Option<&SubscriptionOptions> {
         match &self.kind {
             Kind::Subscriber(options) => Some(options),
@@ -79,7 +79,7 @@ impl Registration {
         matches!(self.kind, Kind::Publisher { .. })
     }
 
-    /// Sets the names that the task answers to besides its own.
+    /// Sets further names that the task answers to.
     pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
@@ -91,25 +91,25 @@ impl Registration {
         self
     }
 
-    /// Sets how long one attempt may take.
+    /// Sets the timeout of one attempt.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sets whether a delivery that is repeated runs once.
+    /// Sets whether a repeated delivery runs only once.
     pub const fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;
         self
     }
 
-    /// Sets how often the task is tried altogether.
+    /// Sets the maximum number of attempts.
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
-    /// Sets where a task is recorded to that is given up, and where messages go that were delivered too often.
+    /// Sets where dead tasks are recorded, and where undeliverable messages go.
     pub const fn dead_letter_topic(mut self, topic: fn() -> Topic) -> Self {
         match &mut self.kind {
             Kind::Subscriber(options) => options.dead_letter_topic = Some(topic),
@@ -120,19 +120,19 @@ impl Registration {
 }
 
 impl Registration {
-    /// Adds a schedule.
+    /// Sets the schedule.
     pub(crate) const fn scheduled(mut self, periodic: Periodic) -> Self {
         self.periodic = Some(periodic);
         self
     }
 
-    /// Makes tasks that are the same one by these options get one id.
+    /// Gives equal tasks the same id, by these options.
     pub const fn unique(mut self, options: &'static UniqueOptions) -> Self {
         self.unique = Some(options);
         self
     }
 
-    /// Sets whether the tasks of the type are all the same one.
+    /// Sets whether all tasks of the type are the same.
     pub const fn only_once(mut self, only_once: bool) -> Self {
         self.unique = if only_once {
             Some(const { &UniqueOptions::only_once() })
@@ -158,17 +158,17 @@ macro_rules! options {
 }
 
 options! {
-    /// Sets which messages are wanted.
+    /// Sets the filter.
     filter(filter: &'static str) => filter = Some(filter);
     /// Sets how often a message is delivered before it goes to the dead-letter topic.
     max_retries(retries: u32) => max_retries = Some(retries);
-    /// Sets the shortest pause before a message is delivered again.
+    /// Sets the shortest backoff before a message is redelivered.
     min_backoff(backoff: Duration) => min_backoff = Some(backoff);
-    /// Sets the longest pause before a message is delivered again.
+    /// Sets the longest backoff before a message is redelivered.
     max_backoff(backoff: Duration) => max_backoff = Some(backoff);
-    /// Sets how long a subscription without activity is kept.
+    /// Sets how long the subscription is kept without activity.
     expiration(expiration: Duration) => expiration = Some(expiration);
-    /// Sets how long a push may take.
+    /// Sets the deadline of a push.
     ack_deadline(deadline: Duration) => ack_deadline = Some(deadline);
     /// Sets the base name of the subscription that keeps dead letters.
     dead_letter_subscription(name: &'static str) => dead_letter_subscription = Some(name);
@@ -178,15 +178,15 @@ options! {
     subscription(name: &'static str) => subscription = Some(name), absolute = false;
     /// Sets the name of the subscription, without a prefix.
     absolute_subscription(name: &'static str) => subscription = Some(name), absolute = true;
-    /// Sets where messages are pushed to.
+    /// Sets the URL that messages are pushed to.
     url(url: &'static str) => url = Some(url);
-    /// Sets whether messages of one ordering key are delivered one after the other.
+    /// Sets whether messages with the same ordering key are delivered in order.
     ordering(ordering: bool) => ordering = ordering;
-    /// Sets how long a message that is not acknowledged is kept.
+    /// Sets how long an unacknowledged message is kept.
     retention(retention: Duration) => retention = Some(retention);
     /// Sets whether a message is forwarded to a task of Cloud Tasks.
     use_cloud_tasks(forward: bool) => use_cloud_tasks = forward;
-    /// Sets whether a body that says nothing of itself is the content.
+    /// Sets whether a body without any metadata is the content.
     bare_body(bare: bool) => bare_body = bare;
 }
 
@@ -212,7 +212,7 @@ impl Collected {
 
 inventory::collect!(Collected);
 
-/// Every task that was linked into this process.
+/// Every task that was linked into this program.
 pub(crate) fn linked() -> impl Iterator<Item = Registration> {
     inventory::iter::<Collected>.into_iter().map(|linked| linked.0)
 }

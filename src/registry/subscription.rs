@@ -1,4 +1,4 @@
-//! What a subscription is to be like: as its subscriber says, and as the settings make of it.
+//! The desired state of a subscription, from its subscriber and the settings.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use crate::base::{Config, names};
 use crate::registry::filter::Filter;
 use crate::registry::topic::Topic;
 
-/// What a subscriber says of its subscription; what it leaves open is for the settings, and then for the service.
+/// The options of a subscriber for its subscription. Options that are not set come from the settings, or are left to
+/// the service.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct SubscriptionOptions {
@@ -53,9 +54,9 @@ impl SubscriptionOptions {
     }
 }
 
-/// A push subscription as it is to be: every name final, every default of the settings filled in.
+/// The desired state of a push subscription, with final names and the defaults of the settings.
 ///
-/// What is `None` is left to the service.
+/// `None` leaves a setting to the service.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Subscription {
@@ -65,36 +66,36 @@ pub struct Subscription {
     pub name: String,
     /// The topic's name in its project, or its full path.
     pub topic: String,
-    /// Where messages are pushed to.
+    /// The URL that messages are pushed to.
     pub url: String,
     /// Whether pushes carry a signed token.
     pub oidc: bool,
-    /// Which messages are wanted.
+    /// Which messages are delivered.
     pub filter: Option<Filter>,
     /// How often a message is delivered before it goes to the dead-letter topic.
     pub max_retries: Option<u32>,
-    /// The shortest pause before a message is delivered again.
+    /// The shortest backoff before a message is redelivered.
     pub min_backoff: Option<Duration>,
-    /// The longest pause before a message is delivered again.
+    /// The longest backoff before a message is redelivered.
     pub max_backoff: Option<Duration>,
-    /// How long a subscription without activity is kept; [`Duration::MAX`] means for ever.
+    /// How long the subscription is kept without activity; [`Duration::MAX`] means forever.
     pub expiration: Option<Duration>,
-    /// How long a push may take.
+    /// The deadline of a push.
     pub ack_deadline: Option<Duration>,
-    /// Where messages go that were delivered too often: the topic's name, or its full path.
+    /// Where undeliverable messages go: the topic's name, or its full path.
     pub dead_letter_topic: Option<String>,
     /// The name of the subscription that keeps dead letters.
     pub dead_letter_subscription: Option<String>,
-    /// Whether messages of one ordering key are delivered one after the other.
+    /// Whether messages with the same ordering key are delivered in order.
     pub ordering: bool,
-    /// How long a message that is not acknowledged is kept.
+    /// How long an unacknowledged message is kept.
     pub retention: Option<Duration>,
-    /// Whether a body that says nothing of itself is the content.
+    /// Whether a body without any metadata is the content.
     pub bare_body: bool,
 }
 
 impl Subscription {
-    /// Works out the subscription of a subscriber, with everything that is wrong with it.
+    /// Resolves the subscription of a subscriber, and collects every error.
     pub(crate) fn new(
         task: &'static str,
         location: &str,
@@ -170,14 +171,14 @@ impl Subscription {
         .into_iter()
         .flatten()
         .collect();
-        // Without a dead-letter topic nothing counts deliveries; zero leaves the number to the service.
+        // Without a dead-letter topic deliveries are not counted. Zero leaves the number to the service.
         if let Some(retries) = self
             .max_retries
             .filter(|retries| *retries != 0 && !(5..=100).contains(retries))
             && self.dead_letter_topic.is_some()
         {
             mistakes.push(format!(
-                "max_retries is {retries}; with a dead-letter topic Pub/Sub takes 5 to 100"
+                "max_retries is {retries}; with a dead-letter topic Pub/Sub accepts 5 to 100"
             ));
         }
         let ranges = [
@@ -187,10 +188,10 @@ impl Subscription {
             ("expiration", self.expiration, day, Duration::MAX),
             ("retention", self.retention, seconds(600), day * 31),
         ];
-        for (option, value, least, most) in ranges {
-            if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
+        for (option, value, min, max) in ranges {
+            if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
                 mistakes.push(format!(
-                    "{option} is {value:?}; Pub/Sub takes {least:?} to {most:?}"
+                    "{option} is {value:?}; Pub/Sub accepts {min:?} to {max:?}"
                 ));
             }
         }
@@ -207,7 +208,7 @@ impl Subscription {
         mistakes
     }
 
-    /// Whether a message with these attributes is wanted.
+    /// Whether a message with these attributes is delivered.
     pub(crate) fn wants(&self, attributes: &crate::base::Attributes) -> bool {
         self.filter
             .as_ref()

@@ -1,13 +1,13 @@
-//! Which topic an event goes to.
+//! The topic of an event.
 
 use std::borrow::Cow;
 
 use crate::base::Config;
 
-/// The name of a Pub/Sub topic, before settings say what stands in front of it.
+/// The name of a Pub/Sub topic, before its prefix is added.
 ///
-/// A base name gets the prefix of the application that owns the topic: the running one, or another that is named with
-/// [`of_app`](Self::of_app). An absolute name, or a full path, is left as it is.
+/// A base name gets the prefix of the application that owns the topic: the current one, or the one set by
+/// [`of_app`](Self::of_app). An absolute name or a full path is not changed.
 ///
 /// ```
 /// use cloud_tasks::event::Topic;
@@ -33,7 +33,7 @@ enum Owner {
 }
 
 impl Topic {
-    /// A base name, owned by the running application; a full path `projects/P/topics/T` is absolute.
+    /// A base name, owned by the current application. A full path `projects/P/topics/T` is absolute.
     pub fn new(base: impl Into<Cow<'static, str>>) -> Self {
         let base = base.into();
         let owner = if base.starts_with("projects/") {
@@ -44,7 +44,7 @@ impl Topic {
         Self { base, owner }
     }
 
-    /// A name without any prefix.
+    /// A name without a prefix.
     pub fn absolute(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             base: name.into(),
@@ -57,7 +57,7 @@ impl Topic {
         Self::new(format!("{app_label}-{model}").to_lowercase())
     }
 
-    /// Names the application that owns the topic, whose prefix it gets; changes nothing on an absolute name.
+    /// Sets the application that owns the topic, whose prefix it gets. Has no effect on an absolute name.
     pub fn of_app(mut self, app: impl Into<Cow<'static, str>>) -> Self {
         if self.owner != Owner::Nobody {
             self.owner = Owner::App(app.into());
@@ -65,12 +65,12 @@ impl Topic {
         self
     }
 
-    /// The name with its prefix: what the topic is called in its project, or its full path where that was given.
+    /// Returns the name with its prefix: the topic's name in its project, or its full path if that was given.
     pub fn name(&self, config: &Config) -> String {
         self.clone().into_name(config).into_owned()
     }
 
-    /// The same, without a copy of a name that no prefix is put in front of.
+    /// The name with its prefix, without a copy if there is no prefix to add.
     pub(crate) fn into_name(self, config: &Config) -> Cow<'static, str> {
         match self.owner {
             Owner::ThisApp if config.app_name.is_none() => self.base,

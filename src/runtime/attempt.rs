@@ -1,4 +1,4 @@
-//! Running one attempt of a task: its span, its scope, its deadline, its panics.
+//! Running one attempt of a task, with its span, scope, deadline and panic handling.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -17,17 +17,17 @@ use crate::runtime::idempotency::{self, Guard};
 use crate::runtime::last_attempt::Exhausted;
 use crate::runtime::scope::Scope;
 
-/// Whose attempt it is, which says whether it can be the last one.
+/// The kind of an attempt, which decides whether it can be the last one.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Attempt {
-    /// One of those of the queue. If it is the last one and fails, the task is dead.
+    /// An attempt of the queue. If it is the last one and fails, the task is dead.
     OfQueue,
-    /// One besides those of the queue. If it fails, that is not the end of the task.
+    /// An additional attempt. If it fails, the task is not dead.
     Detached,
 }
 
 impl Runtime {
-    /// Runs one attempt: the JSON of its output, or why there is none.
+    /// Runs one attempt. Returns the JSON of its output, or why there is none.
     pub(crate) async fn run(
         &self,
         entry: &RegisteredHandler,
@@ -69,7 +69,7 @@ impl Runtime {
         let attempt = async {
             let outcome = match guard {
                 None => attempt.await,
-                // Boxed, so that those which are not guarded do not pay for it.
+                // Boxed, so that attempts without a guard stay cheap.
                 Some(guard) => Box::pin(guard.run(deadline, attempt)).await,
             };
             report(&outcome);
@@ -81,7 +81,7 @@ impl Runtime {
         scope.run(attempt).instrument(span).await
     }
 
-    /// What keeps an idempotent task from running again, where there is a store and something to know the task by.
+    /// The guard of an idempotent task, if there is a store and the delivery has a key.
     fn guard(&self, entry: &RegisteredHandler, input: &TaskInput, metadata: &TaskMetadata) -> Option<Guard> {
         if !entry.registration.idempotent {
             return None;
@@ -91,13 +91,13 @@ impl Runtime {
         if key.is_none() {
             tracing::warn!(
                 task = entry.registration.name,
-                "an idempotent task came without an id to know it by, and runs whether it ran before or not"
+                "an idempotent task has no id, so it runs even if it has run before"
             );
         }
         Some(Guard { store, key: key? })
     }
 
-    /// The task that goes by this name.
+    /// The task with this name.
     pub(crate) fn entry(&self, name: &str) -> Result<&RegisteredHandler, Error> {
         let entry = self.inner.registry.by_name(name);
         entry.map(|entry| &**entry).ok_or_else(|| {
@@ -108,7 +108,7 @@ impl Runtime {
         })
     }
 
-    /// Runs an envelope in this process, as if a queue had sent it with these metadata.
+    /// Runs an envelope in this process, as an attempt of a queue with this metadata.
     pub(crate) async fn run_attempt(&self, envelope: &Envelope, metadata: TaskMetadata) -> Result<(), Error> {
         let name = envelope.task();
         let entry = self.entry(name)?;
@@ -127,20 +127,20 @@ impl Runtime {
 }
 
 impl RegisteredHandler {
-    /// The task and its state, or an error that names the states that are missing.
+    /// The task with its state, or an error that lists the missing states.
     pub(crate) fn bound(&self, name: &str) -> Result<&BoundTask, Error> {
         self.bound.as_ref().map_err(|missing| {
             Error::new(
                 ErrorKind::MissingState,
                 format!(
-                    "task {name} needs the state {}, which this runtime was not given: add `.state(..)`",
+                    "task {name} needs the state {}, which this runtime does not have: add `.state(..)`",
                     missing.join(", ")
                 ),
             )
         })
     }
 
-    /// When Cloud Scheduler gives an attempt up, where it made this one.
+    /// The deadline of Cloud Scheduler, if it made this attempt.
     fn deadline_of_schedule(&self, metadata: &TaskMetadata) -> Option<Duration> {
         let options = self.registration.periodic?.options;
         metadata.is_scheduled().then(|| {
@@ -151,7 +151,7 @@ impl RegisteredHandler {
         })
     }
 
-    /// How long one attempt may take: as the call said, else as the task says, else the service's default.
+    /// The timeout of one attempt: that of the call, otherwise that of the task, otherwise the service's default.
     pub(crate) fn timeout(&self, metadata: &TaskMetadata) -> Duration {
         metadata
             .timeout()
@@ -168,11 +168,11 @@ impl RegisteredHandler {
 }
 
 impl AttemptError {
-    /// An effect that another delivery has claimed is no failure of the task.
+    /// An effect that another delivery has claimed is not a failure of the task.
     fn or_busy(self) -> Self {
         match &self {
             Self::Task(TaskError::Failed(error))
-                if error.downcast_ref::<Error>().is_some_and(Error::is_under_way) =>
+                if error.downcast_ref::<Error>().is_some_and(Error::is_in_progress) =>
             {
                 Self::InProgress
             }
@@ -202,11 +202,11 @@ impl AttemptError {
             ),
             Self::InProgress => Error::new(
                 ErrorKind::InProgress,
-                format!("task {name}, or an effect of it, is under way in another delivery"),
+                format!("task {name}, or an effect of it, is in progress in another delivery"),
             ),
             Self::Store(error) => Error::new(
                 ErrorKind::IdempotencyStore,
-                format!("task {name} did not run: the idempotency store did not say whether it ran before"),
+                format!("task {name} did not run: the idempotency store failed"),
             )
             .with_source(error),
             Self::Dead(failure) => failure.into_error(name),
@@ -214,7 +214,7 @@ impl AttemptError {
     }
 }
 
-/// Says how the attempt ended, within its span.
+/// Logs the outcome of the attempt, inside its span.
 fn report(outcome: &Result<Vec<u8>, AttemptError>) {
     match outcome {
         Ok(_) => tracing::debug!("executed"),
@@ -237,14 +237,14 @@ fn report(outcome: &Result<Vec<u8>, AttemptError>) {
         Err(AttemptError::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
         Err(AttemptError::InProgress) => tracing::info!("under way in another delivery"),
         Err(AttemptError::Store(error)) => {
-            tracing::error!(error = %chain(&**error), "the idempotency store gave no answer; nothing ran");
+            tracing::error!(error = %chain(&**error), "the idempotency store failed; nothing ran");
         }
-        // Told where it is buried.
+        // Logged by the code that handles the last attempt.
         Err(AttemptError::Dead(_)) => {}
     }
 }
 
-/// An error with its causes on one line, made safe to show.
+/// An error with its causes on one line, sanitized.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

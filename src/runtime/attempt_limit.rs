@@ -1,4 +1,4 @@
-//! How often a task is tried altogether, and by whose word.
+//! The maximum number of attempts of a task, and who enforces it.
 
 use crate::base::TaskMetadata;
 use crate::registry::RegisteredHandler;
@@ -8,18 +8,18 @@ use crate::runtime::Runtime;
 #[derive(Clone, Copy)]
 pub(crate) struct AttemptLimit {
     pub attempts: u32,
-    /// Whether the task says it: then nobody stops but us.
+    /// Whether it is the task's own limit: then only our response stops Cloud Tasks.
     pub own: bool,
 }
 
 impl Runtime {
-    /// The limit of the attempts of a task, where it is known: the lower one, and the task's own where both are the same.
+    /// The maximum number of attempts, if known: the lower limit, or the task's own if both are equal.
     pub(crate) fn attempt_limit(
         &self,
         entry: &RegisteredHandler,
         metadata: &TaskMetadata,
     ) -> Option<AttemptLimit> {
-        // What the metadata say already, a test has chosen.
+        // A limit in the metadata was chosen by a test.
         let own = metadata.max_attempts().or(entry.registration.max_attempts);
         let others = match metadata.queue() {
             Some(queue) => self.attempts_of_queue(queue),
@@ -34,14 +34,14 @@ impl Runtime {
         }
     }
 
-    /// After how many attempts a queue gives a task up, as far as its settings say.
+    /// The maximum number of attempts of queues, as far as their settings are known.
     fn attempts_of_queue(&self, name: &str) -> Option<u32> {
         let mut queues = self.inner.queues.iter();
         queues.find(|queue| queue.name == name)?.attempts()
     }
 }
 
-/// How often Cloud Scheduler tries a run. It does not say how often it has, so only that there is no second one is of use.
+/// The attempts of a scheduled run. Cloud Scheduler does not send the attempt number, so only a limit of one is useful.
 fn attempts_of_schedule(entry: &RegisteredHandler, metadata: &TaskMetadata) -> Option<u32> {
     let options = entry
         .registration

@@ -1,4 +1,4 @@
-//! Running a task so that its output is kept as it is, and not as JSON alone.
+//! Running a task and keeping its typed output, not only its JSON.
 
 use std::any::TypeId;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ impl Runtime {
         })
     }
 
-    /// The state of a task or a subscriber, which is of this type.
+    /// The state of a task or a subscriber.
     pub(crate) fn state_of<T: Registered + 'static, S: Send + Sync + 'static>(
         &self,
     ) -> Result<Arc<S>, Error> {
@@ -41,7 +41,7 @@ impl Runtime {
 pub(crate) type Run<S, O> =
     fn(Arc<S>, TaskInput, TaskMetadata) -> BoxFuture<'static, Result<O, AttemptError>>;
 
-/// A handler that keeps the output as it was before it became JSON, and else does as the task's own.
+/// A handler that keeps the output before it becomes JSON, and otherwise acts like the task's own.
 pub(crate) struct Capture<S, O> {
     state: Arc<S>,
     run: Run<S, O>,
@@ -51,18 +51,18 @@ pub(crate) struct Capture<S, O> {
 
 type Output<O> = Arc<Mutex<Option<O>>>;
 
-/// Where the output is, once it ran.
+/// The captured output of a task.
 pub(crate) struct Captured<O>(Output<O>);
 
 impl<O> Captured<O> {
-    /// The output; `None` where the task gave none, or did not run at all.
+    /// The output; `None` if the task returned none or did not run.
     pub(crate) fn take(&self) -> Option<O> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Capture<S, O> {
-    /// A task that is run by this function, and where its output will be.
+    /// A task that this function runs, and its captured output.
     pub(crate) fn bind<T: Registered + 'static>(
         runtime: &Runtime,
         run: Run<S, O>,

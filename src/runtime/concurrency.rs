@@ -1,4 +1,4 @@
-//! How many requests may be worked on at once.
+//! The limit of concurrent requests.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use tower::limit::ConcurrencyLimit;
 use tower::load_shed::LoadShed;
 use tower_service::Service;
 
-/// At most so many at once; those beyond are turned away and do not wait.
+/// Limits the concurrent requests. Requests beyond the limit are rejected and do not wait.
 #[derive(Clone)]
 pub(crate) struct Limit(LoadShed<ConcurrencyLimit<Work>>);
 
@@ -20,14 +20,14 @@ impl Limit {
         Self(LoadShed::new(ConcurrencyLimit::new(Work, max)))
     }
 
-    /// Does the work; `None` where there is too much of it already.
+    /// Runs the work; `None` if the limit is reached.
     pub(crate) async fn run(&self, work: impl Future<Output = Response<Bytes>>) -> Option<Response<Bytes>> {
-        // Nothing else can go wrong: the work itself has no error.
+        // The work itself cannot fail, so an error means that the limit is reached.
         self.0.clone().oneshot(work).await.ok()
     }
 }
 
-/// The service of doing what it is given.
+/// A service that runs the futures it is called with.
 #[derive(Clone)]
 struct Work;
 

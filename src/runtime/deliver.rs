@@ -1,4 +1,4 @@
-//! A message that arrives: run here, or forwarded to a task; and a message that is delivered within this process.
+//! Delivery of messages: pushed to this service, or published in this process.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::runtime::scope::Scope;
 use crate::runtime::{Inner, Runtime};
 
 impl Runtime {
-    /// Runs the subscriber on a message, or forwards it as the subscriber says.
+    /// Runs the subscriber on a message, or forwards the message if the subscriber says so.
     pub(crate) async fn receive(
         &self,
         entry: &RegisteredHandler,
@@ -35,7 +35,7 @@ impl Runtime {
         self.run_push(entry, bound, push, headers).await
     }
 
-    /// Runs the subscriber on a message that came with these headers.
+    /// Runs the subscriber on a message that arrived with these headers.
     async fn run_push(
         &self,
         entry: &RegisteredHandler,
@@ -57,9 +57,9 @@ impl Runtime {
         .await
     }
 
-    /// Runs the subscriber on a message, whether or not it would forward it.
+    /// Runs the subscriber on a message, even if it would forward it.
     #[cfg(feature = "testing")]
-    pub(crate) async fn receive_here(
+    pub(crate) async fn deliver_here(
         &self,
         entry: &RegisteredHandler,
         bound: &BoundTask,
@@ -69,7 +69,7 @@ impl Runtime {
         self.run_push(entry, bound, push, headers).await
     }
 
-    /// Takes the headers out of a message that it carries.
+    /// Extracts the propagated headers from a message.
     fn take_headers(&self, push: &mut Push) -> HeaderMap {
         let inner = &self.inner;
         let (data, headers) = propagation::read(
@@ -82,7 +82,7 @@ impl Runtime {
         headers
     }
 
-    /// Makes a task of a message; one that is delivered twice makes one task.
+    /// Creates a task from a message. A message that is delivered twice creates one task.
     async fn forward(
         &self,
         entry: &RegisteredHandler,
@@ -111,9 +111,10 @@ impl Runtime {
         serde_json::to_vec(&forwarded).map_err(AttemptError::Output)
     }
 
-    /// Delivers a message to every subscriber of its topic whose filter matches, in this process and over the wire form.
+    /// Delivers a message to every subscriber of its topic with a matching filter, in this process, through the wire
+    /// form.
     ///
-    /// All of them run; what went wrong is told of all.
+    /// All subscribers run, and all failures are reported.
     pub(crate) async fn deliver(&self, publication: &Publication, id: &str) -> Result<(), Error> {
         let inner = &self.inner;
         let project = inner.config.project.as_deref().unwrap_or("local");
@@ -168,7 +169,7 @@ impl Runtime {
     }
 }
 
-/// What a backend in this process hands back.
+/// The interface for a backend in this process.
 impl Delivery for Inner {
     fn run(self: Arc<Self>, envelope: &Envelope, metadata: TaskMetadata) -> BackendFuture<'_, ()> {
         let runtime = Runtime { inner: self };

@@ -1,22 +1,22 @@
-//! What is registered, for people to look at.
+//! The list of registered types.
 
 use serde::Serialize;
 
 use crate::registry::Kind;
 use crate::runtime::Runtime;
 
-/// What a registered type does.
+/// The kind of a registered type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RegisteredKind {
     /// A background job.
     Task,
-    /// A background job that also has a schedule.
+    /// A background job with a schedule.
     Periodic,
-    /// An event that is published.
+    /// An event that can be published.
     Publisher,
-    /// It is run on messages.
+    /// A subscriber, which runs on messages.
     Subscriber,
 }
 
@@ -26,20 +26,20 @@ pub enum RegisteredKind {
 pub struct RegisteredTask {
     /// Its name.
     pub name: &'static str,
-    /// What it does.
+    /// Its kind.
     pub kind: RegisteredKind,
-    /// The queue that its tasks go to, unless a call names another one; none for a subscriber that runs at once.
+    /// The queue that its tasks go to, unless a call names another; `None` for a subscriber that does not forward.
     pub queue: Option<String>,
     /// The topic that it publishes to or subscribes to, with its prefix.
     pub topic: Option<String>,
-    /// Where it is called.
+    /// Its URL.
     pub url: String,
     /// Where it is defined, as `file:line`.
     pub location: &'static str,
 }
 
 impl Runtime {
-    /// Everything that is registered, by name.
+    /// Every registered type, sorted by name.
     ///
     /// ```standalone_crate
     /// # use cloud_tasks::runtime::RegisteredKind;

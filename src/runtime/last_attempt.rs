@@ -1,4 +1,4 @@
-//! What is done when the last attempt of a task has failed: it is recorded, and its hook runs.
+//! The steps after the last attempt of a task: it is recorded, and its hook runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use crate::runtime::Runtime;
 use crate::runtime::attempt::{chain, panic_message};
 use crate::runtime::scope::Scope;
 
-/// All that is needed should this last attempt fail.
+/// What is needed if this last attempt fails.
 pub(crate) struct Exhausted {
     pub runtime: Runtime,
     registration: Registration,
     handler: Arc<dyn Handler>,
     body: Bytes,
     metadata: TaskMetadata,
-    /// Whether the task's own limit ends it: then it is our answer that stops Cloud Tasks.
+    /// Whether the task's own limit ends it: then only our response stops Cloud Tasks.
     own: bool,
     timeout: Duration,
 }
 
 impl Exhausted {
-    /// `None` where this is not the last attempt of a task, as far as we know, or where a message was pushed.
+    /// `None` if this is not known to be the last attempt of a task, or if a message was pushed.
     pub(crate) fn prepare(
         runtime: &Runtime,
         registration: &Registration,
@@ -52,7 +52,7 @@ impl Exhausted {
         })
     }
 
-    /// How long the attempt itself may take: where our answer has to arrive, a tenth is left for what comes after it.
+    /// The timeout of the attempt itself. If our response must arrive, a tenth is left for the steps after it.
     pub(crate) fn time_to_run(&self) -> Duration {
         if self.own {
             self.timeout.mul_f64(0.9)
@@ -61,13 +61,13 @@ impl Exhausted {
         }
     }
 
-    /// Buries the task, and gives back the failure that is answered.
+    /// Records the task, runs its hook, and returns the failure for the response.
     pub(crate) async fn after(self: Box<Self>, failure: AttemptError) -> AttemptError {
         let Some(dead) = self.dead(&failure) else {
             return failure;
         };
         let (own, timeout) = (self.own, self.timeout);
-        // Who waits for the answer may go away at its deadline, and this must be done all the same.
+        // The caller may disconnect at its deadline, and this must be done nevertheless.
         let work = tokio::time::timeout(timeout, self.bury(dead));
         let work = Scope::current().map(|scope| scope.run(work.instrument(Span::current())));
         let done = match work {
@@ -85,20 +85,20 @@ impl Exhausted {
             Ok(()) if own => AttemptError::Dead(Box::new(failure)),
             Ok(()) => failure,
             Err(unburied) => {
-                tracing::error!(reason = %safe(&text(&unburied).1), again = own, "dead, and what is to be done then failed");
+                tracing::error!(reason = %safe(&text(&unburied).1), again = own, "dead, but recording it or its hook failed");
                 if own { unburied } else { failure }
             }
         }
     }
 
-    /// What the failure means for the task; `None` where it is done, and not dead.
+    /// Why the task is dead; `None` if it is done instead.
     fn dead(&self, failure: &AttemptError) -> Option<Dead> {
         match failure {
-            // Whoever works on it says how it ends.
+            // The delivery that has claimed it decides how it ends.
             AttemptError::Task(TaskError::Discard(_)) | AttemptError::Dead(_) | AttemptError::InProgress => {
                 return None;
             }
-            // Nothing ran, and Cloud Tasks tries again.
+            // Nothing ran, and Cloud Tasks retries.
             AttemptError::Store(_) if self.own => return None,
             _ => {}
         }
@@ -125,7 +125,7 @@ impl Exhausted {
         Ok(())
     }
 
-    /// Publishes the record to the dead-letter topic, where there is one, and says which.
+    /// Publishes the record to the dead-letter topic, if there is one, and returns the topic.
     async fn record(&self, dead: &Dead) -> Result<Option<String>, Error> {
         let Some(topic) = self.runtime.dead_letter_topic(&self.registration) else {
             return Ok(None);
@@ -158,7 +158,7 @@ fn failed(error: Error) -> AttemptError {
     AttemptError::Task(TaskError::Failed(error.into()))
 }
 
-/// How an attempt ended, and what is said of it.
+/// The cause and the text of a failure.
 fn text(failure: &AttemptError) -> (DeadCause, String) {
     match failure {
         AttemptError::Decode(mistake) => (
@@ -176,11 +176,11 @@ fn text(failure: &AttemptError) -> (DeadCause, String) {
             DeadCause::TimedOut,
             format!("it did not finish within {timeout:?}"),
         ),
-        AttemptError::InProgress => (DeadCause::Failed, "another delivery works on it".to_owned()),
+        AttemptError::InProgress => (DeadCause::Failed, "another delivery is running it".to_owned()),
         AttemptError::Store(error) => (
             DeadCause::Failed,
             format!(
-                "it did not run, since the idempotency store gave no answer: {}",
+                "it did not run, since the idempotency store failed: {}",
                 chain(&**error)
             ),
         ),
@@ -189,7 +189,7 @@ fn text(failure: &AttemptError) -> (DeadCause, String) {
 }
 
 impl Runtime {
-    /// Where the dead tasks of this kind are recorded to.
+    /// The topic for dead tasks of this kind.
     fn dead_letter_topic(&self, registration: &Registration) -> Option<String> {
         let own = registration.dead_letter_topic.map(|topic| topic());
         let topic = own.or_else(|| self.inner.dead_letter_topic.clone())?;

@@ -45,11 +45,11 @@ use crate::registry::topic::Topic;
 use crate::runtime::concurrency::Limit;
 use crate::runtime::idempotency::IdempotencyStore;
 
-/// A handle on everything that tasks need: settings, the registered tasks, their states and the backend.
+/// A handle to the settings, the registered tasks, their states and the backend.
 ///
-/// Cheap to clone. Code finds it in one of three ways, the first that applies: [`on`](crate::task::Enqueue::on) names one;
-/// the code runs inside [`scope`](Self::scope), a task, or a request that passed the layer; one was
-/// [installed](Self::install) in this process. `tokio::spawn` leaves the scope; [`spawn`](Self::spawn) keeps it.
+/// It is cheap to clone. Code finds its runtime in three ways, in this order: [`on`](crate::task::Enqueue::on) names
+/// one; the code runs inside [`scope`](Self::scope), inside a task, or inside a request that passed the layer; or one
+/// was [installed](Self::install) in this process. `tokio::spawn` leaves the scope; [`spawn`](Self::spawn) keeps it.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Config, Runtime};
@@ -73,7 +73,7 @@ struct Inner {
     clock: Clock,
     registry: Registry,
     backend: Arc<dyn Backend>,
-    /// What can be done to queues. A backend of the user's has no such thing.
+    /// Queue operations; a backend of the user has none.
     queue_admin: Option<Arc<dyn QueueOperations>>,
     #[cfg_attr(
         not(feature = "google"),
@@ -84,11 +84,11 @@ struct Inner {
     )]
     services: Services,
     queues: Vec<QueueSettings>,
-    /// Where it is written down what ran.
+    /// The idempotency store.
     idempotency: Option<Arc<dyn IdempotencyStore>>,
-    /// For tasks that name none.
+    /// For tasks without a topic of their own.
     dead_letter_topic: Option<Topic>,
-    /// Every topic that dead tasks go to.
+    /// Every topic of dead tasks.
     #[cfg_attr(
         not(feature = "google"),
         expect(
@@ -101,9 +101,9 @@ struct Inner {
     requests: Requests,
 }
 
-/// What requests are let in, and how many.
+/// Which requests are accepted, and how many.
 struct Requests {
-    /// The path of the endpoint, which routes start with.
+    /// The path of the endpoint, with which routes start.
     base_path: String,
     access: Access,
     limit: Option<Limit>,
@@ -112,19 +112,19 @@ struct Requests {
 }
 
 impl Runtime {
-    /// Waits until every message that was handed over is published; call it before the process ends.
+    /// Waits until every message was published. Call it before the process ends.
     ///
-    /// What is awaited is published then; this is for futures that were dropped, and for tasks that were spawned.
+    /// An awaited message is already published; this is for futures that were dropped and for spawned tasks.
     pub async fn flush(&self) {
         self.inner.backend.flush().await;
     }
 
-    /// The subscriptions of all registered subscribers, as they are to be.
+    /// The subscriptions of all registered subscribers, in their desired state.
     pub fn subscriptions(&self) -> &[Subscription] {
         self.inner.registry.subscriptions()
     }
 
-    /// The schedules of all registered periodic tasks, as they are to be.
+    /// The schedules of all registered periodic tasks, in their desired state.
     pub fn schedules(&self) -> &[Schedule] {
         self.inner.registry.schedules()
     }
@@ -134,7 +134,7 @@ impl Runtime {
         &self.inner.config
     }
 
-    /// What time it is by the clock of this runtime.
+    /// The time of the runtime's clock.
     pub(crate) fn now(&self) -> SystemTime {
         self.inner.clock.now()
     }
@@ -162,7 +162,7 @@ impl Runtime {
         &self.inner.dead_letters
     }
 
-    /// The path of the endpoint, which routes start with.
+    /// The path of the endpoint, with which routes start.
     pub(crate) fn base_path(&self) -> &str {
         &self.inner.requests.base_path
     }
@@ -175,7 +175,7 @@ impl Runtime {
         self.inner.requests.limit.as_ref()
     }
 
-    /// The largest body that a request to this endpoint may have.
+    /// The maximum body size for an endpoint.
     pub(crate) fn max_bytes(&self, endpoint: Endpoint) -> usize {
         match endpoint {
             Endpoint::Tasks => self.inner.requests.max_body_bytes,

@@ -1,4 +1,4 @@
-//! What the runtime sends: tasks and messages, from a request to the backend's answer.
+//! Sending tasks and messages, from a request to the backend's response.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,20 +17,20 @@ use crate::runtime::Runtime;
 use crate::runtime::run_at::Start;
 use crate::runtime::scope::Scope;
 
-/// A task that is to be created. What is wrong with it comes out when it is sent.
+/// A task to be created. An invalid part fails the request when it is sent.
 pub(crate) struct Request {
     registration: Registration,
     body: Bytes,
     start: Start,
     queue: Option<String>,
     id: Option<String>,
-    /// What the id is made of, where none is given.
+    /// The uniqueness of the task, if it has no explicit id.
     unique: Option<Box<Uniqueness>>,
     timeout: Option<Duration>,
     headers: HeaderMap,
-    /// Those that came with a message.
+    /// The headers of the message.
     carried: HeaderMap,
-    /// Whose run this is to be, where it is one of a schedule.
+    /// The schedule, if this is a run of one.
     job: Option<&'static ScheduleOptions>,
     error: Option<Error>,
 }
@@ -93,19 +93,19 @@ impl Request {
         self.unique = unique;
     }
 
-    /// What the call says of uniqueness, which begins with what the type says.
+    /// The uniqueness of the call, initialized from the type.
     pub(crate) fn uniqueness(&mut self) -> &mut Uniqueness {
         const BY_ARGUMENTS: &UniqueOptions = &UniqueOptions::new();
         let unique = &mut self.unique;
         unique.get_or_insert_with(|| Box::new(Uniqueness::of_type(BY_ARGUMENTS)))
     }
 
-    /// Makes it the run of a schedule.
+    /// Marks it as a run of a schedule.
     pub(crate) fn set_job(&mut self, job: &'static ScheduleOptions) {
         self.job = Some(job);
     }
 
-    /// Adds a header, or refuses it.
+    /// Adds a header, or fails the request.
     pub(crate) fn set_header(&mut self, name: &str, value: &str) {
         match own_header(name, value) {
             Ok((name, value)) => {
@@ -115,20 +115,20 @@ impl Request {
         }
     }
 
-    /// Adds headers that were checked before.
+    /// Adds headers that are already valid.
     pub(crate) fn add_headers(&mut self, headers: &HeaderMap) {
         let headers = headers.iter();
         self.headers
             .extend(headers.map(|(name, value)| (name.clone(), value.clone())));
     }
 
-    /// Adds one of our own headers.
+    /// Adds a header of our own.
     pub(super) fn set_our_header(&mut self, name: HeaderName, value: &str) {
         self.headers
             .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
     }
 
-    /// Sets the headers that came with a message.
+    /// Sets the headers of the message.
     pub(super) fn set_carried(&mut self, headers: HeaderMap) {
         self.carried = headers;
     }
@@ -139,7 +139,7 @@ impl Request {
         scope.runtime.send_task(envelope).await
     }
 
-    /// The task that is sent in this scope, checked against the service's limits.
+    /// The envelope for this scope, checked against the service's limits.
     pub(crate) fn into_envelope(self, scope: &Scope) -> Result<Envelope, Error> {
         if let Some(error) = self.error {
             return Err(error);
@@ -187,7 +187,7 @@ impl Request {
         if checked.is_ok() || propagated.is_empty() {
             return checked.map(|()| envelope);
         }
-        // What a stranger sent along must not keep the task from being enqueued.
+        // Propagated headers must not prevent the task from being enqueued.
         for name in &propagated {
             envelope.headers.remove(name);
         }
@@ -200,19 +200,19 @@ impl Request {
     }
 }
 
-/// The id of a task that is unique, enqueued now.
+/// The id of a unique task that is enqueued now.
 fn unique_id(task: &str, unique: &Uniqueness, body: &[u8], now: SystemTime) -> Result<String, Error> {
     unique
         .id(task, body, now)
         .map_err(|reason| not_enqueued(task, &reason))
 }
 
-/// The error of a task that was refused before anything was sent.
+/// The error of a task that was rejected before anything was sent.
 pub(crate) fn not_enqueued(task: &str, reason: &str) -> Error {
     Error::invalid(format!("task {task} was not enqueued: {reason}"))
 }
 
-/// Arguments or content that JSON cannot hold.
+/// The error for arguments or content that JSON cannot represent.
 pub(crate) fn encode_error(name: &str, error: serde_json::Error) -> Error {
     Error::new(
         ErrorKind::Encode,
@@ -221,7 +221,7 @@ pub(crate) fn encode_error(name: &str, error: serde_json::Error) -> Error {
     .with_source(error)
 }
 
-/// What a backend is to get, kept whole so that a second try sends the same.
+/// A task or a message for the backend, kept so that a retry sends the same.
 #[derive(Clone, Debug)]
 pub(crate) enum Outgoing {
     Task(Box<Envelope>),
@@ -238,7 +238,7 @@ impl Outgoing {
 }
 
 impl Runtime {
-    /// Hands a task to the backend, and gives back its receipt.
+    /// Sends a task to the backend, and returns its receipt.
     pub(crate) async fn send_task(&self, envelope: Envelope) -> Result<Enqueued, Error> {
         let span = tracing::info_span!(
             "enqueue",
@@ -260,14 +260,14 @@ impl Runtime {
         enqueue.instrument(span).await
     }
 
-    /// Hands a message to the backend, and gives back its id.
+    /// Sends a message to the backend, and returns its id.
     ///
-    /// The message is not kept in the future: a thousand of these wait at once.
+    /// The message is not part of the future: thousands of these futures may wait at once.
     pub(crate) fn send_message(
         &self,
         publication: Publication,
     ) -> impl Future<Output = Result<String, Error>> + Send {
-        // A span that nobody wants still costs something wherever it is entered.
+        // Entering a span has a cost even if no subscriber is interested.
         let span = if LevelFilter::current() >= LevelFilter::INFO {
             tracing::info_span!("publish", topic = publication.topic(), id = tracing::field::Empty)
         } else {

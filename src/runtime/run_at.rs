@@ -1,8 +1,8 @@
-//! When a task is to run.
+//! When a task runs.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// When a task is to run: a [`Duration`] from now, a [`SystemTime`] or an [`Instant`].
+/// When a task runs: a [`Duration`] from now, a [`SystemTime`] or an [`Instant`].
 ///
 /// The times of `chrono` and `jiff` convert to `SystemTime` with `into()`.
 ///
@@ -24,15 +24,15 @@ enum Moment {
 }
 
 impl RunAt {
-    /// The instant that is meant, counted from now; the end of time where it is too far away to be told.
+    /// The time, counted from now; the latest possible time if it is too far away.
     pub fn at(self) -> SystemTime {
         self.from(SystemTime::now())
     }
 
-    /// The same, counted from this instant.
+    /// The time, counted from this instant.
     pub(crate) fn from(self, now: SystemTime) -> SystemTime {
         match self.0 {
-            // Beyond what the clock can tell is beyond every limit, so any far instant will do.
+            // A time that the clock cannot represent exceeds every limit, so any distant time will do.
             Moment::After(delay) => now
                 .checked_add(delay)
                 .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 50)),
@@ -59,17 +59,17 @@ impl From<Instant> for RunAt {
     }
 }
 
-/// When a task of a request is to run.
+/// When a requested task runs.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
     Now,
     At(RunAt),
-    /// At a random instant before this one.
+    /// At a random time before this one.
     Before(RunAt),
 }
 
 impl Start {
-    /// The instant to start at, unless it is now or past.
+    /// The start time, unless it is now or in the past.
     pub(super) fn time(self, now: SystemTime, max_ahead: Duration) -> Option<SystemTime> {
         match self {
             Self::Now => None,

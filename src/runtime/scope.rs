@@ -1,4 +1,4 @@
-//! Which runtime and which headers belong to the code that runs now.
+//! The runtime and the headers of the calling code.
 
 use std::sync::{Arc, OnceLock};
 
@@ -23,27 +23,30 @@ pub(crate) type Scoped<F> = TaskLocalFuture<Scope, F>;
 #[derive(Clone)]
 pub(crate) struct Scope {
     pub runtime: Runtime,
-    /// The allow-listed headers of the request or the task that this code works for.
+    /// The allow-listed headers of the current request or task.
     pub headers: Option<Arc<HeaderMap>>,
 }
 
 impl Scope {
-    /// The scope of the code that runs now, else that of the installed runtime.
+    /// The scope of the calling code, or a scope of the installed runtime.
     pub(crate) fn current() -> Result<Self, Error> {
         SCOPE.try_with(Clone::clone).or_else(|_| {
             let runtime = INSTALLED.get().cloned().ok_or_else(|| {
                 Error::new(
                     ErrorKind::NoRuntime,
-                    "there is no runtime here: call `runtime.install()` in main, run this inside `runtime.scope(..)` \
+                    "no runtime found: call `runtime.install()` in main, run this inside `runtime.scope(..)` \
                      or a request that passed `runtime.layer()`, or name one with `.on(&runtime)`; \
                      `tokio::spawn` leaves the scope, `runtime.spawn(..)` keeps it",
                 )
             })?;
-            Ok(Self { runtime, headers: None })
+            Ok(Self {
+                runtime,
+                headers: None,
+            })
         })
     }
 
-    /// A scope of this runtime, with the headers of the code that runs now.
+    /// A scope of this runtime, with the headers of the calling code.
     pub(crate) fn of(runtime: &Runtime) -> Self {
         Self {
             runtime: runtime.clone(),
@@ -69,11 +72,11 @@ impl Scope {
 }
 
 impl Runtime {
-    /// Makes this the runtime of all code in this process that is in no scope.
+    /// Installs this runtime for all code in this process that runs outside any scope.
     ///
     /// # Errors
     ///
-    /// When one is installed already; that one stays.
+    /// If a runtime is already installed; it stays installed.
     pub fn install(self) -> Result<(), Error> {
         INSTALLED.set(self).map_err(|_| {
             Error::new(
@@ -83,18 +86,18 @@ impl Runtime {
         })
     }
 
-    /// The runtime that code at this point would use.
+    /// Returns the runtime of the calling code.
     ///
     /// # Errors
     ///
-    /// When there is none: none in scope, and none installed.
+    /// If no runtime is in scope and none is installed.
     pub fn current() -> Result<Self, Error> {
         Scope::current().map(|scope| scope.runtime)
     }
 
-    /// Runs a future with this runtime as its own, whichever is installed.
+    /// Runs a future in the scope of this runtime, whichever is installed.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::Runtime;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
@@ -108,26 +111,26 @@ impl Runtime {
         Scope::of(self).run(future)
     }
 
-    /// Spawns a future on tokio that keeps this runtime and the propagated headers of the code that spawns it.
+    /// Spawns a future on tokio that keeps this runtime and the propagated headers of the calling code.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, as `tokio::spawn` does.
+    /// Outside a tokio runtime, like `tokio::spawn`.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct Charge { invoice: u64 }
+    /// # struct ChargeTicket { invoice: u64 }
     /// # #[task]
-    /// # impl Task for Charge {
+    /// # impl Task for ChargeTicket {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// runtime.spawn(Charge { invoice: 7 }.asap()).await??;
-    /// recorder.assert_enqueued::<Charge>(|charge| charge.invoice == 7);
+    /// runtime.spawn(ChargeTicket { invoice: 7 }.asap()).await??;
+    /// recorder.assert_enqueued::<ChargeTicket>(|charge| charge.invoice == 7);
     /// # Ok(())
     /// # }
     /// ```
@@ -141,7 +144,7 @@ impl Runtime {
     }
 }
 
-/// The headers of an allow-list that a request carries, within bounds.
+/// The allow-listed headers of a request, within limits.
 fn propagated(allowed: &[HeaderName], headers: &HeaderMap) -> Option<Arc<HeaderMap>> {
     let kept = Propagated::of(allowed, headers);
     (!kept.is_empty()).then(|| Arc::new(kept))

@@ -1,4 +1,4 @@
-//! Reading a body that may be too large, or never end well.
+//! Reading a request body with a size limit.
 
 use std::pin::pin;
 
@@ -13,7 +13,7 @@ pub(crate) enum Unread {
     Broken,
 }
 
-/// Reads a body of at most `limit` bytes; one that came in a single piece is not copied.
+/// Reads a body of at most `limit` bytes. A body that arrives in one piece is not copied.
 pub(crate) async fn read<B: Body>(body: B, limit: usize) -> Result<Bytes, Unread> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Unread::TooLarge);

@@ -1,4 +1,4 @@
-//! From a request to an answer: route, read, run, respond.
+//! Handling a request: route, read, run, respond.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
@@ -12,7 +12,7 @@ use crate::service::body::{self, Unread};
 use crate::service::respond;
 use crate::service::route::Route;
 
-/// Answers a request that `route` says is ours.
+/// Responds to a request with a route of ours.
 pub(crate) async fn handle<B: Body>(
     runtime: &Runtime,
     request: Request<B>,

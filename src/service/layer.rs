@@ -1,4 +1,4 @@
-//! The service in front of another one.
+//! The tower layer that handles tasks in front of another service.
 
 use std::fmt;
 use std::pin::Pin;
@@ -16,23 +16,23 @@ use crate::runtime::{Runtime, Scope, Scoped};
 use crate::service::handle::handle;
 use crate::service::route::{Route, route};
 
-/// Puts tasks in front of a service: requests for them are run, all others go on inside the runtime's scope.
+/// A layer that handles requests for tasks, and passes all others to the inner service in the runtime's scope.
 ///
-/// What the inner service enqueues finds this runtime, and carries the allow-listed headers of its request. Every
-/// path `{endpoint}/tasks/{name}` is taken; if your service has a `/tasks/..` of its own, give the endpoint a path.
+/// What the inner service enqueues uses this runtime, with the allow-listed headers of its request. The layer handles
+/// every path `{endpoint}/tasks/{name}`; if your service has a `/tasks/..` of its own, give the endpoint a path.
 ///
-/// ```standalone_crate
+/// ```
 /// use axum::{Router, routing::post};
 /// # use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
-/// # struct SendWelcomeEmail { user_id: u64 }
+/// # struct SendConfirmation { user_id: u64 }
 /// # #[task]
-/// # impl Task for SendWelcomeEmail {
+/// # impl Task for SendConfirmation {
 /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// # }
 /// async fn signup() -> Result<String, String> {
-///     let email = SendWelcomeEmail { user_id: 7 }.asap().await.map_err(|error| error.to_string())?;
+///     let email = SendConfirmation { user_id: 7 }.asap().await.map_err(|error| error.to_string())?;
 ///     Ok(email.id().to_owned())
 /// }
 ///
@@ -50,7 +50,7 @@ pub struct TaskLayer {
 }
 
 impl Runtime {
-    /// A tower layer that puts tasks in front of a service.
+    /// Returns a tower layer that handles tasks in front of a service.
     pub fn layer(&self) -> TaskLayer {
         TaskLayer {
             runtime: self.clone(),
@@ -69,7 +69,7 @@ impl<S> Layer<S> for TaskLayer {
     }
 }
 
-/// A service with tasks in front of it, made by [`TaskLayer`].
+/// A service with task handling in front, returned by [`TaskLayer`].
 #[derive(Clone)]
 pub struct TaskLayerService<S> {
     runtime: Runtime,
@@ -102,7 +102,7 @@ where
         }
         hide_tokens(request.headers_mut());
         let scope = Scope::with_headers(&self.runtime, request.headers());
-        // A service may enqueue in `call` already, before its future is polled.
+        // A service may enqueue in `call` itself, before its future is polled.
         let future = scope.clone().call(|| self.inner.call(request));
         TaskFuture {
             kind: Kind::Inner {
@@ -113,7 +113,7 @@ where
 }
 
 pin_project! {
-    /// The answer of a [`TaskLayerService`].
+    /// The response future of a [`TaskLayerService`].
     pub struct TaskFuture<F> {
         #[pin]
         kind: Kind<F>,

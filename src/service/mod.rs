@@ -1,4 +1,4 @@
-//! The tower service that Cloud Tasks calls, and the layer that puts it in front of another service.
+//! The HTTP side: a tower service for requests of Cloud Tasks and Pub/Sub, a layer, and a server.
 
 mod body;
 mod handle;

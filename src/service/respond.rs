@@ -1,4 +1,4 @@
-//! Answers, as Cloud Tasks and people read them.
+//! The responses to Cloud Tasks and Pub/Sub.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::auth::Refusal;
 use crate::base::{TaskError, acknowledges, text};
 use crate::registry::AttemptError;
 
-/// When to come back; both queues wait for longer by themselves.
+/// The value of `Retry-After`; both services wait longer by themselves.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
@@ -31,11 +31,11 @@ pub(crate) fn executed(output: &[u8]) -> Response<Bytes> {
     json(StatusCode::OK, body.into())
 }
 
-/// The task did not run to its end.
+/// The response for a failed attempt.
 pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Response<Bytes> {
     match failure {
         AttemptError::Task(TaskError::Discard(discard)) => {
-            // 202 acknowledges at Pub/Sub, but its emulator takes it for a failure.
+            // Pub/Sub accepts 202 as an acknowledgement, but its emulator treats it as a failure.
             let usual = if pushed {
                 StatusCode::OK
             } else {
@@ -47,14 +47,14 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
                 .and_then(|status| StatusCode::from_u16(status).ok());
             let status = chosen.unwrap_or(usual);
             if status == StatusCode::NO_CONTENT || status == StatusCode::RESET_CONTENT {
-                // These have no body, which clients of HTTP/2 insist on.
+                // These have no body; clients of HTTP/2 insist on that.
                 let mut response = Response::new(Bytes::new());
                 *response.status_mut() = status;
                 return response;
             }
             discarded(status)
         }
-        // Cloud Tasks would try on, and this tells it to stop.
+        // Cloud Tasks would retry; this tells it to stop.
         AttemptError::Dead(_) => discarded(StatusCode::ACCEPTED),
         AttemptError::Task(TaskError::RetryAfter(retry)) => {
             let text = format!("Task {name} asked to be retried later");
@@ -73,7 +73,7 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
         | AttemptError::Output(_)
         | AttemptError::Panicked(_)
         | AttemptError::Store(_) => failed_inside(name),
-        // Retried as any failure is; 429 and 503 would slow the whole queue down.
+        // Retried like any failure; 429 and 503 would slow the whole queue down.
         AttemptError::InProgress => {
             let text = format!("Task {name} is under way in another delivery");
             mistake(StatusCode::CONFLICT, &text, None)
@@ -92,13 +92,13 @@ fn discarded(status: StatusCode) -> Response<Bytes> {
     )
 }
 
-/// Something went wrong that the log tells and the answer does not.
+/// An internal failure, with details in the log but not in the response.
 pub(crate) fn failed_inside(name: &str) -> Response<Bytes> {
     let text = format!("Task {name} failed");
     mistake(StatusCode::INTERNAL_SERVER_ERROR, &text, Some("failed"))
 }
 
-/// The caller is not let in.
+/// The caller is rejected.
 pub(crate) fn refused(refusal: Refusal) -> Response<Bytes> {
     tracing::warn!(reason = %refusal, "a caller was refused");
     if let Refusal::NoKeys(pause) = refusal {
@@ -120,7 +120,7 @@ pub(crate) fn refused(refusal: Refusal) -> Response<Bytes> {
     response
 }
 
-/// This process works on as much as it may.
+/// The concurrency limit is reached.
 pub(crate) fn busy() -> Response<Bytes> {
     later(
         StatusCode::TOO_MANY_REQUESTS,
@@ -130,7 +130,7 @@ pub(crate) fn busy() -> Response<Bytes> {
     )
 }
 
-/// This process is about to end.
+/// The server is shutting down.
 #[cfg(feature = "serve")]
 pub(crate) fn stopping() -> Response<Bytes> {
     later(
@@ -141,7 +141,7 @@ pub(crate) fn stopping() -> Response<Bytes> {
     )
 }
 
-/// Not now.
+/// A response that asks for a later retry.
 fn later(code: StatusCode, text: &str, status: Option<&'static str>, pause: Duration) -> Response<Bytes> {
     let mut response = mistake(code, text, status);
     response.headers_mut().insert(RETRY_AFTER, whole_seconds(pause));

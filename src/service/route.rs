@@ -1,21 +1,21 @@
-//! Which requests are ours.
+//! Routing by path.
 
 use std::borrow::Cow;
 
 use crate::base::names;
 
-/// Where a path leads.
+/// The target of a path.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Route<'a> {
     /// `{endpoint}/tasks/{name}`.
     Task(Cow<'a, str>),
     /// `{endpoint}/subscriptions/{name}`.
     Subscription(Cow<'a, str>),
-    /// Not ours.
+    /// Not a path of ours.
     Other,
 }
 
-/// Reads a path, given the path of the endpoint.
+/// Parses a path, given the path of the endpoint.
 pub(crate) fn route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
     let Some(path) = path.strip_prefix(base_path) else {
         return Route::Other;
@@ -30,7 +30,7 @@ pub(crate) fn route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
 }
 
 fn name(segment: &str) -> Option<Cow<'_, str>> {
-    // A name that is no UTF-8 is no task's name, and the answer quotes it as it came.
+    // A name that is not UTF-8 is unknown, and the response quotes it as received.
     (!segment.is_empty() && !segment.contains('/'))
         .then(|| names::decode_segment(segment).unwrap_or(Cow::Borrowed(segment)))
 }

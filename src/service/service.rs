@@ -1,4 +1,4 @@
-//! The service on its own.
+//! The tower service.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -17,11 +17,11 @@ use crate::service::route::{Route, route};
 
 /// The service that Cloud Tasks calls: `POST {endpoint}/tasks/{name}` runs a task.
 ///
-/// A plain [`tower_service::Service`] of `http` requests: it goes under axum's `fallback_service` or `nest_service` (at
-/// the path of the endpoint), under hyper-util, or into `oneshot` in a test. A request elsewhere is answered 404. To put
-/// tasks in front of a service of your own, use [`Runtime::layer`].
+/// A plain [`tower_service::Service`] for `http` requests. Use it with axum's `fallback_service` or `nest_service` (at
+/// the path of the endpoint), with hyper-util, or with `oneshot` in a test. Other paths are answered with 404. To
+/// handle tasks in front of a service of your own, use [`Runtime::layer`].
 ///
-/// ```standalone_crate
+/// ```
 /// use bytes::Bytes;
 /// use http_body_util::Full;
 /// use tower::ServiceExt;
@@ -52,7 +52,7 @@ pub struct TaskService {
 }
 
 impl Runtime {
-    /// The service that Cloud Tasks calls.
+    /// Returns the service that Cloud Tasks calls.
     pub fn service(&self) -> TaskService {
         TaskService {
             runtime: self.clone(),
@@ -79,7 +79,7 @@ where
     }
 }
 
-/// A service that is nested at the endpoint's path sees what is left of it.
+/// A service that is nested at the endpoint's path sees only the rest of the path.
 fn own_route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
     match route(path, base_path) {
         Route::Other if !base_path.is_empty() => route(path, ""),

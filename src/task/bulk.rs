@@ -1,4 +1,4 @@
-//! Enqueueing many tasks: so many at once, a result for each, and never more of the input than that in memory.
+//! Bulk enqueueing with bounded concurrency and memory.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,34 +13,34 @@ use crate::runtime::{RunAt, Runtime, Scope, Start};
 use crate::task::Task;
 use crate::task::enqueue::Enqueue;
 
-/// How many are enqueued at once, unless it is said.
+/// The default concurrency.
 const AT_ONCE: usize = 64;
 
-/// Results in the order of what was to be enqueued.
+/// Results in input order.
 type Results<'a> = Pin<Box<dyn Stream<Item = Result<Enqueued, Error>> + Send + 'a>>;
 
-/// What is told of every result.
+/// The progress callback.
 type Callback<'a> = Box<dyn FnMut(&BulkProgress) + Send + 'a>;
 
-/// Many tasks that are about to be enqueued; nothing happens until it is awaited, or its [`stream`](Self::stream) is.
+/// Many tasks to be enqueued; nothing happens until it is awaited, or its [`stream`](Self::stream) is.
 ///
-/// Awaited, it gives a result for each task, in the order of the input. One that fails does not keep the others from being
-/// enqueued. The options are those of [`Enqueue`], and hold for each of the tasks.
+/// When awaited, it returns one result per task, in input order; a failure does not stop the rest. The options are
+/// those of [`Enqueue`], and apply to each task.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
-/// # struct Remind { user_id: u64 }
+/// # struct RemindSubscriber { user_id: u64 }
 /// # #[task]
-/// # impl Task for Remind {
+/// # impl Task for RemindSubscriber {
 /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// # let (runtime, recorder) = Runtime::recorded().build().await?;
-/// let results = Remind::asap_all((1..=1000).map(|user_id| Remind { user_id }))
+/// let results = RemindSubscriber::asap_all((1..=1000).map(|user_id| RemindSubscriber { user_id }))
 ///     .spread_until(Duration::from_secs(3600))
 ///     .queue("reminders")
 ///     .concurrency(16)
@@ -66,30 +66,30 @@ pub struct EnqueueAll<'a, T> {
     on_progress: Option<Callback<'a>>,
 }
 
-/// What is said of all the tasks.
+/// The options of all tasks.
 #[derive(Default)]
 struct Options {
     start: Option<Start>,
     queue: Option<String>,
     timeout: Option<Duration>,
     headers: HeaderMap,
-    /// What is wrong with them, which every task is told.
+    /// An invalid option, which fails every task.
     mistake: Option<String>,
 }
 
-/// How far a bulk is, when one more of its results has come.
+/// The progress of a bulk, after each result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BulkProgress {
-    /// How many results there are: enqueued, duplicates and failed together.
+    /// The number of results so far: enqueued, duplicates and failed.
     pub done: usize,
-    /// How many tasks were created.
+    /// The number of created tasks.
     pub enqueued: usize,
-    /// How many existed already, under the id that they were given.
+    /// The number of tasks whose id existed already.
     pub duplicates: usize,
-    /// How many were not enqueued, or may not have been.
+    /// The number of tasks that were not enqueued, or may not have been.
     pub failed: usize,
-    /// How many there will be in the end, where the input can tell.
+    /// The total number of tasks, if the input knows it.
     pub total: Option<usize>,
 }
 
@@ -104,40 +104,40 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
         }
     }
 
-    /// Sets how many are enqueued at once; 64, unless set, and at least 1.
+    /// Sets how many tasks are enqueued concurrently; default 64, at least 1.
     ///
-    /// No more of them than this are taken from the input before the first result is taken out. With Google, the calls of the
-    /// whole runtime are bounded as well, by `Google::calls_in_flight`.
+    /// No more tasks than this are taken from the input before the first result is taken. With Google,
+    /// `Google::calls_in_flight` also limits the calls of the whole runtime.
     pub fn concurrency(mut self, tasks: usize) -> Self {
         self.concurrency = tasks.max(1);
         self
     }
 
-    /// Sends them to this queue, instead of the task's own or the default one.
+    /// Sets the queue, instead of the task's own or the default one.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.options.queue = Some(queue.into());
         self
     }
 
-    /// Lets each run after a while, counted from when it is enqueued, or at an instant.
+    /// Delays each task, counted from when it is enqueued, or schedules all at a given time.
     pub fn later(mut self, when: impl Into<RunAt>) -> Self {
         self.options.start = Some(Start::At(when.into()));
         self
     }
 
-    /// Lets each run at a random instant of its own between its enqueueing and a deadline, which spreads the load.
+    /// Schedules each task at a random time between its enqueueing and a deadline, to spread the load.
     pub fn spread_until(mut self, deadline: impl Into<RunAt>) -> Self {
         self.options.start = Some(Start::Before(deadline.into()));
         self
     }
 
-    /// Sets how long one attempt may take, as [`Enqueue::timeout`] does.
+    /// Sets the timeout of one attempt, like [`Enqueue::timeout`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
     }
 
-    /// Adds a header to the requests that the tasks come back as, as [`Enqueue::header`] does.
+    /// Adds a header to the tasks' requests, like [`Enqueue::header`].
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         match own_header(name.as_ref(), value.as_ref()) {
             Ok((name, value)) => {
@@ -152,30 +152,30 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
         self
     }
 
-    /// Uses this runtime, whichever is in scope or installed.
+    /// Uses this runtime instead of the one in scope or installed.
     pub fn on(mut self, runtime: &Runtime) -> Self {
         self.runtime = Some(runtime.clone());
         self
     }
 
-    /// Calls this with every result that comes, in the order of the input.
+    /// Sets a callback for each result, in input order.
     pub fn on_progress(mut self, callback: impl FnMut(&BulkProgress) + Send + 'a) -> Self {
         self.on_progress = Some(Box::new(callback));
         self
     }
 
-    /// The results as they come, in the order of the input, which is taken from no faster than results are taken out.
+    /// Returns the results as a stream, in input order. Input is taken no faster than results.
     ///
-    /// It holds [`concurrency`](Self::concurrency) tasks and results at most, so the input may be endless. Dropped, it
-    /// enqueues no more; a task whose call is under way may have been created or not.
+    /// It holds at most [`concurrency`](Self::concurrency) tasks and results, so the input may be endless. Dropping it
+    /// stops enqueueing; tasks whose calls are in flight may or may not be created.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct Remind { user_id: u64 }
+    /// # struct RemindGuest { user_id: u64 }
     /// # #[task]
-    /// # impl Task for Remind {
+    /// # impl Task for RemindGuest {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
@@ -183,8 +183,8 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
     /// # let (runtime, recorder) = Runtime::recorded().build().await?;
     /// use futures_util::{StreamExt, TryStreamExt};
     ///
-    /// let everybody = (1..).map(|user_id| Remind { user_id });
-    /// let ids: Vec<String> = Remind::asap_all(everybody)
+    /// let everybody = (1..).map(|user_id| RemindGuest { user_id });
+    /// let ids: Vec<String> = RemindGuest::asap_all(everybody)
     ///     .on(&runtime)
     ///     .stream()
     ///     .take(500)
@@ -227,7 +227,7 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
     }
 }
 
-/// Finds the scope once, when the first task is taken; where there is none, every task is told.
+/// Resolves the scope once, when the first task is taken. Without a scope, every task fails.
 fn find_scope(found: &mut Option<Arc<Scope>>, runtime: Option<&Runtime>) -> Result<Arc<Scope>, Error> {
     if let Some(scope) = found {
         return Ok(Arc::clone(scope));

@@ -1,4 +1,4 @@
-//! What is sent only after a transaction has committed.
+//! Sending tasks and messages only after a transaction has committed.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use crate::base::Error;
 use crate::runtime::{Outgoing, Scope};
 
-/// What keeps the hooks of a transaction: [`CommitHooks`], or a wrapper of a transaction that runs them.
+/// A transaction with commit hooks: [`CommitHooks`], or a wrapper of a database transaction.
 ///
-/// Write it for a wrapper of your own: give out its hooks, [run](CommitHooks::run) them once the commit has succeeded, and
-/// drop them where it has not. The crate `cloud-tasks-sqlx` has such a wrapper for sqlx.
+/// To implement it for a wrapper of your own, return its hooks, [run](CommitHooks::run) them after a successful commit,
+/// and drop them otherwise. The crate `cloud-tasks-sqlx` has such a wrapper for sqlx.
 ///
 /// ```
 /// use cloud_tasks::commit::{CommitHooks, Transactional};
@@ -21,11 +21,11 @@ use crate::runtime::{Outgoing, Scope};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "nothing is known of when `{Self}` commits",
+    message = "`{Self}` has no commit hooks",
     note = "use the `Transaction` of the crate `cloud-tasks-sqlx`, or pass `&mut CommitHooks` and run them after the commit"
 )]
 pub trait Transactional {
-    /// The hooks, to which another is added.
+    /// Returns the hooks.
     fn commit_hooks(&mut self) -> &mut CommitHooks;
 }
 
@@ -41,24 +41,24 @@ impl<T: Transactional + ?Sized> Transactional for &mut T {
     }
 }
 
-/// Tasks and messages that wait for a transaction to commit, whichever its database.
+/// Tasks and messages that wait for a transaction to commit, for any database.
 ///
-/// [`Enqueue::on_commit`](crate::task::Enqueue::on_commit), `sync_on_commit` and `asap_on_commit` put them here: encoded and
-/// checked, with the runtime and the propagated headers of that moment. [`run`](Self::run) sends them; call it after your
-/// commit. Dropped, they send nothing, which is what a rollback wants.
+/// [`Enqueue::on_commit`](crate::task::Enqueue::on_commit), `sync_on_commit` and `asap_on_commit` add them: encoded and
+/// checked, with the runtime and the propagated headers of that moment. Call [`run`](Self::run) after your commit to
+/// send them. Dropping the hooks sends nothing, which is right after a rollback.
 ///
-/// They are kept in this process alone: one that dies between the commit and the sending loses them.
+/// They exist in this process only: if it dies between the commit and the sending, they are lost.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::commit::CommitHooks;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct SendReceipt { order_id: u64 }
+/// struct SendTicket { order_id: u64 }
 ///
 /// #[task]
-/// impl Task for SendReceipt {
+/// impl Task for SendTicket {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 ///
@@ -67,11 +67,11 @@ impl<T: Transactional + ?Sized> Transactional for &mut T {
 /// let (runtime, recorder) = Runtime::recorded().build().await?;
 /// let mut hooks = CommitHooks::new();
 /// // .. begin, insert the order ..
-/// SendReceipt { order_id: 7 }.asap().queue("receipts").on(&runtime).on_commit(&mut hooks)?;
+/// SendTicket { order_id: 7 }.asap().queue("receipts").on(&runtime).on_commit(&mut hooks)?;
 /// // .. commit ..
 /// assert!(recorder.envelopes().is_empty());
 /// hooks.run().await?;
-/// recorder.assert_enqueued::<SendReceipt>(|receipt| receipt.order_id == 7);
+/// recorder.assert_enqueued::<SendTicket>(|receipt| receipt.order_id == 7);
 /// # Ok(())
 /// # }
 /// ```
@@ -87,12 +87,12 @@ struct Hook {
 }
 
 impl CommitHooks {
-    /// No hooks yet.
+    /// Creates empty hooks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many tasks and messages wait.
+    /// The number of waiting tasks and messages.
     pub fn len(&self) -> usize {
         self.hooks.len()
     }
@@ -102,7 +102,7 @@ impl CommitHooks {
         self.hooks.is_empty()
     }
 
-    /// Takes over other hooks, behind its own: those of a savepoint, once it is released.
+    /// Appends other hooks: those of a savepoint, when it is released.
     pub fn append(&mut self, mut others: Self) {
         self.hooks.append(&mut others.hooks);
     }
@@ -111,14 +111,14 @@ impl CommitHooks {
         self.hooks.push(Hook { scope, outgoing });
     }
 
-    /// Sends everything, one after the other and in the order in which it was added; call it after the commit.
+    /// Sends everything, one after the other, in the order it was added. Call it after the commit.
     ///
-    /// One that fails does not stop those behind it, which may thus overtake it, also within one ordering key. Await it to
-    /// its end: a future that is dropped halfway loses what it has not sent.
+    /// A failure does not stop the rest, which may therefore overtake it, even within one ordering key. Await it to its
+    /// end: dropping the future halfway loses what is not yet sent.
     ///
     /// # Errors
     ///
-    /// When something was not sent. The error holds exactly that, to be sent again; everything else was sent.
+    /// If something was not sent. The error contains exactly that, to be sent again; everything else was sent.
     pub async fn run(self) -> Result<(), UnsentError> {
         let total = self.len();
         let mut unsent = Self::new();
@@ -154,11 +154,11 @@ impl fmt::Debug for CommitHooks {
     }
 }
 
-/// The transaction is committed, but something was not sent; this holds it.
+/// The transaction committed, but some tasks or messages were not sent; the error contains them.
 ///
-/// A task is sent again under the id that it got when it was added, so that a second try after an unclear answer makes no
-/// second task. A message that was published inline has no such id: where its
-/// [error](Error::may_have_taken_effect) was unclear, a second try may publish it twice.
+/// A task is sent again with the id that it got when it was added, so a retry after an unclear response does not create
+/// a second task. A message that is published inline has no such id: if its [error](Error::may_have_taken_effect) was
+/// unclear, a retry may publish it twice.
 ///
 /// ```standalone_crate
 /// # use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
@@ -188,7 +188,7 @@ impl fmt::Debug for CommitHooks {
 /// # let mut hooks = CommitHooks::new();
 /// # OrderPaid { order_id: 7 }.sync().on(&runtime).on_commit(&mut hooks)?;
 /// if let Err(unsent) = hooks.run().await {
-///     assert_eq!(unsent.to_string(), "the transaction is committed, but 1 of 1 was not sent after it");
+///     assert_eq!(unsent.to_string(), "transaction committed, but 1 of 1 messages could not be sent");
 ///     unsent.retry().await?;
 /// }
 /// # Ok(())
@@ -202,12 +202,12 @@ pub struct UnsentError {
 }
 
 impl UnsentError {
-    /// What went wrong, an error for each that was not sent, in the order in which they were added; never empty.
+    /// The errors, one per unsent task or message, in the order they were added; never empty.
     pub fn errors(&self) -> &[Error] {
         &self.errors
     }
 
-    /// Gives back what was not sent, in the order in which it was added.
+    /// Returns what was not sent, in the order it was added.
     pub fn into_unsent(self) -> CommitHooks {
         self.unsent
     }
@@ -216,7 +216,7 @@ impl UnsentError {
     ///
     /// # Errors
     ///
-    /// When something was not sent this time either; the error holds it.
+    /// If something was not sent this time either; the error contains it.
     pub async fn retry(self) -> Result<(), Self> {
         self.unsent.run().await
     }
@@ -225,10 +225,9 @@ impl UnsentError {
 impl fmt::Display for UnsentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unsent, total) = (self.unsent.len(), self.total);
-        let were = if unsent == 1 { "was" } else { "were" };
         write!(
             f,
-            "the transaction is committed, but {unsent} of {total} {were} not sent after it"
+            "transaction committed, but {unsent} of {total} messages could not be sent"
         )
     }
 }

@@ -1,4 +1,4 @@
-//! What a task is.
+//! Tasks, and how they are enqueued.
 
 pub(crate) mod bulk;
 pub mod commit;
@@ -26,21 +26,21 @@ use serde::de::DeserializeOwned;
 use crate::base::{BoxFuture, Context, Dead, States, TaskError, TaskResult, json};
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput, resolve};
 
-/// A background job: its fields are its arguments, `run` is what it does.
+/// A background job: the fields are its arguments, and `run` does the work.
 ///
-/// Write `#[task]` above the `impl` block: it registers the task and reads `State` and `Output` off `run`.
-/// The task travels as JSON, and any instance of the service may run it, more than once: make it idempotent.
+/// Write `#[task]` above the `impl` block: it registers the task and infers `State` and `Output` from `run`. The task
+/// travels as JSON. Any instance of the service may run it, and more than once: make it idempotent.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct SendWelcomeEmail { user_id: u64 }
+/// struct SendGreeting { user_id: u64 }
 ///
 /// #[task(queue = "emails", timeout = "2m")]
-/// impl Task for SendWelcomeEmail {
+/// impl Task for SendGreeting {
 ///     async fn run(self, cx: Context) -> TaskResult<String> {
 ///         Ok(format!("sent to {} in attempt {}", self.user_id, cx.metadata().attempt()))
 ///     }
@@ -50,13 +50,13 @@ use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, Task
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let (runtime, recorder) = Runtime::recorded().build().await?;
 /// runtime.scope(async {
-///     let enqueued = SendWelcomeEmail { user_id: 7 }.asap().await?;
+///     let enqueued = SendGreeting { user_id: 7 }.asap().await?;
 ///     assert_eq!(enqueued.queue(), "emails");
-///     SendWelcomeEmail { user_id: 8 }.later(Duration::from_secs(60)).queue("slow").await?;
-///     assert_eq!(SendWelcomeEmail { user_id: 9 }.sync().await?, "sent to 9 in attempt 1");
+///     SendGreeting { user_id: 8 }.later(Duration::from_secs(60)).queue("slow").await?;
+///     assert_eq!(SendGreeting { user_id: 9 }.sync().await?, "sent to 9 in attempt 1");
 ///     Ok::<_, cloud_tasks::Error>(())
 /// }).await?;
-/// recorder.assert_enqueued::<SendWelcomeEmail>(|email| email.user_id == 8);
+/// recorder.assert_enqueued::<SendGreeting>(|email| email.user_id == 8);
 /// # Ok(())
 /// # }
 /// ```
@@ -64,54 +64,54 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// The state that the task needs: `S` of its [`Context<S>`], filled in by `#[task]`.
     type State: Send + Sync + 'static;
 
-    /// What the task gives back: `T` of its [`TaskResult<T>`], filled in by `#[task]`.
+    /// The task's output: `T` of its [`TaskResult<T>`], filled in by `#[task]`.
     type Output: Serialize + Send + 'static;
 
-    /// Does the job.
+    /// Runs the task.
     ///
     /// # Errors
     ///
-    /// Any error means that the task is run again as its queue says; a [`Discard`](crate::Discard) means that it is not.
+    /// After any error the task is retried as its queue is configured, except after a [`Discard`](crate::Discard).
     fn run(self, cx: Context<Self::State>) -> impl Future<Output = TaskResult<Self::Output>> + Send;
 
-    /// Does what is left to do when the last attempt has failed; nothing, unless it is written.
+    /// Called after the last attempt has failed. The default does nothing.
     ///
-    /// It runs where the number of attempts is known: by the option `max_attempts`, or by the
-    /// [settings](crate::queue::QueueSettings::max_attempts) of the queue. It has as long as an attempt. The
-    /// [guide](crate::guide::retries) tells what is certain of it, and [`Dead`] has an example.
+    /// It is called only if the maximum number of attempts is known: from the option `max_attempts`, or from the
+    /// [settings](crate::queue::QueueSettings::max_attempts) of the queue. It may take as long as an attempt. The
+    /// [retries guide](crate::guide::retries) says what is guaranteed, and [`Dead`] has an example.
     ///
     /// # Errors
     ///
-    /// Any error but a [`Discard`](crate::Discard) makes the attempt an ordinary failure: a task that gives up by its own
-    /// `max_attempts` is then tried once more, and its hook with it.
+    /// Any error except a [`Discard`](crate::Discard) makes the attempt an ordinary failure: a task that is dead by its
+    /// own `max_attempts` is then attempted once more, and so is its hook.
     fn on_dead(self, dead: Dead, cx: Context<Self::State>) -> impl Future<Output = TaskResult> + Send {
         drop((self, dead, cx));
         async { Ok(()) }
     }
 
-    /// Enqueues the task, to run as soon as its queue lets it.
+    /// Enqueues the task to run as soon as possible.
     fn asap(self) -> Enqueue {
         Enqueue::of(&self)
     }
 
-    /// Enqueues the task, to run after a while or at an instant.
+    /// Enqueues the task to run after a delay or at a given time.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # use std::time::{Duration, SystemTime};
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct Remind { user_id: u64 }
+    /// # struct RemindTenant { user_id: u64 }
     /// # #[task]
-    /// # impl Task for Remind {
+    /// # impl Task for RemindTenant {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// # let (runtime, _recorder) = Runtime::recorded().build().await?;
-    /// Remind { user_id: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
+    /// RemindTenant { user_id: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
     /// let noon = SystemTime::now() + Duration::from_secs(60);
-    /// let enqueued = Remind { user_id: 7 }.later(noon).on(&runtime).await?;
+    /// let enqueued = RemindTenant { user_id: 7 }.later(noon).on(&runtime).await?;
     /// assert_eq!(enqueued.schedule_time(), Some(noon));
     /// # Ok(())
     /// # }
@@ -120,31 +120,32 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
         Enqueue::of(&self).at(when.into())
     }
 
-    /// Enqueues the task, to run at a random instant between now and a deadline, which spreads the load of many.
+    /// Enqueues the task to run at a random time between now and a deadline, to spread the load of many tasks.
     ///
-    /// A deadline that is past means now; one beyond the farthest that a task may be scheduled is brought forward to it.
+    /// A deadline in the past means now. A deadline beyond the farthest allowed time is moved to that time.
     fn spread_until(self, deadline: impl Into<RunAt>) -> Enqueue {
         Enqueue::of(&self).before(deadline.into())
     }
 
-    /// Enqueues many tasks: so many at once, with a result for each, in order, and whatever becomes of the others.
+    /// Enqueues many tasks with bounded concurrency. Returns one result per task, in input order; a failure does not
+    /// stop the rest.
     ///
-    /// The iterator is asked for the next task when there is room for it, so it may be long, or endless.
+    /// The iterator is advanced only when there is room for another task, so it may be long or endless.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct Remind { user_id: u64 }
+    /// # struct RemindDriver { user_id: u64 }
     /// # #[task]
-    /// # impl Task for Remind {
+    /// # impl Task for RemindDriver {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// # let (runtime, recorder) = Runtime::recorded().build().await?;
     /// let users = [7, 8, 9];
-    /// let results = Remind::asap_all(users.iter().map(|user| Remind { user_id: *user })).on(&runtime).await;
+    /// let results = RemindDriver::asap_all(users.iter().map(|user| RemindDriver { user_id: *user })).on(&runtime).await;
     /// assert!(results.iter().all(Result::is_ok));
     /// # assert_eq!(recorder.envelopes().len(), 3);
     /// # Ok(())
@@ -158,15 +159,15 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
         EnqueueAll::new(stream::iter(tasks))
     }
 
-    /// Enqueues many tasks that come one after the other, such as those that are made of the rows of a database.
+    /// Enqueues many tasks from a stream, such as the rows of a database query.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct Remind { user_id: i64 }
+    /// # struct RemindPatient { user_id: i64 }
     /// # #[task]
-    /// # impl Task for Remind {
+    /// # impl Task for RemindPatient {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
@@ -176,8 +177,8 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// use futures_util::StreamExt;
     ///
     /// // `users` is a stream of ids, such as `sqlx::query_scalar("SELECT id FROM users").fetch(&pool)`.
-    /// let tasks = users.filter_map(async |id: std::io::Result<i64>| Some(Remind { user_id: id.ok()? }));
-    /// assert_eq!(Remind::asap_all_from(tasks).on(&runtime).await.len(), 2);
+    /// let tasks = users.filter_map(async |id: std::io::Result<i64>| Some(RemindPatient { user_id: id.ok()? }));
+    /// assert_eq!(RemindPatient::asap_all_from(tasks).on(&runtime).await.len(), 2);
     /// # Ok(())
     /// # }
     /// ```
@@ -185,16 +186,16 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
         EnqueueAll::new(tasks)
     }
 
-    /// Runs the task here and now, and gives back its output.
+    /// Runs the task now, in this process, and returns its output.
     ///
-    /// No queue is involved: nothing is retried, and the timeout does not apply.
+    /// No queue is involved: the task is not retried, and its timeout does not apply.
     fn sync(self) -> RunNow<Self> {
         RunNow::new(self)
     }
 }
 
 impl Registration {
-    /// The registration of a task by this name, defined at `location` (`file:line`).
+    /// The registration of a task with this name, defined at `location` (`file:line`).
     pub const fn task<T: Task>(name: &'static str, location: &'static str) -> Self {
         Self::new::<T>(name, location, Kind::Task, bind::<T>)
     }
@@ -239,7 +240,7 @@ impl<T: Task> Handler for TaskHandler<T> {
     }
 }
 
-/// Runs a task on what arrived for it.
+/// Runs a task on its input.
 pub(crate) async fn run_input<T: Task>(
     state: Arc<T::State>,
     input: TaskInput,

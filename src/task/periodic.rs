@@ -1,4 +1,4 @@
-//! Periodic tasks: tasks that also have a schedule.
+//! Periodic tasks: tasks with a schedule.
 
 use bytes::Bytes;
 
@@ -8,10 +8,10 @@ use crate::registry::schedule::{self, Periodic, ScheduleOptions};
 use crate::task::Task;
 use crate::task::enqueue::Enqueue;
 
-/// A task that also has a schedule. Written by `#[task(every = "..")]` alone.
+/// A task with a schedule. Implemented only by `#[task(every = "..")]`.
 ///
-/// It is a [`Task`] like any other, and can be enqueued at any time; Cloud Scheduler runs it besides, with the arguments
-/// that [`payload`](Self::payload) gives. The [guide](crate::guide::periodic) has all of it.
+/// It is a [`Task`] like any other and can be enqueued at any time. Cloud Scheduler also runs it, with the arguments
+/// that [`payload`](Self::payload) returns. See the [schedules guide](crate::guide::periodic).
 ///
 /// ```standalone_crate
 /// use cloud_tasks::{Context, PeriodicTask, Runtime, Task, TaskResult, task};
@@ -44,13 +44,14 @@ pub trait PeriodicTask: Task {
     #[doc(hidden)]
     const __SCHEDULE: ScheduleOptions;
 
-    /// The arguments that the schedule runs the task with: the option `payload`, else the type's default.
+    /// The arguments of scheduled runs: the option `payload`, by default the type's `Default`.
     fn payload() -> Self;
 
-    /// Enqueues the task as its schedule runs it: with its payload and its headers, and metadata that name the job and now.
+    /// Enqueues one run of the schedule: with its payload and headers, and with metadata that names the job and the
+    /// current time.
     ///
-    /// The task goes to its own queue, not through Cloud Scheduler, so the retries are the queue's. In eager mode it runs at
-    /// once, which is how a test runs a periodic task; nothing in that mode runs it at its times.
+    /// The run goes to the task's own queue, not through Cloud Scheduler, so the queue's retries apply. In eager mode
+    /// it runs at once; use this to test a periodic task, since eager mode does not run schedules.
     fn run_scheduled() -> Enqueue {
         let options = const { &Self::__SCHEDULE };
         Enqueue::of(&Self::payload()).of_job(options, schedule::headers(options))
@@ -58,7 +59,7 @@ pub trait PeriodicTask: Task {
 }
 
 impl Registration {
-    /// Adds the schedule of a task.
+    /// Sets the schedule of a task.
     pub const fn periodic<T: PeriodicTask>(self) -> Self {
         self.scheduled(Periodic {
             options: const { &T::__SCHEDULE },
@@ -71,7 +72,7 @@ fn encoded_payload<T: PeriodicTask>() -> Result<Bytes, serde_json::Error> {
     json::encode(&T::payload())
 }
 
-/// What the attribute writes for a task without the option `payload`.
+/// Implemented by the attribute for a task without the option `payload`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has a schedule, but no payload",
     label = "write `payload = ..` beside `every`, or `#[derive(Default)]` on `{Self}`"
@@ -96,10 +97,10 @@ pub struct ByValue;
 #[derive(Debug)]
 pub struct ByCall;
 
-/// What the option `payload` takes.
+/// The types that the option `payload` accepts.
 #[diagnostic::on_unimplemented(
-    message = "this is no payload of `{T}`",
-    label = "`payload` takes a `{T}`, or a function that gives one"
+    message = "this is not a payload of `{T}`",
+    label = "`payload` must be a `{T}`, or a function that returns one"
 )]
 pub trait IntoPayload<T, How> {
     /// The arguments.

@@ -1,4 +1,4 @@
-//! Tasks that run here and now.
+//! Running a task in this process.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use crate::base::{Context, Error, TaskMetadata};
 use crate::runtime::{Runtime, Scope};
 use crate::task::Task;
 
-/// A task that is about to run here and now; nothing happens until it is awaited.
+/// A task to be run in this process; nothing happens until it is awaited.
 #[must_use = "nothing runs until this is awaited"]
 pub struct RunNow<T> {
     task: T,
@@ -21,7 +21,7 @@ impl<T: Task> RunNow<T> {
         Self { task, runtime: None }
     }
 
-    /// Uses this runtime, whichever is in scope or installed.
+    /// Uses this runtime instead of the one in scope or installed.
     pub fn on(mut self, runtime: &Runtime) -> Self {
         self.runtime = Some(runtime.clone());
         self

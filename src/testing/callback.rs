@@ -1,4 +1,4 @@
-//! Requests as Cloud Tasks makes them.
+//! Requests of Cloud Tasks.
 
 use std::time::SystemTime;
 
@@ -15,26 +15,26 @@ use crate::task::Task;
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Google-Cloud-Tasks");
 const RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretryreason");
 
-/// The request that a task comes back as, as Cloud Tasks makes it; see [`Signer::callback`].
+/// The request that Cloud Tasks makes for a task; see [`Signer::callback`].
 ///
-/// Unless told otherwise it is the first attempt, due now, in the task's queue, under a random id.
+/// By default it is the first attempt, due now, from the task's queue, with a random id.
 ///
-/// ```standalone_crate
+/// ```
 /// # use cloud_tasks::testing::Signer;
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
-/// # struct Charge { invoice: u64 }
+/// # struct ChargeCall { invoice: u64 }
 /// # #[task(queue = "billing")]
-/// # impl Task for Charge {
+/// # impl Task for ChargeCall {
 /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// # let signer = Signer::new()?;
 /// # let (runtime, _recorder) = Runtime::recorded().verified_by(&signer).build().await?;
-/// let request = signer.callback(&runtime, &Charge { invoice: 7 }).attempt(3).id("invoice-7").request()?;
-/// assert_eq!(request.uri(), "http://localhost:8080/tasks/Charge");
+/// let request = signer.callback(&runtime, &ChargeCall { invoice: 7 }).attempt(3).id("invoice-7").request()?;
+/// assert_eq!(request.uri(), "http://localhost:8080/tasks/ChargeCall");
 /// assert_eq!(request.headers()["user-agent"], "Google-Cloud-Tasks");
 /// assert_eq!(request.headers()["x-cloudtasks-queuename"], "billing");
 /// assert_eq!(request.headers()["x-cloudtasks-taskname"], "invoice-7");
@@ -58,7 +58,7 @@ pub struct CallbackRequest {
 token_options!(CallbackRequest);
 
 impl Signer {
-    /// The request that a task comes back as.
+    /// Creates the request for a task.
     pub fn callback<T: Task>(&self, runtime: &Runtime, task: &T) -> CallbackRequest {
         let config = runtime.config();
         let name = T::__REGISTRATION.name;
@@ -69,22 +69,22 @@ impl Signer {
         CallbackRequest::new(*self, runtime, config.task_url(name), queue, body, headers)
     }
 
-    /// The request that a task comes back as which a [`Recorder`](crate::testing::Recorder) has: a publisher's too.
+    /// Creates the request for a task of a [`Recorder`](crate::testing::Recorder), also for a publisher's.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::testing::Signer;
     /// # use cloud_tasks::{PublisherTask, Runtime, task};
     /// # use serde::{Deserialize, Serialize};
     /// # use tower::ServiceExt;
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct OrderPaid { order_id: u64 }
+    /// # struct CallBilled { order_id: u64 }
     /// # #[task]
-    /// # impl PublisherTask for OrderPaid {}
+    /// # impl PublisherTask for CallBilled {}
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let signer = Signer::new()?;
     /// let (runtime, recorder) = Runtime::recorded().verified_by(&signer).build().await?;
-    /// OrderPaid { order_id: 7 }.asap().on(&runtime).await?;
+    /// CallBilled { order_id: 7 }.asap().on(&runtime).await?;
     /// let request = signer.callback_of(&runtime, &recorder.envelopes()[0]).request()?;
     /// runtime.service().oneshot(request).await?;
     /// assert_eq!(recorder.publications()[0].data(), br#"{"order_id":7}"#);
@@ -131,13 +131,13 @@ impl CallbackRequest {
         }
     }
 
-    /// Sets the number of the attempt, from 1; zero counts as 1.
+    /// Sets the number of the attempt, starting at 1; zero counts as 1.
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.metadata = self.metadata.with_retry_count(attempt.saturating_sub(1));
         self
     }
 
-    /// Sets the queue that it comes from.
+    /// Sets the queue.
     pub fn queue(mut self, queue: &str) -> Self {
         self.metadata = self.metadata.with_queue(queue);
         self
@@ -155,13 +155,13 @@ impl CallbackRequest {
         self
     }
 
-    /// Sets what the attempt before was answered with, which the second attempt and later ones are told; default 500.
+    /// Sets the status of the previous attempt's response, which is sent from the second attempt on; default 500.
     pub fn previous_response(mut self, status: u16) -> Self {
         self.previous_response = status;
         self
     }
 
-    /// Adds a header, in the place of one of that name that the enqueueing call gave.
+    /// Adds a header, and replaces one that the enqueueing call set.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Err(mistake) = add_header(&mut self.headers, name, value) {
             self.mistake.get_or_insert(mistake.to_string());
@@ -169,11 +169,11 @@ impl CallbackRequest {
         self
     }
 
-    /// The request, for `tower::ServiceExt::oneshot` or for a client.
+    /// Returns the request, for `tower::ServiceExt::oneshot` or for an HTTP client.
     ///
     /// # Errors
     ///
-    /// When the arguments do not serialize, or a header is none.
+    /// If the arguments do not serialize, or if a header is invalid.
     pub fn request(self) -> Result<Request<Full<Bytes>>, Error> {
         if let Some(mistake) = self.mistake {
             return Err(Error::invalid(mistake));

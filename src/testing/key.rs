@@ -1,4 +1,4 @@
-//! The key that tokens are signed with: made once a process, and known to nobody else.
+//! The signing key of tests: generated once per process, and not known outside.
 
 use std::sync::OnceLock;
 
@@ -12,14 +12,14 @@ use serde_json::json;
 use crate::auth::{FixedKeys, parse_keys};
 use crate::base::{Error, ErrorKind};
 
-/// The id that tokens name the key by.
+/// The key's id in tokens.
 pub(super) const KEY_ID: &str = "cloud-tasks-testing";
 
 static KEY: OnceLock<Result<Key, String>> = OnceLock::new();
 
 pub(super) struct Key {
     pair: RsaKeyPair,
-    /// What a runtime checks tokens against.
+    /// The keys that a runtime verifies tokens with.
     public: FixedKeys,
 }
 
@@ -27,7 +27,7 @@ impl Key {
     /// The key of this process.
     pub(super) fn get() -> Result<&'static Self, Error> {
         KEY.get_or_init(Self::make).as_ref().map_err(|mistake| {
-            let text = format!("there is no key to sign requests with: {mistake}");
+            let text = format!("no signing key could be generated: {mistake}");
             Error::new(ErrorKind::Build, text)
         })
     }

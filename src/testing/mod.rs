@@ -1,10 +1,10 @@
-//! What tests need beyond a [`Recorder`]: single attempts, and requests to a whole service.
+//! Test helpers: a [`Recorder`], single attempts, and requests to a whole service.
 //!
-//! [`Runtime::perform`](crate::Runtime::perform) runs one task with metadata of your choice, and tells what came of it. A
-//! [`Signer`] makes the requests that Cloud Tasks, Pub/Sub and Cloud Scheduler make, signed with a key that a runtime built
-//! with `verified_by(&signer)` trusts. The [guide](crate::guide::testing) has all of it.
+//! [`Runtime::perform`](crate::Runtime::perform) runs one task with the metadata of your choice and returns the
+//! outcome. A [`Signer`] creates the requests of Cloud Tasks, Pub/Sub and Cloud Scheduler, signed with a key that a
+//! runtime built with `verified_by(&signer)` trusts. See the [testing guide](crate::guide::testing).
 //!
-//! ```standalone_crate
+//! ```
 //! use axum::Router;
 //! use cloud_tasks::testing::Signer;
 //! use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
@@ -12,10 +12,10 @@
 //! use tower::ServiceExt;
 //!
 //! #[derive(Serialize, Deserialize)]
-//! struct SendWelcomeEmail { user_id: u64 }
+//! struct SendVoucher { user_id: u64 }
 //!
 //! #[task(queue = "emails")]
-//! impl Task for SendWelcomeEmail {
+//! impl Task for SendVoucher {
 //!     async fn run(self, cx: Context) -> TaskResult<String> {
 //!         Ok(format!("sent to {} in attempt {}", self.user_id, cx.metadata().attempt()))
 //!     }
@@ -26,17 +26,17 @@
 //! let signer = Signer::new()?;
 //! let (runtime, _recorder) = Runtime::recorded().verified_by(&signer).build().await?;
 //!
-//! let performed = runtime.perform(SendWelcomeEmail { user_id: 7 }).attempt(3).await?;
+//! let performed = runtime.perform(SendVoucher { user_id: 7 }).attempt(3).await?;
 //! assert_eq!(performed.assert_done(), "sent to 7 in attempt 3");
 //!
 //! let app: Router = Router::new().layer(runtime.layer());
-//! let request = signer.callback(&runtime, &SendWelcomeEmail { user_id: 7 }).attempt(3).request()?;
+//! let request = signer.callback(&runtime, &SendVoucher { user_id: 7 }).attempt(3).request()?;
 //! assert_eq!(app.oneshot(request).await?.status(), 200);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Nothing here is shared between tests but the key, so they may run side by side.
+//! Tests share nothing but the key, so they may run in parallel.
 
 #[cfg(feature = "testing")]
 mod callback;

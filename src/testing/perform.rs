@@ -13,7 +13,7 @@ use crate::registry::TaskInput;
 use crate::runtime::{Attempt, Capture, Runtime, encode_error};
 use crate::task::{self, Task};
 
-/// One attempt of a task that is about to run; nothing happens until this is awaited. See [`Runtime::perform`].
+/// One attempt of a task; nothing happens until it is awaited. See [`Runtime::perform`].
 #[must_use = "nothing runs until this is awaited"]
 pub struct Perform<T> {
     runtime: Runtime,
@@ -25,20 +25,20 @@ pub struct Perform<T> {
 }
 
 impl Runtime {
-    /// Runs one attempt of a task as the service would, with metadata of your choice, and tells what came of it.
+    /// Runs one attempt of a task as the service would, with the metadata of your choice, and returns the outcome.
     ///
-    /// The task goes through JSON; its deadline counts, and its panic is caught. What it enqueues goes where this runtime
-    /// sends tasks. Unless told otherwise it is the first attempt, due now, in the task's queue, under a random id.
+    /// The task goes through JSON, its deadline applies, and its panic is caught. What it enqueues goes to this
+    /// runtime's backend. By default it is the first attempt, due now, from the task's queue, with a random id.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use cloud_tasks::{Context, Discard, Runtime, Task, TaskResult, task};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
-    /// struct Charge { invoice: u64 }
+    /// struct ChargeParking { invoice: u64 }
     ///
     /// #[task(queue = "billing")]
-    /// impl Task for Charge {
+    /// impl Task for ChargeParking {
     ///     async fn run(self, cx: Context) -> TaskResult<String> {
     ///         if cx.metadata().is_last_attempt() {
     ///             Err(Discard::new("handed to a person"))?;
@@ -50,9 +50,9 @@ impl Runtime {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, _recorder) = Runtime::recorded().build().await?;
-    /// let performed = runtime.perform(Charge { invoice: 7 }).attempt(2).await?;
+    /// let performed = runtime.perform(ChargeParking { invoice: 7 }).attempt(2).await?;
     /// assert_eq!(performed.assert_done(), r#"attempt 2 from Some("billing")"#);
-    /// let performed = runtime.perform(Charge { invoice: 7 }).attempt(3).last_attempt().await?;
+    /// let performed = runtime.perform(ChargeParking { invoice: 7 }).attempt(3).last_attempt().await?;
     /// assert_eq!(performed.assert_discarded().reason(), "handed to a person");
     /// # Ok(())
     /// # }
@@ -60,8 +60,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// The await fails when the runtime has no such task or lacks a state of it, when the arguments do not serialize, or
-    /// a header is none. Nothing ran then.
+    /// The await fails if the runtime lacks the task or one of its states, if the arguments do not serialize, or if a
+    /// header is invalid. Nothing ran.
     #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
     pub fn perform<T: Task>(&self, task: T) -> Perform<T> {
         let queue = T::__REGISTRATION.queue.unwrap_or(self.config().default_queue());
@@ -84,19 +84,19 @@ impl Runtime {
 }
 
 impl<T: Task> Perform<T> {
-    /// Sets the number of the attempt, from 1; zero counts as 1.
+    /// Sets the number of the attempt, starting at 1; zero counts as 1.
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.metadata = self.metadata.with_retry_count(attempt.saturating_sub(1));
         self
     }
 
-    /// Says that the task is given up when this attempt fails.
+    /// Makes this the last attempt.
     pub fn last_attempt(mut self) -> Self {
         self.last = true;
         self
     }
 
-    /// Sets the queue that it comes from.
+    /// Sets the queue.
     pub fn queue(mut self, queue: &str) -> Self {
         self.metadata = self.metadata.with_queue(queue);
         self
@@ -114,13 +114,13 @@ impl<T: Task> Perform<T> {
         self
     }
 
-    /// Sets how long the attempt may take, as a [call](crate::task::Enqueue::timeout) can.
+    /// Sets the timeout of the attempt, as a [call](crate::task::Enqueue::timeout) can.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.headers.extend([timeout_header(timeout)]);
         self
     }
 
-    /// Adds a header of the request.
+    /// Adds a header to the request.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Err(mistake) = add_header(&mut self.headers, name, value) {
             self.mistake.get_or_insert(mistake);

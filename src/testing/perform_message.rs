@@ -1,4 +1,4 @@
-//! Running a subscriber on one message as a push would.
+//! Running a subscriber on one message, as a push would.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,21 +16,21 @@ use crate::event::subscriber::{self, SubscriberTask};
 use crate::runtime::{Capture, Runtime};
 
 impl Runtime {
-    /// Runs a subscriber on one message as a push would, its content as JSON, and tells what came of it.
+    /// Runs a subscriber on one message, as a push would, with its content as JSON, and returns the outcome.
     ///
-    /// The subscription's filter is not asked, and one that forwards its messages to tasks runs here.
+    /// The subscription's filter is ignored, and a subscriber that forwards its messages to tasks runs here.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use cloud_tasks::{Context, Message, Runtime, SubscriberTask, TaskResult, task};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
     /// struct UserAction { user_id: u64 }
     ///
-    /// struct Auditor;
+    /// struct AuditMessages;
     ///
-    /// #[task(topic = "user-actions")]
-    /// impl SubscriberTask for Auditor {
+    /// #[task(topic = "audited-messages")]
+    /// impl SubscriberTask for AuditMessages {
     ///     async fn run(message: Message<UserAction>, cx: Context) -> TaskResult<String> {
     ///         Ok(format!("{} in delivery {}", message.content.user_id, cx.metadata().attempt()))
     ///     }
@@ -40,10 +40,10 @@ impl Runtime {
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, _recorder) = Runtime::recorded().build().await?;
     /// let message = Message::new(UserAction { user_id: 7 }).with_delivery_attempt(3);
-    /// let performed = runtime.perform_message::<Auditor>(&message).await?;
+    /// let performed = runtime.perform_message::<AuditMessages>(&message).await?;
     /// assert_eq!(performed.assert_done(), "7 in delivery 3");
     ///
-    /// let performed = runtime.perform_message::<Auditor>(&Message::new("seven")).await?;
+    /// let performed = runtime.perform_message::<AuditMessages>(&Message::new("seven")).await?;
     /// assert!(matches!(performed, cloud_tasks::testing::Performed::Unreadable(_)));
     /// # Ok(())
     /// # }
@@ -51,8 +51,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// The await fails when the runtime has no such subscriber or lacks a state of it, or when the content does not
-    /// serialize. Nothing ran then.
+    /// The await fails if the runtime lacks the subscriber or one of its states, or if the content does not serialize.
+    /// Nothing ran.
     #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
     pub fn perform_message<S: SubscriberTask>(&self, message: &Message<impl Serialize>) -> PerformMessage<S> {
         let push = subscription::<S>(self).and_then(|subscription| push_of(self, subscription, message));
@@ -64,7 +64,7 @@ impl Runtime {
     }
 }
 
-/// One delivery of a message that is about to happen; nothing does until this is awaited. See [`Runtime::perform_message`].
+/// One delivery of a message; nothing happens until it is awaited. See [`Runtime::perform_message`].
 #[must_use = "nothing runs until this is awaited"]
 pub struct PerformMessage<S> {
     runtime: Runtime,
@@ -73,7 +73,7 @@ pub struct PerformMessage<S> {
 }
 
 impl<S: SubscriberTask> PerformMessage<S> {
-    /// Replaces the content by these bytes, which need be no JSON.
+    /// Replaces the content with these bytes, which need not be JSON.
     pub fn data(mut self, data: impl Into<Bytes>) -> Self {
         if let Ok(push) = &mut self.push {
             push.data = data.into();
@@ -91,7 +91,7 @@ impl<S: SubscriberTask> PerformMessage<S> {
             Ok(push) => push,
             Err(mistake) => return Ok(Performed::Unreadable(mistake)),
         };
-        let ran = self.runtime.receive_here(entry, &bound, push);
+        let ran = self.runtime.deliver_here(entry, &bound, push);
         Ok(Performed::of_run(ran.await, kept.take()))
     }
 }

@@ -1,25 +1,25 @@
-//! What came of one attempt.
+//! The outcome of one attempt.
 
 use std::time::Duration;
 
 use crate::base::{BoxError, Discard, TaskError};
 use crate::registry::AttemptError;
 
-/// What came of one attempt; see [`Runtime::perform`](crate::Runtime::perform).
+/// The outcome of one attempt; see [`Runtime::perform`](crate::Runtime::perform).
 ///
-/// Match on it, or say what it was to be: the `assert_` methods give back what there is to look at.
+/// Match on it, or use the `assert_` methods, which return the value of the expected outcome.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// use cloud_tasks::testing::Performed;
 /// use cloud_tasks::{Context, Discard, RetryAfter, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargePhone { invoice: u64 }
 ///
 /// #[task]
-/// impl Task for Charge {
+/// impl Task for ChargePhone {
 ///     async fn run(self, _cx: Context) -> TaskResult<u64> {
 ///         match self.invoice {
 ///             0 => Err(Discard::new("no such invoice"))?,
@@ -34,7 +34,7 @@ use crate::registry::AttemptError;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let runtime = Runtime::eager().build().await?;
-/// let charge = |invoice| runtime.perform(Charge { invoice });
+/// let charge = |invoice| runtime.perform(ChargePhone { invoice });
 /// assert_eq!(charge(0).await?.assert_discarded().reason(), "no such invoice");
 /// assert_eq!(charge(1).await?.assert_retry_after(), Duration::from_secs(30));
 /// assert_eq!(charge(2).await?.assert_failed().to_string(), "the card was refused");
@@ -45,35 +45,35 @@ use crate::registry::AttemptError;
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
-#[must_use = "look at it, or assert what it was to be"]
+#[must_use = "match on it, or assert the expected outcome"]
 pub enum Performed<O> {
-    /// It ran to its end and gave this back.
+    /// It succeeded and returned this output.
     Done(O),
-    /// It failed, and would be run again.
+    /// It failed, and would be retried.
     Failed(BoxError),
-    /// It discarded itself, and would not be run again.
+    /// It discarded itself, and would not be retried.
     Discarded(Discard),
-    /// It asked to be run again, but not before this has passed.
+    /// It asked for a retry, but not before this time has passed.
     RetryAfter(Duration),
-    /// It panicked with this message, and would be run again.
+    /// It panicked with this message, and would be retried.
     Panicked(String),
-    /// It took longer than this and was cancelled; it would be run again.
+    /// It exceeded this timeout and was cancelled; it would be retried.
     TimedOut(Duration),
-    /// What arrived does not decode: a type that does not read what it writes, or a message of another shape.
+    /// The input does not decode: the type does not deserialize what it serializes, or the message has another shape.
     Unreadable(String),
 }
 
 impl<O> Performed<O> {
-    /// What a run came to, and its output.
+    /// The outcome of a run, with its output.
     pub(super) fn of_run(ran: Result<Vec<u8>, AttemptError>, output: Option<O>) -> Self {
         match (ran, output) {
             (Ok(_), Some(output)) => Self::Done(output),
-            (Ok(_), None) => Self::Failed("it did not run: it is idempotent, and ran before".into()),
+            (Ok(_), None) => Self::Failed("it did not run: it is idempotent and has run before".into()),
             (Err(failure), _) => Self::of(failure),
         }
     }
 
-    /// What a failure came to.
+    /// The outcome of a failure.
     fn of(failure: AttemptError) -> Self {
         match failure {
             AttemptError::Decode(mistake) => Self::Unreadable(mistake),
@@ -85,65 +85,65 @@ impl<O> Performed<O> {
             }
             AttemptError::Panicked(message) => Self::Panicked(message),
             AttemptError::TimedOut(timeout) => Self::TimedOut(timeout),
-            AttemptError::InProgress => Self::Failed("it did not run: another delivery works on it".into()),
+            AttemptError::InProgress => Self::Failed("it did not run: another delivery is running it".into()),
             AttemptError::Dead(failure) => Self::of(*failure),
         }
     }
 
-    /// Checks that it ran to its end, and gives back its output.
+    /// Asserts that it succeeded, and returns its output.
     ///
     /// # Panics
     ///
-    /// When it did not; the message says what came of it.
+    /// If it did not; the message describes the outcome.
     #[track_caller]
     pub fn assert_done(self) -> O {
         match self {
             Self::Done(output) => output,
-            other => panic!("it was to succeed, but {}", other.told()),
+            other => panic!("expected a success, but {}", other.message()),
         }
     }
 
-    /// Checks that it failed, and gives back the error.
+    /// Asserts that it failed, and returns the error.
     ///
     /// # Panics
     ///
-    /// When it did not; the message says what came of it.
+    /// If it did not; the message describes the outcome.
     #[track_caller]
     pub fn assert_failed(self) -> BoxError {
         match self {
             Self::Failed(error) => error,
-            other => panic!("it was to fail, but {}", other.told()),
+            other => panic!("expected a failure, but {}", other.message()),
         }
     }
 
-    /// Checks that it discarded itself, and gives back the discard.
+    /// Asserts that it discarded itself, and returns the discard.
     ///
     /// # Panics
     ///
-    /// When it did not; the message says what came of it.
+    /// If it did not; the message describes the outcome.
     #[track_caller]
     pub fn assert_discarded(self) -> Discard {
         match self {
             Self::Discarded(discard) => discard,
-            other => panic!("it was to discard itself, but {}", other.told()),
+            other => panic!("expected a discard, but {}", other.message()),
         }
     }
 
-    /// Checks that it asked to be run again later, and gives back after what time.
+    /// Asserts that it asked for a later retry, and returns the delay.
     ///
     /// # Panics
     ///
-    /// When it did not; the message says what came of it.
+    /// If it did not; the message describes the outcome.
     #[track_caller]
     pub fn assert_retry_after(self) -> Duration {
         match self {
             Self::RetryAfter(delay) => delay,
-            other => panic!("it was to ask for a retry, but {}", other.told()),
+            other => panic!("expected a `RetryAfter`, but {}", other.message()),
         }
     }
 
-    /// What came of it, in words.
-    fn told(&self) -> String {
+    /// The outcome in words.
+    fn message(&self) -> String {
         match self {
             Self::Done(_) => "it succeeded".to_owned(),
             Self::Failed(error) => {
@@ -159,7 +159,7 @@ impl<O> Performed<O> {
             Self::RetryAfter(delay) => format!("it asked to be run again after {delay:?}"),
             Self::Panicked(message) => format!("it panicked: {message}"),
             Self::TimedOut(timeout) => format!("it did not finish within {timeout:?}"),
-            Self::Unreadable(mistake) => format!("what arrived does not decode: {mistake}"),
+            Self::Unreadable(mistake) => format!("the input does not decode: {mistake}"),
         }
     }
 }

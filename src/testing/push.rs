@@ -1,4 +1,4 @@
-//! Requests as Pub/Sub makes them.
+//! Requests of Pub/Sub.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, header};
@@ -15,10 +15,10 @@ use crate::runtime::{Runtime, encode_error};
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static("APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)");
-/// Pub/Sub's ids are numbers of so many digits.
+/// The number of digits of Pub/Sub's ids.
 const ID_DIGITS: u32 = 16;
 
-/// The request that a message is pushed with, as Pub/Sub makes it; see [`Signer::push`].
+/// The request that Pub/Sub makes for a message; see [`Signer::push`].
 #[derive(Clone)]
 #[must_use = "it becomes a request with `request()`"]
 pub struct PushRequest {
@@ -32,12 +32,12 @@ pub struct PushRequest {
 token_options!(PushRequest);
 
 impl Signer {
-    /// The request that a message is pushed to a subscriber with, its content as JSON.
+    /// Creates the request that pushes a message to a subscriber, with its content as JSON.
     ///
-    /// A message without an id gets one. The number of the delivery is told where the message has it, or else where the
-    /// subscription has a dead-letter topic. The subscription's filter is not asked.
+    /// A message without an id gets one. The number of the delivery is sent if the message has it, or if the
+    /// subscription has a dead-letter topic. The subscription's filter is ignored.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use cloud_tasks::testing::Signer;
     /// use cloud_tasks::{Context, Message, Runtime, SubscriberTask, TaskResult, task};
     /// use serde::{Deserialize, Serialize};
@@ -46,10 +46,10 @@ impl Signer {
     /// #[derive(Serialize, Deserialize)]
     /// struct UserAction { user_id: u64 }
     ///
-    /// struct Auditor;
+    /// struct AuditPushes;
     ///
-    /// #[task(topic = "user-actions")]
-    /// impl SubscriberTask for Auditor {
+    /// #[task(topic = "audited-pushes")]
+    /// impl SubscriberTask for AuditPushes {
     ///     async fn run(message: Message<UserAction>, _cx: Context) -> TaskResult {
     ///         assert_eq!((message.content.user_id, &*message.attributes["priority"]), (7, "high"));
     ///         Ok(())
@@ -61,7 +61,7 @@ impl Signer {
     /// let signer = Signer::new()?;
     /// let (runtime, _recorder) = Runtime::recorded().verified_by(&signer).build().await?;
     /// let message = Message::new(UserAction { user_id: 7 }).with_attribute("priority", "high");
-    /// let request = signer.push::<Auditor>(&runtime, &message)?.request()?;
+    /// let request = signer.push::<AuditPushes>(&runtime, &message)?.request()?;
     /// assert_eq!(runtime.service().oneshot(request).await?.status(), 200);
     /// # Ok(())
     /// # }
@@ -69,7 +69,7 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// When the runtime has no such subscriber, or the content does not serialize.
+    /// If the runtime lacks the subscriber, or if the content does not serialize.
     pub fn push<S: SubscriberTask>(
         &self,
         runtime: &Runtime,
@@ -102,7 +102,7 @@ pub(super) fn subscription<S: SubscriberTask>(runtime: &Runtime) -> Result<&Subs
     })
 }
 
-/// A message as Pub/Sub pushes it to a subscription.
+/// The push of a message to a subscription.
 pub(super) fn push_of(
     runtime: &Runtime,
     subscription: &Subscription,
@@ -131,23 +131,23 @@ pub(super) fn push_of(
 }
 
 impl PushRequest {
-    /// Replaces the content by these bytes, which need be no JSON.
+    /// Replaces the content with these bytes, which need not be JSON.
     pub fn data(mut self, data: impl Into<Bytes>) -> Self {
         self.push.data = data.into();
         self
     }
 
-    /// Pushes as a subscription without a wrapper does: the content is the body, all else stands in headers.
+    /// Pushes without a wrapper: the content is the body, and everything else is in headers.
     pub fn unwrapped(mut self) -> Self {
         self.wrapped = false;
         self
     }
 
-    /// The request, for `tower::ServiceExt::oneshot` or for a client.
+    /// Returns the request, for `tower::ServiceExt::oneshot` or for an HTTP client.
     ///
     /// # Errors
     ///
-    /// When it has no wrapper and an attribute that no header can carry.
+    /// If it has no wrapper and an attribute is not a valid header.
     pub fn request(self) -> Result<Request<Full<Bytes>>, Error> {
         let mut headers = HeaderMap::new();
         let body = if self.wrapped {

@@ -1,4 +1,4 @@
-//! Requests as Cloud Scheduler makes them.
+//! Requests of Cloud Scheduler.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use crate::task::periodic::PeriodicTask;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Google-Cloud-Scheduler");
 
-/// The request that a schedule makes, as Cloud Scheduler makes it; see [`Signer::scheduled`].
+/// The request that Cloud Scheduler makes for a schedule; see [`Signer::scheduled`].
 #[derive(Clone)]
 #[must_use = "it becomes a request with `request()`"]
 pub struct ScheduledRequest {
@@ -29,19 +29,19 @@ pub struct ScheduledRequest {
 token_options!(ScheduledRequest);
 
 impl Signer {
-    /// The request that the schedule of a periodic task makes, due now.
+    /// Creates the request of a periodic task's schedule, due now.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use cloud_tasks::testing::Signer;
     /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// use serde::{Deserialize, Serialize};
     /// use tower::ServiceExt;
     ///
     /// #[derive(Default, Serialize, Deserialize)]
-    /// struct Digest;
+    /// struct WeeklyDigest;
     ///
     /// #[task(every = "0 9 * * *")]
-    /// impl Task for Digest {
+    /// impl Task for WeeklyDigest {
     ///     async fn run(self, cx: Context) -> TaskResult<bool> { Ok(cx.metadata().is_scheduled()) }
     /// }
     ///
@@ -49,7 +49,7 @@ impl Signer {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let signer = Signer::new()?;
     /// let (runtime, _recorder) = Runtime::recorded().verified_by(&signer).build().await?;
-    /// let request = signer.scheduled::<Digest>(&runtime)?.request()?;
+    /// let request = signer.scheduled::<WeeklyDigest>(&runtime)?.request()?;
     /// let response = runtime.service().oneshot(request).await?;
     /// assert_eq!(response.status(), 200);
     /// # Ok(())
@@ -58,7 +58,7 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// When the runtime has no such task.
+    /// If the runtime has no such task.
     pub fn scheduled<T: PeriodicTask>(&self, runtime: &Runtime) -> Result<ScheduledRequest, Error> {
         let name = T::__REGISTRATION.name;
         let schedule = runtime.schedules().iter().find(|schedule| schedule.task == name);
@@ -89,11 +89,11 @@ impl ScheduledRequest {
         self
     }
 
-    /// The request, for `tower::ServiceExt::oneshot` or for a client.
+    /// Returns the request, for `tower::ServiceExt::oneshot` or for an HTTP client.
     ///
     /// # Errors
     ///
-    /// When there is none to its URL.
+    /// If its URL is invalid.
     pub fn request(self) -> Result<Request<Full<Bytes>>, Error> {
         let mut headers = self.schedule.headers;
         headers.extend(job_headers(&self.schedule.name, self.due));

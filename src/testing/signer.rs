@@ -1,4 +1,4 @@
-//! Who signs the requests of tests.
+//! The signer of test requests.
 
 use std::fmt;
 
@@ -12,23 +12,23 @@ use crate::auth::TrustedCallers;
 use crate::base::Error;
 use crate::runtime::{InProcess, RuntimeBuilder};
 
-/// Makes the requests that Google's services make, signed so that a runtime of the same test believes them.
+/// Creates the requests of Google's services, signed so that a runtime in the same test accepts them.
 ///
-/// Its key is made once a process and never leaves it. A runtime trusts it only where the code says so: with `verified_by`,
-/// or with [`callers`](Self::callers); no setting does. It makes
-/// [callbacks](Self::callback) of tasks, [pushes](Self::push) of messages and [runs of schedules](Self::scheduled).
+/// Its key is generated once per process and never leaves it. A runtime trusts it only if the code says so, with
+/// `verified_by` or with [`callers`](Self::callers); no setting does. It creates [callbacks](Self::callback) of tasks,
+/// [pushes](Self::push) of messages and [runs of schedules](Self::scheduled).
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::testing::Signer;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 /// use tower::ServiceExt;
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargeTaxi { invoice: u64 }
 ///
 /// #[task]
-/// impl Task for Charge {
+/// impl Task for ChargeTaxi {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 ///
@@ -36,7 +36,7 @@ use crate::runtime::{InProcess, RuntimeBuilder};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let signer = Signer::new()?;
 /// let (runtime, _recorder) = Runtime::recorded().verified_by(&signer).build().await?;
-/// let charge = signer.callback(&runtime, &Charge { invoice: 7 });
+/// let charge = signer.callback(&runtime, &ChargeTaxi { invoice: 7 });
 /// let stranger = charge.clone().account("stranger@example.iam.gserviceaccount.com");
 ///
 /// for (request, status) in [(charge.clone(), 200), (charge.expired(), 401), (stranger, 403)] {
@@ -51,19 +51,19 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The signer of this process.
+    /// Returns the signer of this process.
     ///
     /// # Errors
     ///
-    /// When the machine makes no key.
+    /// If no key can be generated.
     pub fn new() -> Result<Self, Error> {
         Key::get().map(|key| Self { key })
     }
 
-    /// The callers that are believed when this signer signed for them; nothing is fetched.
+    /// Returns callers that trust this signer; no keys are fetched.
     ///
-    /// For a runtime of any mode that takes [`TrustedCallers`]; that its tokens are of the settings' account and for the settings'
-    /// endpoint is checked as ever. Where the settings name no account, tokens are of one that these callers trust.
+    /// For a runtime of any mode that accepts [`TrustedCallers`]. Tokens must still be for the account and the endpoint
+    /// of the settings. If the settings name no account, tokens are for an account that these callers trust.
     ///
     /// ```standalone_crate
     /// use cloud_tasks::testing::Signer;
@@ -93,7 +93,7 @@ impl Signer {
             .with_fixed_keys(self.key.public())
     }
 
-    /// A request of these parts, signed as the token says.
+    /// A request of these parts, with the token.
     pub(super) fn request(
         self,
         url: &str,
@@ -103,7 +103,7 @@ impl Signer {
     ) -> Result<Request<Full<Bytes>>, Error> {
         let mut request = Request::post(url)
             .body(Full::new(body))
-            .map_err(|error| Error::invalid(format!("no request to {url} was made: {error}")))?;
+            .map_err(|error| Error::invalid(format!("building a request to {url} failed: {error}")))?;
         *request.headers_mut() = headers;
         if let Some(value) = token.header(self.key)? {
             request.headers_mut().insert(header::AUTHORIZATION, value);
@@ -113,14 +113,14 @@ impl Signer {
 }
 
 impl RuntimeBuilder<InProcess> {
-    /// Lets in only callers whose requests this signer signed; without it everybody gets in.
+    /// Accepts only requests that this signer signed. By default every caller is accepted.
     #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
     pub fn verified_by(self, signer: &Signer) -> Self {
         self.change_mode(|mode| mode.set_callers(signer.callers()))
     }
 }
 
-/// Adds a header, or says why not.
+/// Adds a header, or says why it is invalid.
 pub(super) fn add_header(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Error> {
     let pair = name
         .parse::<HeaderName>()

@@ -1,4 +1,4 @@
-//! The tokens of requests, in order or not.
+//! The tokens of requests, valid or not.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,12 +11,12 @@ use super::key::{KEY_ID, Key};
 use crate::base::{Config, Error};
 
 const ISSUER: &str = "https://accounts.google.com";
-/// Whom tokens are of where the settings name no account.
+/// The account of tokens if the settings name none.
 pub(super) const ACCOUNT: &str = "tasks@testing.iam.gserviceaccount.com";
-/// Google's tokens last so long, in seconds.
+/// The lifetime of Google's tokens in seconds.
 const LIFETIME: u64 = 60 * 60;
 
-/// What a request's token says, and whether it is one at all.
+/// The content of a request's token, and how it is signed.
 #[derive(Clone)]
 pub(super) struct Token {
     pub audience: String,
@@ -44,7 +44,7 @@ impl Token {
         }
     }
 
-    /// The `Authorization` header, where there is one.
+    /// The `Authorization` header, if there is a token.
     pub(super) fn header(&self, key: &Key) -> Result<Option<HeaderValue>, Error> {
         if self.signature == Signature::None {
             return Ok(None);
@@ -61,11 +61,11 @@ impl Token {
             signature.reverse();
         }
         let value = format!("Bearer {signed}.{}", encode(&signature));
-        // Base64 and dots are always fit for a header.
+        // Base64 and dots are always valid in a header.
         Ok(HeaderValue::try_from(value).ok())
     }
 
-    /// As Google writes them.
+    /// In Google's format.
     fn claims(&self) -> String {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -89,35 +89,37 @@ impl Token {
     }
 }
 
-/// Writes what all requests say of their tokens.
+/// The token options of all requests.
 macro_rules! token_options {
     ($request:ty) => {
         impl $request {
-            /// Leaves the token out: the answer is 401 where callers are verified.
+            /// Omits the token: the response is 401 if callers are verified.
             pub fn unsigned(mut self) -> Self {
                 self.token.signature = super::token::Signature::None;
                 self
             }
 
-            /// Spoils the signature of the token: the answer is 401.
+            /// Breaks the signature of the token: the response is 401.
             pub fn forged(mut self) -> Self {
                 self.token.signature = super::token::Signature::Wrong;
                 self
             }
 
-            /// Lets the token be one that expired an hour ago: the answer is 401.
+            /// Uses a token that expired an hour ago: the response is 401.
             pub fn expired(mut self) -> Self {
                 self.token.expired = true;
                 self
             }
 
-            /// Makes the token for this audience, and not for the endpoint of the settings: 403, unless it is trusted.
+            /// Uses a token for this audience instead of the endpoint of the settings: the response is 403, unless the
+            /// audience is trusted.
             pub fn audience(mut self, audience: impl Into<String>) -> Self {
                 self.token.audience = audience.into();
                 self
             }
 
-            /// Makes the token of this account, and not of that of the settings: 403, unless it is trusted.
+            /// Uses a token of this account instead of that of the settings: the response is 403, unless the account is
+            /// trusted.
             pub fn account(mut self, email: impl Into<String>) -> Self {
                 self.token.account = email.into();
                 self

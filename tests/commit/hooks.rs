@@ -239,7 +239,7 @@ async fn what_was_not_sent_is_in_the_error_and_is_sent_again_under_the_same_id()
     );
     assert_eq!(
         unsent.to_string(),
-        "the transaction is committed, but 2 of 3 were not sent after it"
+        "transaction committed, but 2 of 3 messages could not be sent"
     );
     let said: Vec<_> = unsent.errors().iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -312,7 +312,7 @@ async fn a_retry_that_fails_holds_what_is_still_not_sent() {
 
     assert_eq!(
         unsent.to_string(),
-        "the transaction is committed, but 1 of 2 was not sent after it"
+        "transaction committed, but 1 of 2 messages could not be sent"
     );
     assert_eq!(unsent.into_unsent().len(), 1);
     assert_eq!(backend.calls().len(), 4);

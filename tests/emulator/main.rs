@@ -415,8 +415,7 @@ async fn what_cannot_be_changed_is_told_and_left() {
     assert_eq!(report.held_back.len(), 1);
     assert_eq!(
         report.held_back[0].change.to_string(),
-        "[~] subscription Tuner\n      filter: attributes:other -> attributes.kind = \"loud\"\n      loses: messages that are \
-         not acknowledged yet, since it is deleted and made anew"
+        "[~] subscription Tuner\n      filter: attributes:other -> attributes.kind = \"loud\"\n      loses: unacknowledged messages, since the subscription is recreated"
     );
     let tuner = stage.get("subscriptions", "shop--Tuner").await;
     assert_eq!(tuner["filter"], "attributes:other");

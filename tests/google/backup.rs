@@ -274,7 +274,7 @@ async fn nothing_is_made_for_a_queue_that_is_only_not_there() {
         "{text}"
     );
     assert!(
-        text.ends_with("; its backup queue emails--temp is not there either"),
+        text.ends_with("; its backup queue emails--temp does not exist either"),
         "{text}"
     );
     assert_eq!(cloud.asked().await, ["emails/tasks/w", "emails--temp/tasks/w"]);
@@ -381,9 +381,9 @@ async fn an_unclear_answer_of_the_backup_queue_leaves_open_whether_the_task_exis
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.may_have_taken_effect());
     assert!(
-        error
-            .to_string()
-            .contains("it may have been created in its backup queue emails--temp, but no answer says so"),
+        error.to_string().contains(
+            "it may have been created in its backup queue emails--temp, but there was no clear response"
+        ),
         "{error}"
     );
 }

@@ -249,9 +249,9 @@ async fn a_refusal_after_an_unclear_answer_leaves_open_whether_the_task_exists()
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.may_have_taken_effect());
     assert!(
-        error
-            .to_string()
-            .starts_with("task Welcome may have been created, but no answer says so in queue emails: "),
+        error.to_string().starts_with(
+            "task Welcome may have been created, but there was no clear response in queue emails: "
+        ),
         "{error}"
     );
     assert_eq!(names.len(), 2);

@@ -115,7 +115,7 @@ async fn an_effect_that_is_under_way_elsewhere_makes_the_task_be_tried_again() {
 
     assert_eq!((first.0, during.0, after.0), (200, 409, 200));
     assert_eq!(in_process.kind(), ErrorKind::InProgress);
-    assert!(in_process.is_under_way());
+    assert!(in_process.is_in_progress());
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ fn number_created(body: &[u8]) -> u64 {
 }
 
 /// As often and as long as the defaults do, at a sixtieth of the time.
-fn patiently() -> RetrySettings {
+fn with_retries() -> RetrySettings {
     let default = RetrySettings::default();
     RetrySettings {
         initial: default.initial / 60,
@@ -221,7 +221,7 @@ async fn an_enqueue_makes_one_task_or_tells_the_truth_about_it() {
     const ONCE: u64 = 500;
     let stage = Stage::set(Side::Enqueue).await;
 
-    let mut outcomes = stage.enqueue(0..REPEATED, patiently()).await;
+    let mut outcomes = stage.enqueue(0..REPEATED, with_retries()).await;
     outcomes.extend(
         stage
             .enqueue(REPEATED..REPEATED + ONCE, RetrySettings::off())
@@ -266,7 +266,7 @@ async fn every_task_runs_whatever_happens_to_its_requests_and_their_answers() {
     const TASKS: u64 = 1000;
     let stage = Stage::set(Side::Callback).await;
 
-    let outcomes = stage.enqueue(0..TASKS, patiently()).await;
+    let outcomes = stage.enqueue(0..TASKS, with_retries()).await;
     let faults = stage.run_all().await;
 
     let (mut lost, mut double) = (0, 0);

@@ -545,8 +545,7 @@ async fn the_build_says_which_hook_is_out_of_reach_and_which_topic_cannot_be() {
 
     assert!(
         error.contains(
-            "the task Mortal says max_attempts = 3, which it never reaches: its queue \"tasks\" gives up after 2; raise that \
-             one, or lower this (tests/runtime/dying.rs:"
+            "the task Mortal has max_attempts = 3, but its queue \"tasks\" gives up after 2: raise the queue's limit, or lower the task's (tests/runtime/dying.rs:"
         ),
         "{error}"
     );

@@ -134,7 +134,7 @@ async fn the_farthest_instant_is_the_services_or_the_settings() {
         assert!(!error.may_have_taken_effect());
     }
     assert!(
-        beyond.to_string().ends_with("Cloud Tasks takes at most 30days"),
+        beyond.to_string().ends_with("Cloud Tasks accepts at most 30days"),
         "{beyond}"
     );
     assert!(
@@ -248,11 +248,13 @@ async fn a_task_that_would_be_stored_larger_than_the_ceiling_is_refused() {
     .await;
 
     assert!(
-        body.to_string().contains("Cloud Tasks takes at most 1048569"),
+        body.to_string().contains("Cloud Tasks accepts at most 1048569"),
         "{body}"
     );
     assert!(
-        headers.to_string().contains("Cloud Tasks takes less than 81920"),
+        headers
+            .to_string()
+            .contains("Cloud Tasks accepts less than 81920"),
         "{headers}"
     );
     assert!(header.unwrap_err().is_invalid_request(), "headers count too");

@@ -18,7 +18,7 @@
 //!
 //! What does matter, and cannot be helped:
 //! * An ordering key travels as a member of a publisher's body, which Django refuses (`TypeError`): it knows no such keys.
-//! * Python writes `NaN` and `Infinity`, which are no JSON and are refused here.
+//! * Python writes `NaN` and `Infinity`, which are not JSON and are refused here.
 //! * Raw content that is forwarded to a task travels in base64 as `data`, which Django does not know.
 
 use std::collections::BTreeMap;

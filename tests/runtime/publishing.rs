@@ -216,23 +216,26 @@ async fn what_pub_sub_would_refuse_is_refused_before_any_call() {
     for (publish, part) in [
         (
             action("a").sync().attributes(many),
-            "101 attributes; Pub/Sub takes at most 100",
+            "101 attributes; Pub/Sub accepts at most 100",
         ),
         (
             action("a").sync().attribute(long(257), "v"),
-            "257 bytes in its key; Pub/Sub takes 1 to 256",
+            "257 bytes in its key; Pub/Sub accepts 1 to 256",
         ),
         (action("a").sync().attribute("", "v"), "0 bytes in its key"),
         (
             action("a").sync().attribute("k", long(1025)),
-            "\"k\" has 1025 bytes; Pub/Sub takes at most 1024",
+            "\"k\" has 1025 bytes; Pub/Sub accepts at most 1024",
         ),
         (action("a").sync().attribute("google", "v"), "begins with goog"),
         (
             action("a").sync().ordering_key(long(1025)),
             "its ordering key has 1025 bytes",
         ),
-        (action(&long(10_000_001)).sync(), "Pub/Sub takes at most 10000000"),
+        (
+            action(&long(10_000_001)).sync(),
+            "Pub/Sub accepts at most 10000000",
+        ),
     ] {
         let error = publish.on(&runtime).await.unwrap_err();
 

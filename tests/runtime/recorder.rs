@@ -85,14 +85,14 @@ async fn a_failed_assertion_shows_what_was_enqueued() {
     let missing = panic_text(|| recorder.assert_enqueued::<Add>(|task| task.left == 9));
     let unwanted = panic_text(|| recorder.refute_enqueued::<Add>(|task| task.left == 1));
 
-    assert_eq!(nothing, "no Add that fits was enqueued; nothing was");
+    assert_eq!(nothing, "no matching Add was enqueued; nothing was");
     assert_eq!(
         missing,
-        "no Add that fits was enqueued; these were:\n  Add {\"left\":1,\"right\":2} to tasks"
+        "no matching Add was enqueued; these were:\n  Add {\"left\":1,\"right\":2} to tasks"
     );
     assert_eq!(
         unwanted,
-        "a Add that fits was enqueued; these were:\n  Add {\"left\":1,\"right\":2} to tasks"
+        "a matching Add was enqueued; these were:\n  Add {\"left\":1,\"right\":2} to tasks"
     );
 }
 

@@ -97,11 +97,9 @@ async fn without_yes_it_asks_and_where_nobody_is_there_it_says_what_to_write() {
     let (yes, out, _) = run(&runtime, line, |console| console.with_answers(Cursor::new("y\n"))).await;
 
     assert_eq!((nobody, no, yes), (1, 1, 0));
-    assert!(
-        unasked.ends_with(
-            "error: nothing was changed, and nobody is there to ask: say --yes, or --plan to look\n"
-        )
-    );
+    assert!(unasked.ends_with(
+        "error: nothing was changed, and nobody can confirm: pass --yes, or --plan to see the changes\n"
+    ));
     assert!(asked.ends_with("Do it? [y/N] Nothing was changed.\n"), "{asked}");
     assert!(out.starts_with("Successfully initialized 3 subscribers"), "{out}");
 }

@@ -43,7 +43,7 @@ async fn a_failure_half_way_is_told_in_full_and_the_next_run_makes_what_is_missi
     assert_eq!(error.not_tried().len(), 5);
     let text = error.to_string();
     for part in [
-        "the set-up was not finished: 5 of 11 changes were made; what is missing is made by the next run",
+        "the set-up was not finished: 5 of 11 changes were made; the next run makes the rest",
         "failed: [+] subscription Plain",
         "projects/acme/subscriptions/shop--Plain was not made",
         "the caller needs roles/pubsub.editor: `gcloud projects add-iam-policy-binding acme",
@@ -107,7 +107,7 @@ async fn what_somebody_else_made_in_between_is_fine_where_it_is_the_same_and_tol
 
     assert_eq!(
         error.failed()[0].error.to_string(),
-        "projects/acme/subscriptions/shop--Plain was made by somebody else in the meantime, and differs: plan anew"
+        "projects/acme/subscriptions/shop--Plain was created by somebody else in the meantime, and differs: plan again"
     );
 }
 

@@ -188,7 +188,7 @@ async fn a_filter_is_changed_only_where_losing_messages_is_allowed() {
          [~] subscription Auditor\n      ack_deadline_seconds: 60s -> 30s\n\
          left as it is, it needs `allow_data_loss`:\n\
          [~] subscription Auditor\n      filter: attributes:other -> attributes.kind = \"loud\"\n      \
-         loses: messages that are not acknowledged yet, since it is deleted and made anew"
+         loses: unacknowledged messages, since the subscription is recreated"
     );
     let report = careful.apply().await.unwrap();
     assert_eq!(report.held_back.len(), 1);

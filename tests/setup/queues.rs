@@ -120,9 +120,9 @@ async fn settings_that_cloud_tasks_would_refuse_are_named_by_build() {
         .to_string();
 
     for part in [
-        "max_dispatches_per_second takes more than 0 and at most 500",
-        "max_concurrent_dispatches takes 1 to 5000",
-        "max_attempts takes 1 or more, or -1 for no limit",
+        "max_dispatches_per_second must be more than 0 and at most 500",
+        "max_concurrent_dispatches must be 1 to 5000",
+        "max_attempts must be 1 or more, or -1 for no limit",
         "min_backoff is longer than max_backoff",
         "max_doublings takes 1 to 1000",
         "under_score",
@@ -150,8 +150,7 @@ async fn the_backup_queue_is_made_in_the_place_of_one_whose_name_is_blocked_and_
     assert_eq!(
         report.notes,
         [
-            "the queue emails was not made, since one of this name was deleted not long ago and Cloud Tasks keeps the name \
-             blocked for up to 7 days; its tasks go to its backup queue emails--temp until then"
+            "the queue emails was not created: a queue of this name was deleted recently, and Cloud Tasks blocks the name for up to 7 days; its tasks go to its backup queue emails--temp until then"
         ]
     );
     assert_eq!(cloud.get(&format!("{QUEUES}/emails")), None);

@@ -40,7 +40,7 @@ pub(crate) fn created(request: &Request) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(task)
 }
 
-/// An error in the form of Google's APIs.
+/// An error in the format of Google's APIs.
 pub(crate) fn refused(http: u16, code: &str, message: &str) -> ResponseTemplate {
     ResponseTemplate::new(http)
         .set_body_json(json!({"error": {"code": http, "message": message, "status": code}}))

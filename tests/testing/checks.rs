@@ -27,8 +27,8 @@ async fn a_failed_check_shows_tasks_of_its_type_first_with_queue_id_and_time() {
         Add {\"left\":1,\"right\":2} to tasks\n  \
         Add {\"left\":3,\"right\":2} to slow as three, in 1m 30s\n  \
         Note {\"text\":\"first\"} to notes";
-    assert_eq!(missing, format!("no Add that fits was enqueued; {shown}"));
-    assert_eq!(unwanted, format!("a Add that fits was enqueued; {shown}"));
+    assert_eq!(missing, format!("no matching Add was enqueued; {shown}"));
+    assert_eq!(unwanted, format!("a matching Add was enqueued; {shown}"));
 }
 
 #[tokio::test]

@@ -70,17 +70,11 @@ async fn a_failed_check_shows_messages_and_publishers_tasks_apart() {
     let shown = "these were:\n  \
         {\"order_id\":7} to orders with {\"priority\": \"high\"} in the order of seven\n  \
         {\"amount\":5} to refunds\n\
-        and these wait to be, in tasks:\n  \
+        and these are waiting to be, in tasks:\n  \
         OrderPlaced {\"message\":{\"order_id\":8},\"attributes\":null} to events";
-    assert_eq!(nothing, "no OrderPlaced that fits was published; nothing was");
-    assert_eq!(
-        missing,
-        format!("no OrderPlaced that fits was published; {shown}")
-    );
-    assert_eq!(
-        unwanted,
-        format!("a OrderPlaced that fits was published; {shown}")
-    );
+    assert_eq!(nothing, "no matching OrderPlaced was published; nothing was");
+    assert_eq!(missing, format!("no matching OrderPlaced was published; {shown}"));
+    assert_eq!(unwanted, format!("a matching OrderPlaced was published; {shown}"));
 }
 
 #[tokio::test]

@@ -177,19 +177,19 @@ async fn a_wrong_expectation_says_what_came_of_it() {
     ];
     for (performed, told) in outcomes {
         let text = panic_text(|| drop(performed.assert_done()));
-        assert_eq!(text, format!("it was to succeed, but {told}"));
+        assert_eq!(text, format!("expected a success, but {told}"));
     }
     let done = perform(End::Well).await;
     let text = panic_text(|| drop(done.assert_failed()));
-    assert_eq!(text, "it was to fail, but it succeeded");
+    assert_eq!(text, "expected a failure, but it succeeded");
     let done = perform(End::Well).await;
     let text = panic_text(|| drop(done.assert_discarded()));
-    assert_eq!(text, "it was to discard itself, but it succeeded");
+    assert_eq!(text, "expected a discard, but it succeeded");
     let done = perform(End::Well).await;
     let text = panic_text(|| {
         done.assert_retry_after();
     });
-    assert_eq!(text, "it was to ask for a retry, but it succeeded");
+    assert_eq!(text, "expected a `RetryAfter`, but it succeeded");
 }
 
 #[tokio::test]

@@ -131,8 +131,8 @@ async fn a_runtime_that_trusts_nobody_is_not_built_unless_it_says_so_in_words() 
     assert_eq!(refused.kind(), ErrorKind::Build);
     assert_eq!(
         refused.to_string(),
-        "the runtime was not built: nobody is trusted to call this service: set CLOUD_TASKS_SERVICE_ACCOUNT, name an \
-         account with `.callers(TrustedCallers::new().account(\"..\"))`, or let everybody in with `.allow_unauthenticated()`"
+        "the runtime was not built: no caller is trusted: set CLOUD_TASKS_SERVICE_ACCOUNT, name an \
+         account with `.callers(TrustedCallers::new().account(\"..\"))`, or accept every caller with `.allow_unauthenticated()`"
     );
     assert!(named.is_ok());
     assert_eq!(send(&open, post("/tasks/Note", None, "null")).await.status(), 200);

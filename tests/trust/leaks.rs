@@ -86,7 +86,7 @@ async fn no_log_and_no_answer_holds_a_token_an_argument_or_an_internal_error() {
     let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let token = tokens::good(crate::service::ENDPOINT);
     let (_, signature) = token.rsplit_once('.').unwrap();
-    assert!(logged.contains("a caller was refused"), "{logged}");
+    assert!(logged.contains("a caller was rejected"), "{logged}");
     assert!(!logged.contains("\nERROR forged"), "{logged}");
     for secret in [signature, "eyJ", "4111", "secret-audience", "secret@mail"] {
         assert!(!logged.contains(secret), "{secret} in {logged}");

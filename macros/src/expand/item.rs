@@ -1,4 +1,4 @@
-//! The user's impl block, with what is appended to it.
+//! The user's impl block with the generated members.
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::Type;
 use super::topic;
 use crate::parse::{Block, Kind, Origin, TaskImpl, mentions_assoc};
 
-/// The trait cannot be implemented at all: the user's function is kept, and the trait's name counts as used.
+/// The trait cannot be implemented at all: keeps the user's function, and uses the trait's name.
 pub(super) fn impossible(task: &TaskImpl) -> TokenStream {
     let block = &task.block;
     let path = &block.trait_path;
@@ -22,7 +22,7 @@ pub(super) fn impossible(task: &TaskImpl) -> TokenStream {
     }
 }
 
-/// The user's impl block with what was omitted appended. A function that does not fit gives way to one that does.
+/// The user's impl block with the omitted members. A function that does not fit the trait is replaced by a stub.
 pub(super) fn item(task: &TaskImpl) -> TokenStream {
     let block = &task.block;
     let appended = appended(task);
@@ -59,13 +59,13 @@ fn appended(task: &TaskImpl) -> TokenStream {
     appended
 }
 
-/// A message's content is JSON, where the user does not read it.
+/// Parses the content from JSON, unless the user implements it.
 fn parse(task: &TaskImpl) -> Option<TokenStream> {
     if task.block.function("parse").is_some() {
         return None;
     }
     let crate_path = &task.crate_path;
-    // Content that cannot be read is reported where it is named.
+    // The span makes rustc report content without `Deserialize` at its name.
     let content = &task.function.find("Content")?.ty;
     Some(quote! {
         fn parse(data: &[u8]) -> ::core::result::Result<Self::Content, #crate_path::BoxError> {
@@ -74,7 +74,7 @@ fn parse(task: &TaskImpl) -> Option<TokenStream> {
     })
 }
 
-/// Stands in for a function that is not there, so that the trait is whole.
+/// A stub for a missing function, so that the trait is complete.
 fn stub(task: &TaskImpl) -> TokenStream {
     let crate_path = &task.crate_path;
     let signature = match task.kind {
@@ -100,13 +100,13 @@ fn with_body(block: &Block, members: &TokenStream, appended: &TokenStream) -> To
     quote!(#head #body)
 }
 
-/// A function that does not fit the trait still means something: as an inherent one it is checked, and an editor knows it.
+/// Keeps a function that does not fit the trait as an inherent one, so that rustc checks it and an editor knows it.
 fn set_aside(task: &TaskImpl, position: Option<usize>) -> TokenStream {
     let block = &task.block;
     let Some(function) = position.map(|position| &block.members[position].tokens) else {
         return TokenStream::new();
     };
-    // The associated types are the trait's, and not every type may have functions of its own.
+    // It may use the trait's associated types, and not every type can have inherent functions.
     if mentions_assoc(function.clone(), task.kind.types()) || !matches!(block.self_ty, Type::Path(_)) {
         return TokenStream::new();
     }

@@ -1,4 +1,4 @@
-//! The schedule of a task.
+//! Expansion of a task's schedule.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use super::call;
 use crate::parse::{Payload, Schedule, TaskImpl};
 
-/// `impl PeriodicTask`, where the task has a schedule.
+/// `impl PeriodicTask`, if the task has a schedule.
 pub(super) fn periodic(task: &TaskImpl) -> Option<TokenStream> {
     let schedule = task.schedule.as_ref()?;
     let (crate_path, ty, every) = (&task.crate_path, &task.block.self_ty, &schedule.every);
@@ -34,7 +34,7 @@ fn payload(task: &TaskImpl, schedule: &Schedule) -> TokenStream {
         Payload::Options(payload) => {
             quote!(#crate_path::__private::IntoPayload::<Self, _>::into_payload(#payload))
         }
-        // A type without one is reported where the schedule is.
+        // The span makes rustc report a type without `Default` at the schedule.
         Payload::Default => {
             quote_spanned!(schedule.key.span()=> <Self as #crate_path::__private::DefaultPayload>::default_payload())
         }

@@ -1,4 +1,4 @@
-//! The function that names a topic.
+//! Expansion of a topic.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -7,7 +7,7 @@ use syn::{Expr, Path};
 
 use crate::parse::{Source, TaskImpl, Topic};
 
-/// `fn topic`, where the attribute writes it.
+/// `fn topic`, unless the user writes it.
 pub(super) fn function(task: &TaskImpl) -> Option<TokenStream> {
     let crate_path = &task.crate_path;
     let topic = task.topic.as_ref().map(|topic| built(task, topic))?;
@@ -18,7 +18,7 @@ pub(super) fn function(task: &TaskImpl) -> Option<TokenStream> {
     })
 }
 
-/// A topic by its base name or its full path.
+/// A topic from its base name or its full path.
 pub(super) fn named(crate_path: &Path, name: &Expr) -> TokenStream {
     let name = constant(name);
     quote!(#crate_path::__private::Topic::new(#name))
@@ -38,13 +38,13 @@ fn built(task: &TaskImpl, topic: &Topic) -> TokenStream {
         }
         Source::OfModel => {
             let ty = &task.block.self_ty;
-            // A model without a name is reported where it is named.
+            // The span makes rustc report a model without a label at its name.
             let model = task.function.find("Model").map(|model| model.ty.span());
             let model = quote_spanned!(model.unwrap_or_else(|| ty.span())=> <#ty as #crate_path::ModelPublisherTask>::Model);
             quote!(#crate_path::__private::Topic::of_model::<#model>())
         }
         Source::OfContent => {
-            // And so is content without a topic.
+            // The span makes rustc report content without a topic at its name.
             let content = task.function.find("Content").map(|content| &content.ty);
             quote!(<#content as #crate_path::Event>::topic())
         }
@@ -57,7 +57,7 @@ fn built(task: &TaskImpl, topic: &Topic) -> TokenStream {
     quote!(#built #owned)
 }
 
-/// A text that has to be constant, as those of the registration are.
+/// A text that must be constant, as in a registration.
 fn constant(text: &Expr) -> TokenStream {
     match text {
         Expr::Lit(literal) => quote!(#literal),

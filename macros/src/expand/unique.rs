@@ -1,4 +1,4 @@
-//! What the tasks of a type are told apart by.
+//! Expansion of the uniqueness options.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use super::length;
 use crate::parse::TaskImpl;
 
-/// The call that tells the registration.
+/// The call that sets the option of the registration.
 pub(super) fn option(task: &TaskImpl) -> Option<TokenStream> {
     let unique = task.unique.as_ref()?;
     let crate_path = &task.crate_path;
@@ -18,11 +18,11 @@ pub(super) fn option(task: &TaskImpl) -> Option<TokenStream> {
     })
 }
 
-/// The function that reads fields off a task; a field that is not there is reported where it is named.
+/// The function that reads fields of a task. The span makes rustc report a missing field at its name.
 pub(super) fn fields(task: &TaskImpl) -> Option<TokenStream> {
     let unique = task.unique.as_ref().filter(|unique| !unique.fields.is_empty())?;
     let crate_path = &task.crate_path;
-    // Not spanned: where the text is of a `macro_rules`, these would be other words.
+    // Without a span: if the text comes from a `macro_rules`, spanned names would be different identifiers.
     let (this, to) = (quote!(self), quote!(fields));
     let added = unique.fields.iter().map(|field| {
         let (name, members) = (&field.name, &field.members);

@@ -1,6 +1,6 @@
-//! What can be said about a text before anything runs. Constants are checked by `build()`, with the same limits.
+//! Checks of literal texts at compile time. `build()` checks constants, with the same limits.
 
-/// How a task may be called: it becomes a path segment of its own.
+/// Validates a task's name, which becomes one segment of a path.
 pub(super) fn task_name(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     if (1..=255).contains(&name.len()) && name.bytes().all(allowed) && name != "." && name != ".." {
@@ -11,7 +11,7 @@ pub(super) fn task_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// How Cloud Tasks lets a queue be called.
+/// Validates a queue's name, by the rules of Cloud Tasks.
 pub(super) fn queue_name(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if (1..=100).contains(&name.len()) && name.bytes().all(allowed) {
@@ -22,7 +22,7 @@ pub(super) fn queue_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// The base name of a topic, or a full path.
+/// Validates the base name of a topic, or a full path.
 pub(super) fn topic(name: &str) -> Result<(), String> {
     if is_path(name) {
         path("topic", "topics", name)
@@ -31,12 +31,12 @@ pub(super) fn topic(name: &str) -> Result<(), String> {
     }
 }
 
-/// A topic's name as it is, or a full path.
+/// Validates a topic's absolute name, or a full path.
 pub(super) fn absolute_topic(name: &str) -> Result<(), String> {
     name_or_path("topic", "topics", name)
 }
 
-/// The base name of a subscription.
+/// Validates the base name of a subscription.
 pub(super) fn subscription(name: &str) -> Result<(), String> {
     if is_path(name) {
         return Err(format!(
@@ -46,22 +46,22 @@ pub(super) fn subscription(name: &str) -> Result<(), String> {
     base("subscription", name)
 }
 
-/// A subscription's name as it is, or a full path.
+/// Validates a subscription's absolute name, or a full path.
 pub(super) fn absolute_subscription(name: &str) -> Result<(), String> {
     name_or_path("subscription", "subscriptions", name)
 }
 
-/// The base name of the subscription that keeps dead letters.
+/// Validates the base name of a dead-letter subscription.
 pub(super) fn dead_letter_subscription(name: &str) -> Result<(), String> {
     base("dead-letter subscription", name)
 }
 
-/// Whether a prefix goes nowhere near a name.
+/// Whether a name is a full path, which gets no prefix.
 pub(super) fn is_path(name: &str) -> bool {
     name.contains('/')
 }
 
-/// A prefix may come in front: neither the least length nor `goog` can be judged yet.
+/// A prefix may be added, so neither the minimum length nor `goog` can be checked yet.
 fn base(kind: &str, name: &str) -> Result<(), String> {
     if starts_with_letter(name) && name.len() <= 255 && name.bytes().all(is_plain) {
         return Ok(());
@@ -99,7 +99,7 @@ fn path(kind: &str, collection: &str, path: &str) -> Result<(), String> {
 
 const ID: &str = "3 to 255 letters, digits and `-_.~+%`, the first a letter, and not beginning with `goog`";
 
-/// How Pub/Sub lets a topic and a subscription be called.
+/// Whether Pub/Sub accepts this as the name of a topic or a subscription.
 fn is_id(name: &str) -> bool {
     (3..=255).contains(&name.len())
         && starts_with_letter(name)
@@ -115,7 +115,7 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.~+%".contains(&byte)
 }
 
-/// The name of an application, which goes in front of its topics.
+/// Validates the name of an application, which becomes the prefix of its topics.
 pub(super) fn app(name: &str) -> Result<(), String> {
     if !name.is_empty() && name.bytes().all(is_plain) {
         return Ok(());
@@ -125,7 +125,7 @@ pub(super) fn app(name: &str) -> Result<(), String> {
     ))
 }
 
-/// The label of the models of one application, the first part of their topics' names.
+/// Validates an app label, the first part of a model's topic.
 pub(super) fn app_label(label: &str) -> Result<(), String> {
     if starts_with_letter(label) && label.len() <= 255 && label.bytes().all(is_plain) {
         return Ok(());
@@ -136,7 +136,7 @@ pub(super) fn app_label(label: &str) -> Result<(), String> {
     ))
 }
 
-/// The name of a model, the second part of its topic's name.
+/// Validates the name of a model, the second part of its topic.
 pub(super) fn model_name(name: &str) -> Result<(), String> {
     if (1..=255).contains(&name.len()) && name.bytes().all(is_plain) {
         return Ok(());
@@ -147,18 +147,18 @@ pub(super) fn model_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// The size alone: `build()` reads the filter, and says where it is wrong.
+/// Checks only the size: `build()` parses the filter and reports the position of an error.
 pub(super) fn filter(text: &str) -> Result<(), String> {
     match text.len() {
         1..=256 => Ok(()),
         0 => Err("the filter is empty: leave the option out to get every message".to_owned()),
         length => Err(format!(
-            "the filter has {length} bytes, and Pub/Sub takes at most 256"
+            "the filter has {length} bytes, and Pub/Sub accepts at most 256"
         )),
     }
 }
 
-/// That there is something: `build()` reads the times, and says where they are wrong.
+/// Checks only that it is not empty: `build()` parses the schedule and reports the position of an error.
 pub(super) fn every(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("the times are empty: write cron such as `0 9 * * 1-5`, or `every 5 minutes`".to_owned());
@@ -166,7 +166,7 @@ pub(super) fn every(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The form alone: `build()` looks the name up.
+/// Checks only the format: `build()` looks the name up.
 pub(super) fn time_zone(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte);
     if !name.is_empty() && name.bytes().all(allowed) {
@@ -177,17 +177,17 @@ pub(super) fn time_zone(name: &str) -> Result<(), String> {
     ))
 }
 
-/// How long Cloud Scheduler lets a description be.
+/// Checks the length limit of Cloud Scheduler.
 pub(super) fn description(text: &str) -> Result<(), String> {
     match text.chars().count() {
         0..=500 => Ok(()),
         length => Err(format!(
-            "the description has {length} characters, and Cloud Scheduler takes at most 500"
+            "the description has {length} characters, and Cloud Scheduler accepts at most 500"
         )),
     }
 }
 
-/// How Cloud Scheduler lets a job be called.
+/// Validates the name of a job, by the rules of Cloud Scheduler.
 pub(super) fn schedule_name(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     if (1..=500).contains(&name.len()) && name.bytes().all(allowed) {
@@ -198,7 +198,7 @@ pub(super) fn schedule_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// Where messages are pushed to.
+/// Validates the URL of a push subscription.
 pub(super) fn url(url: &str) -> Result<(), String> {
     let host = ["http://", "https://"]
         .iter()

@@ -1,4 +1,4 @@
-//! The signature of `content`, of a model publisher.
+//! The signature of a model publisher's `content`.
 
 use syn::{PatType, ReturnType, Signature, Type};
 
@@ -41,7 +41,7 @@ pub(super) fn read(signature: &Signature, types: &mut Types<'_>, errors: &mut Er
     }
 }
 
-/// Two parameters. What a `self` took the place of goes without saying.
+/// Checks that there are two parameters. A missing one is not reported if there is a `self` in its place.
 fn refuse_count(signature: &Signature, parameters: &[&PatType], has_self: bool, errors: &mut Errors) {
     let expected = Kind::ModelPublisher.signature();
     match parameters {

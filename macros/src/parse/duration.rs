@@ -1,95 +1,95 @@
-//! Lengths of time as they are written in an option.
+//! Durations in options.
 
-/// The lengths of time that an option takes.
+/// The durations that an option accepts.
 pub(super) struct Limits {
-    pub(super) least: u64,
-    pub(super) most: u64,
-    /// The smallest part that the service knows.
+    pub(super) min: u64,
+    pub(super) max: u64,
+    /// The smallest unit that the service supports.
     step: u64,
-    /// The same, in words.
+    /// The smallest unit, in words.
     words: &'static str,
-    /// Values as they are shown in a message.
+    /// Example values for messages.
     examples: &'static str,
-    /// What a number without a unit may have meant.
+    /// The likely units of a number without a unit.
     units: [&'static str; 2],
 }
 
-/// The dispatch deadline that Cloud Tasks takes for an HTTP target.
+/// The dispatch deadline of an HTTP target in Cloud Tasks.
 pub(super) const DISPATCH_DEADLINE: Limits = Limits {
-    least: 15 * SECOND,
-    most: 30 * MINUTE,
+    min: 15 * SECOND,
+    max: 30 * MINUTE,
     step: 1,
-    words: "Cloud Tasks takes 15 seconds to 30 minutes",
+    words: "Cloud Tasks accepts 15 seconds to 30 minutes",
     examples: "\"15m\" or \"1m 30s\"",
     units: ["s", "m"],
 };
 
-/// The pauses of a subscription's retry policy.
+/// The backoff of a subscription's retry policy.
 pub(super) const BACKOFF: Limits = Limits {
-    least: 0,
-    most: 600 * SECOND,
+    min: 0,
+    max: 600 * SECOND,
     step: 1,
-    words: "Pub/Sub takes 0 seconds to 10 minutes",
+    words: "Pub/Sub accepts 0 seconds to 10 minutes",
     examples: "\"5s\" or \"1m 30s\"",
     units: ["s", "m"],
 };
 
-/// The pauses of a job's retries.
+/// The backoff of a job's retries.
 pub(super) const SCHEDULE_BACKOFF: Limits = Limits {
-    least: 5 * SECOND,
-    most: 60 * MINUTE,
+    min: 5 * SECOND,
+    max: 60 * MINUTE,
     step: 1,
-    words: "Cloud Scheduler takes 5 seconds to 1 hour",
+    words: "Cloud Scheduler accepts 5 seconds to 1 hour",
     examples: "\"10s\" or \"1m 30s\"",
     units: ["s", "m"],
 };
 
-/// How long an attempt of a job may take.
+/// The deadline of a job's attempt.
 pub(super) const ATTEMPT_DEADLINE: Limits = Limits {
-    least: 15 * SECOND,
-    most: 30 * MINUTE,
+    min: 15 * SECOND,
+    max: 30 * MINUTE,
     step: 1,
-    words: "Cloud Scheduler takes 15 seconds to 30 minutes",
+    words: "Cloud Scheduler accepts 15 seconds to 30 minutes",
     examples: "\"15m\" or \"1m 30s\"",
     units: ["s", "m"],
 };
 
-/// How long a subscription may go unused; at most what a protobuf `Duration` holds.
+/// How long a subscription may be unused; at most the range of a protobuf `Duration`.
 pub(super) const EXPIRATION: Limits = Limits {
-    least: DAY,
-    most: 315_576_000_000 * SECOND,
+    min: DAY,
+    max: 315_576_000_000 * SECOND,
     step: 1,
-    words: "Pub/Sub takes 1 day or more",
+    words: "Pub/Sub accepts 1 day or more",
     examples: "\"31d\" or \"never\"",
     units: ["d", "h"],
 };
 
-/// How long a push may take.
+/// The deadline of a push.
 pub(super) const ACK_DEADLINE: Limits = Limits {
-    least: 10 * SECOND,
-    most: 600 * SECOND,
+    min: 10 * SECOND,
+    max: 600 * SECOND,
     step: SECOND,
-    words: "Pub/Sub takes 10 seconds to 10 minutes, in whole seconds",
+    words: "Pub/Sub accepts 10 seconds to 10 minutes, in whole seconds",
     examples: "\"30s\" or \"2m\"",
     units: ["s", "m"],
 };
 
-/// How long a message that is not acknowledged is kept.
+/// How long an unacknowledged message is kept.
 pub(super) const RETENTION: Limits = Limits {
-    least: 10 * MINUTE,
-    most: 31 * DAY,
+    min: 10 * MINUTE,
+    max: 31 * DAY,
     step: 1,
-    words: "Pub/Sub takes 10 minutes to 31 days",
+    words: "Pub/Sub accepts 10 minutes to 31 days",
     examples: "\"12h\" or \"7d\"",
     units: ["h", "d"],
 };
 
-/// The windows of tasks that are unique.
+/// The windows of unique tasks.
 pub(super) const WINDOW: Limits = Limits {
-    least: 1,
-    most: u64::MAX,
+    min: 1,
+    max: u64::MAX,
     step: 1,
-    words: "a window is longer than nothing",
+    words: "a window must be longer than zero",
     examples: "\"5m\" or \"1h 30m\"",
     units: ["s", "m"],
 };
@@ -98,7 +98,7 @@ const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// From the greatest to the smallest, the order in which they are written.
+/// From the largest to the smallest, in the order in which they are written.
 const UNITS: [(&str, u64); 5] = [
     ("d", DAY),
     ("h", 60 * MINUTE),
@@ -108,13 +108,13 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 impl Limits {
-    /// What to write for a number that has no unit, where `shown` makes a value of a number with its unit.
+    /// Suggestions for a number without a unit; `shown` formats a number with its unit.
     pub(super) fn with_unit(&self, digits: &str, shown: impl Fn(&str) -> String) -> String {
         let [one, other] = self.units.map(|unit| shown(&format!("\"{digits}{unit}\"")));
         format!("write {one} or {other}")
     }
 
-    /// The milliseconds that a text such as `15m` or `1m 30s` stands for.
+    /// Parses a text such as `15m` or `1m 30s` to milliseconds.
     pub(super) fn read(&self, text: &str) -> Result<u64, String> {
         let trimmed = text.trim();
         if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -130,7 +130,7 @@ impl Limits {
                 self.examples
             ));
         };
-        if !(self.least..=self.most).contains(&millis) || millis % self.step != 0 {
+        if !(self.min..=self.max).contains(&millis) || millis % self.step != 0 {
             return Err(format!(
                 "the time {text:?} is not accepted: {}, as in {}",
                 self.words, self.examples
@@ -153,7 +153,7 @@ fn millis(mut rest: &str) -> Option<u64> {
             .find(|character: char| !character.is_ascii_alphabetic())
             .unwrap_or(behind.len());
         let (unit, behind) = behind.split_at(letters);
-        // Each unit at most once and in this order: `find` goes on where it stopped.
+        // Each unit at most once and in this order: `find` continues where it stopped.
         let (_, factor) = units.find(|(name, _)| *name == unit)?;
         total = total.checked_add(number.checked_mul(*factor)?)?;
         rest = behind.trim_start();
@@ -216,14 +216,14 @@ mod tests {
 
     #[test]
     fn a_number_without_a_unit_is_answered_with_the_units_it_may_mean() {
-        for (limits, meant) in [
+        for (limits, intended) in [
             (DISPATCH_DEADLINE, "\"20s\" or \"20m\""),
             (EXPIRATION, "\"20d\" or \"20h\""),
             (RETENTION, "\"20h\" or \"20d\""),
         ] {
             assert_eq!(
                 limits.read("20"),
-                Err(format!("the time \"20\" has no unit: write {meant}"))
+                Err(format!("the time \"20\" has no unit: write {intended}"))
             );
         }
     }

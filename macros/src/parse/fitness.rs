@@ -1,4 +1,4 @@
-//! Whether a type can be registered, and under which name.
+//! Whether a type can be registered, and its default name.
 
 use proc_macro2::Ident;
 use quote::ToTokens as _;
@@ -10,13 +10,13 @@ use super::kind::Kind;
 use super::tokens::{flat, has_elided_lifetime};
 use super::{Errors, check};
 
-/// Whether the type can be a task.
+/// Whether a type can be a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Registrability {
     Concrete,
-    /// It has type parameters: no value to register, while the trait can be implemented.
+    /// It has type parameters: the trait can be implemented, but there is no concrete type to register.
     Generic,
-    /// It borrows or is no type of the user's: rustc would refuse the trait as well.
+    /// It borrows, or it is a foreign type: rustc rejects the impl anyway.
     Never,
 }
 
@@ -77,12 +77,12 @@ fn generic(kind: Kind) -> String {
     )
 }
 
-/// The type's name as the task's, where that is enough to tell it from every other.
+/// The type's name as the task's name, if it is unambiguous.
 pub(super) fn default_name(block: &Block, fitness: Registrability, errors: &mut Errors) -> Expr {
     default(block, fitness, "name", check::task_name, errors)
 }
 
-/// The type's name as the topic's, where that is enough to tell it from every other.
+/// The type's name as the topic's name, if it is unambiguous.
 pub(super) fn default_topic(block: &Block, fitness: Registrability, errors: &mut Errors) -> Expr {
     default(block, fitness, "topic", check::topic, errors)
 }
@@ -103,8 +103,7 @@ fn default(
             errors.push(syn::Error::new_spanned(
                 &block.self_ty,
                 format!(
-                    "`{}` needs a {option}: write `#[task({option} = \"..\")]`, since `{name}` alone does not tell it from \
-                     the same type with other arguments",
+                    "`{}` needs a {option}: write `#[task({option} = \"..\")]`, since `{name}` alone does not distinguish it from the same type with other arguments",
                     flat(&block.self_ty.to_token_stream())
                 ),
             ));
@@ -118,7 +117,7 @@ fn default(
     named_after(&segment.ident)
 }
 
-/// The name of a type as a literal, which stands where the name does.
+/// The name of a type as a literal, with the span of the name.
 pub(super) fn named_after(ident: &Ident) -> Expr {
     let literal = LitStr::new(&ident.unraw().to_string(), ident.span());
     parse_quote!(#literal)

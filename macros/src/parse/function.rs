@@ -1,4 +1,4 @@
-//! The function that the user has to write, from which the omitted associated types are read.
+//! The required function of the trait, from which omitted associated types are inferred.
 
 use quote::{ToTokens as _, quote};
 use syn::{ImplItem, ImplItemFn, Path, Type, parse_quote};
@@ -8,13 +8,13 @@ use super::item::Block;
 use super::kind::Kind;
 use super::{content, run};
 
-/// What the impl block says of the trait.
+/// The members of the trait in the impl block.
 pub(crate) struct Function {
     /// The associated types of the trait.
     pub(crate) types: Vec<Assoc>,
-    /// Another has to stand in for the function: it is missing, or does not fit.
+    /// Whether a stub must replace the function, because it is missing or does not fit.
     pub(crate) stub: bool,
-    /// The members at these positions do not fit the trait: rustc would complain of them again.
+    /// The positions of members that do not fit the trait; rustc would report them again.
     pub(crate) aside: Vec<usize>,
 }
 
@@ -25,14 +25,14 @@ pub(crate) struct Assoc {
     pub(crate) origin: Origin,
 }
 
-/// Where an associated type comes from.
+/// The origin of an associated type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The user wrote it in the impl.
+    /// Written by the user in the impl.
     Written,
-    /// It was read off the function, and is to be appended.
+    /// Inferred from the function, to be appended.
     Read,
-    /// It could not be read, which was said: something is to be appended, and nothing may be built on it.
+    /// Could not be inferred, which was reported: a placeholder is appended, and nothing may depend on it.
     Unread,
 }
 
@@ -57,7 +57,7 @@ impl Function {
                         }
                         errors.append(own);
                     }
-                    // Even the signature does not parse, as while it is being typed.
+                    // Not even the signature parses, as while it is being typed.
                     _ => errors.push(member.mistake()),
                 },
             }
@@ -84,7 +84,7 @@ fn missing(block: &Block, kind: Kind, name: &str) -> syn::Error {
     )
 }
 
-/// An event's topic is no function of its publisher.
+/// A publisher does not define its topic by a function.
 fn misplaced_topic(block: &Block, kind: Kind, errors: &mut Errors) -> Option<usize> {
     let at = block.function("topic").filter(|_| kind.is_event())?;
     let Some(ImplItem::Fn(ImplItemFn { sig, .. })) = &block.members[at].item else {
@@ -103,7 +103,7 @@ fn misplaced_topic(block: &Block, kind: Kind, errors: &mut Errors) -> Option<usi
     Some(at)
 }
 
-/// The associated types, as far as they are known.
+/// The associated types that are known so far.
 pub(super) struct Types<'a> {
     pub(super) crate_path: &'a Path,
     block: &'a Block,
@@ -130,7 +130,7 @@ impl<'a> Types<'a> {
         }
     }
 
-    /// Whether the user left it to the attribute.
+    /// Whether the user omitted it.
     pub(super) fn is_omitted(&self, name: &str) -> bool {
         self.block.written_type(name).is_none()
     }
@@ -141,7 +141,7 @@ impl<'a> Types<'a> {
         }
     }
 
-    /// What could not be read becomes a type that every bound of the trait takes.
+    /// A type that could not be inferred becomes one that satisfies every bound of the trait.
     fn finish(self) -> Vec<Assoc> {
         let (block, crate_path) = (self.block, self.crate_path);
         self.read
@@ -159,19 +159,19 @@ impl<'a> Types<'a> {
     }
 }
 
-/// The attributes of a message of which only the content is named.
+/// The attributes of a message that names only its content.
 pub(super) fn default_attributes(crate_path: &Path) -> Type {
     parse_quote!(#crate_path::__private::Attributes)
 }
 
-/// Types are written in a form that says nothing of these associated types.
+/// The error for types in a form from which these associated types cannot be inferred.
 pub(super) fn unread(ty: &Type, names: &[&str], form: &str) -> syn::Error {
     let what: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
     let written: Vec<String> = names.iter().map(|name| format!("`type {name} = ..;`")).collect();
     syn::Error::new_spanned(
         ty.to_token_stream(),
         format!(
-            "the task's {} cannot be read off this type: write it as in `{form}`, or write {} in the impl",
+            "the task's {} cannot be inferred from this type: write it as in `{form}`, or write {} in the impl",
             what.join(" and "),
             written.join(" and ")
         ),

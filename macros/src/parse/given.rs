@@ -1,4 +1,4 @@
-//! What stands between the parentheses of an attribute: `key = value, ..`.
+//! Parsing of the options in parentheses: `key = value, ..`.
 
 use std::fmt::Write as _;
 
@@ -15,20 +15,20 @@ use super::unique::Unique;
 use super::value::literal;
 use super::{Errors, Setting, Value};
 
-/// The options that were given, each once.
+/// The given options, each once.
 pub(super) struct Options {
-    /// The trait of the impl block, where they are those of the attribute that stands on it.
+    /// The trait of the impl block, if these are the options of the attribute on it.
     kind: Option<Kind>,
     accepted: &'static [Accepted],
     entries: Vec<Entry>,
-    /// The names that misspelled ones were probably meant to be.
-    meant: Vec<&'static str>,
+    /// The names that misspelled options were probably intended to be.
+    intended: Vec<&'static str>,
 }
 
 struct Entry {
     option: &'static Accepted,
     key: Ident,
-    /// None where it is mistaken, or taken.
+    /// `None` if it is invalid or already taken.
     value: Option<Value>,
 }
 
@@ -40,17 +40,17 @@ impl Options {
         }
     }
 
-    /// Options between other parentheses.
+    /// Options in nested parentheses.
     pub(super) fn of(accepted: &'static [Accepted]) -> Self {
         Self {
             kind: None,
             accepted,
             entries: Vec::new(),
-            meant: Vec::new(),
+            intended: Vec::new(),
         }
     }
 
-    /// Reads `key = value, ..`, and goes on behind the next comma after a mistake.
+    /// Parses `key = value, ..`, and continues after the next comma after an error.
     pub(super) fn read(&mut self, args: TokenStream, errors: &mut Errors) {
         let read = |input: ParseStream<'_>| {
             while !input.is_empty() {
@@ -71,7 +71,7 @@ impl Options {
         }
     }
 
-    /// Reads one `key = value`.
+    /// Parses one `key = value`.
     fn one(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         if !input.peek(Ident::peek_any) {
             let token: TokenTree = input.parse()?;
@@ -119,10 +119,10 @@ impl Options {
             _ => format!("unknown option `{given}`"),
         };
         if message.starts_with("unknown")
-            && let Some(meant) = closest(&given, accepted.iter().map(|option| option.name))
+            && let Some(intended) = closest(&given, accepted.iter().map(|option| option.name))
         {
-            let _ = write!(message, ": did you mean `{meant}`?");
-            self.meant.push(meant);
+            let _ = write!(message, ": did you mean `{intended}`?");
+            self.intended.push(intended);
         }
         let _ = write!(message, " (the options are {})", listed(accepted));
         syn::Error::new_spanned(key, message)
@@ -132,26 +132,26 @@ impl Options {
         self.entries.iter().find(|entry| entry.option.name == option.name)
     }
 
-    /// Whether the attribute takes this option here.
+    /// Whether this attribute accepts the option.
     pub(super) fn accepts(&self, option: &Accepted) -> bool {
         self.accepted.iter().any(|known| known.name == option.name)
     }
 
-    /// The name of an option as it was written, whatever the value.
+    /// The name of an option as written, whatever its value.
     pub(super) fn key(&self, option: &Accepted) -> Option<&Ident> {
         self.entry(option).map(|entry| &entry.key)
     }
 
-    /// Whether an option was given, or was meant to be.
+    /// Whether an option was given, or probably intended.
     pub(super) fn has(&self, option: &Accepted) -> bool {
-        self.key(option).is_some() || self.meant.contains(&option.name)
+        self.key(option).is_some() || self.intended.contains(&option.name)
     }
 
     pub(super) fn value(&self, option: &Accepted) -> Option<&Value> {
         self.entry(option)?.value.as_ref()
     }
 
-    /// The text that an option is, where it is written out and was not refused.
+    /// The text of an option, if it is a valid literal.
     pub(super) fn text(&self, option: &Accepted) -> Option<String> {
         let (Value::Constant(value) | Value::Topic(value)) = self.value(option)? else {
             return None;
@@ -170,7 +170,7 @@ impl Options {
             .take()
     }
 
-    /// An option that is a text; an empty one where it is mistaken, so that nothing else stands in for it.
+    /// Takes the text of an option; an empty one if it is invalid, so that no default replaces it.
     pub(super) fn take_text(&mut self, option: &Accepted) -> Option<Expr> {
         match self.take(option) {
             Some(Value::Constant(text)) => Some(text),
@@ -185,7 +185,7 @@ impl Options {
         }
     }
 
-    /// Those of some options that were given, in the order in which they are listed.
+    /// Takes the given ones of some options, in their listed order.
     pub(super) fn take_settings(&mut self, options: &'static [Accepted]) -> Vec<Setting> {
         let taken = options.iter().filter_map(|option| {
             let value = self.take(option)?;
@@ -195,7 +195,7 @@ impl Options {
         taken.collect()
     }
 
-    /// What was not taken, in the order in which the options are listed.
+    /// The options that were not taken, in their listed order.
     pub(super) fn into_settings(mut self) -> Vec<Setting> {
         self.take_settings(self.accepted)
     }
@@ -206,7 +206,7 @@ pub(super) fn ends(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![,])
 }
 
-/// Reads `= value`, or nothing behind a flag.
+/// Parses `= value`, or nothing after a flag.
 fn expression(input: ParseStream<'_>, key: &Ident, option: &Accepted) -> syn::Result<Expr> {
     if matches!(option.form, Form::Flag) && ends(input) {
         let yes = syn::LitBool::new(true, key.span());

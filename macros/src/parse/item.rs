@@ -1,5 +1,4 @@
-//! The impl block under the attribute: split at token level, so that what stands between the braces of a function is
-//! never parsed.
+//! Parsing of the impl block at token level. Function bodies are never parsed.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::quote;
@@ -10,11 +9,11 @@ use super::tokens::{
 };
 use super::types::ungroup_type;
 
-/// An `impl Trait for Type { .. }` with the user's tokens and what could be read from them.
+/// An `impl Trait for Type { .. }`: the user's tokens, and what could be parsed of them.
 pub(crate) struct Block {
-    /// Everything before the braces, as it came.
+    /// Everything before the braces, unchanged.
     pub(crate) head: TokenStream,
-    /// The braces with their content, as they came.
+    /// The braces with their content, unchanged.
     pub(crate) body: Group,
     pub(crate) members: Vec<Member>,
     pub(crate) generics: Generics,
@@ -24,16 +23,16 @@ pub(crate) struct Block {
 
 /// One item of the impl block.
 pub(crate) struct Member {
-    /// As it came.
+    /// The tokens, unchanged.
     pub(crate) tokens: TokenStream,
-    /// The tokens with the body emptied.
+    /// The tokens with an empty body.
     blind: TokenStream,
-    /// Absent where even the emptied item does not parse: rustc has its own words for that.
+    /// `None` if not even the item with an empty body parses: rustc reports that itself.
     pub(crate) item: Option<ImplItem>,
 }
 
 impl Block {
-    /// Reads an impl block of a trait; anything else is an error that says where the attribute goes.
+    /// Parses an impl block of a trait. For any other item the error says where the attribute belongs.
     pub(crate) fn parse(input: TokenStream) -> syn::Result<Self> {
         let mut tokens: Vec<TokenTree> = unwrap_invisible(input).into_iter().collect();
         let whole: TokenStream = tokens.iter().cloned().collect();
@@ -108,7 +107,7 @@ impl Member {
     }
 }
 
-/// Cuts the content of an impl block into its items.
+/// Splits the content of an impl block into its items.
 fn split(content: TokenStream) -> Vec<Member> {
     let mut members = Vec::new();
     let mut current = Partial::default();
@@ -123,20 +122,21 @@ fn split(content: TokenStream) -> Vec<Member> {
     members
 }
 
-/// An item of which the end is not reached.
+/// An incomplete item.
 #[derive(Default)]
 struct Partial {
     tokens: Vec<TokenTree>,
     blind: Vec<TokenTree>,
     is_fn: bool,
-    /// A `:` or `=` came before any `fn`: a constant or a type, in which `fn` is part of a function pointer.
+    /// Whether a `:` or `=` came before any `fn`: then it is a constant or a type, and `fn` is part of a function
+    /// pointer.
     has_value: bool,
-    /// Open `<`: braces inside them are a const argument, not a body.
+    /// The number of open `<`: braces inside them are a const argument, not a body.
     angles: usize,
 }
 
 impl Partial {
-    /// Adds a token; true where it is the item's last.
+    /// Adds a token. Returns true if it is the last of the item.
     fn push(&mut self, token: TokenTree) -> bool {
         let mut ends = false;
         let mut blind = token.clone();
@@ -159,7 +159,7 @@ impl Partial {
                     ends = true;
                     blind = empty_braces(group.span());
                 } else {
-                    // The braces of a macro end the item, those of a value do not.
+                    // The braces of a macro call end the item, those of a value do not.
                     ends = !self.is_fn && !self.has_value;
                 }
             }
@@ -181,7 +181,7 @@ impl Partial {
     }
 }
 
-/// An item that is no impl block gets a message for its kind.
+/// Each other kind of item gets its own message.
 fn refuse_other_items(tokens: &[TokenTree]) -> syn::Result<()> {
     let mut rest = tokens.iter().peekable();
     while let Some(token) = rest.next() {

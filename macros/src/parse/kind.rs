@@ -1,4 +1,4 @@
-//! The traits that are registered, and what differs between them.
+//! The registered traits and their differences.
 
 use proc_macro2::Ident;
 
@@ -6,7 +6,7 @@ use super::item::Block;
 use super::options::{self, Accepted};
 use super::tokens::closest;
 
-/// What a `#[task]` makes of a type.
+/// The kind of task, by its trait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Task,
@@ -23,7 +23,7 @@ impl Kind {
         Self::Subscriber,
     ];
 
-    /// Told by the last name of the trait's path.
+    /// By the last segment of the trait's path.
     pub(super) fn of(block: &Block) -> syn::Result<Self> {
         let path = &block.trait_path;
         let name = path
@@ -36,7 +36,7 @@ impl Kind {
         }
         let names = Self::ALL.iter().map(|kind| kind.trait_name());
         let hint = match closest(&name, names.clone()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
+            Some(intended) => format!("did you mean `{intended}`?"),
             None => format!("this is an impl of `{name}`"),
         };
         Err(syn::Error::new_spanned(
@@ -54,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// The function of `Registration` that makes one.
+    /// The constructor function of `Registration`.
     pub(crate) fn constructor(self) -> &'static str {
         match self {
             Self::Task => "task",
@@ -64,7 +64,7 @@ impl Kind {
         }
     }
 
-    /// The options that the attribute takes.
+    /// The accepted options.
     pub(super) fn options(self) -> &'static [Accepted] {
         match self {
             Self::Task => options::TASK,
@@ -74,7 +74,7 @@ impl Kind {
         }
     }
 
-    /// The function that the user has to write.
+    /// The required function.
     pub(crate) fn function(self) -> Option<&'static str> {
         match self {
             Self::Task | Self::Subscriber => Some("run"),
@@ -83,7 +83,7 @@ impl Kind {
         }
     }
 
-    /// How that function is written.
+    /// The signature of the required function.
     pub(super) fn signature(self) -> &'static str {
         match self {
             Self::Task => "`async fn run(self, cx: Context<State>) -> TaskResult<Output>`",
@@ -95,7 +95,7 @@ impl Kind {
         }
     }
 
-    /// The associated types of the trait, which are read off that function where they are omitted.
+    /// The associated types, which are inferred from the required function if omitted.
     pub(crate) fn types(self) -> &'static [&'static str] {
         match self {
             Self::Task => &["State", "Output"],
@@ -105,12 +105,12 @@ impl Kind {
         }
     }
 
-    /// Whether the type is an event, which has a topic.
+    /// Whether the type is an event, and so has a topic.
     pub(crate) fn is_event(self) -> bool {
         matches!(self, Self::Publisher | Self::ModelPublisher)
     }
 
-    /// What the type is, in a message.
+    /// A noun for messages.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Task => "a task",
@@ -119,7 +119,7 @@ impl Kind {
         }
     }
 
-    /// A type's name, for a message.
+    /// An example of a type's name, for messages.
     pub(super) fn example(self) -> &'static str {
         match self {
             Self::Task => "SendWelcomeEmail",
@@ -129,7 +129,7 @@ impl Kind {
         }
     }
 
-    /// The traits that take an option of this name.
+    /// The traits that accept an option with this name.
     pub(super) fn that_take(option: &Ident) -> Vec<&'static str> {
         let takes = |kind: &Self| kind.options().iter().any(|known| option == known.name);
         Self::ALL

@@ -1,4 +1,4 @@
-//! The type under `#[derive(Model)]`.
+//! Parsing of `#[derive(Model)]`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens as _;
@@ -9,7 +9,7 @@ use super::given::Options;
 use super::options::{APP_LABEL, MODEL, MODEL_NAME};
 use super::{Errors, check};
 
-/// A model, understood as far as it can be.
+/// A parsed model, possibly incomplete.
 pub(crate) struct Model {
     pub(crate) crate_path: Path,
     pub(crate) ident: Ident,
@@ -21,7 +21,7 @@ pub(crate) struct Model {
 const USAGE: &str = "`#[model(app_label = \"sales\")]`";
 
 impl Model {
-    /// None where rustc refuses the type as well.
+    /// `None` if rustc rejects the type anyway.
     pub(crate) fn parse(item: TokenStream) -> (Option<Self>, Errors) {
         let mut errors = Errors::default();
         let input = errors.keep(syn::parse2::<DeriveInput>(item));

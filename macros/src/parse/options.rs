@@ -1,4 +1,4 @@
-//! The options of each attribute, and which of them go together.
+//! The options of each attribute, and their valid combinations.
 
 use syn::{Expr, Lit};
 
@@ -8,37 +8,37 @@ use super::given::Options;
 use super::value::{Check, literal};
 use super::{Errors, Length, Value};
 
-/// An option that an attribute takes.
+/// An option of an attribute.
 pub(super) struct Accepted {
     pub(super) name: &'static str,
-    /// A value as it is shown in messages.
+    /// An example value for messages.
     pub(super) example: &'static str,
     pub(super) form: Form,
 }
 
-/// What the value of an option is.
+/// The form of an option's value.
 pub(super) enum Form {
     Text(Check),
     Texts(Check),
     /// A text that names a topic.
     Topic(Check),
     Length(&'static Limits),
-    /// A length of time, or the word `never`.
+    /// A duration, or the word `never`.
     LengthOrNever(&'static Limits),
-    /// A whole number from the first to the second.
+    /// An integer in this range.
     Number(u32, u32),
     Bool,
-    /// `true` where no value is given.
+    /// A flag: `true` without a value.
     Flag,
     /// The path of a module.
     Path,
     /// Pairs of texts.
     Pairs,
-    /// Anything that the compiler takes.
+    /// Any expression.
     Any,
-    /// The names of fields.
+    /// A list of field names.
     Fields,
-    /// A word, and options in parentheses behind it.
+    /// A word, with optional options in parentheses.
     Unique,
 }
 
@@ -68,7 +68,7 @@ pub(super) const TASK: &[Accepted] = &[
     CRATE,
 ];
 
-/// Those of a task that say something of its schedule, and nothing without `every`.
+/// The options of a schedule, which require `every`.
 pub(super) const OF_SCHEDULE: &[Accepted] = &[
     TIME_ZONE,
     HEADERS,
@@ -146,10 +146,10 @@ pub(super) const SUBSCRIBER: &[Accepted] = &[
     CRATE,
 ];
 
-/// Those of `#[model(..)]` beside `#[derive(Model)]`.
+/// The options of `#[model(..)]` beside `#[derive(Model)]`.
 pub(super) const MODEL: &[Accepted] = &[APP_LABEL, MODEL_NAME, CRATE];
 
-/// Those of `unique(..)`.
+/// The options of `unique(..)`.
 pub(super) const OF_UNIQUE: &[Accepted] = &[BY, WINDOW];
 
 pub(super) const NAME: Accepted = option("name", "\"SendWelcomeEmail\"", Form::Text(check::task_name));
@@ -230,14 +230,14 @@ const ABSOLUTE_SUBSCRIPTION: Accepted = option(
 pub(super) const MODEL_NAME: Accepted = option("name", "\"order\"", Form::Text(check::model_name));
 pub(super) const CRATE: Accepted = option("crate", "\"path::to::cloud_tasks\"", Form::Path);
 
-/// Deliveries that Pub/Sub counts before a message becomes a dead letter.
+/// The minimum number of deliveries before Pub/Sub dead-letters a message.
 const LEAST_RETRIES: u32 = 5;
 const MOST_RETRIES: u32 = 100;
 
-/// As many as a queue of Cloud Tasks can be told.
+/// The maximum that a queue of Cloud Tasks accepts.
 const MOST_ATTEMPTS: u32 = i32::MAX.unsigned_abs();
 
-/// Retries and doublings that Cloud Scheduler takes.
+/// The maximum of retries and doublings in Cloud Scheduler.
 const MOST_OF_SCHEDULE: u32 = 5;
 
 const fn option(name: &'static str, example: &'static str, form: Form) -> Accepted {
@@ -254,7 +254,7 @@ impl Accepted {
     }
 }
 
-/// Options that are right each for itself, and wrong together.
+/// Rejects invalid combinations of valid options.
 pub(super) fn refuse_combinations(given: &Options, errors: &mut Errors) {
     refuse_repeated_names(given, errors);
     refuse_both(
@@ -319,7 +319,7 @@ pub(super) fn refuse_combinations(given: &Options, errors: &mut Errors) {
     refuse_only_once_with_a_dot(given, errors);
 }
 
-/// The name is the id, which takes less.
+/// The name becomes the id, which accepts fewer characters.
 fn refuse_only_once_with_a_dot(given: &Options, errors: &mut Errors) {
     if given.has(&ONLY_ONCE)
         && given.text(&NAME).is_some_and(|name| name.contains('.'))
@@ -332,7 +332,7 @@ fn refuse_only_once_with_a_dot(given: &Options, errors: &mut Errors) {
     }
 }
 
-/// The message goes to the second.
+/// The error is reported at the second option.
 fn refuse_both(given: &Options, one: &Accepted, other: &Accepted, message: &str, errors: &mut Errors) {
     if let (Some(_), Some(key)) = (given.key(one), given.key(other)) {
         errors.push(syn::Error::new_spanned(key, message));
@@ -362,7 +362,7 @@ fn refuse_dead_letters(given: &Options, errors: &mut Errors) {
         errors.push(syn::Error::new_spanned(
             value,
             format!(
-                "with a dead-letter topic Pub/Sub takes {LEAST_RETRIES} to {MOST_RETRIES} for `max_retries`, or 0 to \
+                "with a dead-letter topic Pub/Sub accepts {LEAST_RETRIES} to {MOST_RETRIES} for `max_retries`, or 0 to \
                  leave the number to it"
             ),
         ));
@@ -383,8 +383,8 @@ fn refuse_backoffs(given: &Options, min: &Accepted, max: &Accepted, errors: &mut
         Some(Value::Length(Length::Millis(millis))) => Some(*millis),
         _ => None,
     };
-    if let (Some(least), Some(most)) = (millis(min), millis(max))
-        && least > most
+    if let (Some(shortest), Some(longest)) = (millis(min), millis(max))
+        && shortest > longest
     {
         errors.push(syn::Error::new_spanned(
             given.key(min),
@@ -393,7 +393,7 @@ fn refuse_backoffs(given: &Options, min: &Accepted, max: &Accepted, errors: &mut
     }
 }
 
-/// What is said of a schedule needs one, but a subscriber has options of these names as well.
+/// Schedule options require a schedule; a subscriber has other options with the same names.
 fn refuse_schedule_without_times(given: &Options, errors: &mut Errors) {
     if !given.accepts(&EVERY) || given.has(&EVERY) {
         return;
@@ -411,7 +411,7 @@ fn refuse_schedule_without_times(given: &Options, errors: &mut Errors) {
     }
 }
 
-/// A name that leads to one task twice is a slip of the hand.
+/// A repeated name of one task is a slip.
 fn refuse_repeated_names(given: &Options, errors: &mut Errors) {
     let name = match given.value(&NAME) {
         Some(Value::Constant(name)) => Some(name),

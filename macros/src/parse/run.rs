@@ -1,4 +1,4 @@
-//! The signature of `run`, of a task and of a subscriber.
+//! The signature of `run`, for tasks and subscribers.
 
 use syn::{
     AssocType, FnArg, GenericArgument, PatType, PathArguments, Receiver, ReturnType, Signature, Type,
@@ -30,7 +30,7 @@ pub(super) fn read_subscriber(signature: &Signature, types: &mut Types<'_>, erro
     read_output(signature, Kind::Subscriber, types, errors);
 }
 
-/// Checks the parameters and gives back the second.
+/// Checks the parameters and returns the second.
 fn task_parameters<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'a PatType> {
     let expected = Kind::Task.signature();
     let (receiver, parameters) = parameters(signature);
@@ -66,7 +66,7 @@ fn task_parameters<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<
     Some(context)
 }
 
-/// Checks the parameters and gives back the first two, as far as they are there.
+/// Checks the parameters and returns the first two, if present.
 fn subscriber_parameters<'a>(
     signature: &'a Signature,
     errors: &mut Errors,
@@ -82,7 +82,7 @@ fn subscriber_parameters<'a>(
     let is_context =
         |parameter: &PatType| last_segment(&parameter.ty).is_some_and(|segment| segment.ident == "Context");
     match *parameters.as_slice() {
-        // After a `self` in the message's place this goes without saying.
+        // Already reported by the error about `self`.
         [] if receiver.is_some() => (None, None),
         [context] if receiver.is_some() && is_context(context) => (None, Some(context)),
         [] => {
@@ -127,7 +127,7 @@ fn subscriber_parameters<'a>(
     }
 }
 
-/// The receiver, and what comes after it.
+/// The receiver, and the other parameters.
 pub(super) fn parameters(signature: &Signature) -> (Option<&Receiver>, Vec<&PatType>) {
     let mut typed = Vec::new();
     for input in &signature.inputs {
@@ -138,7 +138,7 @@ pub(super) fn parameters(signature: &Signature) -> (Option<&Receiver>, Vec<&PatT
     (signature.receiver(), typed)
 }
 
-/// An error at the parentheses.
+/// An error with the span of the parentheses.
 pub(super) fn at_parameters(signature: &Signature, message: String) -> syn::Error {
     syn::Error::new(signature.paren_token.span.join(), message)
 }
@@ -213,7 +213,7 @@ fn read_output(signature: &Signature, kind: Kind, types: &mut Types<'_>, errors:
     }
 }
 
-/// The type that `run` is awaited to.
+/// The output type of `run`'s future.
 fn returned(signature: &Signature, kind: Kind) -> syn::Result<&Type> {
     let expected = kind.signature();
     let ReturnType::Type(_, ty) = &signature.output else {
@@ -236,7 +236,7 @@ fn returned(signature: &Signature, kind: Kind) -> syn::Result<&Type> {
             format!("`run` is async: write {expected}"),
         ));
     }
-    // `BoxFuture` and the like: the trait takes any future.
+    // `BoxFuture` and similar: the trait accepts any future.
     Ok(ty)
 }
 

@@ -1,8 +1,8 @@
-//! Looking at tokens that are not parsed.
+//! Helpers for unparsed tokens.
 
 use proc_macro2::{Delimiter, Group, Spacing, Span, TokenStream, TokenTree};
 
-/// A `macro_rules` fragment comes between delimiters that are not seen.
+/// Removes the invisible delimiters around a `macro_rules` fragment.
 pub(super) fn unwrap_invisible(input: TokenStream) -> TokenStream {
     match only(input.clone()) {
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::None => {
@@ -43,32 +43,32 @@ pub(super) fn empty_braces(span: Span) -> TokenTree {
     braces.into()
 }
 
-/// Whether the last of these tokens is followed at once by a `>` that closes nothing: `->` or `=>`.
+/// Whether a `>` directly after these tokens belongs to `->` or `=>`, and closes nothing.
 pub(super) fn opens_arrow(tokens: &[TokenTree]) -> bool {
     matches!(tokens.last(), Some(TokenTree::Punct(punct))
         if matches!(punct.as_char(), '-' | '=') && punct.spacing() == Spacing::Joint)
 }
 
-/// Whether `#!` stands here, before the brackets of an inner attribute.
+/// Whether this is `#!`, the start of an inner attribute.
 pub(super) fn opens_inner_attribute(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [hash, bang] if is_punct(hash, '#') && is_punct(bang, '!'))
 }
 
-/// Whether `'_` is written somewhere.
+/// Whether the tokens contain `'_`.
 pub(super) fn has_elided_lifetime(tokens: TokenStream) -> bool {
     flatten(tokens)
         .windows(2)
         .any(|pair| is_punct(&pair[0], '\'') && is_ident(&pair[1], "_"))
 }
 
-/// Whether one of these words is written somewhere.
+/// Whether the tokens contain one of these words.
 pub(super) fn has_word(tokens: TokenStream, words: &[&str]) -> bool {
     flatten(tokens)
         .iter()
         .any(|token| matches!(token, TokenTree::Ident(ident) if words.iter().any(|word| ident == word)))
 }
 
-/// Whether `Self::{one of the names}` is written somewhere.
+/// Whether the tokens contain `Self::{one of the names}`.
 pub(crate) fn mentions_assoc(tokens: TokenStream, names: &[&str]) -> bool {
     flatten(tokens).windows(4).any(|window| {
         is_ident(&window[0], "Self")
@@ -78,7 +78,7 @@ pub(crate) fn mentions_assoc(tokens: TokenStream, names: &[&str]) -> bool {
     })
 }
 
-/// The tokens as text, without the blanks that a token stream prints around `<`, `::` and `&`.
+/// The tokens as text, without the spaces that a token stream prints around `<`, `::` and `&`.
 pub(super) fn flat(tokens: &TokenStream) -> String {
     let tight = [
         (" :: ", "::"),
@@ -94,7 +94,7 @@ pub(super) fn flat(tokens: &TokenStream) -> String {
     })
 }
 
-/// The name that was probably meant.
+/// The name that was probably intended.
 pub(super) fn closest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
     names
@@ -110,7 +110,7 @@ fn only(tokens: TokenStream) -> Option<TokenTree> {
     tokens.next().is_none().then_some(first)
 }
 
-/// The tokens with those inside the delimiters, without the delimiters.
+/// All tokens, with groups flattened and without their delimiters.
 fn flatten(tokens: TokenStream) -> Vec<TokenTree> {
     tokens
         .into_iter()

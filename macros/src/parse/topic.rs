@@ -1,4 +1,4 @@
-//! Where an event goes, and where a subscriber listens.
+//! The topic of an event or a subscriber.
 
 use syn::{Expr, Type};
 
@@ -11,32 +11,32 @@ use super::options::{ABSOLUTE_TOPIC, APP, APP_LABEL, Accepted, TOPIC};
 use super::types::{last_segment, ungroup_type};
 use super::{Errors, check};
 
-/// What `fn topic` gives back.
+/// The result of `fn topic`.
 pub(crate) struct Topic {
     pub(crate) source: Source,
-    /// The app that owns the topic, where it is not the running one.
+    /// The app that owns the topic, if it is not the current one.
     pub(crate) app: Option<Expr>,
 }
 
 pub(crate) enum Source {
-    /// A base name, or a full path.
+    /// A base name or a full path.
     Named(Expr),
     Absolute(Expr),
-    /// The model is one of an application, and called like its type.
+    /// The label of the model's application; the model is named after its type.
     Labelled {
         label: Expr,
         model: Expr,
     },
-    /// The model says it.
+    /// From the model.
     OfModel,
-    /// The message's content says it.
+    /// From the message's content.
     OfContent,
-    /// What would say it could not be read.
+    /// Unknown, because the type could not be inferred.
     Unknown,
 }
 
 impl Topic {
-    /// None where the trait has no topic, or the user wrote it.
+    /// `None` if the trait has no topic, or if the user wrote it.
     pub(super) fn read(
         kind: Kind,
         block: &Block,
@@ -57,7 +57,7 @@ impl Topic {
             );
             return None;
         }
-        // Each is taken, the mistaken ones too: what stays is for the registration.
+        // Takes every option, also invalid ones: those that remain go to the registration.
         let base = given.take_text(&TOPIC).map(Source::Named);
         let absolute = given.take_text(&ABSOLUTE_TOPIC).map(Source::Absolute);
         let label = given.take_text(&APP_LABEL);

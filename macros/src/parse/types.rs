@@ -1,4 +1,4 @@
-//! Reading types off a signature.
+//! Inference of types from a signature.
 
 use quote::ToTokens as _;
 use syn::punctuated::Punctuated;
@@ -8,7 +8,7 @@ use syn::{GenericArgument, GenericParam, Generics, PathArguments, PathSegment, T
 
 use super::tokens::{has_elided_lifetime, has_word, mentions_assoc};
 
-/// A `macro_rules` fragment comes between delimiters that are not seen; parentheses mean nothing around one type.
+/// Removes the invisible delimiters around a `macro_rules` fragment, and parentheses around a type.
 pub(super) fn ungroup_type(mut ty: &Type) -> &Type {
     loop {
         ty = match ty {
@@ -19,7 +19,7 @@ pub(super) fn ungroup_type(mut ty: &Type) -> &Type {
     }
 }
 
-/// `C` of `a::b::C<D>`, with its arguments.
+/// The last segment of a path with its arguments: `C<D>` of `a::b::C<D>`.
 pub(super) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     match ungroup_type(ty) {
         Type::Path(path) if path.qself.is_none() => path.path.segments.last(),
@@ -27,7 +27,7 @@ pub(super) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
-/// The types between the angle brackets of a type that is called so; none where something else than a type stands there.
+/// The generic type arguments of a type with this name; `None` if an argument is not a type.
 pub(super) fn arguments_of<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
     last_segment(ty)
         .filter(|segment| segment.ident == name)
@@ -49,8 +49,8 @@ fn type_arguments(segment: &PathSegment) -> Option<Vec<&Type>> {
     }
 }
 
-/// The type, where it means outside the signature what it means in it: `_`, `impl Trait`, `'_` and what the function
-/// declares do not, and neither does the associated type that is to be read.
+/// The type, if it means the same outside the signature. `_`, `impl Trait`, `'_` and generics of the function do not,
+/// nor does the associated type that is to be inferred.
 pub(super) fn standing_alone(ty: &Type, own: &str, declared: &Generics) -> Option<Type> {
     let tokens = ty.to_token_stream();
     let declared = declared.params.iter().any(|parameter| {
@@ -68,7 +68,7 @@ pub(super) fn standing_alone(ty: &Type, own: &str, declared: &Generics) -> Optio
     alone.then(|| ty.clone())
 }
 
-/// `()`, where another type stands.
+/// `()` with the span of another type.
 pub(super) fn unit_at(ty: &Type) -> Type {
     Type::Tuple(TypeTuple {
         paren_token: Paren(ty.span()),

@@ -1,4 +1,4 @@
-//! `unique`, `unique(by = [..], window = ..)`.
+//! Parsing of `unique`, `unique(by = [..], window = ..)`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
@@ -10,23 +10,23 @@ use super::options::{Accepted, BY, OF_UNIQUE, WINDOW};
 use super::value::{literal, ungroup};
 use super::{Errors, Length, Value};
 
-/// What the tasks of a type are told apart by.
+/// The uniqueness options of a type.
 pub(crate) struct Unique {
-    /// All of them, where none is named.
+    /// Empty means all fields.
     pub(crate) fields: Vec<Field>,
     pub(crate) window: Option<Length>,
 }
 
-/// A field of the type, or one of a field of it.
+/// A field of the type, possibly nested.
 pub(crate) struct Field {
-    /// As it is written, without `r#`.
+    /// As written, without `r#`.
     pub(crate) name: String,
     pub(crate) members: Vec<Member>,
     pub(crate) span: Span,
 }
 
 impl Unique {
-    /// Reads what stands behind the word; None where something in parentheses is mistaken.
+    /// Parses the options after the word. `None` if one is invalid.
     pub(super) fn read(
         input: ParseStream<'_>,
         key: &Ident,
@@ -63,7 +63,7 @@ impl Unique {
     }
 }
 
-/// Reads the list of fields. They are names in the code, so each is written out.
+/// Parses the list of fields. They are identifiers in the code, so each must be a literal.
 pub(super) fn fields(value: Expr, option: &Accepted, errors: &mut Errors) -> syn::Result<Vec<Field>> {
     let usage = option.usage();
     let Expr::Array(list) = value else {
@@ -99,7 +99,7 @@ fn field(value: &Expr, usage: &str) -> syn::Result<Field> {
     let Some(Lit::Str(text)) = literal(value) else {
         return Err(syn::Error::new_spanned(
             value,
-            format!("a field is named by a text: `{usage}`"),
+            format!("a field is named by a string: `{usage}`"),
         ));
     };
     let members: Option<Vec<Member>> = text.value().split('.').map(|name| member(name, text)).collect();
@@ -107,7 +107,7 @@ fn field(value: &Expr, usage: &str) -> syn::Result<Field> {
         syn::Error::new_spanned(
             text,
             format!(
-                "{:?} is no field: write its name as it is in the type, with `.` before one of a nested type, as in `{usage}`",
+                "{:?} is not a field: write its name as it is in the type, with `.` before one of a nested type, as in `{usage}`",
                 text.value()
             ),
         )
@@ -120,7 +120,7 @@ fn field(value: &Expr, usage: &str) -> syn::Result<Field> {
     })
 }
 
-/// A field by its name, or by its number in a tuple; it stands where the text does.
+/// A field by its name, or by its number in a tuple, with the span of the text.
 fn member(name: &str, text: &LitStr) -> Option<Member> {
     if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
         let index = name.parse().ok()?;
@@ -131,7 +131,7 @@ fn member(name: &str, text: &LitStr) -> Option<Member> {
     }
     let bare = name.strip_prefix("r#").unwrap_or(name);
     let mut ident = Ident::parse_any.parse_str(bare).ok()?;
-    // Blanks are skipped, and no field is called as the beginning of a path.
+    // Whitespace is skipped, and no field has the name of a path's first segment.
     if ident != bare || ["_", "self", "Self", "super", "crate"].contains(&bare) {
         return None;
     }

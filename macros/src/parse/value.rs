@@ -1,4 +1,4 @@
-//! The value of an option: a literal is checked, a constant is taken as it is.
+//! The values of options: a literal is checked, a constant is used as it is.
 
 use quote::ToTokens as _;
 use syn::parse::Parser as _;
@@ -11,21 +11,21 @@ use super::unique::{self, Field, Unique};
 
 pub(super) type Check = fn(&str) -> Result<(), String>;
 
-/// A value that can stand in the expansion.
+/// A value for the expansion.
 pub(crate) enum Value {
-    /// A text, a number or a truth value.
+    /// A text, a number or a boolean.
     Constant(Expr),
     List(Vec<Expr>),
     Length(Length),
     /// A text that names a topic.
     Topic(Expr),
     Path(Path),
-    /// The names of fields.
+    /// A list of field names.
     Fields(Vec<Field>),
     Unique(Unique),
 }
 
-/// A length of time.
+/// A duration.
 pub(crate) enum Length {
     Millis(u64),
     /// `"never"`.
@@ -35,7 +35,7 @@ pub(crate) enum Length {
 }
 
 impl Form {
-    /// None where the value is refused; in the place of a text comes an empty one.
+    /// `None` if the value is invalid; an invalid text becomes an empty one.
     pub(super) fn read(&self, value: Expr, option: &Accepted, errors: &mut Errors) -> Option<Value> {
         let value = ungroup(value);
         let read = match self {
@@ -46,20 +46,20 @@ impl Form {
             Self::Length(limits) | Self::LengthOrNever(limits) => {
                 length(value, limits, option).map(Value::Length)
             }
-            Self::Number(least, most) => number(value, *least, *most, option).map(Value::Constant),
+            Self::Number(min, max) => number(value, *min, *max, option).map(Value::Constant),
             Self::Bool | Self::Flag => truth(value, option).map(Value::Constant),
             Self::Pairs => pairs(value, option),
             Self::Any => Ok(Value::Constant(value)),
             Self::Path => path(&value, option).map(Value::Path),
             Self::Fields => unique::fields(value, option, errors).map(Value::Fields),
-            // It is no expression, and is read where it stands.
+            // Not an expression, and parsed elsewhere.
             Self::Unique => return None,
         };
         errors.keep(read)
     }
 }
 
-/// A value of type `&'static str`. One that is refused becomes an empty text, so that rustc has nothing to add.
+/// A value of type `&'static str`. An invalid one becomes an empty text, so that rustc reports nothing more.
 fn text(value: Expr, item: Option<&str>, check: Check, option: &Accepted, errors: &mut Errors) -> Expr {
     let message = match literal(&value) {
         None => return value,
@@ -69,7 +69,7 @@ fn text(value: Expr, item: Option<&str>, check: Check, option: &Accepted, errors
         },
         Some(_) => {
             let what = item.map_or_else(|| format!("`{}`", option.name), str::to_owned);
-            format!("{what} is a text: `{}`", option.usage())
+            format!("{what} is a string: `{}`", option.usage())
         }
     };
     errors.push(syn::Error::new_spanned(value, message));
@@ -102,7 +102,7 @@ fn length(value: Expr, limits: &Limits, option: &Accepted) -> syn::Result<Length
             option.usage()
         )),
         _ => Err(format!(
-            "`{}` takes a length of time: `{}`",
+            "`{}` takes a duration: `{}`",
             option.name,
             option.usage()
         )),
@@ -112,14 +112,14 @@ fn length(value: Expr, limits: &Limits, option: &Accepted) -> syn::Result<Length
         .map_err(|message| syn::Error::new_spanned(&value, message))
 }
 
-/// `15m` without quotes is a number with a suffix, and `15` says no unit.
+/// `15m` without quotes is a number with a suffix, and `15` has no unit.
 fn missing_quotes(number: &LitInt, limits: &Limits, option: &Accepted) -> String {
     let (name, digits, suffix) = (option.name, number.base10_digits(), number.suffix());
     if suffix.starts_with(['d', 'h', 'm', 's']) {
         format!("`{name}` is written in quotes: `{name} = \"{digits}{suffix}\"`")
     } else {
-        let meant = limits.with_unit(digits, |value| format!("`{name} = {value}`"));
-        format!("`{name}` needs a unit: {meant}")
+        let intended = limits.with_unit(digits, |value| format!("`{name} = {value}`"));
+        format!("`{name}` needs a unit: {intended}")
     }
 }
 
@@ -127,14 +127,14 @@ fn is_never(value: &Expr) -> bool {
     matches!(literal(value), Some(Lit::Str(text)) if text.value() == "never")
 }
 
-fn number(value: Expr, least: u32, most: u32, option: &Accepted) -> syn::Result<Expr> {
+fn number(value: Expr, min: u32, max: u32, option: &Accepted) -> syn::Result<Expr> {
     let fits = match (literal(&value), &value) {
         (None, _) => true,
         (Some(Lit::Int(number)), Expr::Lit(_)) => {
             matches!(number.suffix(), "" | "u32")
                 && number
                     .base10_parse()
-                    .is_ok_and(|number: u32| (least..=most).contains(&number))
+                    .is_ok_and(|number: u32| (min..=max).contains(&number))
         }
         (Some(_), _) => false,
     };
@@ -144,14 +144,14 @@ fn number(value: Expr, least: u32, most: u32, option: &Accepted) -> syn::Result<
     Err(syn::Error::new_spanned(
         value,
         format!(
-            "`{}` takes a whole number from {least} to {most}: `{}`",
+            "`{}` takes a whole number from {min} to {max}: `{}`",
             option.name,
             option.usage()
         ),
     ))
 }
 
-/// Pairs of texts between brackets, or a constant slice of such.
+/// Pairs of texts in brackets, or a constant slice of pairs.
 fn pairs(value: Expr, option: &Accepted) -> syn::Result<Value> {
     if let Some(literal) = literal(&value) {
         return Err(not_pairs(literal, option));
@@ -175,7 +175,7 @@ fn pairs(value: Expr, option: &Accepted) -> syn::Result<Value> {
 fn not_pairs(value: impl quote::ToTokens, option: &Accepted) -> syn::Error {
     syn::Error::new_spanned(
         value,
-        format!("`{}` takes pairs of texts: `{}`", option.name, option.usage()),
+        format!("`{}` takes pairs of strings: `{}`", option.name, option.usage()),
     )
 }
 
@@ -208,7 +208,7 @@ fn path(value: &Expr, option: &Accepted) -> syn::Result<Path> {
     })
 }
 
-/// The literal that a value is, a sign in front included.
+/// The literal of a value, including its sign.
 pub(super) fn literal(value: &Expr) -> Option<&Lit> {
     match value {
         Expr::Lit(literal) => Some(&literal.lit),
@@ -217,7 +217,7 @@ pub(super) fn literal(value: &Expr) -> Option<&Lit> {
     }
 }
 
-/// A `macro_rules` fragment comes between delimiters that are not seen.
+/// Removes the invisible delimiters around a `macro_rules` fragment.
 pub(super) fn ungroup(mut value: Expr) -> Expr {
     while let Expr::Group(group) = value {
         value = *group.expr;

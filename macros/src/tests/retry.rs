@@ -1,4 +1,4 @@
-//! How often a task is tried, and what becomes of it then.
+//! `max_attempts` and `dead_letter_topic`.
 
 use proc_macro2::TokenStream;
 use quote::quote;

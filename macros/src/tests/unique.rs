@@ -1,4 +1,4 @@
-//! Tasks that are unique.
+//! Unique tasks.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -147,7 +147,7 @@ fn every_mistake_between_the_parentheses_is_said_at_once_and_no_other_follows() 
     for part in [
         "the field `a` is named twice",
         "\"b c\" is no field",
-        "a window is longer than nothing",
+        "a window must be longer than zero",
         "unknown option `widow`: did you mean `window`? (the options are `by`, `window`)",
         "did you mean `queue`?",
     ] {

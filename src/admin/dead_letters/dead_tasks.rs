@@ -1,4 +1,4 @@
-//! The dead tasks of a topic, for whoever looks after them.
+//! Listing and replaying the dead tasks of a topic.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::registry::dead_letter::DeadLetters;
 use crate::registry::topic::Topic;
 use crate::runtime::Runtime;
 
-/// As many as Pub/Sub hands out before one is acknowledged.
+/// The maximum number of messages that Pub/Sub leases before one is acknowledged.
 const AT_ONCE: u32 = 1000;
-/// Pub/Sub does not say that it has no more messages, so silence has to do.
+/// Pub/Sub does not say that it has no more messages, so reading ends after this long without one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The dead tasks of a topic: to be looked at, and to be run again. Made by [`Runtime::dead_tasks`].
+/// The dead tasks of a topic, to list and to replay; returned by [`Runtime::dead_tasks`].
 ///
 /// ```no_run
 /// use cloud_tasks::{Config, Runtime};
@@ -42,10 +42,10 @@ pub struct DeadTasks {
 }
 
 impl Runtime {
-    /// The dead tasks that were recorded to a topic: its base name, or its full path.
+    /// Returns the dead tasks that were recorded to a topic, given its base name or its full path.
     ///
-    /// They are in the subscription that is called like the topic, where [`setup`](Self::setup) has made it, or in the local
-    /// engine, which keeps those of the topics that the runtime knows.
+    /// They are read from the subscription with the topic's name, which [`setup`](Self::setup) creates, or from the
+    /// local engine, which keeps those of the topics that the runtime knows.
     pub fn dead_tasks(&self, topic: impl Into<Cow<'static, str>>) -> DeadTasks {
         DeadTasks {
             runtime: self.clone(),
@@ -55,7 +55,7 @@ impl Runtime {
 }
 
 impl DeadTasks {
-    /// Looks at them, and leaves them where they are.
+    /// Lists them and leaves them in place.
     pub fn list(&self) -> ListDead {
         ListDead::new(self.clone())
     }
@@ -69,7 +69,7 @@ impl DeadTasks {
         &self.runtime
     }
 
-    /// Those of a topic that the runtime knows.
+    /// The dead tasks of a topic that the runtime knows.
     #[cfg(feature = "cli")]
     pub(crate) fn of(runtime: &Runtime, letters: &DeadLetters) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl DeadTasks {
         }
     }
 
-    /// The topic and its subscription, as they are called.
+    /// The names of the topic and of its subscription.
     pub(crate) fn letters(&self) -> DeadLetters {
         DeadLetters::of(self.topic.name(self.runtime.config()))
     }
@@ -87,14 +87,14 @@ impl DeadTasks {
         let keeper = self.runtime.services().dead_letters().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
-                "this runtime reaches no dead tasks, and none was read: they are in Pub/Sub, or in the local engine",
+                "dead tasks cannot be read: this runtime has neither Pub/Sub nor a local engine",
             )
         })?;
         keeper.open(&self.letters(), choice.reading()).await
     }
 }
 
-/// Which of them are meant.
+/// A selection of dead tasks.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     pub(crate) task: Option<String>,
@@ -112,7 +112,7 @@ impl Choice {
     }
 
     fn reading(&self) -> Reading {
-        // Those of another name stand between those that are meant.
+        // Tasks with other names are between the selected ones.
         let most = if self.task.is_some() {
             usize::MAX
         } else {
@@ -129,18 +129,18 @@ impl Choice {
     }
 }
 
-/// A dead task that stays where it was, and why.
+/// A dead task that was not replayed, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UnreplayedTask {
     /// The id of its message.
     pub message_id: String,
-    /// The task's name, where the record could be read.
+    /// The task's name, if the record could be read.
     pub task: Option<String>,
-    /// The id that the task had in its queue.
+    /// The task's id in its queue.
     pub id: Option<String>,
-    /// Why it stays.
-    pub why: String,
+    /// Why it was not replayed.
+    pub reason: String,
 }
 
 impl UnreplayedTask {
@@ -149,16 +149,16 @@ impl UnreplayedTask {
             message_id: letter.id.clone(),
             task: None,
             id: None,
-            why: format!("it is no record of a dead task: {mistake}"),
+            reason: format!("not a record of a dead task: {mistake}"),
         }
     }
 
-    pub(crate) fn new(letter: &DeadLetter, task: &DeadTask, why: String) -> Self {
+    pub(crate) fn new(letter: &DeadLetter, task: &DeadTask, reason: String) -> Self {
         Self {
             message_id: letter.id.clone(),
             task: Some(task.task.clone()),
             id: task.id.clone(),
-            why,
+            reason,
         }
     }
 }

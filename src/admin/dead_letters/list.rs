@@ -1,4 +1,4 @@
-//! Looking at dead tasks.
+//! Listing dead tasks.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::admin::dead_letters::dead_tasks::{Choice, DeadTasks, UnreplayedTask};
 use crate::base::{DeadTask, Error};
 
-/// A look at dead tasks; nothing happens until it is awaited, and nothing is changed then.
+/// A list of dead tasks; nothing happens until it is awaited, and it changes nothing.
 ///
-/// Who looks holds the messages, so a replay at the same time does not see them; they are given back at the end. See
+/// It leases the messages while it reads, so a concurrent replay does not see them; they are released at the end. See
 /// [`DeadTasks`] for an example.
 #[must_use = "nothing is looked at until this is awaited"]
 #[derive(Clone, Debug)]
@@ -19,13 +19,13 @@ pub struct ListDead {
     choice: Choice,
 }
 
-/// What a look at dead tasks has found, in no order.
+/// The result of a list, in no particular order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DeadList {
     /// The dead tasks.
     pub tasks: Vec<DeadTask>,
-    /// Messages that are no records of dead tasks.
+    /// Messages that are not records of dead tasks.
     pub unreadable: Vec<UnreplayedTask>,
 }
 
@@ -38,19 +38,20 @@ impl ListDead {
         Self { dead, choice }
     }
 
-    /// Only tasks of this name.
+    /// Selects only tasks with this name.
     pub fn task(mut self, name: impl Into<String>) -> Self {
         self.choice.task = Some(name.into());
         self
     }
 
-    /// Sets how many are looked at; 100, unless it is said, and never more than 1,000, which Pub/Sub hands out at once.
+    /// Sets the maximum number of tasks; default 100, at most 1,000, which is the number that Pub/Sub leases at once.
     pub fn limit(mut self, tasks: usize) -> Self {
         self.choice.limit = tasks;
         self
     }
 
-    /// Sets after how long a time without a message there are no more; default 5 seconds. The local engine knows it at once.
+    /// Sets how long to wait for another message before the list ends; default 5 seconds. The local engine does not
+    /// need to wait.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.choice.idle_timeout = time;
         self
@@ -59,7 +60,7 @@ impl ListDead {
     async fn look(self) -> Result<DeadList, Error> {
         let mut list = DeadList::default();
         let mut letters = self.dead.open(&self.choice).await?;
-        // Held, so that none of them comes twice.
+        // Leased, so that no message arrives twice.
         let mut held = Vec::new();
         let looked = loop {
             if list.tasks.len() + list.unreadable.len() >= self.choice.limit {

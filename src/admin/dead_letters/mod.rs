@@ -1,4 +1,4 @@
-//! Tasks whose last attempt has failed: how to find out, list them and run them again.
+//! Tasks whose last attempt has failed: recording, listing and replaying them.
 
 #[cfg(feature = "google")]
 pub(crate) mod dead_tasks;

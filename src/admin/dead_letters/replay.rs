@@ -1,4 +1,4 @@
-//! Running dead tasks again.
+//! Replaying dead tasks.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,19 +13,19 @@ use crate::backend::{Claim, DeadLetter};
 use crate::base::headers::sent_header;
 use crate::base::{DeadTask, Envelope, Error, ErrorKind, TaskMetadata, limits};
 
-/// Dead tasks that are about to be enqueued again; nothing happens until this is awaited.
+/// A replay of dead tasks; nothing happens until it is awaited.
 ///
-/// Each is enqueued under its name, with its body and its headers, to the queue that it came from, and with an id that is
-/// made of the record's: a record that comes twice makes one task, as long as the id is remembered. Its record is
-/// acknowledged only then. What is no record, or of a task that this runtime does not know, or was refused, stays where it
-/// is, and the [report](Replayed) says so. See [`DeadTasks`] for an example.
+/// Each task is enqueued with its name, body and headers, to its former queue, and with an id derived from the
+/// record's. A record that is delivered twice creates one task, as long as Cloud Tasks remembers the id. The record is
+/// acknowledged only after the enqueue has succeeded. Messages that are not records, records of unknown tasks and
+/// records that are rejected stay in place, and the [report](Replayed) lists them. See [`DeadTasks`] for an example.
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Replay {
     course: Course,
     progress: Box<dyn FnMut(&Replayed) + Send>,
 }
 
-/// Which tasks, and where to.
+/// The selection, and the target queue.
 #[derive(Debug)]
 struct Course {
     dead: DeadTasks,
@@ -33,15 +33,15 @@ struct Course {
     queue: Option<String>,
 }
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Replayed {
-    /// How many tasks were enqueued again.
+    /// The number of tasks that were enqueued again.
     pub replayed: usize,
-    /// How many were not meant, since they have another name.
+    /// The number of tasks that were skipped because of their name.
     pub skipped: usize,
-    /// Those that stay where they are, and why.
+    /// The tasks that were not replayed, and why.
     pub left: Vec<UnreplayedTask>,
 }
 
@@ -57,34 +57,35 @@ impl Replay {
         }
     }
 
-    /// Only tasks of this name.
+    /// Selects only tasks with this name.
     ///
-    /// The others are held meanwhile, and Pub/Sub hands out 1,000 at once: where so many stand before the first of this name,
-    /// it is not found.
+    /// The others are leased in the meantime, and Pub/Sub leases at most 1,000 at once: if that many come before the
+    /// first selected task, it is not found.
     pub fn task(mut self, name: impl Into<String>) -> Self {
         self.course.choice.task = Some(name.into());
         self
     }
 
-    /// Enqueues at most so many; all of them, unless it is said.
+    /// Sets the maximum number of tasks; unlimited by default.
     pub fn limit(mut self, tasks: usize) -> Self {
         self.course.choice.limit = tasks;
         self
     }
 
-    /// Sends them to this queue, instead of the one that each came from.
+    /// Sends the tasks to this queue, instead of their former queues.
     pub fn to_queue(mut self, queue: impl Into<String>) -> Self {
         self.course.queue = Some(queue.into());
         self
     }
 
-    /// Sets after how long a time without a message there are no more; default 5 seconds. The local engine knows it at once.
+    /// Sets how long to wait for another message before the replay ends; default 5 seconds. The local engine does not
+    /// need to wait.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.course.choice.idle_timeout = time;
         self
     }
 
-    /// Is told after each one what the replay has come to so far.
+    /// Sets a callback that receives the result so far after each task.
     pub fn on_progress(mut self, progress: impl FnMut(&Replayed) + Send + 'static) -> Self {
         self.progress = Box::new(progress);
         self
@@ -94,7 +95,7 @@ impl Replay {
         let Self { course, mut progress } = self;
         let mut report = Replayed::default();
         let mut letters = course.dead.open(&course.choice).await?;
-        // Held, so that what stays does not come again in this replay.
+        // Leased, so that a task that stays does not arrive again in this replay.
         let mut held = Vec::new();
         let read = loop {
             if report.replayed >= course.choice.limit {
@@ -118,7 +119,7 @@ impl Replay {
             Err(error) if report.replayed == 0 => Err(error),
             Err(error) => {
                 let count = report.replayed;
-                let message = format!("the replay broke off, after {count} tasks that were enqueued again");
+                let message = format!("the replay stopped after enqueueing {count} tasks again");
                 Err(Error::unavailable(message, true).with_source(error))
             }
         }
@@ -126,7 +127,7 @@ impl Replay {
 }
 
 impl Course {
-    /// Enqueues one, unless it stays; `false` where the others would fare no better.
+    /// Replays one task, unless it stays. Returns `false` if the others would fail as well.
     async fn one(&self, letter: DeadLetter, report: &mut Replayed, held: &mut Vec<Box<dyn Claim>>) -> bool {
         let (left, goes_on) = match DeadTask::decode(&letter.data) {
             Err(mistake) => (UnreplayedTask::unread(&letter, &mistake), true),
@@ -186,7 +187,7 @@ impl Course {
     }
 }
 
-/// The headers of a record, which somebody else may have written: those that a task can have.
+/// The headers of a record that are valid for a task: somebody else may have written the record.
 fn headers(task: &DeadTask) -> HeaderMap {
     let own = task
         .headers

@@ -1,4 +1,4 @@
-//! The tasks of a queue, one after the other.
+//! Listing the tasks of a queue.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,48 +12,47 @@ use crate::admin::queue::selection::Selection;
 use crate::backend::View;
 use crate::base::{Error, QueuedTask};
 
-/// As many as the service lists at once.
+/// The maximum page size of the service.
 pub(super) const PAGE: u16 = 1000;
-/// Arguments may have a megabyte each, and a page is held in memory.
+/// Arguments may have one megabyte each, and a page is held in memory.
 const PAGE_WITH_ARGUMENTS: u16 = 100;
 
-/// The tasks of a queue, a [`Stream`] that holds one page of them at a time; made by [`Queue::list`].
+/// The tasks of a queue, as a [`Stream`] that holds one page at a time; returned by [`Queue::list`].
 ///
-/// Nothing is asked for until it is polled. After an error it ends; the tasks before it stand.
+/// Nothing is requested until it is polled. It ends after an error; the tasks before the error are valid.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use futures_util::TryStreamExt;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargeGym { invoice: u64 }
 ///
 /// #[task]
-/// impl Task for Charge {
+/// impl Task for ChargeGym {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
-/// let (runtime, engine) = Runtime::local().build().await?;
-/// Charge { invoice: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
+/// let (runtime, _recorder) = Runtime::recorded().build().await?;
+/// ChargeGym { invoice: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
 ///
 /// let mut tasks = runtime.default_queue().list();
 /// while let Some(task) = tasks.try_next().await? {
-///     assert_eq!(task.arguments::<Charge>()?.invoice, 7);
+///     assert_eq!(task.arguments::<ChargeGym>()?.invoice, 7);
 /// }
 /// let ids: Vec<_> = runtime
 ///     .default_queue()
 ///     .list()
-///     .task("Charge")
+///     .task("ChargeGym")
 ///     .without_arguments()
 ///     .map_ok(|task| task.id().to_owned())
 ///     .try_collect()
 ///     .await?;
 /// assert_eq!(ids.len(), 1);
-/// # engine.stop().await;
 /// # Ok(())
 /// # }
 /// ```
@@ -64,18 +63,18 @@ pub struct QueuedTasks {
 
 struct Source {
     queue: Queue,
-    wanted: Selection,
+    selection: Selection,
     view: View,
     page: u16,
-    /// Made when it is first polled.
+    /// Created on first poll.
     tasks: Option<BoxStream<'static, Result<QueuedTask, Error>>>,
 }
 
 impl QueuedTasks {
-    pub(crate) fn new(queue: Result<Queue, Error>, wanted: Selection) -> Self {
+    pub(crate) fn new(queue: Result<Queue, Error>, selection: Selection) -> Self {
         let source = queue.map_err(Some).map(|queue| Source {
             queue,
-            wanted,
+            selection,
             view: View::Full,
             page: PAGE_WITH_ARGUMENTS,
             tasks: None,
@@ -83,7 +82,7 @@ impl QueuedTasks {
         Self { source }
     }
 
-    /// Leaves the arguments out, which are large, and need the permission `cloudtasks.tasks.fullView`.
+    /// Omits the arguments, which are large and need the permission `cloudtasks.tasks.fullView`.
     pub fn without_arguments(self) -> Self {
         self.change(|source| {
             source.view = View::Basic;
@@ -91,26 +90,26 @@ impl QueuedTasks {
         })
     }
 
-    /// Only those that go to the task of this name (or alias) in this service: what another service has under the same name
-    /// is left out.
+    /// Selects only tasks of this name (or alias) in this service; another service's tasks with the same name are left
+    /// out.
     pub fn task(self, name: impl AsRef<str>) -> Self {
         self.change(|source| {
-            source.wanted = std::mem::take(&mut source.wanted).named(name.as_ref(), &source.queue);
+            source.selection = std::mem::take(&mut source.selection).named(name.as_ref(), &source.queue);
         })
     }
 
-    /// Only those that were tried this many times or more.
+    /// Selects only tasks with at least this many attempts.
     pub fn at_least_attempts(self, attempts: u32) -> Self {
         self.change(|source| {
-            source.wanted = std::mem::take(&mut source.wanted).at_least_attempts(attempts);
+            source.selection = std::mem::take(&mut source.selection).at_least_attempts(attempts);
         })
     }
 
-    /// Asks for no more than so many at once, where no more of them are wanted.
+    /// Requests smaller pages if no more tasks are needed.
     #[cfg(feature = "cli")]
     pub(crate) fn first(self, tasks: usize) -> Self {
         self.change(|source| {
-            if source.wanted.is_everything() {
+            if source.selection.is_everything() {
                 let tasks = u16::try_from(tasks).unwrap_or(u16::MAX);
                 source.page = source.page.min(tasks.max(1));
             }
@@ -124,11 +123,11 @@ impl QueuedTasks {
         self
     }
 
-    /// The next task; `None` after the last.
+    /// Returns the next task, or `None` after the last.
     ///
     /// # Errors
     ///
-    /// When a call fails, when there is no runtime, or when its backend has no operations on queues; the list ends there.
+    /// If a call fails, if there is no runtime, or if its backend has no queue operations. The list ends there.
     pub async fn try_next(&mut self) -> Result<Option<QueuedTask>, Error> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await.transpose()
     }
@@ -150,11 +149,16 @@ impl Source {
                 Ok(Some((page.tasks, page.next.map(Some))))
             }
         });
-        let wanted = self.wanted.clone();
+        let selection = self.selection.clone();
         pages
             .map_ok(move |tasks| {
-                let wanted = wanted.clone();
-                stream::iter(tasks.into_iter().filter(move |task| wanted.fits(task)).map(Ok))
+                let selection = selection.clone();
+                stream::iter(
+                    tasks
+                        .into_iter()
+                        .filter(move |task| selection.matches(task))
+                        .map(Ok),
+                )
             })
             .try_flatten()
             .boxed()

@@ -1,6 +1,6 @@
-//! One queue, by its name.
+//! Operations on a queue, by its name.
 
-pub(crate) mod discard;
+pub(crate) mod delete;
 pub(crate) mod list;
 pub(crate) mod of_type;
 pub(crate) mod report;
@@ -10,7 +10,7 @@ pub(crate) mod selection;
 pub use crate::base::{LastAttempt, QueuedTask};
 pub use crate::base::{QueueInfo, QueueState};
 pub use crate::registry::queue_settings::QueueSettings;
-pub use discard::DeleteTasks;
+pub use delete::DeleteTasks;
 pub use list::QueuedTasks;
 pub use of_type::{QueueExt, Tasks};
 pub use report::{DeleteFailure, DeleteReport};
@@ -25,10 +25,10 @@ use crate::backend::{QueueOperations, View};
 use crate::base::{Error, ErrorKind, names};
 use crate::runtime::Runtime;
 
-/// A queue and the tasks in it: to look at, to cancel, to run, to pause; made by [`Runtime::queue`].
+/// A queue and its tasks: inspect, cancel, run and pause; returned by [`Runtime::queue`].
 ///
-/// Making it calls nobody, and the queue need not be one that this service sends to. The calls are repeated while the service
-/// is away or wants fewer of them, and share `Google::calls_in_flight` with those that enqueue.
+/// Creating it makes no call, and the queue need not be one that this service sends to. Calls are retried while the
+/// service is unavailable or limits the rate, and share `Google::calls_in_flight` with those that enqueue.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
@@ -53,7 +53,7 @@ use crate::runtime::Runtime;
 /// while let Some(task) = tasks.try_next().await? {
 ///     println!("{} {:?} after {} attempts", task.id(), task.task(), task.attempts());
 /// }
-/// assert_eq!(queue.debug(enqueued.id()).await?, 1);       // runs here; the task stays in the queue
+/// assert_eq!(queue.run_here(enqueued.id()).await?, 1);       // runs here; the task stays in the queue
 /// assert!(queue.cancel(enqueued.id()).await?);
 /// assert!(!queue.cancel(enqueued.id()).await?);           // it is gone
 /// # engine.stop().await;
@@ -61,17 +61,17 @@ use crate::runtime::Runtime;
 /// # }
 /// ```
 ///
-/// # Where it works
+/// # Supported backends
 ///
-/// With Google Cloud Tasks, an emulator of it and the local engine, which makes a queue that is missing. The queues of a
-/// [recorded](Runtime::recorded) runtime hold what waits to be drained: a task that is to run now is due, and those of a paused
-/// queue are not drained. The queues of an eager runtime are always empty. A [`Backend`](crate::backend::Backend) of your own has no
-/// such operations: each of them is an error.
+/// Google Cloud Tasks, an emulator of it, and the local engine, which creates a missing queue. The queues of a
+/// [recorded](Runtime::recorded) runtime contain the tasks that wait to be drained: `run_now` makes a task due, and a
+/// paused queue is not drained. The queues of an eager runtime are always empty. A [`Backend`](crate::backend::Backend)
+/// of your own has no queue operations: each of them is an error.
 ///
-/// # A queue that is not there
+/// # Missing queues
 ///
-/// It is an error that names the command which makes it. `get`, `cancel` and `debug` are the exception: Cloud Tasks answers
-/// them as if the task were not there.
+/// A missing queue is an error that names the command to create it. `get`, `cancel` and `run_here` are exceptions:
+/// Cloud Tasks responds to them as if the task did not exist.
 #[derive(Clone)]
 pub struct Queue {
     runtime: Runtime,
@@ -79,7 +79,7 @@ pub struct Queue {
 }
 
 impl Runtime {
-    /// A queue by its short name: to look at what is in it, and to change it.
+    /// Returns a queue by its short name, to inspect and to change it.
     ///
     /// ```standalone_crate
     /// # use cloud_tasks::Runtime;
@@ -98,7 +98,7 @@ impl Runtime {
         }
     }
 
-    /// The queue that a task goes to where neither the task nor the call names one.
+    /// Returns the queue of tasks for which neither the task nor the call names one.
     pub fn default_queue(&self) -> Queue {
         self.queue(self.config().default_queue())
     }
@@ -114,22 +114,21 @@ impl Queue {
         &self.runtime
     }
 
-    /// What the backend can do, once the name is one that a queue can have.
+    /// The backend's operations, if the name is valid.
     pub(crate) fn operations(&self) -> Result<&Arc<dyn QueueOperations>, Error> {
         if let Some(mistake) = names::queue_mistake(&self.name) {
             return Err(Error::invalid(format!("nothing was done: {mistake}")));
         }
         self.runtime.queue_admin().ok_or_else(|| {
             let message = format!(
-                "nothing was done to queue {}: this runtime's backend has no operations on queues, which Google Cloud \
-                 Tasks, an emulator of it and the local engine have",
+                "nothing was done to queue {}: this runtime's backend has no queue operations; Google Cloud Tasks, its emulators and the local engine have them",
                 self.name
             );
             Error::new(ErrorKind::Config, message)
         })
     }
 
-    /// The same, for the task of this id.
+    /// The backend's operations, if the name and this task id are valid.
     fn operations_on(&self, id: &str) -> Result<&Arc<dyn QueueOperations>, Error> {
         match names::task_id_mistake(id) {
             Some(mistake) => Err(Error::invalid(format!("nothing was done: {mistake}"))),
@@ -137,11 +136,11 @@ impl Queue {
         }
     }
 
-    /// A task with its arguments; `None` where there is none of that id, because it has run for one.
+    /// Returns a task with its arguments, or `None` if it is not in the queue (any more).
     ///
     /// # Errors
     ///
-    /// When the call fails; the error says which role is missing (`roles/cloudtasks.viewer`).
+    /// If the call fails; the error names a missing role (`roles/cloudtasks.viewer`).
     pub async fn get(&self, id: impl AsRef<str>) -> Result<Option<QueuedTask>, Error> {
         self.view(id.as_ref(), View::Full).await
     }
@@ -151,55 +150,56 @@ impl Queue {
         self.operations_on(id)?.get(&self.name, id, view).await
     }
 
-    /// All tasks, page by page, in no order that could be relied on; nothing is asked for until the stream is polled.
+    /// Lists all tasks, page by page, in no particular order. Nothing is requested until the stream is polled.
     ///
-    /// The queue goes on meanwhile: tasks that come or end while it is listed may be seen or not.
+    /// The queue keeps running: tasks that arrive or end in the meantime may or may not be listed.
     pub fn list(&self) -> QueuedTasks {
         QueuedTasks::new(Ok(self.clone()), Selection::default())
     }
 
-    /// Deletes a task, so that it is not tried again; `false` means that there was none of that id.
+    /// Deletes a task, so that it is not attempted again. Returns `false` if it was not found.
     ///
-    /// An attempt that is under way goes on to its end. The id stays blocked for a while, as that of a task that ran does.
+    /// An attempt in progress runs to its end. The id stays blocked for a while, as after a task that has run.
     ///
     /// # Errors
     ///
-    /// When the call fails; the error says whether the task may be deleted all the same, and which role is missing
+    /// If the call fails; the error says whether the task may have been deleted, and names a missing role
     /// (`roles/cloudtasks.taskDeleter`).
     pub async fn cancel(&self, id: impl AsRef<str>) -> Result<bool, Error> {
         let id = id.as_ref();
-        let there = self.operations_on(id)?.delete(&self.name, id).await?;
-        tracing::info!(queue = self.name, id, there, "cancelled");
-        Ok(there)
+        let found = self.operations_on(id)?.delete(&self.name, id).await?;
+        tracing::info!(queue = self.name, id, found, "cancelled");
+        Ok(found)
     }
 
-    /// Asks Cloud Tasks to send a task now, whenever it is due, also where its queue is paused; `false` means that there was
-    /// none of that id.
+    /// Asks Cloud Tasks to dispatch a task now, even before its time or from a paused queue. Returns `false` if it was
+    /// not found.
     ///
-    /// It counts as an attempt. Where one is under way there are two at once.
+    /// It counts as an attempt. If an attempt is in progress, two run concurrently.
     ///
     /// # Errors
     ///
-    /// When the call fails; the error says whether the task may be sent all the same, and which role is missing
-    /// (`roles/cloudtasks.taskRunner`). A call whose answer was lost is not repeated, for the task might be sent twice.
+    /// If the call fails; the error says whether the task may have been dispatched, and names a missing role
+    /// (`roles/cloudtasks.taskRunner`). A call whose response was lost is not retried, since the task might be
+    /// dispatched twice.
     pub async fn run_now(&self, id: impl AsRef<str>) -> Result<bool, Error> {
         let id = id.as_ref();
-        let there = self.operations_on(id)?.run(&self.name, id).await?;
-        tracing::info!(queue = self.name, id, there, "sent now");
-        Ok(there)
+        let found = self.operations_on(id)?.run(&self.name, id).await?;
+        tracing::info!(queue = self.name, id, found, "sent now");
+        Ok(found)
     }
 
-    /// Fetches a task and runs it here, as its next attempt would: with its arguments, headers, timeout and counts. Gives back
-    /// its output.
+    /// Runs a task of the queue in this process, with the arguments, headers, timeout and counts of its next attempt.
+    /// Returns its output.
     ///
-    /// It is found by the name at the end of its URL, so that a laptop can run what waits for the service itself. The task
-    /// stays in the queue, and is still tried there.
+    /// The task is looked up by the name at the end of its URL, so that your laptop can run a task that waits for the
+    /// deployed service. It stays in the queue and is still attempted there.
     ///
     /// # Errors
     ///
-    /// When there is no such task in the queue ([`ErrorKind::NotQueued`]) or in this runtime; when the call fails; when the task
-    /// does, and then as it would with [`Task::sync`](crate::Task::sync).
-    pub async fn debug(&self, id: impl AsRef<str>) -> Result<Value, Error> {
+    /// If the task is not in the queue ([`ErrorKind::NotQueued`]) or not in this runtime, if the call fails, or if the
+    /// task itself fails, as with [`Task::sync`](crate::Task::sync).
+    pub async fn run_here(&self, id: impl AsRef<str>) -> Result<Value, Error> {
         let id = id.as_ref();
         let task = self.view(id, View::Full).await?;
         run_here::run(&self.runtime, task.ok_or_else(|| self.not_queued(id))?).await
@@ -207,59 +207,59 @@ impl Queue {
 
     pub(crate) fn not_queued(&self, id: &str) -> Error {
         let message = format!(
-            "there is no task {id} in queue {}: it has run or was deleted, or it never was there",
+            "task {id} not found in queue {}: it may have completed, been deleted or never existed",
             self.name
         );
         Error::new(ErrorKind::NotQueued, message)
     }
 
-    /// Deletes many tasks at once; nothing happens until it is awaited. Without further options these are all of them, of
-    /// whichever service.
-    pub fn discard(&self) -> DeleteTasks {
+    /// Deletes many tasks; nothing happens until it is awaited. By default it deletes all tasks, whichever service they
+    /// belong to.
+    pub fn delete_tasks(&self) -> DeleteTasks {
         DeleteTasks::new(Ok(self.clone()), Selection::default())
     }
 
-    /// Keeps the queue from sending tasks; it still takes them. Attempts under way go on.
+    /// Pauses the queue: it accepts tasks but does not dispatch them. Attempts in progress continue.
     ///
     /// # Errors
     ///
-    /// When the call fails; the error says which role is missing (`roles/cloudtasks.queueAdmin`).
+    /// If the call fails; the error names a missing role (`roles/cloudtasks.queueAdmin`).
     pub async fn pause(&self) -> Result<(), Error> {
         self.operations()?.pause(&self.name).await?;
         tracing::info!(queue = self.name, "paused");
         Ok(())
     }
 
-    /// Lets the queue send tasks again.
+    /// Resumes the queue.
     ///
     /// # Errors
     ///
-    /// As [`pause`](Self::pause).
+    /// Like [`pause`](Self::pause).
     pub async fn resume(&self) -> Result<(), Error> {
         self.operations()?.resume(&self.name).await?;
         tracing::info!(queue = self.name, "resumed");
         Ok(())
     }
 
-    /// Deletes all tasks of the queue, of whichever service, in one call; it cannot be undone.
+    /// Deletes all tasks of the queue, whichever service they belong to, in one call. It cannot be undone.
     ///
-    /// At Google it takes up to a minute, within which tasks may still be sent. [`discard`](Self::discard) is slower, and can
-    /// choose, count and look first.
+    /// On Google Cloud it takes up to a minute, in which tasks may still be dispatched.
+    /// [`delete_tasks`](Self::delete_tasks) is slower, but can select, count and do a dry run.
     ///
     /// # Errors
     ///
-    /// As [`pause`](Self::pause).
+    /// Like [`pause`](Self::pause).
     pub async fn purge(&self) -> Result<(), Error> {
         self.operations()?.purge(&self.name).await?;
         tracing::info!(queue = self.name, "purged");
         Ok(())
     }
 
-    /// What the queue is like: its state, its rates, its number of attempts.
+    /// Returns the state and the settings of the queue.
     ///
     /// # Errors
     ///
-    /// When the call fails; the error says which role is missing (`roles/cloudtasks.viewer`).
+    /// If the call fails; the error names a missing role (`roles/cloudtasks.viewer`).
     pub async fn info(&self) -> Result<QueueInfo, Error> {
         self.operations()?.info(&self.name).await
     }

@@ -1,10 +1,10 @@
-//! The tasks of one type.
+//! Operations on the tasks of one type.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use crate::admin::queue::Queue;
-use crate::admin::queue::discard::DeleteTasks;
+use crate::admin::queue::delete::DeleteTasks;
 use crate::admin::queue::list::QueuedTasks;
 use crate::admin::queue::run_here;
 use crate::admin::queue::selection::Selection;
@@ -14,38 +14,37 @@ use crate::registry::Registered;
 use crate::runtime::Runtime;
 use crate::task::Task;
 
-/// The tasks of one type that wait in its queue; made by [`QueueExt::queued_tasks`].
+/// The tasks of one type in its queue; returned by [`QueueExt::queued_tasks`].
 ///
-/// Of the type is what has exactly this service's URL for its name or one of its aliases. Everything else is as if it were
-/// not there, so that a queue which services share loses nobody's tasks. On a laptop the endpoint of the settings must
-/// therefore be that of the service that is meant.
+/// A task belongs to the type if its URL is exactly this service's URL for the type's name or one of its aliases. All
+/// other tasks are ignored, so that services can share a queue. On your laptop, set the endpoint of the service whose
+/// tasks you mean.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// use cloud_tasks::queue::QueueExt;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct SendWelcomeEmail { user_id: u64 }
+/// struct SendWarning { user_id: u64 }
 ///
 /// #[task(queue = "emails")]
-/// impl Task for SendWelcomeEmail {
+/// impl Task for SendWarning {
 ///     async fn run(self, _cx: Context) -> TaskResult<String> { Ok(format!("sent to {}", self.user_id)) }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
-/// let (runtime, engine) = Runtime::local().build().await?;
+/// let (runtime, _recorder) = Runtime::recorded().build().await?;
 /// runtime.scope(async {
-///     let enqueued = SendWelcomeEmail { user_id: 7 }.later(Duration::from_secs(3600)).await?;
-///     let text: String = SendWelcomeEmail::queued_tasks().debug(enqueued.id()).await?;
+///     let enqueued = SendWarning { user_id: 7 }.later(Duration::from_secs(3600)).await?;
+///     let text: String = SendWarning::queued_tasks().run_here(enqueued.id()).await?;
 ///     assert_eq!(text, "sent to 7");
-///     assert!(SendWelcomeEmail::queued_tasks().cancel(enqueued.id()).await?);
-///     assert!(SendWelcomeEmail::queued_tasks().in_queue("slow").get(enqueued.id()).await?.is_none());
+///     assert!(SendWarning::queued_tasks().cancel(enqueued.id()).await?);
+///     assert!(SendWarning::queued_tasks().in_queue("slow").get(enqueued.id()).await?.is_none());
 ///     Ok::<_, cloud_tasks::Error>(())
 /// }).await?;
-/// # engine.stop().await;
 /// # Ok(())
 /// # }
 /// ```
@@ -56,9 +55,9 @@ pub struct Tasks<T> {
     task: PhantomData<fn() -> T>,
 }
 
-/// Finds the tasks of one type in its queue; implemented for everything that `#[task]` registers.
+/// Queue operations on the tasks of one type; implemented for every registered type.
 pub trait QueueExt: Registered {
-    /// The tasks of this type that wait in its queue: to look at, to cancel, to run here, to discard.
+    /// Returns the tasks of this type that wait in its queue: inspect, cancel, run and delete them.
     ///
     /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
@@ -73,10 +72,9 @@ pub trait QueueExt: Registered {
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
-    /// # let (runtime, engine) = Runtime::local().build().await?;
-    /// let stuck = RemindOfParcel::queued_tasks().on(&runtime).discard().at_least_attempts(5).await?;
-    /// assert_eq!(stuck.discarded, 0);
-    /// # engine.stop().await;
+    /// # let (runtime, _recorder) = Runtime::recorded().build().await?;
+    /// let stuck = RemindOfParcel::queued_tasks().on(&runtime).delete_tasks().at_least_attempts(5).await?;
+    /// assert_eq!(stuck.deleted, 0);
     /// # Ok(())
     /// # }
     /// ```
@@ -92,13 +90,13 @@ pub trait QueueExt: Registered {
 impl<T: Registered> QueueExt for T {}
 
 impl<T: Registered> Tasks<T> {
-    /// Looks in this queue, instead of the type's own or the default one.
+    /// Sets the queue, instead of the type's own or the default one.
     pub fn in_queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = Some(queue.into());
         self
     }
 
-    /// Uses this runtime, whichever is in scope or installed.
+    /// Uses this runtime instead of the one in scope or installed.
     pub fn on(mut self, runtime: &Runtime) -> Self {
         self.runtime = Some(runtime.clone());
         self
@@ -113,46 +111,46 @@ impl<T: Registered> Tasks<T> {
         Ok(queue.map_or_else(|| runtime.default_queue(), |queue| runtime.queue(queue)))
     }
 
-    /// The queue, and which of its tasks are meant.
+    /// The queue, and the selection of its tasks.
     fn source(&self) -> (Result<Queue, Error>, Selection) {
         let queue = self.queue();
-        let wanted = match &queue {
+        let selection = match &queue {
             Ok(queue) => Selection::default().of(&T::__REGISTRATION, queue.runtime().config()),
             Err(_) => Selection::default(),
         };
-        (queue, wanted)
+        (queue, selection)
     }
 
     /// The queue, if it has this task of the type.
     async fn find(&self, id: &str) -> Result<Option<Queue>, Error> {
-        let (queue, wanted) = self.source();
+        let (queue, selection) = self.source();
         let queue = queue?;
         let found = queue.view(id, View::Basic).await?;
-        Ok(found.filter(|task| wanted.fits(task)).map(|_| queue))
+        Ok(found.filter(|task| selection.matches(task)).map(|_| queue))
     }
 
-    /// A task of the type, with its arguments.
+    /// Returns a task of the type, with its arguments.
     ///
     /// # Errors
     ///
-    /// As [`Queue::get`], and when there is no runtime.
+    /// Like [`Queue::get`], and if there is no runtime.
     pub async fn get(&self, id: impl AsRef<str>) -> Result<Option<QueuedTask>, Error> {
-        let (queue, wanted) = self.source();
+        let (queue, selection) = self.source();
         let found = queue?.get(id).await?;
-        Ok(found.filter(|task| wanted.fits(task)))
+        Ok(found.filter(|task| selection.matches(task)))
     }
 
-    /// All tasks of the type; see [`Queue::list`].
+    /// Lists all tasks of the type; see [`Queue::list`].
     pub fn list(&self) -> QueuedTasks {
-        let (queue, wanted) = self.source();
-        QueuedTasks::new(queue, wanted)
+        let (queue, selection) = self.source();
+        QueuedTasks::new(queue, selection)
     }
 
-    /// Deletes a task of the type; `false` means that there was none of that id. See [`Queue::cancel`].
+    /// Deletes a task of the type. Returns `false` if it was not found. See [`Queue::cancel`].
     ///
     /// # Errors
     ///
-    /// As [`Queue::get`] and [`Queue::cancel`], and when there is no runtime.
+    /// Like [`Queue::get`] and [`Queue::cancel`], and if there is no runtime.
     pub async fn cancel(&self, id: impl AsRef<str>) -> Result<bool, Error> {
         let id = id.as_ref();
         match self.find(id).await? {
@@ -161,11 +159,11 @@ impl<T: Registered> Tasks<T> {
         }
     }
 
-    /// Has a task of the type sent now; `false` means that there was none of that id. See [`Queue::run_now`].
+    /// Dispatches a task of the type now. Returns `false` if it was not found. See [`Queue::run_now`].
     ///
     /// # Errors
     ///
-    /// As [`Queue::get`] and [`Queue::run_now`], and when there is no runtime.
+    /// Like [`Queue::get`] and [`Queue::run_now`], and if there is no runtime.
     pub async fn run_now(&self, id: impl AsRef<str>) -> Result<bool, Error> {
         let id = id.as_ref();
         match self.find(id).await? {
@@ -174,22 +172,23 @@ impl<T: Registered> Tasks<T> {
         }
     }
 
-    /// Deletes many tasks of the type at once; see [`Queue::discard`].
-    pub fn discard(&self) -> DeleteTasks {
-        let (queue, wanted) = self.source();
-        DeleteTasks::new(queue, wanted)
+    /// Deletes many tasks of the type; see [`Queue::delete_tasks`].
+    pub fn delete_tasks(&self) -> DeleteTasks {
+        let (queue, selection) = self.source();
+        DeleteTasks::new(queue, selection)
     }
 }
 
 impl<T: Task> Tasks<T> {
-    /// Fetches a task and runs it here, as its next attempt would; it stays in the queue. See [`Queue::debug`].
+    /// Runs a task of the queue in this process and returns its output; the task stays in the queue. See
+    /// [`Queue::run_here`].
     ///
-    /// Unlike the rest it goes by the name alone, whichever service's URL the task has.
+    /// Unlike the other operations this one goes by the name alone, whatever URL the task has.
     ///
     /// # Errors
     ///
-    /// As [`Queue::debug`], and when the task is of another type, or when there is no runtime.
-    pub async fn debug(&self, id: impl AsRef<str>) -> Result<T::Output, Error> {
+    /// Like [`Queue::run_here`], and if the task is of another type, or if there is no runtime.
+    pub async fn run_here(&self, id: impl AsRef<str>) -> Result<T::Output, Error> {
         let (queue, id) = (self.queue()?, id.as_ref());
         let task = queue.get(id).await?.ok_or_else(|| queue.not_queued(id))?;
         run_here::run_typed::<T>(queue.runtime(), task).await

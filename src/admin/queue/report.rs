@@ -1,4 +1,4 @@
-//! What a discard did.
+//! The report of a deletion.
 
 use std::fmt;
 
@@ -7,29 +7,29 @@ use serde::{Serialize, Serializer};
 use crate::base::Error;
 use crate::base::text::safe;
 
-/// So many failures are kept in full: a queue may have millions of tasks.
+/// Only this many failures are kept in full: a queue may have millions of tasks.
 const KEPT: usize = 100;
 
-/// What [`Queue::discard`](crate::queue::Queue::discard) did, or would do; its `Display` form is for people.
+/// The report of [`Queue::delete_tasks`](crate::queue::Queue::delete_tasks); its `Display` form is for people.
 ///
-/// A task that could not be deleted does not stop the others, and is no error of the whole: look at `failed`.
+/// A task that could not be deleted does not stop the rest and is not an error of the call: check `failed`.
 #[must_use = "tasks that could not be deleted are told here alone"]
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct DeleteReport {
     /// The short name of the queue.
     pub queue: String,
-    /// Whether nothing was deleted, and `discarded` says how many would be.
+    /// Whether this was a dry run, which deletes nothing.
     pub dry_run: bool,
-    /// How many tasks were looked at.
+    /// The number of tasks that were listed.
     pub scanned: u64,
-    /// How many were deleted, or would be.
-    pub discarded: u64,
-    /// How many were gone by the time that they were to be deleted: they had run, or somebody else was quicker.
+    /// The number of tasks that were deleted, or would be.
+    pub deleted: u64,
+    /// The number of tasks that were already gone when their turn came.
     pub gone: u64,
-    /// How many could not be deleted.
+    /// The number of tasks that could not be deleted.
     pub failed: u64,
-    /// The first 100 of these.
+    /// The first 100 failures.
     pub failures: Vec<DeleteFailure>,
 }
 
@@ -37,9 +37,9 @@ pub struct DeleteReport {
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct DeleteFailure {
-    /// Its id.
+    /// The task's id.
     pub id: String,
-    /// Why it was not deleted, and what helps.
+    /// Why it was not deleted, and what to do.
     #[serde(serialize_with = "text")]
     pub error: Error,
 }
@@ -50,17 +50,17 @@ impl DeleteReport {
             queue: queue.to_owned(),
             dry_run,
             scanned: 0,
-            discarded: 0,
+            deleted: 0,
             gone: 0,
             failed: 0,
             failures: Vec::new(),
         }
     }
 
-    /// Counts what became of a task.
+    /// Counts the outcome for a task.
     pub(super) fn count(&mut self, id: String, deleted: Result<bool, Error>) {
         match deleted {
-            Ok(true) => self.discarded += 1,
+            Ok(true) => self.deleted += 1,
             Ok(false) => self.gone += 1,
             Err(error) => {
                 self.failed += 1;
@@ -77,8 +77,8 @@ impl fmt::Display for DeleteReport {
         let were = if self.dry_run { "would be" } else { "were" };
         write!(
             f,
-            "{} of {} tasks in queue {} {were} discarded",
-            self.discarded, self.scanned, self.queue
+            "{} of {} tasks in queue {} {were} deleted",
+            self.deleted, self.scanned, self.queue
         )?;
         if self.gone > 0 {
             write!(f, "; {} were gone already", self.gone)?;

@@ -1,4 +1,4 @@
-//! Running a task that waits in a queue, here.
+//! Running a task of a queue in this process.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::registry::{AttemptError, TaskInput};
 use crate::runtime::{Attempt, Capture, Runtime};
 use crate::task::{self, Task};
 
-/// Runs a task by the name that it travels under; the JSON of its output.
+/// Runs a task by its name, and returns the JSON of its output.
 pub(super) async fn run(runtime: &Runtime, task: QueuedTask) -> Result<Value, Error> {
     let name = task.task().ok_or_else(|| foreign(&task))?.to_owned();
     let entry = runtime.entry(&name)?;
@@ -21,7 +21,7 @@ pub(super) async fn run(runtime: &Runtime, task: QueuedTask) -> Result<Value, Er
     serde_json::from_slice(&output).map_err(|error| AttemptError::Output(error).into_error(name))
 }
 
-/// Runs a task of a type that is known, for its output as it is.
+/// Runs a task of a known type, and returns its output.
 pub(super) async fn run_typed<T: Task>(runtime: &Runtime, task: QueuedTask) -> Result<T::Output, Error> {
     let name = T::__REGISTRATION.name;
     let is_its = task
@@ -41,7 +41,7 @@ pub(super) async fn run_typed<T: Task>(runtime: &Runtime, task: QueuedTask) -> R
         .await;
     ran.map_err(|failure| failure.into_error(name))?;
     kept.take().ok_or_else(|| {
-        let message = format!("task {name} did not run here: it is idempotent, and ran before");
+        let message = format!("task {name} did not run here: it is idempotent and has run before");
         Error::new(ErrorKind::TaskFailed, message)
     })
 }

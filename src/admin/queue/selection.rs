@@ -1,13 +1,13 @@
-//! Which tasks of a queue are meant.
+//! Selection of a queue's tasks.
 
 use crate::admin::queue::Queue;
 use crate::base::{Config, QueuedTask};
 use crate::registry::Registration;
 
-/// Tasks of some type, with so many attempts behind them.
+/// Tasks of a type, with a minimum number of attempts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
-    /// Where they are sent, to the letter: a queue may hold tasks of another service, which has tasks of the same names.
+    /// Their exact URLs: a queue may hold tasks of another service with the same names.
     urls: Option<Vec<String>>,
     attempts: u32,
 }
@@ -18,13 +18,13 @@ impl Selection {
         self
     }
 
-    /// Those of a type.
+    /// Tasks of a type.
     pub(crate) fn of(mut self, registration: &Registration, config: &Config) -> Self {
         self.urls = Some(urls(registration, config));
         self
     }
 
-    /// Those of a name, and of the other names of that task where it is registered.
+    /// Tasks of a name, and of the task's other names if it is registered.
     pub(crate) fn named(mut self, name: &str, queue: &Queue) -> Self {
         let config = queue.runtime().config();
         let entry = queue.runtime().registry().by_name(name);
@@ -35,18 +35,18 @@ impl Selection {
         self
     }
 
-    pub(crate) fn fits(&self, task: &QueuedTask) -> bool {
+    pub(crate) fn matches(&self, task: &QueuedTask) -> bool {
         self.attempts <= task.attempts && self.urls.as_ref().is_none_or(|urls| urls.contains(&task.url))
     }
 
-    /// Whether every task fits.
+    /// Whether every task matches.
     #[cfg(feature = "cli")]
     pub(crate) fn is_everything(&self) -> bool {
         self.urls.is_none() && self.attempts == 0
     }
 }
 
-/// Where a task of this service is sent, by each of its names.
+/// The URLs of a task of this service, one per name.
 fn urls(registration: &Registration, config: &Config) -> Vec<String> {
     std::iter::once(&registration.name)
         .chain(registration.aliases)

@@ -1,4 +1,4 @@
-//! What calls of a set-up came to: explained where they failed.
+//! Calls of a set-up, with explained errors.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use crate::backend::google::{CLOUD_TASKS, PUBSUB, SCHEDULER, caller_help, is};
 use crate::base::Error;
 
-/// How long one call may take.
+/// The timeout of one call.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(30);
 
-/// What a call that changes something came to.
+/// The outcome of a call that changes something.
 pub(crate) fn changed<T>(path: &str, sent: Result<T, GoogleError>) -> Result<(), Error> {
     sent.map(drop).map_err(|error| failed("changed", path, error))
 }
 
-/// What a call that deletes something came to: what is gone already is deleted.
+/// The outcome of a call that deletes something. A missing resource counts as deleted.
 pub(crate) fn deleted<T>(path: &str, sent: Result<T, GoogleError>) -> Result<(), Error> {
     match sent {
         Err(error) if !is(&error, Code::NotFound) => Err(failed("deleted", path, error)),
@@ -23,7 +23,7 @@ pub(crate) fn deleted<T>(path: &str, sent: Result<T, GoogleError>) -> Result<(),
     }
 }
 
-/// The error that the caller gets: which resource, why, and what helps.
+/// The error for the caller: the resource, the reason, and what to do.
 pub(crate) fn failed(what: &str, path: &str, error: GoogleError) -> Error {
     let help = help(path, &error)
         .map(|help| format!("; {help}"))
@@ -52,11 +52,10 @@ fn help(path: &str, error: &GoogleError) -> Option<String> {
     let role = if policy { "roles/pubsub.admin" } else { role };
     match error.status().map(|status| status.code) {
         Some(Code::FailedPrecondition) if queue => Some(
-            "a queue of this name was deleted not long ago, and Cloud Tasks keeps the name blocked for up to 7 days: use \
-             another name, or wait"
+            "a queue of this name was deleted recently, and Cloud Tasks blocks the name for up to 7 days: use another name, or wait"
                 .to_owned(),
         ),
-        Some(Code::NotFound) => Some("is the project right, the region, and is what it belongs to there?".to_owned()),
+        Some(Code::NotFound) => Some("check the project, the region, and that the parent resource exists".to_owned()),
         _ => caller_help(error, project, api, role),
     }
 }

@@ -1,4 +1,4 @@
-//! What a plan changes.
+//! The changes of a plan.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use crate::base::text::safe;
 
-/// What is done to a resource.
+/// The action on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Action {
-    /// It is made, `[+]`.
+    /// The resource is created, `[+]`.
     Add,
-    /// It is changed in place, or made anew where its data may be lost, `[~]`.
+    /// The resource is updated, or recreated if its data may be lost, `[~]`.
     Change,
-    /// It is deleted, `[-]`.
+    /// The resource is deleted, `[-]`.
     Delete,
 }
 
@@ -29,7 +29,7 @@ impl Action {
     }
 }
 
-/// What kind of thing a resource is.
+/// The kind of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -40,7 +40,7 @@ pub enum ResourceKind {
     DeadLetterSubscription,
     /// The push subscription of a subscriber.
     Subscription,
-    /// What Pub/Sub's own account may do, which dead letters need.
+    /// A role of Pub/Sub's own account, which dead letters need.
     IamBinding,
     /// A Cloud Tasks queue.
     Queue,
@@ -61,15 +61,15 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// A field that differs.
+/// A field with a different value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FieldChange {
-    /// Its name in Google's API.
+    /// The field's name in Google's API.
     pub field: String,
-    /// Its value in the cloud; `None` where it has none.
+    /// The value in the cloud; `None` if it has none.
     pub old: Option<String>,
-    /// The value that the code asks for; `None` where it is to have none.
+    /// The desired value; `None` if it should have none.
     pub new: Option<String>,
 }
 
@@ -83,7 +83,7 @@ impl FieldChange {
     }
 }
 
-/// The fields that differ, as they are found.
+/// The collected differences.
 #[derive(Default)]
 pub(crate) struct Differences(Vec<FieldChange>);
 
@@ -94,7 +94,7 @@ impl Differences {
         }
     }
 
-    /// Only where the code asks for a value.
+    /// Only if the code specifies a value.
     pub(crate) fn push_asked(&mut self, field: &str, old: Option<String>, new: Option<String>) {
         if new.is_some() {
             self.push(field, old, new);
@@ -106,22 +106,22 @@ impl Differences {
     }
 }
 
-/// One thing that a plan does.
+/// One change of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Change {
-    /// What is done.
+    /// The action.
     pub action: Action,
-    /// To what kind of thing.
+    /// The kind of the resource.
     pub kind: ResourceKind,
-    /// What the code calls it: the subscriber's name, else the last part of the path.
+    /// The name in the code: the subscriber's name, or the last part of the path.
     pub name: String,
-    /// Its full path.
+    /// The full path.
     pub resource: String,
-    /// What differs, where it is changed.
+    /// The fields that are changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
-    /// What is lost by it, where something is.
+    /// The data that the change loses, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_loss: Option<String>,
 }
@@ -139,12 +139,12 @@ impl Change {
     }
 }
 
-/// `[~] subscription Auditor`, and a line for each field and for what is lost.
+/// `[~] subscription Auditor`, and a line for each field and for lost data.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, kind, name) = (self.action.sign(), self.kind, safe(&self.name));
         write!(f, "[{sign}] {kind} {name}")?;
-        // The old value is whatever stands in the cloud.
+        // The old value comes from the cloud.
         let text = |value: &Option<String>| {
             let value = value.as_deref().map(safe);
             value.map_or_else(|| "(none)".to_owned(), std::borrow::Cow::into_owned)

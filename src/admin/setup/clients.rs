@@ -1,10 +1,10 @@
-//! The clients that a set-up reads and changes the cloud with.
+//! The clients that read and change the cloud during set-up.
 
 use std::collections::BTreeSet;
 
 use google_cloud_gax::paginator::ItemPaginator;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
-use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_pubsub::model::Subscription as PubSubSubscription;
 use google_cloud_scheduler_v1::client::CloudScheduler;
 use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::client::CloudTasks;
@@ -14,10 +14,10 @@ use crate::admin::setup::call_error::{ATTEMPT, failed};
 use crate::backend::google::{PubSubAccess, QueueAccess, RetryUnavailable, SchedulerAccess, backoff};
 use crate::base::Error;
 
-/// As many as Pub/Sub lists at once.
+/// The maximum page size of Pub/Sub.
 const PAGE: i32 = 1000;
 
-/// Builds a client that waits and repeats as a set-up does.
+/// Builds a client with the timeout and the retry policy of set-up.
 macro_rules! build {
     ($client:ty, $access:expr) => {{
         let mut builder = <$client>::builder()
@@ -51,7 +51,7 @@ macro_rules! all {
 pub(crate) struct PubSubAdmin {
     pub(crate) topics: TopicAdmin,
     pub(crate) subscriptions: SubscriptionAdmin,
-    /// The one client that has the policies of topics and subscriptions too.
+    /// The only client that also has the policies of topics and subscriptions.
     pub(crate) policies: SchemaService,
     pub(crate) access: PubSubAccess,
 }
@@ -71,7 +71,7 @@ impl PubSubAdmin {
         format!("projects/{}", self.access.project)
     }
 
-    /// Whether this full path is of the project that is set up.
+    /// Whether this full path is in the project that is set up.
     pub(crate) fn is_in_project(&self, path: &str) -> bool {
         path.starts_with(&format!("{}/", self.project()))
     }
@@ -84,7 +84,7 @@ impl PubSubAdmin {
     }
 
     /// All subscriptions of the project.
-    pub(crate) async fn list_subscriptions(&self) -> Result<Vec<Shape>, Error> {
+    pub(crate) async fn list_subscriptions(&self) -> Result<Vec<PubSubSubscription>, Error> {
         let request = self
             .subscriptions
             .list_subscriptions()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_pubsub::model::Subscription as PubSubSubscription;
 
 use crate::admin::setup::change::{Action, Change, ResourceKind};
 use crate::admin::setup::clients::PubSubAdmin;
@@ -13,7 +13,7 @@ use crate::admin::setup::subscription_diff;
 use crate::base::names::last_segment;
 use crate::runtime::Runtime;
 
-/// The topics of dead letters and of dead tasks, and the subscriptions that keep them.
+/// The topics of dead letters and of dead tasks, with the subscriptions that keep them.
 pub(crate) fn keeping<'a>(
     runtime: &'a Runtime,
     options: &'a Options,
@@ -33,23 +33,22 @@ pub(crate) fn keeping<'a>(
     letters.chain(tasks)
 }
 
-/// Plans the subscription that keeps what goes to a topic of dead letters.
+/// Plans the subscription that keeps the messages of a dead-letter topic.
 pub(crate) fn find(
     topic: &str,
     name: &str,
     admin: &PubSubAdmin,
-    there: &BTreeMap<String, Shape>,
+    current: &BTreeMap<String, PubSubSubscription>,
     made: &mut BTreeSet<String>,
     found: &mut PlanDraft,
 ) {
     let path = admin.access.subscription(name);
     let topic = admin.access.topic(topic);
-    if let Some(there) = there.get(&path) {
-        if there.topic != topic {
+    if let Some(current) = current.get(&path) {
+        if current.topic != topic {
             found.notes.push(format!(
-                "{path} is there and keeps what goes to {}, so dead letters in {topic} are kept by nobody: give \
-                 `dead_letter_subscription`, or the topic of dead tasks, another name",
-                there.topic
+                "{path} already belongs to the topic {}, so dead letters in {topic} would be lost: give `dead_letter_subscription`, or the topic of dead tasks, another name",
+                current.topic
             ));
         }
         return;

@@ -1,4 +1,4 @@
-//! What Pub/Sub's own account must be allowed to, so that dead letters are delivered.
+//! The roles that Pub/Sub's own account needs to deliver dead letters.
 
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::options::RequestOptionsBuilder;
@@ -9,13 +9,13 @@ use crate::admin::setup::clients::PubSubAdmin;
 use crate::backend::google::is;
 use crate::base::Error;
 
-/// How often a policy is read and written again that somebody else has changed in between.
+/// How often a policy is read and written again if somebody else has changed it in between.
 const ATTEMPTS: usize = 5;
 
-/// The version of policies that has conditions.
+/// The policy version with conditions.
 const WITH_CONDITIONS: i32 = 3;
 
-/// A role for a member on a resource.
+/// A role of a member on a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) resource: String,
@@ -31,7 +31,7 @@ impl Grant {
             .any(|binding| self.fits(binding) && binding.members.contains(&self.member))
     }
 
-    /// Whether the member belongs into this binding; one with a condition is another one.
+    /// Whether the member belongs in this binding. A binding with a condition is a different one.
     fn fits(&self, binding: &Binding) -> bool {
         binding.role == self.role && binding.condition.is_none()
     }
@@ -46,7 +46,7 @@ impl Grant {
     }
 }
 
-/// Whether a grant is there; one on something that is still to be made is not.
+/// Whether a grant exists. A resource that is yet to be created has none.
 pub(crate) async fn is_given(pubsub: &PubSubAdmin, grant: &Grant) -> Result<bool, Error> {
     match read(pubsub, &grant.resource).await {
         Ok(policy) => Ok(grant.is_in(&policy)),
@@ -59,7 +59,7 @@ pub(crate) async fn is_given(pubsub: &PubSubAdmin, grant: &Grant) -> Result<bool
     }
 }
 
-/// Adds the grant to the policy and touches nothing else in it.
+/// Adds the grant to the policy and changes nothing else in it.
 pub(crate) async fn give(pubsub: &PubSubAdmin, grant: &Grant) -> Result<(), Error> {
     let mut attempt = 1;
     loop {
@@ -78,7 +78,7 @@ pub(crate) async fn give(pubsub: &PubSubAdmin, grant: &Grant) -> Result<(), Erro
             .set_iam_policy()
             .set_resource(&grant.resource)
             .set_policy(policy);
-        // The etag makes a repeated write harmless.
+        // The etag makes a retried write harmless.
         match write.with_idempotency(true).send().await {
             Ok(_) => return Ok(()),
             Err(error) if is(&error, Code::Aborted) && attempt < ATTEMPTS => attempt += 1,
@@ -98,7 +98,7 @@ async fn read(pubsub: &PubSubAdmin, resource: &str) -> Result<Policy, google_clo
         .policies
         .get_iam_policy()
         .set_resource(resource)
-        // Else bindings with conditions come without them.
+        // Otherwise bindings with conditions arrive without them.
         .set_options(GetPolicyOptions::new().set_requested_policy_version(WITH_CONDITIONS));
     request.with_idempotency(true).send().await
 }

@@ -1,4 +1,4 @@
-//! Set-up: the cloud is made to look as the code says.
+//! Set-up: plans and applies the changes that bring the cloud to the state that the code describes.
 
 pub(crate) mod call_error;
 pub(crate) mod change;

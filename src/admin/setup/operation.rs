@@ -1,8 +1,8 @@
-//! One call, or a few that belong together, and the change that it makes.
+//! One change of a plan, and the calls that make it.
 
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::options::RequestOptionsBuilder;
-use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_pubsub::model::Subscription as PubSubSubscription;
 use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::model::Queue;
 use google_cloud_wkt::FieldMask;
@@ -15,28 +15,28 @@ use crate::admin::setup::{queues, schedules, subscription_diff};
 use crate::backend::google::is;
 use crate::base::{Error, ErrorKind};
 
-/// A change and how it is made.
+/// A change and its operation.
 pub(crate) struct Step {
     pub(crate) change: Change,
     pub(crate) operation: Operation,
 }
 
-/// A change that was made in the place of the one that was planned.
+/// A change that was made instead of the planned one.
 pub(crate) struct Instead {
     pub(crate) change: Change,
-    /// Why, in a sentence.
+    /// The reason, in one sentence.
     pub(crate) note: String,
 }
 
 pub(crate) enum Operation {
     MakeTopic,
-    MakeSubscription(Box<Shape>),
-    ChangeSubscription(Box<Shape>, Vec<String>),
-    /// Deletes it and makes it anew.
-    ReplaceSubscription(Box<Shape>),
+    MakeSubscription(Box<PubSubSubscription>),
+    ChangeSubscription(Box<PubSubSubscription>, Vec<String>),
+    /// Deletes and recreates it.
+    ReplaceSubscription(Box<PubSubSubscription>),
     DeleteSubscription,
     Grant(Grant),
-    /// And the name of the queue that is made instead, where its own is blocked.
+    /// With the name of the queue to create if its own is blocked.
     MakeQueue(Box<Queue>, String),
     ChangeQueue(Box<Queue>, Vec<String>),
     MakeJob(Box<Job>),
@@ -44,7 +44,7 @@ pub(crate) enum Operation {
     DeleteJob,
 }
 
-/// Everything that a plan calls.
+/// All clients of a plan.
 pub(crate) struct Clients {
     pub(crate) pubsub: Option<PubSubAdmin>,
     pub(crate) queues: Option<QueueAdmin>,
@@ -55,28 +55,28 @@ impl Clients {
     fn pubsub(&self) -> Result<&PubSubAdmin, Error> {
         self.pubsub
             .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime reaches no Pub/Sub"))
+            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime has no Pub/Sub"))
     }
 
     fn queues(&self) -> Result<&QueueAdmin, Error> {
         self.queues
             .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime reaches no Cloud Tasks"))
+            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime has no Cloud Tasks"))
     }
 
     fn scheduler(&self) -> Result<&SchedulerAdmin, Error> {
         self.scheduler
             .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime reaches no Cloud Scheduler"))
+            .ok_or_else(|| Error::new(ErrorKind::Config, "this runtime has no Cloud Scheduler"))
     }
 }
 
 impl Step {
-    /// The order in which things are made: what others need comes first, and what is deleted last.
+    /// The order of the changes: dependencies first, deletions last.
     pub(crate) fn phase(&self) -> u8 {
         match self.operation {
             Operation::MakeTopic => 0,
-            // A dead letter that nobody keeps is lost: before the subscription that it comes from.
+            // Before the subscription that its dead letters come from: a dead letter without a subscription is lost.
             Operation::MakeSubscription(_) if self.change.kind == ResourceKind::DeadLetterSubscription => 1,
             Operation::MakeSubscription(_)
             | Operation::ChangeSubscription(..)
@@ -88,7 +88,7 @@ impl Step {
         }
     }
 
-    /// Makes the change, or gives back another one that was made instead.
+    /// Makes the change, or returns another change that was made instead.
     pub(crate) async fn perform(&self, clients: &Clients) -> Result<Option<Instead>, Error> {
         if let Operation::MakeQueue(queue, backup) = &self.operation {
             return queues::make(clients.queues()?, queue, backup).await;
@@ -102,25 +102,27 @@ impl Step {
             Operation::MakeTopic => {
                 let request = clients.pubsub()?.topics.create_topic().set_name(path);
                 match request.send().await {
-                    // Somebody else was quicker, or a repeated call.
+                    // Somebody else created it, or an earlier attempt of this call.
                     Err(error) if !is(&error, Code::AlreadyExists) => Err(failed("made", path, error)),
                     _ => Ok(()),
                 }
             }
-            Operation::MakeSubscription(shape) => make_subscription(clients.pubsub()?, shape).await,
-            Operation::ChangeSubscription(shape, fields) => {
+            Operation::MakeSubscription(subscription) => {
+                make_subscription(clients.pubsub()?, subscription).await
+            }
+            Operation::ChangeSubscription(subscription, fields) => {
                 let request = clients
                     .pubsub()?
                     .subscriptions
                     .update_subscription()
-                    .set_subscription((**shape).clone())
+                    .set_subscription((**subscription).clone())
                     .set_update_mask(FieldMask::default().set_paths(fields));
                 changed(path, request.with_idempotency(true).send().await)
             }
-            Operation::ReplaceSubscription(shape) => {
+            Operation::ReplaceSubscription(subscription) => {
                 let pubsub = clients.pubsub()?;
                 delete_subscription(pubsub, path).await?;
-                make_subscription(pubsub, shape).await
+                make_subscription(pubsub, subscription).await
             }
             Operation::DeleteSubscription => delete_subscription(clients.pubsub()?, path).await,
             Operation::Grant(grant) => iam::give(clients.pubsub()?, grant).await,
@@ -133,34 +135,34 @@ impl Step {
     }
 }
 
-async fn make_subscription(pubsub: &PubSubAdmin, shape: &Shape) -> Result<(), Error> {
+async fn make_subscription(pubsub: &PubSubAdmin, subscription: &PubSubSubscription) -> Result<(), Error> {
     let request = pubsub
         .subscriptions
         .create_subscription()
-        .with_request(shape.clone());
+        .with_request(subscription.clone());
     let Err(error) = request.send().await else {
         return Ok(());
     };
     if !is(&error, Code::AlreadyExists) {
-        return Err(failed("made", &shape.name, error));
+        return Err(failed("made", &subscription.name, error));
     }
-    // A repeated call that had landed, or somebody else's: then it need not be as we want it.
-    let there = pubsub
+    // An earlier attempt of this call created it, or somebody else did; then it may differ from the desired state.
+    let current = pubsub
         .subscriptions
         .get_subscription()
-        .set_subscription(&shape.name);
-    let there = there
+        .set_subscription(&subscription.name);
+    let current = current
         .send()
         .await
-        .map_err(|error| failed("read", &shape.name, error))?;
-    let same = subscription_diff::changes(&there, shape).is_empty()
-        && subscription_diff::fixed_changes(&there, shape).is_empty();
+        .map_err(|error| failed("read", &subscription.name, error))?;
+    let same = subscription_diff::changes(&current, subscription).is_empty()
+        && subscription_diff::fixed_changes(&current, subscription).is_empty();
     if same {
         Ok(())
     } else {
         Err(Error::rejected(format!(
-            "{} was made by somebody else in the meantime, and differs: plan anew",
-            shape.name
+            "{} was created by somebody else in the meantime, and differs: plan again",
+            subscription.name
         )))
     }
 }

@@ -1,8 +1,8 @@
-//! What a set-up is asked to do.
+//! The options of a set-up.
 
 use std::collections::BTreeSet;
 
-/// What a set-up is asked to do.
+/// The options of a set-up.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Options {
@@ -11,14 +11,14 @@ pub(crate) struct Options {
     pub(crate) subscribers: bool,
     pub(crate) queues: bool,
     pub(crate) schedules: bool,
-    /// The tasks that are meant; all where it is `None`.
+    /// The selected types; `None` selects all.
     pub(crate) only: Option<BTreeSet<String>>,
-    /// As it was given, else as the metadata server says.
+    /// As given, or from the metadata server.
     pub(crate) project_number: Option<u64>,
 }
 
 impl Options {
-    /// Whether this task, publisher or subscriber is meant.
+    /// Whether this task, publisher or subscriber is selected.
     pub(crate) fn takes(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(name))
     }

@@ -1,11 +1,12 @@
-//! What belongs to this application, and so may be deleted.
+//! Which resources belong to this application and may be deleted.
 
 use crate::base::{Config, names::last_segment};
 
-/// The base of a name that this application gave; `None` where it did not.
+/// The base of a name with this application's prefix; `None` for any other name.
 ///
-/// It begins with the application's name and the delimiter, and has no delimiter after that: `user--billing--Audit` may belong
-/// to an application `user--billing`, so it is never taken for one of `user`. Without a name nothing is owned.
+/// The name begins with the application's name and the delimiter, and has no further delimiter: `user--billing--Audit`
+/// may belong to an application `user--billing`, so it never counts as one of `user`. Without an application name
+/// nothing is owned.
 fn owned<'a>(config: &Config, name: &'a str) -> Option<&'a str> {
     let app = config.app_name.as_deref().filter(|app| !app.is_empty())?;
     let delimiter = Some(config.delimiter.as_str()).filter(|delimiter| !delimiter.is_empty())?;
@@ -14,9 +15,9 @@ fn owned<'a>(config: &Config, name: &'a str) -> Option<&'a str> {
         .filter(|base| !base.is_empty() && !base.contains(delimiter))
 }
 
-/// The base of the name of something that this application made, and that calls it under `{endpoint}/{collection}/`.
+/// The base name of a resource that this application created, and that calls it under `{endpoint}/{collection}/`.
 ///
-/// A name alone proves little: somebody may have given it by hand. What we made calls us.
+/// A name alone proves little, since somebody may have chosen it by hand. A resource that we created calls us.
 pub(crate) fn made_by_us<'a>(config: &Config, path: &'a str, url: &str, collection: &str) -> Option<&'a str> {
     let calls_us = url.starts_with(&format!("{}/{collection}/", config.base_url()));
     owned(config, last_segment(path)).filter(|_| calls_us)

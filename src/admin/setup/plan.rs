@@ -1,4 +1,4 @@
-//! What is to be done, before it is done.
+//! The plan of a set-up.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use crate::admin::setup::options::Options;
 use crate::admin::setup::report::{Failure, SetUpError, SetUpReport};
 use crate::base::text::safe;
 
-/// How many calls are under way at once.
+/// The maximum number of concurrent calls.
 pub(crate) const AT_ONCE: usize = 16;
 
-/// What a [`Setup`](crate::setup::Setup) found to do; nothing is done until it is [applied](Self::apply).
+/// The changes that a [`Setup`](crate::setup::Setup) has planned; nothing happens until it is [applied](Self::apply).
 ///
-/// Its `Display` form is for people: a line for each change, its fields below it, and what is left out and why.
-/// [`to_json`](Self::to_json) is for programs.
+/// Its `Display` form is for people: a line per change with its fields, and the changes that are held back, with the
+/// reasons. [`to_json`](Self::to_json) is for programs.
 #[must_use = "nothing is changed until it is applied"]
 pub struct Plan {
     pub(crate) clients: Clients,
@@ -27,22 +27,22 @@ pub struct Plan {
     pub(crate) endpoint: String,
 }
 
-/// What a look at the cloud has found.
+/// A plan under construction.
 #[derive(Default)]
 pub(crate) struct PlanDraft {
     pub(crate) steps: Vec<Step>,
-    /// The names of subscribers whose subscriptions are as they should be.
+    /// The names of subscribers whose subscriptions are in the desired state.
     pub(crate) unchanged: Vec<String>,
     pub(crate) held_back: Vec<HeldBack>,
     pub(crate) notes: Vec<String>,
-    /// How many subscribers, queues and schedules were looked at; `None` where they were not.
+    /// How many subscribers, queues and schedules were checked; `None` if they were not.
     pub(crate) subscribers: Option<usize>,
     pub(crate) queues: Option<usize>,
     pub(crate) schedules: Option<usize>,
 }
 
 impl PlanDraft {
-    /// Deletes something, where that is asked for.
+    /// Adds a deletion, if deletions are enabled.
     pub(crate) fn delete(&mut self, change: Change, operation: Operation, options: &Options) {
         if options.prune {
             self.steps.push(Step { change, operation });
@@ -56,34 +56,34 @@ impl PlanDraft {
     }
 }
 
-/// A change that a plan does not make, since it was not asked to.
+/// A change that a plan does not make unless you allow it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HeldBack {
     /// The change.
     #[serde(flatten)]
     pub change: Change,
-    /// What it needs to be made.
+    /// The option that allows it.
     pub reason: &'static str,
 }
 
 impl Plan {
-    /// Whether there is nothing to do.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.found.steps.is_empty()
     }
 
-    /// What is to be done, in the order in which it will be.
+    /// The changes, in the order they will be made.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.found.steps.iter().map(|step| &step.change)
     }
 
-    /// What differs and is left as it is, since it loses data or deletes, and nobody asked for that.
+    /// The changes that lose data or delete something and were not allowed.
     pub fn held_back(&self) -> &[HeldBack] {
         &self.found.held_back
     }
 
-    /// What could not be looked at, a sentence each.
+    /// What could not be checked, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.found.notes
     }
@@ -99,21 +99,22 @@ impl Plan {
         })
     }
 
-    /// Does it: topics first, then subscriptions, permissions, queues, schedules, and last what is deleted; 16 calls at once.
+    /// Applies the plan: topics, then subscriptions, permissions, queues, schedules, and finally deletions; 16
+    /// concurrent calls.
     ///
     /// # Errors
     ///
-    /// When anything failed. The error says what was done, what failed, and what was not tried reason of that; the next
-    /// plan goes on from there.
+    /// If any change fails. The error says what was done, what failed, and what was not attempted because of that; the
+    /// next plan continues from there.
     pub async fn apply(self) -> Result<SetUpReport, SetUpError> {
         self.apply_with(|_| {}).await
     }
 
-    /// Does it, and tells of every change that was made.
+    /// Applies the plan, and reports each change to a callback.
     ///
     /// # Errors
     ///
-    /// As [`apply`](Self::apply).
+    /// Like [`apply`](Self::apply).
     pub async fn apply_with(self, mut made: impl FnMut(&Change)) -> Result<SetUpReport, SetUpError> {
         let Self {
             clients,
@@ -136,7 +137,7 @@ impl Plan {
             let phase = first.phase();
             let of_phase: Vec<_> =
                 std::iter::from_fn(|| steps.next_if(|step| step.phase() == phase)).collect();
-            // What comes later needs what came before.
+            // Later phases depend on earlier ones.
             if !failed.is_empty() {
                 not_tried.extend(of_phase.into_iter().map(|step| step.change));
                 continue;
@@ -168,7 +169,7 @@ impl Plan {
         }
     }
 
-    /// Puts the steps into the order in which they are made and shown.
+    /// Sorts the steps into the order in which they are made and shown.
     pub(crate) fn sorted(mut self) -> Self {
         self.found.steps.sort_by(|a, b| {
             let key = |step: &Step| {

@@ -1,4 +1,4 @@
-//! Queues: which there are to be, and what of one that is there differs.
+//! Planning of queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::base::{Error, names};
 use crate::registry::queue_settings::QueueSettings;
 use crate::runtime::Runtime;
 
-/// The steps to the queues that the tasks of a runtime go to, and how many there are.
+/// The steps for the queues of a runtime's tasks, and the number of these queues.
 pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<Step>, usize), Error> {
-    let there: BTreeMap<String, Queue> = admin
+    let current: BTreeMap<String, Queue> = admin
         .list_queues()
         .await?
         .into_iter()
@@ -35,29 +35,29 @@ pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<
         let default = QueueSettings::new(*name);
         let settings = settings.iter().find(|settings| settings.name == *name);
         let path = format!("{}/queues/{name}", admin.location);
-        let wanted = queue(&path, settings.unwrap_or(&default))?;
-        let Some(there) = there.get(&path) else {
+        let desired = queue(&path, settings.unwrap_or(&default))?;
+        let Some(current) = current.get(&path) else {
             steps.push(Step {
                 change: Change::new(Action::Add, ResourceKind::Queue, name, &path),
-                operation: Operation::MakeQueue(Box::new(wanted), runtime.config().backup_queue(name)),
+                operation: Operation::MakeQueue(Box::new(desired), runtime.config().backup_queue(name)),
             });
             continue;
         };
-        let fields = changes(there, &wanted);
+        let fields = changes(current, &desired);
         if !fields.is_empty() {
             let mask = fields.iter().map(|change| change.field.clone()).collect();
             let mut change = Change::new(Action::Change, ResourceKind::Queue, name, &path);
             change.fields = fields;
             steps.push(Step {
                 change,
-                operation: Operation::ChangeQueue(Box::new(wanted), mask),
+                operation: Operation::ChangeQueue(Box::new(desired), mask),
             });
         }
     }
     Ok((steps, names.len()))
 }
 
-/// The queue as Cloud Tasks takes it; what is left open stays so.
+/// The queue as Cloud Tasks accepts it; unset settings stay unset.
 fn queue(path: &str, settings: &QueueSettings) -> Result<Queue, Error> {
     let mut queue = Queue::new().set_name(path);
     if settings.max_dispatches_per_second.is_some() || settings.max_concurrent_dispatches.is_some() {
@@ -85,13 +85,13 @@ fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
         .transpose()
 }
 
-/// What differs of what is asked for.
-pub(crate) fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
+/// The differences in the specified settings.
+pub(crate) fn changes(current: &Queue, desired: &Queue) -> Vec<FieldChange> {
     let mut differing = Differences::default();
     let number = |number: i32| (number != 0).then(|| number.to_string());
     let rates = |queue: &Queue| queue.rate_limits.clone().unwrap_or_default();
     let rate = |rate: f64| (rate > 0.0).then(|| rate.to_string());
-    let (old, new) = (rates(there), rates(wanted));
+    let (old, new) = (rates(current), rates(desired));
     differing.push_asked(
         "rate_limits.max_dispatches_per_second",
         rate(old.max_dispatches_per_second),
@@ -103,7 +103,7 @@ pub(crate) fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
         number(new.max_concurrent_dispatches),
     );
     let retries = |queue: &Queue| queue.retry_config.clone().unwrap_or_default();
-    let (old, new) = (retries(there), retries(wanted));
+    let (old, new) = (retries(current), retries(desired));
     differing.push_asked(
         "retry_config.max_attempts",
         number(old.max_attempts),
@@ -120,7 +120,7 @@ pub(crate) fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
     ];
     for (field, old, new) in times {
         let (old, new) = (old.map(String::from), new.map(String::from));
-        // Nothing is what Cloud Tasks leaves out.
+        // Cloud Tasks omits a zero duration.
         if old.is_some() || new.as_deref() != Some("0s") {
             differing.push_asked(&format!("retry_config.{field}"), old, new);
         }
@@ -133,7 +133,7 @@ pub(crate) fn changes(there: &Queue, wanted: &Queue) -> Vec<FieldChange> {
     differing.into_fields()
 }
 
-/// Makes a queue; or, where its name is blocked, its backup queue, which its tasks go to then.
+/// Creates a queue, or, if its name is blocked, the backup queue that its tasks then go to.
 pub(crate) async fn make(admin: &QueueAdmin, queue: &Queue, backup: &str) -> Result<Option<Instead>, Error> {
     let Err(error) = create(admin, queue).await else {
         return Ok(None);
@@ -147,13 +147,12 @@ pub(crate) async fn make(admin: &QueueAdmin, queue: &Queue, backup: &str) -> Res
     Ok(Some(Instead {
         change: Change::new(Action::Add, ResourceKind::Queue, backup, &path),
         note: format!(
-            "the queue {name} was not made, since one of this name was deleted not long ago and Cloud Tasks keeps the name \
-             blocked for up to 7 days; its tasks go to its backup queue {backup} until then"
+            "the queue {name} was not created: a queue of this name was deleted recently, and Cloud Tasks blocks the name for up to 7 days; its tasks go to its backup queue {backup} until then"
         ),
     }))
 }
 
-/// Makes this queue and no other.
+/// Creates this queue and no other.
 pub(crate) async fn make_one(admin: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
     let sent = create(admin, queue).await;
     made(admin, queue, sent).await
@@ -168,10 +167,10 @@ async fn create(admin: &QueueAdmin, queue: &Queue) -> Result<(), GoogleError> {
     request.with_idempotency(true).send().await.map(drop)
 }
 
-/// What a call that makes a queue came to.
+/// The outcome of a call that creates a queue.
 async fn made(admin: &QueueAdmin, queue: &Queue, sent: Result<(), GoogleError>) -> Result<(), Error> {
     match sent {
-        // Somebody else was quicker, or a repeated call: it is to be as we want it.
+        // Somebody else created it, or an earlier attempt of this call: bring it to the desired state.
         Err(error) if is(&error, Code::AlreadyExists) => {
             let asked_for = changes(&Queue::new(), queue);
             let fields: Vec<_> = asked_for.into_iter().map(|change| change.field).collect();

@@ -1,4 +1,4 @@
-//! What a set-up did.
+//! The report of a set-up.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,30 +10,30 @@ use crate::admin::setup::plan::HeldBack;
 use crate::base::Error;
 use crate::base::text::safe;
 
-/// What an applied [`Plan`](crate::setup::Plan) did; its `Display` form is what the original library prints.
+/// The result of an applied [`Plan`](crate::setup::Plan); its `Display` form is the output of django-cloud-tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SetUpReport {
-    /// The base URL that tasks and messages come to.
+    /// The base URL that receives tasks and messages.
     pub endpoint: String,
-    /// What was changed, in the order in which it was.
+    /// The changes, in the order they were made.
     pub changes: Vec<Change>,
-    /// The subscribers whose subscriptions were as they should be, as far as they can be.
+    /// The subscribers whose subscriptions were already in the desired state, as far as possible.
     pub unchanged: Vec<String>,
-    /// What differs and was left as it is.
+    /// The changes that were not allowed.
     pub held_back: Vec<HeldBack>,
-    /// What could not be looked at, and what was made in the place of something else, a sentence each.
+    /// What could not be checked, and what was created instead of something else, one sentence each.
     pub notes: Vec<String>,
-    /// How many subscribers there are; `None` where they were not part of the set-up.
+    /// The number of subscribers; `None` if they were not part of the set-up.
     pub subscribers: Option<usize>,
-    /// How many queues there are; `None` where they were not part of the set-up.
+    /// The number of queues; `None` if they were not part of the set-up.
     pub queues: Option<usize>,
-    /// How many periodic tasks there are; `None` where they were not part of the set-up.
+    /// The number of periodic tasks; `None` if they were not part of the set-up.
     pub schedules: Option<usize>,
 }
 
 impl SetUpReport {
-    /// The names of what was changed in this way, of one kind, in order.
+    /// Returns the names of the resources of one kind with this action, sorted.
     pub fn names(&self, action: Action, kind: ResourceKind) -> Vec<&str> {
         let mut names: Vec<_> = self
             .changes
@@ -92,11 +92,11 @@ impl fmt::Display for SetUpReport {
 pub struct Failure {
     /// The change.
     pub change: Change,
-    /// Why it was not made, and what helps.
+    /// Why it was not made, and what to do.
     pub error: Error,
 }
 
-/// A set-up that was not finished: what was done, what failed, and what was not tried.
+/// A set-up that failed: what was done, what failed, and what was not attempted.
 #[derive(Debug)]
 pub struct SetUpError {
     inner: Box<Unfinished>,
@@ -120,7 +120,7 @@ impl SetUpError {
         }
     }
 
-    /// What was done all the same.
+    /// What was done.
     pub fn report(&self) -> &SetUpReport {
         &self.inner.report
     }
@@ -130,7 +130,7 @@ impl SetUpError {
         &self.inner.failed
     }
 
-    /// What was not tried, since it needs what failed.
+    /// What was not attempted, because it depends on a failed change.
     pub fn not_tried(&self) -> &[Change] {
         &self.inner.not_tried
     }
@@ -140,7 +140,7 @@ impl fmt::Display for SetUpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the set-up was not finished: {} of {} changes were made; what is missing is made by the next run",
+            "the set-up was not finished: {} of {} changes were made; the next run makes the rest",
             self.report().changes.len(),
             self.report().changes.len() + self.failed().len() + self.not_tried().len()
         )?;

@@ -1,4 +1,4 @@
-//! Schedules: the Cloud Scheduler jobs that there are to be, against those that there are.
+//! Planning of Cloud Scheduler jobs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -23,14 +23,14 @@ use crate::base::Error;
 use crate::registry::schedule::Schedule;
 use crate::runtime::Runtime;
 
-/// Works out what is to be done for periodic tasks.
+/// Plans the jobs of periodic tasks.
 pub(crate) async fn find(
     runtime: &Runtime,
     admin: &SchedulerAdmin,
     options: &Options,
     found: &mut PlanDraft,
 ) -> Result<(), Error> {
-    let there: BTreeMap<String, Job> = admin
+    let current: BTreeMap<String, Job> = admin
         .list_jobs()
         .await?
         .into_iter()
@@ -43,54 +43,54 @@ pub(crate) async fn find(
         .filter(|schedule| options.takes(schedule.task))
     {
         let path = path(schedule);
-        let wanted = job(&path, schedule, admin)?;
+        let desired = job(&path, schedule, admin)?;
         let change = |action| Change::new(action, ResourceKind::Schedule, schedule.task, &path);
-        let Some(there) = there.get(&path) else {
+        let Some(current) = current.get(&path) else {
             found.steps.push(Step {
                 change: change(Action::Add),
-                operation: Operation::MakeJob(Box::new(wanted)),
+                operation: Operation::MakeJob(Box::new(desired)),
             });
             continue;
         };
-        let fields = changes(there, &wanted, schedule);
+        let fields = changes(current, &desired, schedule);
         if !fields.is_empty() {
             let mut change = change(Action::Change);
             let mask = subscription_diff::mask(&fields);
             change.fields = fields;
             found.steps.push(Step {
                 change,
-                operation: Operation::ChangeJob(Box::new(completed(wanted, there, schedule)), mask),
+                operation: Operation::ChangeJob(Box::new(completed(desired, current, schedule)), mask),
             });
         }
     }
     if options.only.is_none() {
-        let wanted: Vec<_> = runtime.schedules().iter().map(path).collect();
-        leftovers(runtime, &there, &wanted, options, found);
+        let desired: Vec<_> = runtime.schedules().iter().map(path).collect();
+        leftovers(runtime, &current, &desired, options, found);
     }
     Ok(())
 }
 
-/// Jobs that this application made for periodic tasks that are gone.
+/// Jobs of this application whose periodic tasks no longer exist.
 fn leftovers(
     runtime: &Runtime,
-    there: &BTreeMap<String, Job>,
-    wanted: &[String],
+    current: &BTreeMap<String, Job>,
+    desired: &[String],
     options: &Options,
     found: &mut PlanDraft,
 ) {
-    for (path, job) in there {
+    for (path, job) in current {
         let url = job.http_target().map_or("", |target| target.uri.as_str());
         let Some(base) = made_by_us(runtime.config(), path, url, "tasks") else {
             continue;
         };
-        if !wanted.contains(path) {
+        if !desired.contains(path) {
             let change = Change::new(Action::Delete, ResourceKind::Schedule, base, path);
             found.delete(change, Operation::DeleteJob, options);
         }
     }
 }
 
-/// The job as Cloud Scheduler takes it; what is left open stays so.
+/// The job as Cloud Scheduler accepts it; unset settings stay unset.
 fn job(path: &str, schedule: &Schedule, admin: &SchedulerAdmin) -> Result<Job, Error> {
     let headers = schedule.headers.iter().map(|(name, value)| {
         (
@@ -134,22 +134,26 @@ fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
         .transpose()
 }
 
-/// What differs; what is left open in `wanted` stays as it is.
-fn changes(there: &Job, wanted: &Job, schedule: &Schedule) -> Vec<FieldChange> {
+/// The differences; settings that are unset in the desired state are ignored.
+fn changes(current: &Job, desired: &Job, schedule: &Schedule) -> Vec<FieldChange> {
     let mut differing = Differences::default();
     let mut push = |field, old, new| differing.push(field, old, new);
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    push("schedule", text(&there.schedule), text(&wanted.schedule));
-    push("time_zone", text(&there.time_zone), text(&wanted.time_zone));
-    if !wanted.description.is_empty() {
-        push("description", text(&there.description), text(&wanted.description));
+    push("schedule", text(&current.schedule), text(&desired.schedule));
+    push("time_zone", text(&current.time_zone), text(&desired.time_zone));
+    if !desired.description.is_empty() {
+        push(
+            "description",
+            text(&current.description),
+            text(&desired.description),
+        );
     }
-    if wanted.attempt_deadline.is_some() {
+    if desired.attempt_deadline.is_some() {
         let deadline = |job: &Job| job.attempt_deadline.map(String::from);
-        push("attempt_deadline", deadline(there), deadline(wanted));
+        push("attempt_deadline", deadline(current), deadline(desired));
     }
     let retries = |job: &Job| job.retry_config.clone().unwrap_or_default();
-    let (old, new) = (retries(there), retries(wanted));
+    let (old, new) = (retries(current), retries(desired));
     let number = |number: i32| Some(number.to_string());
     if schedule.max_retries.is_some() {
         push(
@@ -167,7 +171,7 @@ fn changes(there: &Job, wanted: &Job, schedule: &Schedule) -> Vec<FieldChange> {
         let (old, new) = (time(old.max_backoff_duration), time(new.max_backoff_duration));
         push("retry_config.max_backoff_duration", old, new);
     }
-    // Cloud Scheduler cannot tell 0 from nothing.
+    // Cloud Scheduler does not distinguish 0 from unset.
     if schedule.max_doublings.is_some_and(|doublings| doublings > 0) {
         push(
             "retry_config.max_doublings",
@@ -180,7 +184,7 @@ fn changes(there: &Job, wanted: &Job, schedule: &Schedule) -> Vec<FieldChange> {
             .map(|target| (**target).clone())
             .unwrap_or_default()
     };
-    let (old, new) = (target(there), target(wanted));
+    let (old, new) = (target(current), target(desired));
     push("http_target.uri", text(&old.uri), text(&new.uri));
     push(
         "http_target.http_method",
@@ -201,7 +205,7 @@ fn body(target: &HttpTarget) -> Option<String> {
     (!target.body.is_empty()).then(|| String::from_utf8_lossy(&target.body).into_owned())
 }
 
-/// The headers that are not the service's own, in order.
+/// The headers that are not the service's own, sorted.
 fn headers(headers: &HashMap<String, String>) -> Option<String> {
     let mut lines: Vec<_> = headers
         .iter()
@@ -223,23 +227,23 @@ fn token(target: &HttpTarget) -> Option<String> {
     }
 }
 
-/// The wanted job, with what the schedule leaves open in its retries as it is there, since these are sent whole.
-fn completed(mut wanted: Job, there: &Job, schedule: &Schedule) -> Job {
-    let Some(there) = &there.retry_config else {
-        return wanted;
+/// The desired job, with unset retry settings taken from the current job, since these are sent as a whole.
+fn completed(mut desired: Job, current: &Job, schedule: &Schedule) -> Job {
+    let Some(current) = &current.retry_config else {
+        return desired;
     };
-    if let Some(wanted) = &mut wanted.retry_config {
-        wanted.max_retry_duration = there.max_retry_duration;
-        wanted.min_backoff_duration = wanted.min_backoff_duration.or(there.min_backoff_duration);
-        wanted.max_backoff_duration = wanted.max_backoff_duration.or(there.max_backoff_duration);
+    if let Some(desired) = &mut desired.retry_config {
+        desired.max_retry_duration = current.max_retry_duration;
+        desired.min_backoff_duration = desired.min_backoff_duration.or(current.min_backoff_duration);
+        desired.max_backoff_duration = desired.max_backoff_duration.or(current.max_backoff_duration);
         if schedule.max_retries.is_none() {
-            wanted.retry_count = there.retry_count;
+            desired.retry_count = current.retry_count;
         }
         if schedule.max_doublings.is_none() {
-            wanted.max_doublings = there.max_doublings;
+            desired.max_doublings = current.max_doublings;
         }
     }
-    wanted
+    desired
 }
 
 pub(crate) async fn make(admin: &SchedulerAdmin, job: &Job) -> Result<(), Error> {
@@ -249,14 +253,14 @@ pub(crate) async fn make(admin: &SchedulerAdmin, job: &Job) -> Result<(), Error>
         .set_parent(&admin.access.location)
         .set_job(job.clone());
     match request.with_idempotency(true).send().await {
-        // Somebody else was quicker, or a repeated call: it is to be as we want it.
+        // Somebody else created it, or an earlier attempt of this call: bring it to the desired state.
         Err(error) if is(&error, Code::AlreadyExists) => update(admin, job, &asked_for(job)).await,
         Err(error) => Err(failed("made", &job.name, error)),
         Ok(_) => Ok(()),
     }
 }
 
-/// The fields that a job has a value for.
+/// The fields of a job with a value.
 fn asked_for(job: &Job) -> Vec<String> {
     let mut fields = vec!["schedule", "time_zone", "http_target"];
     if !job.description.is_empty() {

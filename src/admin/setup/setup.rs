@@ -1,4 +1,4 @@
-//! Asking for a plan.
+//! The builder of a plan.
 
 use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::admin::setup::operation::Clients;
@@ -11,7 +11,7 @@ use crate::base::{Error, ErrorKind};
 use crate::registry::Registered;
 use crate::runtime::Runtime;
 
-/// A look at the cloud that is about to be taken; made by [`Runtime::setup`].
+/// A set-up to be planned; returned by [`Runtime::setup`].
 #[must_use = "nothing is looked at until `plan()` is called and awaited"]
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -20,13 +20,13 @@ pub struct Setup {
 }
 
 impl Runtime {
-    /// Makes the cloud look as the code says: looks at what is there, and plans what differs.
+    /// Starts a set-up, which compares the cloud with the code and plans the changes.
     ///
     /// It covers topics of publishers, subscribers, dead letters and dead tasks, which only need to exist; the push
-    /// subscriptions of subscribers, field by field; the subscriptions that keep dead letters and dead tasks; the IAM bindings that dead letters need; the
-    /// queues that tasks go to, as far as [`queue`](crate::runtime::RuntimeBuilder::queue) says; and the schedules of periodic tasks.
-    /// What the code leaves open stays as it is. Nothing of another application is deleted, and nothing at all unless that is
-    /// asked for.
+    /// subscriptions of subscribers, field by field; the subscriptions that keep dead letters and dead tasks; the IAM
+    /// bindings that dead letters need; the queues of tasks, as far as [`queue`](crate::runtime::RuntimeBuilder::queue)
+    /// specifies them; and the schedules of periodic tasks. Settings that the code does not specify are left as they
+    /// are. Another application's resources are never deleted, and nothing is deleted unless you enable it.
     ///
     /// ```no_run
     /// use cloud_tasks::{Config, Runtime};
@@ -54,29 +54,29 @@ impl Runtime {
 }
 
 impl Setup {
-    /// Only topics, subscriptions and what they need.
+    /// Selects only topics, subscriptions and what they need.
     pub fn only_subscribers(mut self) -> Self {
         self.options.queues = false;
         self.options.schedules = false;
         self
     }
 
-    /// Only queues.
+    /// Selects only queues.
     pub fn only_queues(mut self) -> Self {
         self.options.subscribers = false;
         self.options.schedules = false;
         self
     }
 
-    /// Only the schedules of periodic tasks.
+    /// Selects only the schedules of periodic tasks.
     pub fn only_schedules(mut self) -> Self {
         self.options.subscribers = false;
         self.options.queues = false;
         self
     }
 
-    /// Only this publisher, subscriber or task: its topics, its subscriptions and what belongs to them, its schedule.
-    /// Called again it adds one.
+    /// Selects only this publisher, subscriber or task: its topics, its subscriptions and what belongs to them, its
+    /// schedule. Further calls add types.
     pub fn only<T: Registered>(mut self) -> Self {
         self.options.queues = false;
         let letters = self.runtime.dead_letters();
@@ -96,38 +96,38 @@ impl Setup {
         self
     }
 
-    /// Deletes the subscriptions and schedules that this application has and its code does not know any more, and the
-    /// messages of the former.
+    /// Deletes this application's subscriptions and schedules that its code no longer has. Messages of deleted
+    /// subscriptions are lost.
     ///
-    /// That it is this application's is told by its name, which must begin with the application's and the delimiter and
-    /// have no delimiter after that, and by its pushes or requests, which must come to this endpoint. Without a name
-    /// ([`Config::app_name`](crate::Config::app_name)) nothing is deleted. Topics and queues never are: others may use the
-    /// one, and the name of the other stays blocked for days.
+    /// A resource belongs to the application if its name begins with the application's name and the delimiter and has
+    /// no further delimiter, and if its pushes or requests come to this endpoint. Without an application name
+    /// ([`Config::app_name`](crate::Config::app_name)) nothing is deleted. Topics and queues are never deleted: others
+    /// may subscribe to a topic, and a queue's name would stay blocked for days.
     pub fn prune(mut self) -> Self {
         self.options.prune = true;
         self
     }
 
-    /// Makes subscriptions anew whose topic, filter or ordering differs, which cannot be changed in place; their messages
-    /// that are not acknowledged yet are lost.
+    /// Recreates subscriptions whose topic, filter or ordering differs, which cannot be changed in place. Their
+    /// unacknowledged messages are lost.
     pub fn allow_data_loss(mut self) -> Self {
         self.options.allow_data_loss = true;
         self
     }
 
-    /// Says the number of the project, which the account of Pub/Sub has in its name; else the metadata server is
-    /// asked, where this runs in that project.
+    /// Sets the project's number, which is part of the name of Pub/Sub's account. By default it comes from the metadata
+    /// server, if this runs in that project.
     pub fn project_number(mut self, number: u64) -> Self {
         self.options.project_number = Some(number);
         self
     }
 
-    /// Looks at what is there, in a few calls, and works out what differs. Nothing is changed.
+    /// Compares the cloud with the code, and plans the changes. Nothing is changed.
     ///
     /// # Errors
     ///
-    /// When this runtime reaches neither Pub/Sub nor Cloud Tasks, or when a call fails: the error says which permission is
-    /// missing, and how to give it.
+    /// If this runtime reaches neither Pub/Sub nor Cloud Tasks, or if a call fails; the error names the missing
+    /// permission and how to grant it.
     pub async fn plan(mut self) -> Result<Plan, Error> {
         let mut clients = Clients {
             pubsub: None,
@@ -155,8 +155,7 @@ impl Setup {
     async fn look_at_pubsub(&mut self, clients: &mut Clients, found: &mut PlanDraft) -> Result<(), Error> {
         let runtime = &self.runtime;
         let Some(access) = runtime.services().pubsub().cloned() else {
-            let reason = "publishers and subscribers were not looked at: this runtime reaches no Pub/Sub; set \
-                          PUBSUB_EMULATOR_HOST, or let its tasks go to Google";
+            let reason = "skipped publishers and subscribers: this runtime has no Pub/Sub; set PUBSUB_EMULATOR_HOST, or send its tasks to Google Cloud";
             if self.options.queues {
                 found.notes.push(reason.to_owned());
                 return Ok(());
@@ -189,7 +188,7 @@ impl Setup {
         let access = self.runtime.services().queues().cloned().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
-                "the queues were not looked at: this runtime reaches no Cloud Tasks",
+                "skipped queues: this runtime has no Cloud Tasks",
             )
         })?;
         let admin = QueueAdmin::new(access).await?;
@@ -206,26 +205,24 @@ impl Setup {
             .filter(|schedule| self.options.takes(schedule.task))
             .count();
         let asked_for = !self.options.subscribers && !self.options.queues && self.options.only.is_none();
-        // Who has no periodic tasks need not turn Cloud Scheduler on.
+        // A project without periodic tasks need not enable Cloud Scheduler.
         if count == 0 && !self.options.prune && !asked_for {
             return Ok(());
         }
         let Some(access) = self.runtime.services().scheduler().cloned() else {
             found.notes.push(
-                "schedules were not looked at: this runtime reaches no Cloud Scheduler, and the local engine fires them itself"
+                "skipped schedules: this runtime has no Cloud Scheduler, and the local engine runs them itself"
                     .to_owned(),
             );
             return Ok(());
         };
         let admin = SchedulerAdmin::new(access).await?;
         if let Err(error) = schedules::find(&self.runtime, &admin, &self.options, found).await {
-            // Leftovers alone are no reason to turn Cloud Scheduler on.
+            // Leftovers alone are no reason to enable Cloud Scheduler.
             if count > 0 || asked_for {
                 return Err(error);
             }
-            found
-                .notes
-                .push(format!("leftover schedules were not looked for: {error}"));
+            found.notes.push(format!("skipped leftover schedules: {error}"));
             return Ok(());
         }
         found.schedules = Some(count);
@@ -234,7 +231,7 @@ impl Setup {
     }
 }
 
-/// Sets up a single publisher, subscriber or task; implemented for everything that `#[task]` registers.
+/// Set-up of a single publisher, subscriber or task; implemented for every registered type.
 ///
 /// ```no_run
 /// use cloud_tasks::setup::SetupExt;
@@ -261,7 +258,7 @@ pub trait SetupExt: Registered {
     ///
     /// # Errors
     ///
-    /// When there is no runtime, when it cannot reach Google, or when a call fails. What was made before that stays.
+    /// If there is no runtime, if it cannot reach Google, or if a call fails. Earlier changes stay.
     fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
         async {
             let plan = Runtime::current()?.setup().only::<Self>().plan().await?;

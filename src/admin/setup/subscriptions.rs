@@ -1,10 +1,10 @@
-//! Topics, subscriptions and what dead letters need: what there is to be, against what there is.
+//! Planning of topics, subscriptions and dead letters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use google_cloud_pubsub::model::Subscription as Shape;
+use google_cloud_pubsub::model::Subscription as PubSubSubscription;
 use google_cloud_pubsub::model::push_config::Wrapper;
 
 use crate::admin::setup::change::{Action, Change, FieldChange, ResourceKind};
@@ -19,17 +19,17 @@ use crate::base::{Error, names::last_segment};
 use crate::registry::subscription::Subscription;
 use crate::runtime::Runtime;
 
-/// Works out what is to be done for publishers and subscribers.
+/// Plans the topics and subscriptions of publishers and subscribers.
 pub(crate) async fn find(
     runtime: &Runtime,
     admin: &PubSubAdmin,
     options: &Options,
     found: &mut PlanDraft,
 ) -> Result<(), Error> {
-    let there = admin.list_topics().await?;
+    let current = admin.list_topics().await?;
     for topic in wanted_topics(runtime, admin, options) {
-        // Those of another project are for its owner to make.
-        if !there.contains(&topic) && admin.is_in_project(&topic) {
+        // Topics of another project are created by their owner.
+        if !current.contains(&topic) && admin.is_in_project(&topic) {
             let change = Change::new(Action::Add, ResourceKind::Topic, last_segment(&topic), &topic);
             found.steps.push(Step {
                 change,
@@ -37,11 +37,11 @@ pub(crate) async fn find(
             });
         }
     }
-    let there: BTreeMap<String, Shape> = admin
+    let current: BTreeMap<String, PubSubSubscription> = admin
         .list_subscriptions()
         .await?
         .into_iter()
-        .map(|shape| (shape.name.clone(), shape))
+        .map(|subscription| (subscription.name.clone(), subscription))
         .collect();
     let subscriptions: Vec<_> = runtime
         .subscriptions()
@@ -50,20 +50,20 @@ pub(crate) async fn find(
         .collect();
     let mut made = BTreeSet::new();
     for (topic, name) in dead_letters::keeping(runtime, options) {
-        dead_letters::find(topic, name, admin, &there, &mut made, found);
+        dead_letters::find(topic, name, admin, &current, &mut made, found);
     }
     for subscription in &subscriptions {
-        one(runtime, subscription, admin, &there, options, found)?;
+        one(runtime, subscription, admin, &current, options, found)?;
     }
     if options.only.is_none() {
-        leftovers(runtime, admin, &there, options, found);
+        leftovers(runtime, admin, &current, options, found);
     }
     grants(&subscriptions, admin, options, found).await
 }
 
-/// Whether a subscription pushes the data of its messages and nothing else.
-fn pushes_bare_bodies(there: &Shape) -> bool {
-    let wrapper = there
+/// Whether a subscription pushes only the data of its messages.
+fn pushes_bare_bodies(current: &PubSubSubscription) -> bool {
+    let wrapper = current
         .push_config
         .as_ref()
         .and_then(|config| config.wrapper.as_ref());
@@ -97,16 +97,15 @@ fn one(
     runtime: &Runtime,
     subscription: &Subscription,
     admin: &PubSubAdmin,
-    there: &BTreeMap<String, Shape>,
+    current: &BTreeMap<String, PubSubSubscription>,
     options: &Options,
     found: &mut PlanDraft,
 ) -> Result<(), Error> {
-    let wanted = subscription_diff::wanted(subscription, &admin.access, runtime.config())?;
-    if !admin.is_in_project(&wanted.name) {
-        found.notes.push(format!(
-            "{} is of another project, whose owner makes it: it was not looked at",
-            wanted.name
-        ));
+    let desired = subscription_diff::desired(subscription, &admin.access, runtime.config())?;
+    if !admin.is_in_project(&desired.name) {
+        found
+            .notes
+            .push(format!("skipped {}: it belongs to another project", desired.name));
         return Ok(());
     }
     let change = |action| {
@@ -114,37 +113,36 @@ fn one(
             action,
             ResourceKind::Subscription,
             subscription.task,
-            &wanted.name,
+            &desired.name,
         )
     };
-    let Some(there) = there.get(&wanted.name) else {
+    let Some(current) = current.get(&desired.name) else {
         found.steps.push(Step {
             change: change(Action::Add),
-            operation: Operation::MakeSubscription(Box::new(wanted)),
+            operation: Operation::MakeSubscription(Box::new(desired)),
         });
         return Ok(());
     };
-    if !subscription.bare_body && pushes_bare_bodies(there) {
+    if !subscription.bare_body && pushes_bare_bodies(current) {
         found.notes.push(format!(
             "{} pushes bare bodies without metadata (`noWrapper: {{}}`), which {} cannot tell from a request without a \
              message: write `#[task(bare_body)]` above the subscriber, or have it write metadata: `gcloud pubsub \
              subscriptions update {} --push-no-wrapper --push-no-wrapper-write-metadata`",
-            wanted.name, subscription.task, wanted.name
+            desired.name, subscription.task, desired.name
         ));
     }
-    let fixed = subscription_diff::fixed_changes(there, &wanted);
-    let fields = subscription_diff::changes(there, &wanted);
+    let fixed = subscription_diff::fixed_changes(current, &desired);
+    let fields = subscription_diff::changes(current, &desired);
     if !fixed.is_empty() {
         let mut replaced = change(Action::Change);
-        replaced.data_loss =
-            Some("messages that are not acknowledged yet, since it is deleted and made anew".to_owned());
+        replaced.data_loss = Some("unacknowledged messages, since the subscription is recreated".to_owned());
         replaced.fields = fixed;
         if options.allow_data_loss {
             replaced.fields.extend(fields);
             found.steps.push(Step {
                 change: replaced,
-                operation: Operation::ReplaceSubscription(Box::new(subscription_diff::inherited(
-                    wanted, there,
+                operation: Operation::ReplaceSubscription(Box::new(subscription_diff::recreate_from(
+                    desired, current,
                 ))),
             });
             return Ok(());
@@ -160,36 +158,39 @@ fn one(
     changed.fields = fields;
     found.steps.push(Step {
         change: changed,
-        operation: Operation::ChangeSubscription(Box::new(subscription_diff::completed(wanted, there)), mask),
+        operation: Operation::ChangeSubscription(
+            Box::new(subscription_diff::completed(desired, current)),
+            mask,
+        ),
     });
     Ok(())
 }
 
-/// Subscriptions that this application made for subscribers that are gone.
+/// Subscriptions of this application whose subscribers no longer exist.
 fn leftovers(
     runtime: &Runtime,
     admin: &PubSubAdmin,
-    there: &BTreeMap<String, Shape>,
+    current: &BTreeMap<String, PubSubSubscription>,
     options: &Options,
     found: &mut PlanDraft,
 ) {
     let config = runtime.config();
-    let wanted: BTreeSet<String> = runtime
+    let desired: BTreeSet<String> = runtime
         .subscriptions()
         .iter()
         .map(|subscription| admin.access.subscription(&subscription.name))
         .collect();
-    for (path, shape) in there {
-        let url = shape
+    for (path, subscription) in current {
+        let url = subscription
             .push_config
             .as_ref()
             .map_or("", |push| push.push_endpoint.as_str());
         let Some(base) = made_by_us(config, path, url, "subscriptions") else {
             continue;
         };
-        if !wanted.contains(path) {
+        if !desired.contains(path) {
             let mut change = Change::new(Action::Delete, ResourceKind::Subscription, base, path);
-            change.data_loss = Some("messages that are not acknowledged yet".to_owned());
+            change.data_loss = Some("unacknowledged messages".to_owned());
             found.delete(change, Operation::DeleteSubscription, options);
         }
     }
@@ -211,19 +212,18 @@ async fn grants(
     if admin.access.signer.is_none() {
         found
             .notes
-            .push("an emulator has no IAM: what dead letters need of it was not looked at".to_owned());
+            .push("skipped the IAM bindings of dead letters: an emulator has no IAM".to_owned());
         return Ok(());
     }
     let Some(number) = options.project_number else {
         found.notes.push(
-            "the number of the project is not known, so what dead letters need of IAM was not looked at: say it with \
-             `project_number`; `gcloud projects describe PROJECT --format='value(projectNumber)'` tells it"
+            "skipped the IAM bindings of dead letters: the project's number is unknown; set it with `project_number`, as shown by `gcloud projects describe PROJECT --format='value(projectNumber)'`"
                 .to_owned(),
         );
         return Ok(());
     };
     let member = format!("serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com");
-    let mut wanted = Vec::new();
+    let mut desired = Vec::new();
     for (subscription, topic) in with_dead_letters {
         let both = [
             (admin.access.topic(topic), "roles/pubsub.publisher"),
@@ -235,7 +235,7 @@ async fn grants(
         for (resource, role) in both {
             if !admin.is_in_project(&resource) {
                 found.notes.push(format!(
-                    "{resource} is of another project, whose owner gives {member} {role}"
+                    "skipped {resource}: it belongs to another project, whose owner must grant {member} {role}"
                 ));
                 continue;
             }
@@ -245,18 +245,18 @@ async fn grants(
                 role,
                 member,
             };
-            if !wanted.contains(&grant) {
-                wanted.push(grant);
+            if !desired.contains(&grant) {
+                desired.push(grant);
             }
         }
     }
-    let checked: Vec<_> = stream::iter(wanted)
+    let checked: Vec<_> = stream::iter(desired)
         .map(async |grant| (iam::is_given(admin, &grant).await, grant))
         .buffered(AT_ONCE)
         .collect()
         .await;
     for (given, grant) in checked {
-        // A subscription that is made anew loses its policy.
+        // A recreated subscription loses its policy.
         let replaced = found.steps.iter().any(|step| {
             matches!(step.operation, Operation::ReplaceSubscription(_))
                 && step.change.resource == grant.resource

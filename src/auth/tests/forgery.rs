@@ -1,4 +1,5 @@
-//! The forgery matrix: what must not get in, what must, and that each check is needed for it.
+//! The forgery matrix: tokens that must be rejected, tokens that must be accepted, and a proof that each check is
+//! needed.
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ use super::tokens::{claims, header, now, sign, sign_text, with};
 use super::*;
 use crate::auth::rules::{Checks, SKEW};
 
-/// What a forger sends, and what becomes of it.
+/// A forged token, and the expected refusal.
 struct Forged {
     name: &'static str,
     authorization: Vec<String>,
@@ -23,24 +24,24 @@ fn bearer(name: &'static str, token: impl AsRef<str>, refusal: Refusal) -> Forge
     }
 }
 
-/// A token that the issuer signed, whose header is changed.
+/// A token signed by the issuer, with a modified header.
 fn header_of(name: &'static str, changes: Value, refusal: Refusal) -> Forged {
     bearer(name, sign(&with(header(), changes), &claims(ENDPOINT)), refusal)
 }
 
-/// A token that the issuer signed, whose claims are changed.
+/// A token signed by the issuer, with modified claims.
 fn claims_of(name: &'static str, changes: Value, refusal: Refusal) -> Forged {
     bearer(name, sign(&header(), &with(claims(ENDPOINT), changes)), refusal)
 }
 
-/// A token of this algorithm, signed in this way.
+/// A token with this algorithm, signed with this key.
 fn signed_with(name: &'static str, alg: &str, key: &EncodingKey, algorithm: Algorithm) -> Forged {
     let header = with(header(), json!({"alg": alg})).to_string();
     let token = sign_text(&header, &claims(ENDPOINT).to_string(), key, algorithm);
     bearer(name, token, Refusal::Algorithm)
 }
 
-/// A good token with another last part.
+/// A valid token with another signature part.
 fn signature_of(name: &'static str, change: impl FnOnce(&str) -> String) -> Forged {
     let good = tokens::good(ENDPOINT);
     let (signed, signature) = good.rsplit_once('.').unwrap();
@@ -296,7 +297,7 @@ fn shapes() -> Vec<Forged> {
             undecodable,
         ),
         bearer(
-            "claims that are no JSON",
+            "claims that are not JSON",
             signed(&header, "everything"),
             Refusal::Claims,
         ),
@@ -322,7 +323,7 @@ fn matrix() -> Vec<Forged> {
     .collect()
 }
 
-/// Tokens that must get in.
+/// Tokens that must be accepted.
 fn good_ones() -> Vec<(&'static str, String)> {
     let with_claims = |changes| sign(&header(), &with(claims(ENDPOINT), changes));
     vec![
@@ -371,7 +372,7 @@ fn good_ones() -> Vec<(&'static str, String)> {
 async fn no_forged_token_gets_in_and_each_is_told_why() {
     let server = key_server().await;
     let verifier = verifier_of(callers(&server));
-    // A good one first, so that what is remembered is in the way too.
+    // First a valid one, so that the cache of verified tokens is in play too.
     assert_eq!(verify(&verifier, &tokens::good(ENDPOINT)).await, Ok(()));
     let matrix = matrix();
     assert!(matrix.len() >= 80, "{}", matrix.len());
@@ -419,7 +420,7 @@ async fn the_headers_of_cloud_tasks_alone_prove_nothing() {
     assert_eq!(verifier.verify(&headers).await, Err(Refusal::NoToken));
 }
 
-/// Which forged tokens get in past these checks.
+/// The forged tokens that are accepted with these checks.
 async fn that_get_in(server: &MockServer, checks: Checks) -> Vec<&'static str> {
     let mut verifier = verifier_of(callers(server));
     verifier.checks = checks;
@@ -563,7 +564,7 @@ proptest! {
         claims in "\\PC{0,60}",
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        // Nobody listens there, so no key is known.
+        // Nobody listens there, so there are no keys.
         let mut callers = TrustedCallers::new();
         callers.keys_url = "http://127.0.0.1:9/certs".to_owned();
         let verifier = verifier_of(callers.min_refresh_interval(LONG));

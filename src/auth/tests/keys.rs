@@ -1,4 +1,4 @@
-//! Keys while many ask for them, and while their server is down, slow or talks nonsense.
+//! The key cache under load, and with a key server that is down, slow or answers nonsense.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use serde_json::json;
 use super::tokens::{claims, good, header, sign, with};
 use super::*;
 
-/// A token that is in order but for its key, which nobody knows.
+/// A valid token, except that its key is unknown.
 fn junk(number: usize) -> String {
     let header = with(header(), json!({"kid": format!("junk-{number}")}));
-    // Signing takes a millisecond, and is never looked at.
+    // Signing takes a millisecond, and the signature is never checked.
     format!(
         "{}.c2lnbmF0dXJl",
         tokens::unsigned(&header.to_string(), &claims(ENDPOINT).to_string())
     )
 }
 
-/// Verifies until the outcome is the expected one; what changes it happens in the background.
+/// Verifies until the outcome is the expected one, which a background task brings about.
 async fn until(verifier: &Verifier, token: &str, expected: Result<(), Refusal>) {
     while verify(verifier, token).await != expected {
         tokio::task::yield_now().await;
@@ -81,7 +81,7 @@ async fn a_client_with_random_keys_hurts_no_good_token_and_causes_one_fetch_a_co
     let mut tried = 0;
     while !attack.is_finished() {
         assert_eq!(verifier.verify(&good_headers).await, Ok(()));
-        // Not only what is remembered: the signature is checked anew.
+        // Without the cache, so that the signature is verified anew.
         verifier.seen.forget();
         tried += 1;
         tokio::task::yield_now().await;
@@ -89,7 +89,7 @@ async fn a_client_with_random_keys_hurts_no_good_token_and_causes_one_fetch_a_co
     attack.await.unwrap();
 
     assert!(tried > 0);
-    // The cool-down is an hour and began with the first fetch.
+    // The refresh interval is an hour and began with the first fetch.
     assert_eq!(fetches(&server).await, 1);
 }
 
@@ -161,7 +161,7 @@ async fn a_good_token_never_waits_for_a_key_server_that_does_not_answer() {
     assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
     serve_keys(&server, keys(&[KEY_ID], "max-age=0").set_delay(LONG)).await;
 
-    // Each of them would wait for an hour, if it waited.
+    // If one waited, it would wait for an hour.
     for audience in [ENDPOINT, SECOND_AUDIENCE] {
         assert_eq!(verify(&verifier, &good(audience)).await, Ok(()));
     }

@@ -1,4 +1,4 @@
-//! Tests of the verifier, whose checks they can switch off.
+//! Tests of the verifier, with checks that can be disabled.
 
 pub(crate) mod forgery;
 pub(crate) mod keys;
@@ -23,7 +23,7 @@ const SECOND_AUDIENCE: &str = "https://shop-a1b2c3-ew.a.run.app";
 const SECOND_ACCOUNT: &str = "scheduler@my-project.iam.gserviceaccount.com";
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A server with the issuer's key, which may be kept for an hour.
+/// A server with the issuer's key, which may be cached for an hour.
 async fn key_server() -> MockServer {
     let server = MockServer::start().await;
     serve_keys(&server, keys(&[KEY_ID], "max-age=3600")).await;
@@ -37,7 +37,7 @@ fn keys(ids: &[&str], cache_control: &str) -> ResponseTemplate {
         .insert_header("cache-control", cache_control)
 }
 
-/// Answers with this from now on.
+/// Responds with this from now on.
 async fn serve_keys(server: &MockServer, answer: ResponseTemplate) {
     server.reset().await;
     Mock::given(path("/certs"))
@@ -50,7 +50,7 @@ async fn fetches(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
 
-/// Two accounts and two audiences are trusted, and the keys of this server.
+/// Trusts two accounts and two audiences, with the keys of this server.
 fn callers(server: &MockServer) -> TrustedCallers {
     let mut callers = TrustedCallers::new()
         .account(SECOND_ACCOUNT)

@@ -1,4 +1,4 @@
-//! Tokens that were seen before.
+//! The cache of verified tokens.
 
 use serde_json::json;
 

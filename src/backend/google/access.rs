@@ -1,4 +1,4 @@
-//! How Pub/Sub is reached: where, as whom, in which project.
+//! How the clients reach Google Cloud: endpoint, credentials and project.
 
 use std::fmt;
 
@@ -6,42 +6,42 @@ use google_cloud_auth::credentials::{Credentials, anonymous};
 
 use crate::base::{Config, names::pubsub_path};
 
-/// What a client of queues is made with.
+/// What a client of Cloud Tasks needs.
 #[derive(Clone)]
 pub(crate) struct QueueAccess {
-    /// Another URL than Google's.
+    /// Overrides Google's URL.
     pub endpoint: Option<String>,
     pub credentials: Credentials,
     /// `projects/P/locations/L`.
     pub location: String,
 }
 
-/// What a client of Cloud Scheduler is made with.
+/// What a client of Cloud Scheduler needs.
 #[derive(Clone)]
 pub(crate) struct SchedulerAccess {
-    /// Another URL than Google's.
+    /// Overrides Google's URL.
     pub endpoint: Option<String>,
     pub credentials: Credentials,
     /// `projects/P/locations/L`.
     pub location: String,
-    /// Whom requests are signed as, and for whom.
+    /// The account that signs requests, and their audience.
     pub account: String,
     pub audience: String,
 }
 
-/// What every client of Pub/Sub is made with; making it calls nobody.
+/// What a client of Pub/Sub needs. Creating it makes no call.
 #[derive(Clone)]
 pub(crate) struct PubSubAccess {
-    /// Another URL than Google's.
+    /// Overrides Google's URL.
     pub endpoint: Option<String>,
     pub credentials: Credentials,
     pub project: String,
-    /// The account that pushes are signed as; an emulator signs none.
+    /// The account that signs pushes; an emulator signs none.
     pub signer: Option<String>,
 }
 
 impl PubSubAccess {
-    /// The way to the emulator of the settings, where they name one.
+    /// The access to the emulator of the settings, if they name one.
     pub(crate) fn emulator(config: &Config) -> Option<Self> {
         let host = config.pubsub_emulator_host.as_ref()?;
         Some(Self {
@@ -52,12 +52,12 @@ impl PubSubAccess {
         })
     }
 
-    /// The full path of a topic, given its name or that path.
+    /// The full path of a topic, from its name or its full path.
     pub(crate) fn topic(&self, name: &str) -> String {
         self.path("topics", name)
     }
 
-    /// The full path of a subscription, given its name or that path.
+    /// The full path of a subscription, from its name or its full path.
     pub(crate) fn subscription(&self, name: &str) -> String {
         self.path("subscriptions", name)
     }

@@ -1,4 +1,4 @@
-//! The queue that takes the tasks of one that is gone.
+//! Backup queues for the tasks of deleted queues.
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_tasks_v2::model::Queue;
@@ -7,11 +7,11 @@ use crate::backend::google::create_error::{self, BackupFailure, CreateOutcome, F
 use crate::backend::google::create_task::{CreateAttempt, GoogleBackend};
 use crate::base::{Config, Enqueued, Envelope, Error, names};
 
-/// How backup queues are called, and when they are made.
+/// The names of backup queues, and when they are created.
 #[derive(Debug)]
 pub(crate) struct Backup {
     config: Config,
-    /// Where every queue is made when a task first goes to it, so is a backup queue.
+    /// Whether a queue is created when its first task arrives; then a backup queue is, too.
     pub makes_every_queue: bool,
 }
 
@@ -23,7 +23,7 @@ impl Backup {
         }
     }
 
-    /// The backup queue of a queue, or why there is none.
+    /// The backup queue of a queue, or why it has none.
     fn of(&self, queue: &str) -> Result<String, String> {
         const SET: &str = "set CLOUD_TASKS_BACKUP_QUEUE_NAME to another one";
         let backup = self.config.backup_queue(queue);
@@ -31,22 +31,20 @@ impl Backup {
             return Err(format!("it is its own backup queue: {SET}"));
         }
         match names::queue_mistake(&backup) {
-            Some(mistake) => Err(format!(
-                "its backup queue is none that there can be ({mistake}): {SET}"
-            )),
+            Some(mistake) => Err(format!("the backup queue name is invalid: {mistake}; {SET}")),
             None => Ok(backup),
         }
     }
 }
 
 impl GoogleBackend {
-    /// Creates a task in the backup queue of its own, which failed since it lacks this.
+    /// Creates a task in the backup queue, because its own queue failed in this way.
     pub(super) async fn create_in_backup(
         &self,
         mut envelope: Envelope,
-        effort: &CreateAttempt,
+        attempt: &CreateAttempt,
         failed: Failed,
-        lack: MissingQueue,
+        missing_queue: MissingQueue,
     ) -> Result<Enqueued, Error> {
         let queue = envelope.queue.clone();
         let tried = match self.backup.of(&queue) {
@@ -55,56 +53,61 @@ impl GoogleBackend {
                     queue,
                     backup,
                     error = %failed.cause,
-                    "the queue is blocked or not there: the task goes to its backup queue"
+                    "the queue is blocked or missing: the task goes to its backup queue"
                 );
                 envelope.queue = backup;
-                self.try_backup(&envelope, effort, lack).await
+                self.try_backup(&envelope, attempt, missing_queue).await
             }
             Err(mistake) => Err(BackupFailure::refused(mistake)),
         };
-        tried.map_err(|beside| {
-            create_error::error(envelope.task(), &queue, &self.target, failed, Some(beside))
+        tried.map_err(|backup_failure| {
+            create_error::error(
+                envelope.task(),
+                &queue,
+                &self.target,
+                failed,
+                Some(backup_failure),
+            )
         })
     }
 
-    /// Creates the task in a backup queue, which is made where it is missing and may be made.
+    /// Creates the task in a backup queue. Creates the queue first if it is missing and may be created.
     async fn try_backup(
         &self,
         envelope: &Envelope,
-        effort: &CreateAttempt,
-        lack: MissingQueue,
+        attempt: &CreateAttempt,
+        missing_queue: MissingQueue,
     ) -> Result<Enqueued, BackupFailure> {
         let backup = envelope.queue();
-        let failed = match self.create_in_queue(envelope, effort).await {
+        let failed = match self.create_in_queue(envelope, attempt).await {
             Ok(enqueued) => return Ok(enqueued),
             Err(failed) => failed,
         };
-        if failed.lack() != Some(MissingQueue::Missing) {
+        if failed.missing_queue() != Some(MissingQueue::Missing) {
             return Err(not_taken(backup, &failed));
         }
-        if lack == MissingQueue::Missing && !self.backup.makes_every_queue {
+        if missing_queue == MissingQueue::Missing && !self.backup.makes_every_queue {
             return Err(BackupFailure::refused(format!(
-                "its backup queue {backup} is not there either"
+                "its backup queue {backup} does not exist either"
             )));
         }
         if let Err(cause) = self.make_queue(backup).await {
             return Err(self.not_made(backup, &cause));
         }
-        tracing::warn!(backup, "the backup queue was made");
-        let again = self.create_in_queue(envelope, effort).await;
-        again.map_err(|failed| match failed.lack() {
+        tracing::warn!(backup, "created the backup queue");
+        let again = self.create_in_queue(envelope, attempt).await;
+        again.map_err(|failed| match failed.missing_queue() {
             Some(MissingQueue::Missing) => BackupFailure {
                 said: format!(
-                    "its backup queue {backup} was made just now, and it can take a minute until it takes tasks: enqueue \
-                     the task again then"
+                    "its backup queue {backup} was just created, and may reject tasks for a minute: enqueue the task again then"
                 ),
-                verdict: CreateOutcome::NOT_YET,
+                outcome: CreateOutcome::NOT_YET,
             },
             _ => not_taken(backup, &failed),
         })
     }
 
-    /// Makes a queue with the settings that Cloud Tasks gives it; one that is there is left as it is.
+    /// Creates a queue with the default settings of Cloud Tasks. An existing queue is not changed.
     pub(crate) async fn make_queue(&self, queue: &str) -> Result<(), GoogleError> {
         let made = self
             .client
@@ -129,12 +132,10 @@ impl GoogleBackend {
         let path = self.target.queue(backup);
         BackupFailure {
             said: format!(
-                "its backup queue {backup} is not there, and was not made: {cause}; `gcloud tasks queues create {path}` \
-                 makes it, CLOUD_TASKS_BACKUP_QUEUE_NAME names another one, and roles/cloudtasks.queueAdmin lets the \
-                 caller make it"
+                "its backup queue {backup} does not exist and could not be created: {cause}; create it with `gcloud tasks queues create {path}`, set CLOUD_TASKS_BACKUP_QUEUE_NAME to another one, or grant the caller roles/cloudtasks.queueAdmin"
             ),
-            verdict: CreateOutcome {
-                // That a queue may have been made is not that a task was.
+            outcome: CreateOutcome {
+                // The queue may have been created, but no task was.
                 may_have_taken_effect: false,
                 ..CreateOutcome::of(cause)
             },
@@ -142,20 +143,22 @@ impl GoogleBackend {
     }
 }
 
-/// A backup queue that is there, and does not take the task.
+/// The failure of a backup queue that exists and rejects the task.
 fn not_taken(backup: &str, failed: &Failed) -> BackupFailure {
     let Failed {
         cause,
         may_have_taken_effect,
     } = failed;
     let said = if *may_have_taken_effect {
-        format!("it may have been created in its backup queue {backup}, but no answer says so: {cause}")
+        format!(
+            "it may have been created in its backup queue {backup}, but there was no clear response: {cause}"
+        )
     } else {
-        format!("its backup queue {backup} does not take it either: {cause}")
+        format!("its backup queue {backup} rejected it as well: {cause}")
     };
     BackupFailure {
         said,
-        verdict: CreateOutcome {
+        outcome: CreateOutcome {
             may_have_taken_effect: *may_have_taken_effect,
             ..CreateOutcome::of(cause)
         },

@@ -1,4 +1,4 @@
-//! From settings to a client.
+//! Connecting to Google Cloud with the settings.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::backend::google::publish::PubSub;
 use crate::backend::{Connected, Services};
 use crate::base::Config;
 
-/// How Google Cloud Tasks and Pub/Sub are called.
+/// The configuration of the clients for Google Cloud Tasks and Pub/Sub.
 ///
-/// The default uses the credentials that `gcp_auth` finds: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud auth
-/// application-default login`, the metadata server, `gcloud`. It knows neither workload identity federation nor
-/// impersonation; for these pass credentials of `google-cloud-auth`.
+/// By default the credentials come from `gcp_auth`: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud auth
+/// application-default login`, the metadata server, or `gcloud`. It supports neither workload identity federation nor
+/// impersonation; for these, pass credentials of `google-cloud-auth`.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
@@ -71,47 +71,48 @@ impl Default for Google {
 }
 
 impl Google {
-    /// The default way: found credentials, Google's endpoint, 64 calls in flight, 10 seconds an attempt.
+    /// The default configuration: discovered credentials, Google's endpoints, 64 calls in flight, 10 seconds per
+    /// attempt.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Uses these credentials.
+    /// Sets the credentials.
     pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = Some(credentials.into());
         self
     }
 
-    /// Calls Cloud Tasks at another URL, such as that of a private service endpoint.
+    /// Sets the URL of Cloud Tasks, such as that of a private service endpoint.
     pub fn api_endpoint(mut self, url: impl Into<String>) -> Self {
         self.api_endpoint = Some(url.into());
         self
     }
 
-    /// Calls Pub/Sub at another URL, such as that of a region, which ordering keys across machines need.
+    /// Sets the URL of Pub/Sub, such as that of a region, which ordering keys across machines need.
     ///
-    /// An emulator of the settings comes first.
+    /// An emulator in the settings takes precedence.
     pub fn pubsub_endpoint(mut self, url: impl Into<String>) -> Self {
         self.pubsub_endpoint = Some(url.into());
         self
     }
 
-    /// Calls Cloud Scheduler at another URL, such as that of a private service endpoint.
+    /// Sets the URL of Cloud Scheduler, such as that of a private service endpoint.
     pub fn scheduler_endpoint(mut self, url: impl Into<String>) -> Self {
         self.scheduler_endpoint = Some(url.into());
         self
     }
 
-    /// Sets how many calls may be under way at once; default 64, at least 1. Further ones wait for their turn.
+    /// Sets the maximum number of calls in flight; default 64, at least 1. Further calls wait.
     ///
-    /// Each call has a connection of its own. On several threads there is now and then a connection more for a moment: the
-    /// client takes one back into its pool a little after the call has ended.
+    /// Each call uses its own connection. With several threads there can briefly be one more, because the client
+    /// returns a connection to its pool shortly after the call has ended.
     pub fn calls_in_flight(mut self, calls: usize) -> Self {
         self.calls_in_flight = calls.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
-    /// Sets how long one attempt of a call may take; default 10 seconds.
+    /// Sets the timeout of one attempt of a call; default 10 seconds.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
@@ -124,7 +125,7 @@ impl Google {
         Ok((Connected::new(backend), services))
     }
 
-    /// Finds what the settings leave open, and writes it into them.
+    /// Resolves the settings that are not set, and stores them.
     pub(crate) async fn connect(self, config: &mut Config) -> Result<GoogleBackend, Vec<String>> {
         let emulator = config.cloud_tasks_emulator_host.clone();
         let api_endpoint = self
@@ -154,8 +155,7 @@ impl Google {
                 .is_ok_and(|uri| uri.scheme_str() != Some("https"))
         {
             mistakes.push(format!(
-                "the endpoint {:?} is out of Google's reach: it takes the https URL of this service \
-                 (CLOUD_TASKS_ENDPOINT), since tokens are sent over https alone",
+                "the endpoint {:?} cannot be called by Google: set CLOUD_TASKS_ENDPOINT to the https URL of this service, since tokens are sent over https only",
                 config.endpoint
             ));
         }
@@ -173,7 +173,7 @@ impl Google {
                 signer: config.service_account.clone(),
             })
         });
-        // We repeat calls ourselves: only so can an ALREADY_EXISTS be told from one on a repeat.
+        // We retry calls ourselves: only then can we tell an ALREADY_EXISTS on the first call from one on a retry.
         let scheduler = emulator.is_none().then(|| SchedulerAccess {
             endpoint: self.scheduler_endpoint,
             credentials: credentials.clone(),
@@ -186,7 +186,7 @@ impl Google {
             credentials: credentials.clone(),
             location: target.location().to_owned(),
         };
-        let emulated = emulator
+        let emulator_client = emulator
             .and(api_endpoint.as_ref())
             .map(|url| EmulatorClient::new(url, self.attempt_timeout));
         let mut builder = CloudTasks::builder()
@@ -196,15 +196,16 @@ impl Google {
         if let Some(url) = api_endpoint {
             builder = builder.with_endpoint(url);
         }
-        let client = builder
-            .build()
-            .await
-            .map_err(|error| vec![format!("the client of Google Cloud Tasks was not built: {error}")])?;
+        let client = builder.build().await.map_err(|error| {
+            vec![format!(
+                "the Google Cloud Tasks client could not be built: {error}"
+            )]
+        })?;
         Ok(GoogleBackend {
             client,
             target,
             queues,
-            emulated,
+            emulator_client,
             scheduler,
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry,

@@ -1,4 +1,4 @@
-//! From an envelope to Google's message.
+//! Conversion of envelopes to Google's messages.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use google_cloud_wkt::{Duration as WktDuration, Timestamp};
 
 use crate::base::{Config, Envelope};
 
-/// Where tasks are created, and whom they are signed as.
+/// Builds tasks with the queue's location and the signing account.
 #[derive(Debug)]
 pub(crate) struct TaskFactory {
     location: String,
@@ -16,7 +16,7 @@ pub(crate) struct TaskFactory {
 }
 
 impl TaskFactory {
-    /// Reads the target off the settings, or names every setting that is missing.
+    /// Reads the target from the settings, or returns every missing setting.
     pub(crate) fn new(config: &Config) -> Result<Self, Vec<String>> {
         let mut missing = Vec::new();
         let mut get = |value: &Option<String>, what: &str| {
@@ -27,15 +27,15 @@ impl TaskFactory {
         };
         let project = get(
             &config.project,
-            "the Google Cloud project is not known: set CLOUD_TASKS_PROJECT or GOOGLE_CLOUD_PROJECT",
+            "the Google Cloud project is unknown: set CLOUD_TASKS_PROJECT or GOOGLE_CLOUD_PROJECT",
         );
         let location = get(
             &config.location,
-            "the region of Cloud Tasks is not known: set CLOUD_TASKS_LOCATION, such as europe-west1",
+            "the region of Cloud Tasks is unknown: set CLOUD_TASKS_LOCATION, such as europe-west1",
         );
         let service_account = get(
             &config.service_account,
-            "the account that tasks are signed as is not known, and the credentials do not tell it: \
+            "the account that signs tasks is unknown, and the credentials do not contain it: \
              set CLOUD_TASKS_SERVICE_ACCOUNT to the e-mail of a service account",
         );
         if missing.is_empty() {
@@ -61,11 +61,11 @@ impl TaskFactory {
         &self.service_account
     }
 
-    /// The message of `google.cloud.tasks.v2.CreateTaskRequest.task`.
+    /// The message `google.cloud.tasks.v2.CreateTaskRequest.task`.
     pub(crate) fn task(&self, envelope: &Envelope, id: Option<&str>) -> Task {
-        // A header has one value in Google's message; several are one list, as RFC 9110 (5.3) says.
+        // A header has one value in Google's message; several values become one list, as in RFC 9110 (5.3).
         let headers = envelope.headers.keys().map(|name| {
-            // Checked to be ASCII where they were set, or taken from a request that was propagated.
+            // The values are known to be ASCII, or come from a request that was propagated.
             let values: Vec<_> = envelope
                 .headers
                 .get_all(name)

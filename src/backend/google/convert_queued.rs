@@ -1,4 +1,4 @@
-//! From Google's messages to what a queue tells.
+//! Conversion of Google's messages to queued tasks and queue information.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::backend::queue_admin::View;
 use crate::base::{LastAttempt, QueueInfo, QueueState, QueuedTask, names, task_name};
 
-/// A task as the service shows it; one of App Engine has neither URL nor arguments.
+/// A task from the service. One of App Engine has neither URL nor arguments.
 pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
     let request = match task.message_type {
         Some(MessageType::HttpRequest(request)) => *request,
@@ -35,7 +35,7 @@ pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
     }
 }
 
-/// A queue as the service shows it.
+/// A queue from the service.
 pub(crate) fn info(shown: Queue, name: &str) -> QueueInfo {
     let state = match shown.state {
         queue::State::Running => QueueState::Running,
@@ -53,7 +53,7 @@ pub(crate) fn info(shown: Queue, name: &str) -> QueueInfo {
     info
 }
 
-/// What no header can be is left out: the service would not have taken it.
+/// Invalid headers are skipped: the service would not have accepted them.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let headers = request.headers.iter();
     headers
@@ -77,7 +77,7 @@ fn time(timestamp: Timestamp) -> Option<SystemTime> {
     SystemTime::try_from(timestamp).ok()
 }
 
-/// A count that is there: the service writes 0 for none, and -1 for no limit.
+/// A positive count: the service writes 0 for none, and -1 for no limit.
 fn number(count: i32) -> Option<u32> {
     u32::try_from(count).ok().filter(|count| *count > 0)
 }

@@ -1,4 +1,4 @@
-//! What an answer of Cloud Tasks means for the task that was to be created.
+//! Classification of Cloud Tasks' errors for a task that was to be created.
 
 use google_cloud_gax::error::{CredentialsError, Error as GoogleError, rpc::Code};
 use std::error::Error as _;
@@ -7,14 +7,14 @@ use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::retry::{CLOUD_TASKS, is};
 use crate::base::{Error, ErrorKind};
 
-/// What is known after a call that did not succeed.
+/// What is known after a failed call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CreateOutcome {
-    /// A task of that name is there, whoever made it.
+    /// A task with that name exists, whoever created it.
     pub exists: bool,
     /// The call may have created the task.
     pub may_have_taken_effect: bool,
-    /// The same call may succeed a little later.
+    /// Whether a retry may succeed.
     pub repeat: bool,
 }
 
@@ -24,19 +24,19 @@ impl CreateOutcome {
         may_have_taken_effect: true,
         repeat: false,
     };
-    /// Refused, and it will be again.
+    /// Rejected, and a retry will be rejected as well.
     const REFUSED: Self = Self {
         exists: false,
         may_have_taken_effect: false,
         repeat: false,
     };
-    /// Nothing was created this time.
+    /// Nothing was created, but a retry may succeed.
     pub(crate) const NOT_YET: Self = Self {
         exists: false,
         may_have_taken_effect: false,
         repeat: true,
     };
-    /// Nobody knows.
+    /// The outcome is unknown.
     const UNKNOWN: Self = Self {
         exists: false,
         may_have_taken_effect: true,
@@ -88,7 +88,7 @@ impl CreateOutcome {
     }
 }
 
-/// A create that did not succeed, with all its repeats.
+/// A create that failed, with all its retries.
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub cause: GoogleError,
@@ -96,18 +96,18 @@ pub(crate) struct Failed {
     pub may_have_taken_effect: bool,
 }
 
-/// Why a queue takes no tasks.
+/// Why a queue accepts no tasks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum MissingQueue {
-    /// It was deleted not long ago, and its name is blocked.
+    /// It was deleted recently, and its name is blocked.
     Blocked,
-    /// It is not there.
+    /// It does not exist.
     Missing,
 }
 
 impl Failed {
-    /// What the queue lacks, where that is why, and where it is certain that it holds no such task.
-    pub(crate) fn lack(&self) -> Option<MissingQueue> {
+    /// The state of the queue, if that is the reason, and if the queue certainly does not hold the task.
+    pub(crate) fn missing_queue(&self) -> Option<MissingQueue> {
         if self.may_have_taken_effect {
             return None;
         }
@@ -120,7 +120,7 @@ impl Failed {
     }
 }
 
-/// Whether a queue was refused since its name is that of one that was deleted.
+/// Whether a queue was rejected because its name is that of a recently deleted queue.
 ///
 /// The service says `a queue with this name existed recently`, or `too recently`.
 pub(crate) fn is_blocked(error: &GoogleError) -> bool {
@@ -131,7 +131,7 @@ pub(crate) fn is_blocked(error: &GoogleError) -> bool {
     })
 }
 
-/// Whether a queue was refused since it is not there, which the service also says with this code.
+/// Whether a queue was rejected because it does not exist, which the service also reports with this code.
 ///
 /// It says `Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize.`
 pub(crate) fn is_absent(error: &GoogleError) -> bool {
@@ -141,46 +141,46 @@ pub(crate) fn is_absent(error: &GoogleError) -> bool {
     })
 }
 
-/// What came of the backup queue of a queue that takes no tasks.
+/// Why the backup queue of an unavailable queue did not accept the task.
 #[derive(Debug)]
 pub(crate) struct BackupFailure {
     pub said: String,
-    pub verdict: CreateOutcome,
+    pub outcome: CreateOutcome,
 }
 
 impl BackupFailure {
-    /// It takes none either, and never will.
+    /// The backup queue rejects the task as well, and always will.
     pub(crate) fn refused(said: String) -> Self {
         Self {
             said,
-            verdict: CreateOutcome::REFUSED,
+            outcome: CreateOutcome::REFUSED,
         }
     }
 }
 
-/// The error that the caller gets.
+/// The error for the caller.
 pub(crate) fn error(
     task: &str,
     queue: &str,
     target: &TaskFactory,
     failed: Failed,
-    beside: Option<BackupFailure>,
+    backup_failure: Option<BackupFailure>,
 ) -> Error {
     let Failed {
         cause,
         may_have_taken_effect,
     } = failed;
-    let verdict = CreateOutcome::of(&cause);
-    let (said, backup) = beside.map_or((String::new(), CreateOutcome::REFUSED), |beside| {
-        (format!("; {}", beside.said), beside.verdict)
+    let outcome = CreateOutcome::of(&cause);
+    let (said, backup) = backup_failure.map_or((String::new(), CreateOutcome::REFUSED), |backup_failure| {
+        (format!("; {}", backup_failure.said), backup_failure.outcome)
     });
-    let kind = if may_have_taken_effect || verdict.repeat || backup.may_have_taken_effect || backup.repeat {
+    let kind = if may_have_taken_effect || outcome.repeat || backup.may_have_taken_effect || backup.repeat {
         ErrorKind::Unavailable
     } else {
         ErrorKind::Rejected
     };
     let what = if may_have_taken_effect {
-        "may have been created, but no answer says so"
+        "may have been created, but there was no clear response"
     } else {
         "was not created"
     };
@@ -195,7 +195,7 @@ pub(crate) fn error(
     .with_source(cause)
 }
 
-/// What fixes an answer that is the same every time.
+/// The remedy for an error that no retry can fix.
 fn help(cause: &GoogleError, queue: &str, target: &TaskFactory) -> Option<String> {
     let path = target.queue(queue);
     let project = path.split('/').nth(1).unwrap_or("PROJECT");
@@ -205,13 +205,13 @@ fn help(cause: &GoogleError, queue: &str, target: &TaskFactory) -> Option<String
     let is_missing = is_absent(cause) || is(cause, Code::NotFound);
     match cause.status()?.code {
         _ if is_missing => Some(format!(
-            "is there a queue {path}? `Runtime::setup` makes it, and so does `gcloud tasks queues create {path}`"
+            "check that the queue {path} exists; create it with `Runtime::setup` or `gcloud tasks queues create {path}`"
         )),
         Code::FailedPrecondition if is_blocked(cause) => Some(format!(
-            "the name of a queue that was deleted stays blocked for up to 7 days, and {path} is such a one"
+            "the name of a deleted queue stays blocked for up to 7 days, and {path} was deleted"
         )),
         Code::FailedPrecondition => Some(format!(
-            "the name of a queue that was deleted stays blocked for up to 7 days; is {path} such a one?"
+            "the name of a deleted queue stays blocked for up to 7 days; check whether {path} was deleted"
         )),
         Code::PermissionDenied => Some(format!(
             "the caller needs roles/cloudtasks.enqueuer on {path}, and roles/iam.serviceAccountUser on {}",

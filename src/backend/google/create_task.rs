@@ -1,4 +1,4 @@
-//! Creating a task: once, or again until it is certain.
+//! Creating a task, with retries until the outcome is certain.
 
 use std::fmt;
 use std::future::ready;
@@ -21,56 +21,58 @@ use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::limits::INDEFINITELY;
 use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names};
 
-/// Creates tasks in Google Cloud Tasks, or in what speaks its API.
+/// Creates tasks in Google Cloud Tasks, or in an emulator of its API.
 pub(crate) struct GoogleBackend {
     pub client: CloudTasks,
     pub target: TaskFactory,
     pub queues: QueueAccess,
-    /// How tasks are read, where Cloud Tasks is an emulator.
-    pub emulated: Option<EmulatorClient>,
-    /// Missing where Cloud Tasks is an emulator: there is none of Cloud Scheduler.
+    /// The client that reads tasks if Cloud Tasks is an emulator.
+    pub emulator_client: Option<EmulatorClient>,
+    /// `None` if Cloud Tasks is an emulator: there is no emulator of Cloud Scheduler.
     pub scheduler: Option<SchedulerAccess>,
-    /// The client opens a connection for every call under way, so their number is bounded.
+    /// Limits the calls in flight, since the client opens a connection for each.
     pub calls: Semaphore,
     pub retry: RetrySettings,
     pub backup: Backup,
-    /// Missing where Cloud Tasks is an emulator and Pub/Sub has none: nothing of a laptop goes to Google unasked.
+    /// `None` if only Cloud Tasks is an emulator: a laptop sends nothing to Google unless asked to.
     pub pubsub: Option<PubSub>,
 }
 
-/// What stays the same in all calls of one enqueue.
+/// The constant parts of all calls of one enqueue.
 pub(super) struct CreateAttempt {
     started: Instant,
     repeats: bool,
-    /// Whether the id is the caller's.
+    /// Whether the caller chose the id.
     given: bool,
     id: Option<String>,
 }
 
 impl GoogleBackend {
-    /// Creates a task, in the backup queue where its own is gone, and repeats a call until its outcome is clear or time is
-    /// up.
+    /// Creates a task, in the backup queue if its own was deleted. Retries until the outcome is certain or the deadline
+    /// has passed.
     pub(crate) async fn create(&self, envelope: Envelope) -> Result<Enqueued, Error> {
         let repeats = !self.retry.deadline.is_zero();
         let given = envelope.id.is_some();
-        // A repeat must not create a second task, and only a name can prevent that.
+        // Only a name prevents a retry from creating a second task.
         let id = envelope
             .id
             .clone()
             .or_else(|| repeats.then(names::random_task_id));
-        let effort = CreateAttempt {
+        let attempt = CreateAttempt {
             started: Instant::now(),
             repeats,
             given,
             id,
         };
-        let failed = match self.create_in_queue(&envelope, &effort).await {
+        let failed = match self.create_in_queue(&envelope, &attempt).await {
             Ok(enqueued) => return Ok(enqueued),
             Err(failed) => failed,
         };
-        match failed.lack() {
-            // In a box, so that the future of the common case stays small.
-            Some(lack) => Box::pin(self.create_in_backup(envelope, &effort, failed, lack)).await,
+        match failed.missing_queue() {
+            // Boxed, so that the future of the common case stays small.
+            Some(missing_queue) => {
+                Box::pin(self.create_in_backup(envelope, &attempt, failed, missing_queue)).await
+            }
             None => Err(create_error::error(
                 envelope.task(),
                 envelope.queue(),
@@ -85,9 +87,9 @@ impl GoogleBackend {
     pub(super) async fn create_in_queue(
         &self,
         envelope: &Envelope,
-        effort: &CreateAttempt,
+        attempt: &CreateAttempt,
     ) -> Result<Enqueued, Failed> {
-        let id = effort.id.as_deref();
+        let id = attempt.id.as_deref();
         let mut pause = self.retry.initial.min(self.retry.maximum).min(INDEFINITELY);
         let mut may_have_taken_effect = false;
         loop {
@@ -95,36 +97,37 @@ impl GoogleBackend {
                 Ok(task) => return Ok(receipt(envelope, id, &task)),
                 Err(cause) => cause,
             };
-            let verdict = CreateOutcome::of(&cause);
-            if let Some(id) = id.filter(|_| verdict.exists) {
+            let outcome = CreateOutcome::of(&cause);
+            if let Some(id) = id.filter(|_| outcome.exists) {
                 let mut enqueued = Enqueued::new(&envelope.queue, id);
                 enqueued.schedule_time = envelope.schedule_time;
-                // An id of our own, or a call that got no answer before: the task is the one of this call.
-                return Ok(enqueued.with_duplicate(effort.given && !may_have_taken_effect));
+                // With a generated id, or after a call without a response, the existing task was created by this call.
+                return Ok(enqueued.with_duplicate(attempt.given && !may_have_taken_effect));
             }
-            may_have_taken_effect |= verdict.may_have_taken_effect;
+            may_have_taken_effect |= outcome.may_have_taken_effect;
             let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-            let ends = effort.started.elapsed() + next >= self.retry.deadline;
-            if !effort.repeats || !verdict.repeat || ends {
+            let ends = attempt.started.elapsed() + next >= self.retry.deadline;
+            if !attempt.repeats || !outcome.repeat || ends {
                 return Err(Failed {
                     cause,
                     may_have_taken_effect,
                 });
             }
-            tracing::debug!(error = %cause, pause = ?next, "no clear answer; the call is repeated");
+            tracing::debug!(error = %cause, pause = ?next, "no clear response; retrying the call");
             tokio::time::sleep(next).await;
             pause = longer(pause, &self.retry);
         }
     }
 
-    /// How what this calls is reached for other work than sending.
+    /// The services behind this backend, for set-up and administration.
     pub(crate) fn services(&self) -> Services {
         let pubsub = self.pubsub.as_ref().map(PubSub::access);
         Services::new(pubsub.cloned(), self.queues.clone(), self.scheduler.clone())
     }
 
     async fn call(&self, envelope: &Envelope, id: Option<&str>) -> Result<Task, GoogleError> {
-        // Never closed, so a permit always comes; held for one attempt, so that a pause holds up nobody.
+        // The semaphore is never closed. The permit is held for one attempt, so that a backoff does not block other
+        // calls.
         let _permit = self.calls.acquire().await.ok();
         self.client
             .create_task()
@@ -144,8 +147,7 @@ impl Backend for GoogleBackend {
         match &self.pubsub {
             Some(pubsub) => pubsub.publish(publication),
             None => Box::pin(ready(Err(Error::rejected(format!(
-                "the message to topic {} was not published: Cloud Tasks is an emulator here, and no Pub/Sub is named; \
-                 set PUBSUB_EMULATOR_HOST",
+                "the message to topic {} was not published: Cloud Tasks is an emulator and no Pub/Sub is configured; set PUBSUB_EMULATOR_HOST",
                 publication.topic()
             ))))),
         }
@@ -160,7 +162,7 @@ impl Backend for GoogleBackend {
     }
 }
 
-/// The id that was sent is the task's, also where the answer leaves it out.
+/// The task has the id that was sent, even if the response omits it.
 fn receipt(envelope: &Envelope, id: Option<&str>, task: &Task) -> Enqueued {
     let id = id.or_else(|| task.name.rsplit('/').next()).unwrap_or_default();
     let mut enqueued = Enqueued::new(envelope.queue(), id);

@@ -1,4 +1,4 @@
-//! Credentials: those that are given, else those that `gcp_auth` finds.
+//! Credentials: the given ones, or those that `gcp_auth` finds.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use crate::base::Config;
 const SCOPE: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
-/// Gives back the credentials to use, and fills in the project and the account where the settings leave them open.
+/// Returns the credentials to use, and sets the project and the account if the settings do not.
 pub(crate) async fn find(given: Option<Credentials>, config: &mut Config) -> Result<Credentials, String> {
     let credentials = match given {
         Some(credentials) => {
@@ -62,8 +62,8 @@ fn key_file_account() -> Option<String> {
     serde_json::from_slice::<KeyFile>(&text).ok()?.client_email
 }
 
-/// Asks the metadata server, which there is on Google's machines alone.
-/// Source: <https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys>.
+/// Asks the metadata server, which exists only on Google's machines. Source:
+/// <https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys>.
 pub(crate) async fn metadata(key: &str) -> Option<String> {
     let host = std::env::var("GCE_METADATA_HOST").unwrap_or_else(|_| "metadata.google.internal".into());
     let request = Request::get(format!("http://{host}/computeMetadata/v1/{key}"))
@@ -83,10 +83,10 @@ pub(crate) async fn metadata(key: &str) -> Option<String> {
     tokio::time::timeout(Duration::from_secs(2), read).await.ok()?
 }
 
-/// Tokens of `gcp_auth`, in the form that Google's clients ask for.
+/// Adapts tokens of `gcp_auth` to Google's clients.
 struct Bridge {
     provider: Arc<dyn TokenProvider>,
-    /// The token that was given last, so that a client which has it need not build its header again.
+    /// The last token, so that a client that has it need not build its header again.
     last: Mutex<Option<(String, EntityTag)>>,
 }
 
@@ -116,7 +116,7 @@ impl CredentialsProvider for Bridge {
         &self,
         extensions: Extensions,
     ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
-        // Whether another try would help is not told, so all that fetching a token may fail with counts as passing.
+        // The error does not say whether a retry would help, so every failure to fetch a token counts as transient.
         let token = self
             .provider
             .token(SCOPE)

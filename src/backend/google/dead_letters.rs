@@ -1,7 +1,7 @@
-//! Reading the dead tasks that a subscription of Pub/Sub keeps.
+//! Pulling dead tasks from a Pub/Sub subscription.
 //!
-//! By single pulls: a stream, which Google's client has, may be sent messages that are given back when it ends, and these
-//! are then out of sight until their time is up. Source:
+//! Uses single pulls: Google's client only has a stream, and messages that are released while it closes may be sent
+//! down that stream again and stay invisible until their lease ends. Source:
 //! <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull>.
 
 use std::collections::VecDeque;
@@ -17,15 +17,15 @@ use tokio::time::Instant;
 
 use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, DeadLetterStore, Reading};
 use crate::backend::google::access::PubSubAccess;
-use crate::backend::google::pull_client::Rest;
+use crate::backend::google::pull_client::PullClient;
 use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
 
-/// As many as one pull brings.
+/// The maximum number of messages per pull.
 const BATCH: usize = 100;
-/// The longest that Pub/Sub holds a message for somebody.
+/// The longest lease of Pub/Sub.
 const HOLD: Duration = Duration::from_secs(600);
-/// Between two looks at a subscription that has nothing.
+/// The pause between two pulls from an empty subscription.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Pub/Sub, or its emulator.
@@ -48,7 +48,7 @@ impl DeadLetterStore for PubSubDeadLetters {
         Box::pin(async move {
             let letters: Box<dyn DeadLetterReader> = Box::new(Pulled {
                 path: self.access.subscription(&letters.subscription),
-                rest: Rest::new(&self.access)?,
+                rest: PullClient::new(&self.access)?,
                 reading,
                 pool: VecDeque::new(),
                 settled: Arc::default(),
@@ -80,7 +80,7 @@ struct Message {
     message_id: String,
 }
 
-/// What is decided of messages, and not told to Pub/Sub yet.
+/// Decisions about messages that are not yet sent to Pub/Sub.
 #[derive(Default)]
 struct Settled {
     acknowledged: Vec<String>,
@@ -89,16 +89,16 @@ struct Settled {
 
 struct Pulled {
     path: String,
-    rest: Rest,
+    rest: PullClient,
     reading: Reading,
     pool: VecDeque<DeadLetter>,
     settled: Arc<Mutex<Settled>>,
-    /// How many messages were held so far, those that were acknowledged left out.
+    /// The number of leased messages so far, without the acknowledged ones.
     taken: usize,
 }
 
 impl Pulled {
-    /// Tells Pub/Sub what is decided.
+    /// Sends the decisions to Pub/Sub.
     async fn settle(&mut self) -> Result<(), Error> {
         let Settled {
             acknowledged,
@@ -117,23 +117,23 @@ impl Pulled {
         Ok(())
     }
 
-    /// Keeps messages from everybody else for so long.
+    /// Leases messages for this long.
     async fn hold(&self, ids: &[String], time: Duration) -> Result<(), Error> {
         let body = json!({"ackIds": ids, "ackDeadlineSeconds": time.as_secs()});
         let _: Value = self.rest.call(&self.path, "modifyAckDeadline", &body).await?;
         Ok(())
     }
 
-    /// Pulls what is there now.
+    /// Pulls the available messages.
     async fn pull(&mut self) -> Result<(), Error> {
-        let most = (self.reading.at_once as usize)
+        let max = (self.reading.at_once as usize)
             .saturating_sub(self.taken)
             .min(BATCH);
-        if most == 0 {
+        if max == 0 {
             return Ok(());
         }
-        // A pull that waits, and is given up, may be sent messages all the same.
-        let body = json!({"maxMessages": most, "returnImmediately": true});
+        // A pull that waits and is abandoned may still lease messages.
+        let body = json!({"maxMessages": max, "returnImmediately": true});
         let answer: Answer = self.rest.call(&self.path, "pull", &body).await?;
         let ids: Vec<_> = answer
             .received_messages
@@ -145,7 +145,7 @@ impl Pulled {
             .extend(answer.received_messages.into_iter().map(|received| {
                 DeadLetter {
                     id: received.message.message_id,
-                    // What is no base64 is no record either, as its reader will say.
+                    // Invalid base64 is not a record either, as its reader will report.
                     data: STANDARD
                         .decode(&received.message.data)
                         .map_or_else(|_| received.message.data.into(), Bytes::from),
@@ -187,13 +187,13 @@ impl DeadLetterReader for Pulled {
             drop(held);
             self.pool.clear();
             if let Err(error) = self.settle().await {
-                tracing::warn!(%error, "what was read comes again, once Pub/Sub holds it no more");
+                tracing::warn!(%error, "releasing messages failed; they become visible when their lease ends");
             }
         })
     }
 }
 
-/// The hold on a message.
+/// The lease of a message.
 struct Hold {
     id: Option<String>,
     settled: Arc<Mutex<Settled>>,

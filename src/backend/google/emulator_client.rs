@@ -1,7 +1,7 @@
-//! Reading tasks from an emulator.
+//! A client that reads tasks from an emulator.
 //!
-//! Google's client writes the view that is asked for as a number into the query, which the service understands, and the
-//! emulator of the local engine does not. Nothing else is read this way.
+//! Google's client sends the requested view as a number in the query. The service understands this, the emulator of the
+//! local engine does not. Nothing else is read with this client.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 
-/// An emulator's API over HTTP, which asks for no credentials.
+/// The API of an emulator over HTTP, without credentials.
 pub(crate) struct EmulatorClient {
     http: Client<HttpConnector, Empty<Bytes>>,
     url: String,
@@ -24,7 +24,8 @@ pub(crate) struct EmulatorClient {
 impl EmulatorClient {
     pub(crate) fn new(url: &str, timeout: Duration) -> Self {
         Self {
-            // A connection lives in the tokio that it was made in, which may be a test's and end before the next call.
+            // A connection belongs to the tokio runtime that opened it, which may be a test's and end before the next
+            // call.
             http: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)
                 .build_http(),
@@ -33,7 +34,7 @@ impl EmulatorClient {
         }
     }
 
-    /// Gets what is at a path, with errors as Google's client has them.
+    /// Gets the resource at a path, with the errors of Google's client.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -1,4 +1,4 @@
-//! Publishing in Google Pub/Sub: a publisher for each topic, made when it is first needed and kept.
+//! Publishing to Google Pub/Sub, with one cached publisher per topic.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::backend::BackendFuture;
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::create_error::CreateOutcome;
 use crate::backend::google::retry::PUBSUB;
-use crate::backend::google::topic_publisher::{Handed, TopicPublisher};
+use crate::backend::google::topic_publisher::{PendingMessage, TopicPublisher};
 use crate::base::{Error, Publication, RetrySettings};
 
 /// Publishes messages to Google Pub/Sub, or to its emulator.
@@ -28,7 +28,7 @@ pub(crate) struct PubSub {
     access: PubSubAccess,
     retry: RetrySettings,
     client: OnceCell<BasePublisher>,
-    /// By full path, and by the names that were given; a service has few.
+    /// By full path, and by the names that callers use; a service has few.
     topics: Mutex<HashMap<String, Arc<TopicPublisher>>>,
 }
 
@@ -46,9 +46,9 @@ impl PubSub {
         &self.access
     }
 
-    /// Publishes a message, and gives back its id.
+    /// Publishes a message, and returns its id.
     ///
-    /// To a topic that is known the message is on its way at once, and what is boxed is a few words.
+    /// If the topic's publisher exists, the message is sent at once, and the boxed future is small.
     pub(crate) fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         match self.known(publication.topic()) {
             Some(topic) => publish(topic, publication),
@@ -58,7 +58,7 @@ impl PubSub {
         }
     }
 
-    /// Waits until everything that was handed over is published, or has failed.
+    /// Waits until every message was published or has failed.
     pub(crate) async fn flush(&self) {
         let topics: Vec<_> = self.topics().values().cloned().collect();
         join_all(topics.iter().map(|topic| topic.flush())).await;
@@ -85,7 +85,8 @@ impl PubSub {
         if let Some(url) = &self.access.endpoint {
             builder = builder.with_endpoint(url);
         }
-        // Publishing is repeated as enqueueing is; a message that arrives twice has two ids, as Pub/Sub itself does it.
+        // Publishing uses the retry policy of enqueueing. A message that is published twice gets two ids, as Pub/Sub
+        // documents.
         builder = if self.retry.deadline.is_zero() {
             builder.with_retry_policy(NeverRetry)
         } else {
@@ -98,7 +99,7 @@ impl PubSub {
             .clamp();
         let client = builder.with_backoff_policy(backoff).build().await;
         client.map_err(|error| {
-            Error::unavailable(format!("the client of Pub/Sub was not built: {error}"), false)
+            Error::unavailable(format!("the Pub/Sub client could not be built: {error}"), false)
                 .with_source(error)
         })
     }
@@ -122,8 +123,8 @@ fn publish(topic: Arc<TopicPublisher>, publication: Publication) -> BackendFutur
     }
 }
 
-/// A message without ordering key, whose answer is awaited.
-struct Publishing(Handed);
+/// A message without ordering key that awaits its response.
+struct Publishing(PendingMessage);
 
 impl Future for Publishing {
     type Output = Result<String, Error>;
@@ -134,34 +135,35 @@ impl Future for Publishing {
     }
 }
 
-/// The error that the caller gets.
+/// The error for the caller.
 fn failed(topic: &str, error: PublishError) -> Error {
     match error {
         PublishError::Rpc(cause) => refused_or_unclear(topic, &cause).with_source(cause),
         PublishError::OrderingKeyPaused => Error::unavailable(
             format!(
-                "the message to topic {topic} was not published, since one before it of the same ordering key failed; \
-                 publish both again, in their order"
+                "the message to topic {topic} was not published, since an earlier one with the same ordering key failed; publish both again, in order"
             ),
             false,
         ),
         error => Error::unavailable(
-            format!("the message to topic {topic} may have been published, but no answer says so: {error}"),
+            format!(
+                "the message to topic {topic} may have been published, but there was no clear response: {error}"
+            ),
             true,
         ),
     }
 }
 
 fn refused_or_unclear(topic: &str, cause: &GoogleError) -> Error {
-    let verdict = CreateOutcome::of(cause);
+    let outcome = CreateOutcome::of(cause);
     let help = help(cause, topic)
         .map(|help| format!("; {help}"))
         .unwrap_or_default();
-    // The client repeats calls itself, so an answer that may change says nothing of the call before it.
-    if verdict.repeat || verdict.may_have_taken_effect {
+    // The client retries calls itself, so a transient error says nothing about the call before it.
+    if outcome.repeat || outcome.may_have_taken_effect {
         return Error::unavailable(
             format!(
-                "the message to topic {topic} may have been published, but no answer says so: {cause}{help}"
+                "the message to topic {topic} may have been published, but there was no clear response: {cause}{help}"
             ),
             true,
         );
@@ -171,7 +173,7 @@ fn refused_or_unclear(topic: &str, cause: &GoogleError) -> Error {
     ))
 }
 
-/// What fixes an answer that is the same every time.
+/// The remedy for an error that no retry can fix.
 fn help(cause: &GoogleError, topic: &str) -> Option<String> {
     let project = topic.split('/').nth(1).unwrap_or("PROJECT");
     if let Some(help) = PUBSUB.help(cause, project) {
@@ -179,7 +181,7 @@ fn help(cause: &GoogleError, topic: &str) -> Option<String> {
     }
     match cause.status()?.code {
         Code::NotFound => Some(format!(
-            "is there such a topic? `Runtime::setup` makes it, and so does `gcloud pubsub topics create {topic}`"
+            "check that the topic exists; create it with `Runtime::setup` or `gcloud pubsub topics create {topic}`"
         )),
         Code::PermissionDenied => Some(format!("the caller needs roles/pubsub.publisher on {topic}")),
         Code::Unauthenticated => Some("the credentials were not accepted".to_owned()),

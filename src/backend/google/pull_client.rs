@@ -1,4 +1,4 @@
-//! Calls of Pub/Sub's REST API that Google's client does not have.
+//! A client for methods of Pub/Sub's REST API that Google's client lacks.
 
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ use crate::backend::google::access::PubSubAccess;
 use crate::base::{BoxError, Error};
 
 const ENDPOINT: &str = "https://pubsub.googleapis.com";
-/// How long one call may take.
+/// The timeout of one call.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client of Pub/Sub's REST API.
-pub(crate) struct Rest {
+pub(crate) struct PullClient {
     access: PubSubAccess,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
-/// An error in the form of Google's APIs.
+/// An error in the format of Google's APIs.
 #[derive(Default, Deserialize)]
 struct Refusal {
     #[serde(default)]
@@ -42,14 +42,14 @@ struct Reason {
     status: String,
 }
 
-impl Rest {
+impl PullClient {
     pub(crate) fn new(access: &PubSubAccess) -> Result<Self, Error> {
         let https = access
             .endpoint
             .as_ref()
             .is_none_or(|url| url.starts_with("https:"));
         let connector = connector(https).map_err(|error| {
-            Error::unavailable("Pub/Sub is out of reach: no root certificates were found", false)
+            Error::unavailable("Pub/Sub is unreachable: no root certificates were found", false)
                 .with_source(error)
         })?;
         Ok(Self {
@@ -58,7 +58,7 @@ impl Rest {
         })
     }
 
-    /// `POST /v1/{path}:{verb}`; the error says what was not done, and what helps.
+    /// `POST /v1/{path}:{verb}`. The error says what was not done, and what to do.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -70,7 +70,7 @@ impl Rest {
         };
         let answer = tokio::time::timeout(TIMEOUT, self.send(path, verb, body))
             .await
-            .unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}").into()));
+            .unwrap_or_else(|_| Err(format!("no response within {TIMEOUT:?}").into()));
         let (status, body) = answer.map_err(failed)?;
         if status != StatusCode::OK {
             return Err(refused(path, verb, status, &body));
@@ -92,7 +92,7 @@ impl Rest {
     async fn credentials(&self) -> Result<HeaderMap, BoxError> {
         match self.access.credentials.headers(Extensions::new()).await? {
             CacheableResource::New { data, .. } => Ok(data),
-            // Said only to those who name what they have.
+            // Only sent to callers who say which version they have.
             CacheableResource::NotModified => Ok(HeaderMap::new()),
         }
     }
@@ -102,8 +102,7 @@ fn refused(path: &str, verb: &str, status: StatusCode, body: &[u8]) -> Error {
     let Refusal { error } = serde_json::from_slice(body).unwrap_or_default();
     let help = match &*error.status {
         "NOT_FOUND" => {
-            "; is there such a subscription? `Runtime::setup` makes it, and the topic, and what was recorded before that is \
-             lost"
+            "; check that the subscription exists; `Runtime::setup` creates it and the topic, and earlier records are lost"
         }
         "PERMISSION_DENIED" => "; the caller needs roles/pubsub.subscriber on it",
         "UNAUTHENTICATED" => "; the credentials were not accepted",

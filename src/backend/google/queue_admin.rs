@@ -1,4 +1,4 @@
-//! Operations on queues and on the tasks in them.
+//! Operations on queues and their tasks.
 
 use google_cloud_gax::backoff_policy::BackoffPolicy;
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
@@ -14,33 +14,33 @@ use crate::backend::google::retry::{CLOUD_TASKS, RetryUnavailable, backoff, call
 use crate::backend::queue_admin::{Page, QueueOperations, View};
 use crate::base::{Error, QueueInfo, QueuedTask};
 
-/// What was asked for, for an error that says what became of it.
-struct Asked<'a> {
+/// The operation, for an error message that says what was not done.
+struct Request<'a> {
     what: String,
     done: &'static str,
     queue: &'a str,
     role: &'static str,
-    /// What a role of the caller's own making may lack besides.
+    /// A permission that a custom role may lack.
     permission: Option<&'static str>,
 }
 
-/// How a call ended.
+/// The outcome of a call.
 struct Answer<T> {
     sent: Result<T, GoogleError>,
-    /// Whether an attempt before the last one may have done it.
+    /// Whether an earlier attempt may have had an effect.
     unclear: bool,
 }
 
 impl GoogleBackend {
-    /// Calls until it went well, or will not; one that must not be done twice only where it was not done.
-    async fn patiently<T, F>(&self, repeatable: bool, call: impl Fn() -> F) -> Answer<T>
+    /// Calls with retries. A call that is not repeatable is retried only if it had no effect.
+    async fn with_retries<T, F>(&self, repeatable: bool, call: impl Fn() -> F) -> Answer<T>
     where
         F: Future<Output = Result<T, GoogleError>>,
     {
         let (pauses, mut state) = (backoff(), RetryState::new(repeatable));
         let mut unclear = false;
         loop {
-            // Held for one attempt, so that a pause holds up nobody.
+            // Held for one attempt, so that a backoff does not block other calls.
             let permit = self.calls.acquire().await.ok();
             let sent = call().await;
             drop(permit);
@@ -64,7 +64,7 @@ impl GoogleBackend {
                 RetryResult::Continue(error) => {
                     unclear |= maybe_done;
                     let pause = pauses.on_failure(&state);
-                    tracing::debug!(%error, ?pause, "no clear answer; the call is repeated");
+                    tracing::debug!(%error, ?pause, "no clear response; retrying the call");
                     tokio::time::sleep(pause).await;
                 }
                 RetryResult::Permanent(error) | RetryResult::Exhausted(error) => {
@@ -77,18 +77,18 @@ impl GoogleBackend {
         }
     }
 
-    /// The error that the caller gets: what was not done, why, and what helps.
-    fn failed(&self, asked: &Asked<'_>, cause: GoogleError, unclear: bool) -> Error {
-        let verdict = CreateOutcome::of(&cause);
-        let Asked { what, done, .. } = asked;
-        let told = if *done != "read" && (unclear || verdict.may_have_taken_effect) {
-            format!("{what} may have been {done}, but no answer says so: {cause}")
+    /// The error for the caller: what was not done, why, and what to do.
+    fn failed(&self, request: &Request<'_>, cause: GoogleError, unclear: bool) -> Error {
+        let outcome = CreateOutcome::of(&cause);
+        let Request { what, done, .. } = request;
+        let told = if *done != "read" && (unclear || outcome.may_have_taken_effect) {
+            format!("{what} may have been {done}, but there was no clear response: {cause}")
         } else {
             format!("{what} was not {done}: {cause}")
         };
-        let help = self.help(asked, &cause).map(|help| format!("; {help}"));
+        let help = self.help(request, &cause).map(|help| format!("; {help}"));
         let message = told + &help.unwrap_or_default();
-        let error = if verdict.may_have_taken_effect || verdict.repeat {
+        let error = if outcome.may_have_taken_effect || outcome.repeat {
             Error::unavailable(message, false)
         } else {
             Error::rejected(message)
@@ -96,18 +96,18 @@ impl GoogleBackend {
         error.with_source(cause)
     }
 
-    fn help(&self, asked: &Asked<'_>, cause: &GoogleError) -> Option<String> {
-        let path = self.target.queue(asked.queue);
+    fn help(&self, request: &Request<'_>, cause: &GoogleError) -> Option<String> {
+        let path = self.target.queue(request.queue);
         if is(cause, Code::NotFound) || is_absent(cause) {
             return Some(format!(
-                "is there a queue {path}? `Runtime::setup` makes it, and so does `gcloud tasks queues create {path}`"
+                "check that the queue {path} exists; create it with `Runtime::setup` or `gcloud tasks queues create {path}`"
             ));
         }
         let project = path.split('/').nth(1).unwrap_or("PROJECT");
-        let help = caller_help(cause, project, CLOUD_TASKS, asked.role)?;
-        let permission = asked.permission.filter(|_| is(cause, Code::PermissionDenied));
+        let help = caller_help(cause, project, CLOUD_TASKS, request.role)?;
+        let permission = request.permission.filter(|_| is(cause, Code::PermissionDenied));
         Some(match permission {
-            Some(permission) => format!("{help}; a role of your own making needs {permission} too"),
+            Some(permission) => format!("{help}; a custom role also needs {permission}"),
             None => help,
         })
     }
@@ -121,8 +121,8 @@ impl GoogleBackend {
     where
         F: Future<Output = Result<T, GoogleError>>,
     {
-        let answer = self.patiently(true, call).await;
-        let asked = Asked {
+        let answer = self.with_retries(true, call).await;
+        let request = Request {
             what: format!("queue {queue}"),
             done,
             queue,
@@ -132,7 +132,7 @@ impl GoogleBackend {
         answer
             .sent
             .map(drop)
-            .map_err(|cause| self.failed(&asked, cause, answer.unclear))
+            .map_err(|cause| self.failed(&request, cause, answer.unclear))
     }
 }
 
@@ -140,12 +140,12 @@ impl QueueOperations for GoogleBackend {
     fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>> {
         Box::pin(async move {
             let call = || self.get_task(queue, id, view);
-            match self.patiently(true, call).await.sent {
+            match self.with_retries(true, call).await.sent {
                 Ok(task) => Ok(Some(convert_queued::task(task, queue, view))),
                 Err(cause) if gone(&cause) => Ok(None),
                 Err(cause) => {
-                    let asked = reading(format!("task {id} of queue {queue}"), queue, view);
-                    Err(self.failed(&asked, cause, false))
+                    let request = reading(format!("task {id} of queue {queue}"), queue, view);
+                    Err(self.failed(&request, cause, false))
                 }
             }
         })
@@ -160,9 +160,9 @@ impl QueueOperations for GoogleBackend {
     ) -> BackendFuture<'a, Page> {
         Box::pin(async move {
             let call = || self.list_tasks(queue, view, size, from.unwrap_or_default());
-            let page = self.patiently(true, call).await.sent.map_err(|cause| {
-                let asked = reading(format!("the list of queue {queue}"), queue, view);
-                self.failed(&asked, cause, false)
+            let page = self.with_retries(true, call).await.sent.map_err(|cause| {
+                let request = reading(format!("the list of queue {queue}"), queue, view);
+                self.failed(&request, cause, false)
             })?;
             let tasks = page.tasks.into_iter();
             Ok(Page {
@@ -182,20 +182,20 @@ impl QueueOperations for GoogleBackend {
                     .set_name(self.task_path(queue, id))
                     .send()
             };
-            let answer = self.patiently(true, call).await;
+            let answer = self.with_retries(true, call).await;
             match answer.sent {
                 Ok(()) => Ok(true),
-                // Where an earlier attempt got no answer, it is the one that deleted the task.
+                // If an earlier attempt got no response, that attempt deleted the task.
                 Err(cause) if gone(&cause) => Ok(answer.unclear),
                 Err(cause) => {
-                    let asked = Asked {
+                    let request = Request {
                         what: format!("task {id} of queue {queue}"),
                         done: "deleted",
                         queue,
                         role: "roles/cloudtasks.taskDeleter",
                         permission: None,
                     };
-                    Err(self.failed(&asked, cause, answer.unclear))
+                    Err(self.failed(&request, cause, answer.unclear))
                 }
             }
         })
@@ -203,20 +203,20 @@ impl QueueOperations for GoogleBackend {
 
     fn run<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
         Box::pin(async move {
-            // A repeat would send the task a second time.
+            // A retry would dispatch the task a second time.
             let call = || self.client.run_task().set_name(self.task_path(queue, id)).send();
-            match self.patiently(false, call).await.sent {
+            match self.with_retries(false, call).await.sent {
                 Ok(_) => Ok(true),
                 Err(cause) if gone(&cause) => Ok(false),
                 Err(cause) => {
-                    let asked = Asked {
+                    let request = Request {
                         what: format!("task {id} of queue {queue}"),
                         done: "sent",
                         queue,
                         role: "roles/cloudtasks.taskRunner",
                         permission: None,
                     };
-                    Err(self.failed(&asked, cause, false))
+                    Err(self.failed(&request, cause, false))
                 }
             }
         })
@@ -255,16 +255,16 @@ impl QueueOperations for GoogleBackend {
     fn info<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, QueueInfo> {
         Box::pin(async move {
             let call = || self.client.get_queue().set_name(self.target.queue(queue)).send();
-            let answer = self.patiently(true, call).await;
-            let asked = reading(format!("queue {queue}"), queue, View::Basic);
-            let shown = answer.sent.map_err(|cause| self.failed(&asked, cause, false))?;
+            let answer = self.with_retries(true, call).await;
+            let request = reading(format!("queue {queue}"), queue, View::Basic);
+            let shown = answer.sent.map_err(|cause| self.failed(&request, cause, false))?;
             Ok(convert_queued::info(shown, queue))
         })
     }
 }
 
-fn reading(what: String, queue: &str, view: View) -> Asked<'_> {
-    Asked {
+fn reading(what: String, queue: &str, view: View) -> Request<'_> {
+    Request {
         what,
         done: "read",
         queue,
@@ -273,7 +273,7 @@ fn reading(what: String, queue: &str, view: View) -> Asked<'_> {
     }
 }
 
-/// Whether the task is gone, and not its queue; a call for one task may not tell, and then it is the task.
+/// Whether the task is missing, and not its queue. A call for one task may not say which; then it is the task.
 fn gone(cause: &GoogleError) -> bool {
     is(cause, Code::NotFound) && !cause.to_string().contains("Queue does not exist")
 }

@@ -1,4 +1,4 @@
-//! Reading tasks: from the service, or from an emulator of it.
+//! Reading tasks from the service, or from an emulator.
 
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_tasks_v2::model::{ListTasksResponse, Task, task};
@@ -16,9 +16,9 @@ impl GoogleBackend {
     pub(super) async fn get_task(&self, queue: &str, id: &str, view: View) -> Result<Task, GoogleError> {
         let path = self.task_path(queue, id);
         let view = of(view);
-        if let Some(emulated) = &self.emulated {
+        if let Some(emulator_client) = &self.emulator_client {
             let view = view.name().unwrap_or_default();
-            return emulated.get(&path, &[("responseView", view)]).await;
+            return emulator_client.get(&path, &[("responseView", view)]).await;
         }
         let request = self.client.get_task().set_name(path);
         request.set_response_view(view).send().await
@@ -33,14 +33,14 @@ impl GoogleBackend {
         from: &str,
     ) -> Result<ListTasksResponse, GoogleError> {
         let (path, view) = (self.target.queue(queue), of(view));
-        if let Some(emulated) = &self.emulated {
+        if let Some(emulator_client) = &self.emulator_client {
             let size = size.to_string();
             let query = [
                 ("responseView", view.name().unwrap_or_default()),
                 ("pageSize", &size),
                 ("pageToken", from),
             ];
-            return emulated.get(&format!("{path}/tasks"), &query).await;
+            return emulator_client.get(&format!("{path}/tasks"), &query).await;
         }
         let request = self.client.list_tasks().set_parent(path).set_page_token(from);
         request.set_page_size(size).set_response_view(view).send().await

@@ -1,4 +1,4 @@
-//! Calls that somebody waits for: repeated where that can help, and explained where it cannot.
+//! Retries and error help for interactive calls.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use google_cloud_gax::retry_policy::RetryPolicy;
 use google_cloud_gax::retry_result::RetryResult;
 use google_cloud_gax::retry_state::RetryState;
 
-/// Somebody waits: a service that is out of reach shows soon.
+/// Somebody waits: report an unreachable service soon.
 const ATTEMPTS: u32 = 5;
 
-/// Repeats what may go well the next time; for calls that may be repeated.
+/// Retries transient errors; for repeatable calls.
 #[derive(Debug)]
 pub(crate) struct RetryUnavailable;
 
@@ -41,7 +41,7 @@ fn passing(error: &GoogleError) -> bool {
         || matches!(status, Some(429 | 500 | 502..=504))
 }
 
-/// Pauses that somebody who waits puts up with.
+/// A backoff that is acceptable if somebody waits.
 pub(crate) fn backoff() -> ExponentialBackoff {
     ExponentialBackoffBuilder::new()
         .with_initial_delay(Duration::from_millis(200))
@@ -53,14 +53,14 @@ pub(crate) fn is(error: &GoogleError, code: Code) -> bool {
     error.status().is_some_and(|status| status.code == code)
 }
 
-/// An API of Google's, and the emulator that may stand in its place.
+/// A Google API, and the emulator that can replace it.
 #[derive(Clone, Copy)]
 pub(crate) struct Api {
-    /// What `gcloud services enable` takes.
+    /// Its name for `gcloud services enable`.
     pub(crate) name: &'static str,
-    /// Names the emulator.
+    /// The variable that names the emulator.
     emulator: Option<&'static str>,
-    /// The setter of another URL.
+    /// The setter that overrides the URL.
     setter: &'static str,
 }
 
@@ -81,7 +81,7 @@ pub(crate) const SCHEDULER: Api = Api {
 };
 
 impl Api {
-    /// What helps where the API was not reached, or is off, whatever was asked for.
+    /// The remedy if the API was not reached or is disabled, whatever the call.
     pub(crate) fn help(self, error: &GoogleError, project: &str) -> Option<String> {
         let Self {
             name,
@@ -93,7 +93,7 @@ impl Api {
             .unwrap_or_default();
         if is_off(error) {
             return Some(format!(
-                "the API is off: `gcloud services enable {name} --project {project}` turns it on"
+                "the API is disabled: enable it with `gcloud services enable {name} --project {project}`"
             ));
         }
         if error.is_connect() || is_refused(error) {
@@ -105,7 +105,7 @@ impl Api {
                 None => format!("nothing answers there: look at {setter}, HTTPS_PROXY and the network"),
             });
         }
-        // The client follows redirects, so what shows is the page at their end.
+        // The client follows redirects, so this is the page at their end.
         let is_page = error.http_status_code().is_some_and(|status| status < 500) && error.status().is_none();
         let is_redirect = error
             .http_status_code()
@@ -119,7 +119,7 @@ impl Api {
     }
 }
 
-/// Whether an API is not turned on in its project.
+/// Whether an API is disabled in its project.
 pub(crate) fn is_off(error: &GoogleError) -> bool {
     let text = error.to_string();
     is(error, Code::PermissionDenied)
@@ -128,7 +128,7 @@ pub(crate) fn is_off(error: &GoogleError) -> bool {
             .any(|sign| text.contains(sign))
 }
 
-/// Whether no connection was made, as far as its causes tell.
+/// Whether the connection was refused, according to the error's causes.
 fn is_refused(error: &GoogleError) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -143,7 +143,7 @@ fn is_refused(error: &GoogleError) -> bool {
     false
 }
 
-/// What helps against an answer that concerns the caller, whatever was asked for.
+/// The remedy for an error that concerns the caller, whatever the call.
 pub(crate) fn caller_help(error: &GoogleError, project: &str, api: Api, role: &str) -> Option<String> {
     if let Some(help) = api.help(error, project) {
         return Some(help);

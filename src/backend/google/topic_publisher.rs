@@ -1,4 +1,4 @@
-//! One topic: a message that is alone goes at once, those that come together go together.
+//! The publisher of one topic: sends a single message at once and batches concurrent ones.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,16 +15,16 @@ use google_cloud_pubsub::error::PublishError;
 use google_cloud_pubsub::model::Message;
 use google_cloud_pubsub::publisher::PublishFuture;
 
-/// As many as Pub/Sub takes at once.
+/// The maximum number of messages per request.
 const BATCH: u32 = 1000;
-/// The client keeps an actor for every ordering key that it ever saw, so it is replaced after this many messages.
+/// The client keeps an actor for every ordering key that it has seen, so it is replaced after this many messages.
 const ORDERED_MESSAGES: usize = 10_000;
 
 /// Publishes to one topic.
 pub(crate) struct TopicPublisher {
-    /// Sends every message as it comes.
+    /// Sends each message at once.
     single: Publisher,
-    /// Collects for one tick of tokio's clock, a millisecond: a wait, and so not for a message that is alone.
+    /// Batches messages for one tick of tokio's clock, a millisecond. A single message should not wait for that.
     batching: Publisher,
     in_flight: AtomicUsize,
     ordered: Mutex<Ordered>,
@@ -32,18 +32,18 @@ pub(crate) struct TopicPublisher {
     topic: String,
 }
 
-/// Messages with a key: one publisher for all of a key, since two would overtake each other.
+/// Messages with an ordering key: one publisher for all messages of a key, since two could reorder them.
 struct Ordered {
     publisher: Publisher,
-    /// The one before; what nobody waits for may still be on its way.
+    /// The previous publisher, which may still be sending messages that nobody awaits.
     previous: Option<Publisher>,
     handed_over: usize,
-    /// How many messages of a key are waited for.
+    /// The number of awaited messages per key.
     waiting: HashMap<String, usize>,
 }
 
 impl TopicPublisher {
-    /// A publisher for the topic of this full path.
+    /// A publisher for the topic with this full path.
     pub(crate) fn new(client: BasePublisher, topic: String) -> Self {
         Self {
             single: publisher(&client, &topic, 1),
@@ -65,25 +65,26 @@ impl TopicPublisher {
         &self.topic
     }
 
-    /// Hands over a message without ordering key; dropping what is returned does not stop it.
-    pub(crate) fn publish(self: Arc<Self>, message: Message) -> Handed {
+    /// Sends a message without ordering key. Dropping the returned future does not stop it.
+    pub(crate) fn publish(self: Arc<Self>, message: Message) -> PendingMessage {
         let alone = self.in_flight.fetch_add(1, Ordering::Relaxed) == 0;
         let publisher = if alone { &self.single } else { &self.batching };
-        Handed {
+        PendingMessage {
             published: publisher.publish(message),
             topic: self,
         }
     }
 
-    /// Publishes a message with an ordering key, and gives back its id.
+    /// Publishes a message with an ordering key, and returns its id.
     ///
-    /// The message is on its way as soon as this was polled; dropping it then stops nothing.
+    /// The message is sent at the first poll; dropping the future afterwards does not stop it.
     pub(crate) async fn publish_ordered(&self, message: Message) -> Result<String, PublishError> {
         let key = message.ordering_key.clone();
         let (publisher, alone) = self.enter(&key);
         let _leave = OnDrop(|| self.leave(&key));
-        // The client pauses a key whose message failed. That may reach it after we resumed the key: then it refuses
-        // the next message, which nobody's failure concerns where no other of its key is waited for.
+        // The client pauses a key after a failure. The pause may take effect only after we have resumed the key, and
+        // then it rejects the next message. Retry that message if no other message of its key is awaited, since the
+        // failure does not concern it.
         let again = alone.then(|| message.clone());
         let mut result = publisher.publish(message).await;
         if let (Err(PublishError::OrderingKeyPaused), Some(message)) = (&result, again) {
@@ -124,7 +125,7 @@ impl TopicPublisher {
         self.ordered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until everything that was handed over is published, or has failed.
+    /// Waits until every message was published or has failed.
     pub(crate) async fn flush(&self) {
         let mut publishers = vec![self.single.clone(), self.batching.clone()];
         {
@@ -136,20 +137,20 @@ impl TopicPublisher {
     }
 }
 
-/// A message on its way: gives its id.
-pub(crate) struct Handed {
+/// A message that is being sent; resolves to its id.
+pub(crate) struct PendingMessage {
     published: PublishFuture,
     topic: Arc<TopicPublisher>,
 }
 
-impl Handed {
+impl PendingMessage {
     /// The topic's full path.
     pub(crate) fn topic(&self) -> &str {
         &self.topic.topic
     }
 }
 
-impl Future for Handed {
+impl Future for PendingMessage {
     type Output = Result<String, PublishError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -157,7 +158,7 @@ impl Future for Handed {
     }
 }
 
-impl Drop for Handed {
+impl Drop for PendingMessage {
     fn drop(&mut self) {
         self.topic.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
@@ -179,7 +180,7 @@ impl fmt::Debug for TopicPublisher {
     }
 }
 
-/// Does something at the end, also where the future around it is dropped.
+/// Runs a function when the future around it ends or is dropped.
 struct OnDrop<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {

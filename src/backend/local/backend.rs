@@ -12,13 +12,13 @@ use crate::backend::local::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
 use crate::base::{Envelope, Error, Publication};
 
-/// Creates tasks in the local engine, and the queues that they go to; publishes to the subscriptions of the runtime.
+/// Creates tasks and their queues in the local engine, and publishes to the subscriptions of the runtime.
 pub(crate) struct LocalBackend {
     pub google: GoogleBackend,
     queues: Mutex<HashSet<String>>,
-    /// `None` where the settings name a Pub/Sub emulator, which messages go to instead.
+    /// `None` if the settings name a Pub/Sub emulator, which then receives the messages.
     pubsub: Option<Arc<PubSub>>,
-    /// The engine's own tokio, whose end is the end of everything that runs there.
+    /// The engine's tokio runtime. When it ends, everything that runs there ends.
     engine: Handle,
 }
 
@@ -37,7 +37,7 @@ impl LocalBackend {
         self.google.queues.clone()
     }
 
-    /// Makes a queue, unless that was done. One whose name is blocked is left to its backup queue.
+    /// Creates a queue once. A blocked name is left to the backup queue.
     pub(super) async fn make_queue(&self, queue: &str) -> Result<(), Error> {
         let mut made = self.queues.lock().await;
         if made.contains(queue) {
@@ -46,7 +46,8 @@ impl LocalBackend {
         match self.google.make_queue(queue).await {
             Err(error) if !is_blocked(&error) => {
                 return Err(
-                    Error::unavailable(format!("the queue {queue} was not made"), false).with_source(error),
+                    Error::unavailable(format!("the queue {queue} could not be created"), false)
+                        .with_source(error),
                 );
             }
             _ => made.insert(queue.to_owned()),

@@ -1,4 +1,4 @@
-//! The dead tasks that the engine keeps, which Pub/Sub keeps in a subscription.
+//! Dead tasks in the local engine, which stands in for a Pub/Sub subscription.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use crate::backend::local::push_queue::full_topic;
 use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
 
-/// Messages by the full names of their topics: those alone whose topics are here are kept.
+/// Messages by the full names of their topics. Only topics of dead tasks are kept.
 #[derive(Clone)]
 pub(crate) struct LocalDeadLetters {
     project: String,
@@ -30,7 +30,7 @@ impl LocalDeadLetters {
         }
     }
 
-    /// Keeps what goes to these topics from now on.
+    /// Keeps messages of these topics from now on.
     pub(crate) fn keep(&self, letters: &[DeadLetters]) {
         let mut topics = self.topics();
         for letters in letters {
@@ -38,7 +38,7 @@ impl LocalDeadLetters {
         }
     }
 
-    /// Keeps a message, where its topic is one of dead tasks; whether it is.
+    /// Keeps a message if its topic is one of dead tasks. Returns whether it was kept.
     pub(crate) fn add(&self, topic: &str, id: &str, data: &Bytes) -> bool {
         let mut topics = self.topics();
         let Some(messages) = topics.get_mut(topic) else {

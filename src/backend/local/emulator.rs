@@ -1,4 +1,4 @@
-//! The API of the emulator, as far as messages and schedules need it.
+//! A client for the parts of the emulator's API that messages and schedules need.
 
 use std::time::Duration;
 
@@ -11,24 +11,25 @@ use serde_json::{Value, json};
 
 use crate::base::BoxError;
 
-/// A client of HTTP without TLS, for calls of this machine's own.
+/// An HTTP client without TLS, for calls to this machine.
 pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
 const MAX_ERROR_BYTES: usize = 4096;
 
-/// Calls the emulator from the engine's own tokio, so that no connection outlives it or depends on another one.
+/// Calls the emulator from the engine's own tokio runtime, so that connections end with it and depend on no other
+/// runtime.
 ///
-/// Google's client is not used for this: its connections live where they were first used, which may be a test's tokio.
+/// Google's client is not used here: its connections belong to the runtime that first used them, which may be a test's.
 pub(crate) struct Emulator {
     pub http: HttpClient,
     pub url: String,
-    /// Whom tokens are signed as, and for whom.
+    /// The account that signs tokens, and their audience.
     pub account: String,
     pub audience: String,
 }
 
 impl Emulator {
-    /// Makes a queue with these settings; one that there is already is left as it is.
+    /// Creates a queue with these settings. An existing queue is not changed.
     pub(crate) async fn create_queue(
         &self,
         location: &str,
@@ -42,7 +43,7 @@ impl Emulator {
         }
     }
 
-    /// Makes a task that calls `url` with a signed token until the answer is a success.
+    /// Creates a task that calls `url` with a signed token until the response is a success.
     pub(crate) async fn create_task(
         &self,
         queue: &str,
@@ -82,7 +83,7 @@ impl Emulator {
     }
 }
 
-/// A duration in the JSON of Google's APIs.
+/// Formats a duration for Google's JSON APIs.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{}s", duration.as_secs_f64())
 }

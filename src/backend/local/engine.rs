@@ -1,4 +1,4 @@
-//! The engine: the emulator and the relay on a thread of their own, and the handle on both.
+//! The local engine: the emulator and the relay on a thread of their own, and their handle.
 
 use std::fmt;
 use std::io;
@@ -28,12 +28,12 @@ use crate::registry::dead_letter::DeadLetters;
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 
-/// A Cloud Tasks and a Pub/Sub in this process, on loopback ports: queues, schedules, retries, deadlines and signed tokens
-/// for real.
+/// Cloud Tasks, Pub/Sub and a scheduler in this process, on loopback ports, with real queues, schedules, retries,
+/// deadlines and signed tokens.
 ///
-/// Made by [`Runtime::local`](crate::Runtime::local). Queues are made when a task first goes to one. What was not run when
-/// it stops is gone. It is the `cloud-tasks-emulator` crate behind the same client that calls Google; it prints a line to
-/// standard error for every attempt, and does not heed `Retry-After`.
+/// Built by [`Runtime::local`](crate::Runtime::local). A queue is created when its first task arrives. When the engine
+/// stops, everything that has not run is lost. It uses the `cloud-tasks-emulator` crate, through the client that also
+/// calls Google. The emulator prints a line to standard error for each attempt, and ignores `Retry-After`.
 ///
 /// ```no_run
 /// use cloud_tasks::{Config, Runtime};
@@ -51,44 +51,45 @@ use crate::registry::subscription::Subscription;
 ///
 /// # Messages
 ///
-/// A message that is published is pushed over HTTP to [the subscriptions of the runtime](crate::Runtime::subscriptions)
-/// that are of its topic and whose filter wants it, as the real service pushes: wrapped, with a token that is signed by the
-/// same key as those of tasks (unless `oidc` is off), within the ack deadline. Where nobody subscribes it is dropped, but for
-/// the records of [dead tasks](crate::Runtime::dead_tasks), which are kept.
+/// A published message is pushed over HTTP to each [subscription of the runtime](crate::Runtime::subscriptions) with
+/// its topic and a matching filter. The push is like that of the real service: wrapped, within the ack deadline, and
+/// with a token that is signed with the same key as those of tasks (unless `oidc` is off). Without a subscription a
+/// message is dropped, except the records of [dead tasks](crate::Runtime::dead_tasks).
 ///
-/// * It is pushed again until it is acknowledged, after pauses that double from `min_backoff` to `max_backoff`. Where they
-///   are left open, and the settings name none, these are 0.1 and 10 seconds, and not the service's own, which would keep
-///   a developer waiting; a longest pause that is left open is never shorter than the shortest one that is given.
-/// * With a dead-letter topic it carries the number of its delivery, and is published to that topic when the last of
-///   `max_retries` (else 5) fails, with the `CloudPubSubDeadLetterSource..` attributes that the real service adds.
-/// * With `ordering` the messages of one ordering key are delivered one after the other; one that fails holds up the rest
-///   of its key until it is acknowledged or goes to the dead-letter topic.
-/// * Only `http` URLs are called, and retention and expiration do not apply: a message waits as long as the engine runs.
+/// * It is pushed again until it is acknowledged, with a backoff that doubles from `min_backoff` to `max_backoff`. The
+///   defaults are 0.1 and 10 seconds instead of the service's, which would keep a developer waiting. If only
+///   `min_backoff` is set, `max_backoff` is at least as long.
+/// * With a dead-letter topic it has the number of its delivery. When the last of `max_retries` (by default 5) fails,
+///   it is published to that topic, with the `CloudPubSubDeadLetterSource..` attributes of the real service.
+/// * With `ordering`, messages with the same ordering key are delivered one after the other. A failed one blocks its
+///   key until it is acknowledged or goes to the dead-letter topic.
+/// * Only `http` URLs are called. Retention and expiration do not apply: a message waits as long as the engine runs.
 ///
-/// With `PUBSUB_EMULATOR_HOST` in the settings nothing of this happens: messages go to that emulator.
+/// With `PUBSUB_EMULATOR_HOST` in the settings none of this applies: messages go to that emulator.
 ///
 /// # Schedules
 ///
-/// [The schedules of the runtime](crate::Runtime::schedules) run at their times while the engine lives, with the headers of
-/// Cloud Scheduler and a token as tasks have it; [`run_schedule`](Self::run_schedule) runs one now.
+/// The [schedules of the runtime](crate::Runtime::schedules) run when they are due, while the engine is alive, with the
+/// headers of Cloud Scheduler and a token like that of tasks. [`run_schedule`](Self::run_schedule) runs one now.
 ///
-/// * A run that fails is tried again as often as the schedule says, but not beyond the next time that it is due. Pauses that
-///   are left open are 0.1 to 10 seconds, and not the service's own 5 seconds to 1 hour.
-/// * A time that passes while the machine sleeps is made up for once. A run does not begin before the attempt under way ends.
-/// * An interval such as `every 5 minutes` counts from when the last run was due, and not from its end.
+/// * A failed run is retried as often as the schedule says, but not beyond the next time it is due. The default backoff
+///   is 0.1 to 10 seconds, instead of the service's 5 seconds to 1 hour.
+/// * If a schedule is due several times while the machine sleeps, it runs once afterwards. A run does not start before
+///   the attempt in progress has ended.
+/// * An interval such as `every 5 minutes` counts from when the last run was due, not from its end.
 pub struct LocalEngine {
     address: SocketAddr,
     location: String,
     pubsub: Arc<PubSub>,
     scheduler: Arc<Scheduler>,
-    /// The engine's own tokio.
+    /// The engine's own tokio runtime.
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl LocalEngine {
-    /// Starts an engine, and points the settings at it.
+    /// Starts an engine, and changes the settings to use it.
     pub(crate) async fn start(config: &mut Config, clock: Clock) -> Result<(Self, LocalBackend), Error> {
         let listener = listen()?;
         let relay = listen()?;
@@ -119,7 +120,7 @@ impl LocalEngine {
             .name("cloud-tasks-engine".into())
             .spawn(move || run(listener, relay, of_thread, started, stopped))
             .map_err(failed)?;
-        // Where it fails the thread has ended.
+        // If this fails, the thread has ended.
         let handle = handle
             .await
             .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
@@ -137,7 +138,7 @@ impl LocalEngine {
         Ok((engine, LocalBackend::new(google, pubsub, handle)))
     }
 
-    /// Those who may call: the engine itself.
+    /// The trusted callers: the engine itself.
     pub(crate) fn callers(&self) -> TrustedCallers {
         TrustedCallers::new().issuer(self.url(), format!("{}/jwks", self.url()))
     }
@@ -147,33 +148,33 @@ impl LocalEngine {
         self.pubsub.subscribe(subscriptions);
     }
 
-    /// Keeps the dead tasks that go to these topics, unless they go to a Pub/Sub emulator.
+    /// Keeps the dead tasks of these topics, unless they go to a Pub/Sub emulator.
     pub(crate) fn keep_dead(&self, letters: &[DeadLetters]) {
         self.pubsub.kept.keep(letters);
     }
 
-    /// How the engine is reached for other work than sending: its queues, and the Pub/Sub emulator of the settings or its
-    /// own dead letters.
+    /// The services of the engine, for set-up and administration: its queues, and the Pub/Sub emulator of the settings
+    /// or its own dead letters.
     pub(crate) fn services(&self, backend: &LocalBackend, config: &Config) -> Services {
         Services::new(PubSubAccess::emulator(config), backend.queue_access(), None)
             .or_dead_letters(self.pubsub.kept.clone())
     }
 
-    /// Runs these schedules at their times.
+    /// Runs these schedules when they are due.
     pub(crate) fn schedule(&self, schedules: &[Schedule]) {
         self.scheduler.add(schedules);
     }
 
-    /// The URL of the API, which is the issuer of its tokens too; their keys are at `/jwks`.
+    /// The URL of the API. It is also the issuer of the engine's tokens; their keys are at `/jwks`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Waits until a queue holds no task: all ran, or were given up. Never, while one keeps failing.
+    /// Waits until a queue is empty: every task has run or was given up. Waits forever if a task keeps failing.
     ///
     /// # Errors
     ///
-    /// When the engine does not answer.
+    /// If the engine does not respond.
     pub async fn wait_idle(&self, queue: &str) -> Result<(), BoxError> {
         self.wait_idle_in(&self.location, queue).await
     }
@@ -186,32 +187,32 @@ impl LocalEngine {
             .request(request)
             .await?;
         match response.status() {
-            // A queue that was never used holds nothing.
+            // A queue that was never used is empty.
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
             status => Err(format!("the local engine answered {status}").into()),
         }
     }
 
-    /// Waits until every message that was published is acknowledged or went to a dead-letter topic, and so did that dead
-    /// letter. Never, while one keeps failing.
+    /// Waits until every published message was acknowledged or went to a dead-letter topic, including those dead
+    /// letters. Waits forever if a message keeps failing.
     ///
-    /// What a publisher task has yet to publish does not count, nor do tasks that messages were forwarded to: see
+    /// Tasks that will publish a message later do not count, nor do tasks that messages were forwarded to: see
     /// [`wait_idle`](Self::wait_idle) for their queues.
     ///
     /// # Errors
     ///
-    /// When the engine has stopped by itself.
+    /// If the engine has stopped by itself.
     pub async fn wait_delivered(&self) -> Result<(), BoxError> {
-        if self.pubsub.outstanding.none_left().await {
+        if self.pubsub.unacked.none_left().await {
             Ok(())
         } else {
             Err("the local engine has stopped".into())
         }
     }
 
-    /// Starts a run of a schedule now, whenever it is due, as `gcloud scheduler jobs run` does.
+    /// Starts a run of a schedule now, like `gcloud scheduler jobs run`.
     ///
-    /// It is named by its task or by its job. [`wait_scheduled`](Self::wait_scheduled) waits for its end.
+    /// `name` is the name of its task or of its job. [`wait_scheduled`](Self::wait_scheduled) waits for its end.
     ///
     /// ```no_run
     /// # async fn run(engine: cloud_tasks::backend::LocalEngine) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -223,7 +224,7 @@ impl LocalEngine {
     ///
     /// # Errors
     ///
-    /// When there is no such schedule, or when the engine has stopped by itself.
+    /// If there is no such schedule, or if the engine has stopped by itself.
     pub async fn run_schedule(&self, name: &str) -> Result<(), BoxError> {
         let (scheduler, name) = (Arc::clone(&self.scheduler), name.to_owned());
         let started = self
@@ -233,13 +234,13 @@ impl LocalEngine {
         started.unwrap_or_else(|_| Err("the local engine has stopped".into()))
     }
 
-    /// Waits until every run of a schedule that was started has succeeded or was given up.
+    /// Waits until every started run of a schedule has succeeded or was given up.
     ///
-    /// What those runs enqueued does not count: see [`wait_idle`](Self::wait_idle) for its queues.
+    /// Tasks that those runs enqueued do not count: see [`wait_idle`](Self::wait_idle) for their queues.
     ///
     /// # Errors
     ///
-    /// When the engine does not answer.
+    /// If the engine does not respond.
     pub async fn wait_scheduled(&self) -> Result<(), BoxError> {
         let (location, queues) = self.scheduler.queues();
         for queue in queues {
@@ -248,18 +249,19 @@ impl LocalEngine {
         Ok(())
     }
 
-    /// Stops the engine and waits for it; attempts and pushes under way are cut off, tasks and messages that wait are gone.
+    /// Stops the engine and waits for its end. Attempts and pushes in progress are cut off; waiting tasks and messages
+    /// are lost.
     pub async fn stop(mut self) {
         self.signal();
         if let Some(thread) = self.thread.take() {
-            // Its end is all that is waited for: a thread that panicked has ended too.
+            // Only its end matters: a thread that panicked has ended too.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
 
     fn signal(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // Fails where the engine has ended by itself.
+            // Fails if the engine has ended by itself.
             let _ = stop.send(());
         }
     }
@@ -293,7 +295,7 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Error> {
     listener.local_addr().map_err(failed)
 }
 
-/// Runs the engine on a tokio of its own: the emulator spawns tasks that only the end of their runtime stops.
+/// Runs the engine on its own tokio runtime: the emulator spawns tasks that stop only when their runtime ends.
 fn run(
     listener: TcpListener,
     relay: TcpListener,
@@ -308,7 +310,7 @@ fn run(
             return;
         }
     };
-    // Fails where nobody waits for the engine any more, who has dropped its other end too.
+    // Fails if nobody waits for the engine any more; then its other end is dropped too.
     let _ = started.send(Ok(runtime.handle().clone()));
     let served: Result<(), BoxError> = runtime.block_on(async {
         let address = listener.local_addr()?;
@@ -325,6 +327,6 @@ fn run(
     if let Err(error) = served {
         tracing::error!(error, "the local engine stopped");
     }
-    pubsub.outstanding.stop();
+    pubsub.unacked.stop();
     runtime.shutdown_timeout(Duration::from_secs(1));
 }

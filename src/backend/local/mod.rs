@@ -1,9 +1,10 @@
-//! A Cloud Tasks and a Pub/Sub of our own, in this process: the Cloud Tasks emulator on a thread with its own tokio, called
-//! through the same client as Google; and on top of it the delivery of messages to the subscriptions of the runtime.
+//! Cloud Tasks and Pub/Sub in this process. The Cloud Tasks emulator runs on a thread with its own tokio runtime and is
+//! called through the same client as Google; the delivery of messages to the runtime's subscriptions is built on top of
+//! it.
 //!
-//! A message that is published becomes one task of the emulator for every subscription that wants it. The emulator has the
-//! schedule, the backoff and the key that signs tokens; it calls the relay, which pushes as Pub/Sub would. Runs of schedules
-//! go the same way, and the relay makes the requests of Cloud Scheduler.
+//! A published message becomes one task of the emulator per matching subscription. The emulator provides the schedule,
+//! the backoff and the key that signs tokens. It calls the relay, which pushes as Pub/Sub would. Runs of schedules go
+//! the same way; the relay then makes the requests of Cloud Scheduler.
 
 mod backend;
 mod dead_letters;

@@ -1,4 +1,4 @@
-//! Publishing and delivering: fan-out, pushes, acknowledgements, dead letters.
+//! The local Pub/Sub: fan-out, pushes, acknowledgements and dead letters.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -13,10 +13,10 @@ use crate::backend::local::unacked::{Delivery, Unacked};
 use crate::base::{BoxError, Error, Publication, Push, acknowledges, time};
 use crate::registry::subscription::Subscription;
 
-/// What Pub/Sub calls itself.
-/// Source: <https://developers.google.com/crawling/docs/crawlers-fetchers/google-special-case-crawlers>.
+/// The user agent of Pub/Sub. Source:
+/// <https://developers.google.com/crawling/docs/crawlers-fetchers/google-special-case-crawlers>.
 const USER_AGENT: &str = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)";
-/// What the relay may take beyond the push itself, before the emulator gives an attempt up.
+/// How long the relay may take in addition to the push, before the emulator gives up the attempt.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// A Pub/Sub for the subscriptions of one runtime.
@@ -25,9 +25,9 @@ pub(crate) struct PubSub {
     /// The base URL of the relay.
     pub relay: String,
     pub project: String,
-    pub outstanding: Unacked,
+    pub unacked: Unacked,
     pub kept: LocalDeadLetters,
-    /// Known once the runtime is built.
+    /// Set when the runtime is built.
     queues: OnceLock<Vec<Arc<PushQueue>>>,
 }
 
@@ -38,12 +38,12 @@ impl PubSub {
             emulator,
             relay,
             project,
-            outstanding: Unacked::new(),
+            unacked: Unacked::new(),
             queues: OnceLock::new(),
         }
     }
 
-    /// Delivers to these subscriptions from now on; the first call counts.
+    /// Delivers to these subscriptions from now on. Only the first call has an effect.
     pub(crate) fn subscribe(&self, subscriptions: &[Subscription]) {
         self.queues.get_or_init(|| {
             let queue = |subscription| Arc::new(PushQueue::new(subscription, &self.project));
@@ -51,7 +51,7 @@ impl PubSub {
         });
     }
 
-    /// Hands a message to every subscription of its topic that wants it, and gives back its id.
+    /// Sends a message to every matching subscription of its topic, and returns its id.
     pub(crate) async fn publish(&self, publication: &Publication) -> Result<String, Error> {
         let topic = full_topic(publication.topic(), &self.project);
         let id = message_id();
@@ -83,7 +83,7 @@ impl PubSub {
         }
         let kept = self.kept.add(&topic, &id, &publication.data);
         if wanted == 0 && !kept {
-            tracing::debug!(%topic, id, "dropped: no subscription wants the message");
+            tracing::debug!(%topic, id, "dropped: no subscription matches the message");
         }
         Ok(id)
     }
@@ -95,7 +95,7 @@ impl PubSub {
             push,
             number: 0,
         };
-        if !self.outstanding.insert(&path, delivery)? {
+        if !self.unacked.insert(&path, delivery)? {
             return Ok(());
         }
         let dispatched = self.dispatch(queue, &path).await;
@@ -105,9 +105,9 @@ impl PubSub {
         dispatched
     }
 
-    /// Makes the task that delivers a message.
+    /// Creates the task that delivers a message.
     async fn dispatch(&self, queue: &PushQueue, path: &str) -> Result<(), BoxError> {
-        // A location of its own, where no queue of a task can be.
+        // A separate location, where no task can have a queue.
         let location = format!("projects/{}/locations/pubsub", self.project);
         queue
             .made
@@ -122,9 +122,9 @@ impl PubSub {
             .await
     }
 
-    /// Forgets a message, and delivers the one that waited for it.
+    /// Removes a message, and delivers the one that waited for it.
     async fn settle(&self, path: &str) {
-        let mut next = self.outstanding.remove(path);
+        let mut next = self.unacked.remove(path);
         while let Some((path, queue)) = next {
             let Err(error) = self.dispatch(&queue, &path).await else {
                 return;
@@ -134,19 +134,19 @@ impl PubSub {
                 subscription = queue.name,
                 "the next message of its ordering key is lost"
             );
-            next = self.outstanding.remove(&path);
+            next = self.unacked.remove(&path);
         }
     }
 
-    /// Delivers a message once; `false` means that it is to be delivered again.
+    /// Delivers a message once. Returns `false` if it must be delivered again.
     pub(crate) async fn deliver(&self, path: &str, token: Option<HeaderValue>) -> bool {
-        let Some(mut delivery) = self.outstanding.begin(path) else {
-            // Settled before, by an attempt whose answer did not arrive.
+        let Some(mut delivery) = self.unacked.begin(path) else {
+            // An earlier attempt settled it, and its response was lost.
             return true;
         };
         let queue = Arc::clone(&delivery.queue);
         let (subscription, id, number) = (&queue.name, delivery.push.id.clone(), delivery.number);
-        // The service tells it under a dead-letter policy alone.
+        // The service sends it only with a dead-letter policy.
         delivery.push.delivery_attempt = queue.subscription.dead_letter_topic.as_ref().map(|_| number);
         if let Err(error) = self.push(&delivery, token).await {
             tracing::warn!(subscription, id, delivery = number, error, "not acknowledged");
@@ -156,7 +156,7 @@ impl PubSub {
             match self.publish(&dead_letter(topic, delivery)).await {
                 Ok(dead_letter) => tracing::warn!(subscription, id, topic, dead_letter, "a dead letter"),
                 Err(error) => {
-                    tracing::error!(subscription, id, topic, %error, "no dead letter; the message is delivered again");
+                    tracing::error!(subscription, id, topic, %error, "dead-lettering failed; the message is delivered again");
                     return false;
                 }
             }
@@ -179,7 +179,7 @@ impl PubSub {
         let answer = tokio::time::timeout(deadline, self.emulator.http.request(request))
             .await
             .map_err(|_| format!("{} did not answer within {deadline:?}", subscription.url))??;
-        // A 102, which acknowledges too, is no answer yet: the client waits for the one that follows.
+        // A 102 also acknowledges, but it is not a final response: the client waits for the one that follows.
         match answer.status() {
             status if acknowledges(status.as_u16()) => Ok(()),
             status => Err(format!("{} answered {status}", subscription.url).into()),
@@ -187,8 +187,8 @@ impl PubSub {
     }
 }
 
-/// The message as it goes to the dead-letter topic; the service adds these attributes and keeps the others.
-/// Source: <https://cloud.google.com/pubsub/docs/handling-failures#track-delivery-attempts>.
+/// The message for the dead-letter topic. The service adds these attributes and keeps the others. Source:
+/// <https://cloud.google.com/pubsub/docs/handling-failures#track-delivery-attempts>.
 fn dead_letter(topic: &str, delivery: Delivery) -> Publication {
     let Delivery { queue, push, number } = delivery;
     let mut attributes = push.attributes;
@@ -212,7 +212,7 @@ fn dead_letter(topic: &str, delivery: Delivery) -> Publication {
     }
 }
 
-/// Sixteen digits, as the service's ids have, and random.
+/// Sixteen random digits, like the service's ids.
 fn message_id() -> String {
     fastrand::u64(1_000_000_000_000_000..10_000_000_000_000_000).to_string()
 }

@@ -11,15 +11,15 @@ use crate::backend::local::emulator::seconds;
 use crate::base::names::pubsub_path;
 use crate::registry::subscription::Subscription;
 
-/// The service's own default, and the smallest that it takes.
+/// The service's default, and its minimum.
 const ACK_DEADLINE: Duration = Duration::from_secs(10);
-/// The service's own default, where there is a dead-letter topic.
+/// The service's default with a dead-letter topic.
 const MAX_DELIVERIES: u32 = 5;
-/// The service delivers again at once, or with a policy after 10 to 600 seconds; on a laptop neither is of use.
+/// The service redelivers at once, or with a policy after 10 to 600 seconds; neither is useful on a laptop.
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
-/// A subscription and the queue in the emulator that delivers its messages.
+/// A subscription and the emulator's queue that delivers its messages.
 pub(crate) struct PushQueue {
     pub subscription: Subscription,
     /// The full name of the subscription's topic.
@@ -29,7 +29,7 @@ pub(crate) struct PushQueue {
     pub name: String,
     /// The short name of the queue.
     pub id: String,
-    /// Set once the emulator has the queue.
+    /// Set when the emulator has the queue.
     pub made: OnceCell<()>,
 }
 
@@ -50,17 +50,17 @@ impl PushQueue {
         }
     }
 
-    /// The subscription's name as pushes say it.
+    /// The subscription's full name, as in a push.
     pub(crate) fn full_name(&self) -> String {
         pubsub_path(&self.project, "subscriptions", &self.name).into_owned()
     }
 
-    /// How long a push may take.
+    /// The deadline of a push.
     pub(crate) fn ack_deadline(&self) -> Duration {
         self.subscription.ack_deadline.unwrap_or(ACK_DEADLINE)
     }
 
-    /// The shortest and the longest pause before a message is delivered again.
+    /// The shortest and the longest backoff before a redelivery.
     fn backoff(&self) -> (Duration, Duration) {
         let (min, max) = match (self.subscription.min_backoff, self.subscription.max_backoff) {
             (Some(min), Some(max)) => (min, max),
@@ -68,12 +68,12 @@ impl PushQueue {
             (None, Some(max)) => (max.min(MIN_BACKOFF), max),
             (None, None) => (MIN_BACKOFF, MAX_BACKOFF),
         };
-        // Cloud Tasks reads zero as its own default, which is an hour for the longest.
-        let least = Duration::from_millis(1);
-        (min.max(least), max.max(least))
+        // Cloud Tasks reads zero as its own default, which is an hour for the longest backoff.
+        let floor = Duration::from_millis(1);
+        (min.max(floor), max.max(floor))
     }
 
-    /// The settings of the queue, which repeats without end.
+    /// The settings of the queue, with unlimited retries.
     pub(crate) fn settings(&self) -> Value {
         let (min_backoff, max_backoff) = self.backoff();
         json!({
@@ -86,25 +86,25 @@ impl PushQueue {
         })
     }
 
-    /// Whether a message that failed in this delivery goes to the dead-letter topic, and to which.
+    /// The dead-letter topic for a message that failed in this delivery, if it must go there.
     pub(crate) fn dead_letter_topic(&self, delivery: u32) -> Option<&str> {
         // Zero leaves the number to the service.
-        let most = self.subscription.max_retries.filter(|most| *most != 0);
+        let max = self.subscription.max_retries.filter(|max| *max != 0);
         self.subscription
             .dead_letter_topic
             .as_deref()
-            .filter(|_| delivery >= most.unwrap_or(MAX_DELIVERIES))
+            .filter(|_| delivery >= max.unwrap_or(MAX_DELIVERIES))
     }
 }
 
-/// The full name of a topic; a short one is in this project.
+/// The full name of a topic; a short name is in this project.
 pub(crate) fn full_topic<'a>(name: &'a str, project: &str) -> Cow<'a, str> {
     pubsub_path(project, "topics", name)
 }
 
-/// A queue's id for the name of a subscription or a job, which may be longer than an id, or have what an id may not have.
+/// A queue's id for the name of a subscription or a job, which may be too long for an id or contain invalid characters.
 ///
-/// The id of a name that does not fit begins with a digit, which no name does.
+/// An id for such a name begins with a digit, which a name never does.
 pub(crate) fn queue_id(name: &str) -> String {
     if name.len() <= 100 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         name.to_owned()

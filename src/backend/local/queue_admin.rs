@@ -1,4 +1,4 @@
-//! Operations on the queues of the local engine, which are made where they are missing.
+//! Queue operations of the local engine, which creates missing queues.
 
 use crate::backend::BackendFuture;
 use crate::backend::local::backend::LocalBackend;
@@ -46,7 +46,7 @@ impl QueueOperations for LocalBackend {
 }
 
 impl LocalBackend {
-    /// Makes a queue, then does something to it.
+    /// Creates a queue if it is missing, then runs the operation.
     fn with_queue<'a, T>(&'a self, queue: &'a str, operation: BackendFuture<'a, T>) -> BackendFuture<'a, T>
     where
         T: Send + 'a,

@@ -1,4 +1,4 @@
-//! The relay: a server on loopback that the emulator calls for every delivery of a message and every run of a schedule.
+//! The relay: a loopback server that the emulator calls for each delivery of a message and each run of a schedule.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::scheduler::{self, Scheduler};
 
-/// Serves until it is dropped; its connections end with the tokio that they run on.
+/// Serves until it is dropped. Its connections end with their tokio runtime.
 pub(crate) async fn serve(
     listener: TcpListener,
     pubsub: Arc<PubSub>,
@@ -25,8 +25,8 @@ pub(crate) async fn serve(
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Most often too many open files, which passes.
-                tracing::error!(%error, "the relay accepts no connection");
+                // Usually too many open files, which is transient.
+                tracing::error!(%error, "the relay could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -36,13 +36,13 @@ pub(crate) async fn serve(
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to the relay broke");
+                tracing::debug!(%error, "a connection to the relay failed");
             }
         });
     }
 }
 
-/// A success ends the task of the emulator; anything else makes it call again after a pause.
+/// A success ends the emulator's task; on any other response the emulator calls again after a backoff.
 async fn answer<B>(
     pubsub: Arc<PubSub>,
     scheduler: Arc<Scheduler>,

@@ -1,4 +1,4 @@
-//! Running schedules: when they are due, and the requests that Cloud Scheduler would make.
+//! The local scheduler: runs schedules when they are due, with the requests of Cloud Scheduler.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -15,17 +15,17 @@ use crate::backend::local::push_queue::queue_id;
 use crate::base::{BoxError, Clock, job_headers, limits::MAX_TIMEOUT};
 use crate::registry::schedule::{DEFAULT_DEADLINE, Schedule};
 
-/// Where the paths of runs begin; no queue has such a name.
+/// The prefix of the paths of runs; no queue has such a name.
 pub(crate) const PATH: &str = "/.schedules/";
 
 const USER_AGENT: &str = "Google-Cloud-Scheduler";
-/// What the relay may take beyond the request itself, before the emulator gives an attempt up.
+/// How long the relay may take in addition to the request, before the emulator gives up the attempt.
 const MARGIN: Duration = Duration::from_secs(30);
-/// The service pauses for 5 seconds to 1 hour; on a laptop that is of no use where nobody asked for it.
+/// The service backs off for 5 seconds to 1 hour, which is not useful on a laptop unless it is configured.
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 const MAX_DOUBLINGS: u32 = 5;
-/// How often the clock is looked at, which may be set, or have stood still with the machine.
+/// How often the clock is read. It may be set by a test, or have stopped while the machine slept.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A Cloud Scheduler for the schedules of one runtime.
@@ -35,19 +35,19 @@ pub(crate) struct Scheduler {
     relay: String,
     location: String,
     clock: Clock,
-    /// Known once the runtime is built.
+    /// Set when the runtime is built.
     jobs: OnceLock<Vec<Job>>,
     known: Notify,
 }
 
-/// A schedule and the queue in the emulator that makes its requests.
+/// A schedule and the emulator's queue that makes its requests.
 struct Job {
     schedule: Schedule,
     queue: String,
     made: OnceCell<()>,
-    /// When it is due first.
+    /// When it is first due.
     first: Option<SystemTime>,
-    /// When the last run was due: it takes the place of one that still fails.
+    /// When the latest run was due. It replaces an earlier run that still fails.
     latest: Mutex<SystemTime>,
 }
 
@@ -92,7 +92,7 @@ impl Job {
                 "maxBackoff": seconds(max),
                 "maxDoublings": max_doublings.unwrap_or(MAX_DOUBLINGS),
             },
-            // A run waits for the end of the attempt before it.
+            // A run waits for the end of the previous attempt.
             "rateLimits": {"maxConcurrentDispatches": 1},
         })
     }
@@ -103,7 +103,7 @@ impl Scheduler {
         Self {
             emulator,
             relay,
-            // A location of its own, where no queue of a task can be.
+            // A separate location, where no task can have a queue.
             location: format!("projects/{project}/locations/schedules"),
             clock,
             jobs: OnceLock::new(),
@@ -111,7 +111,7 @@ impl Scheduler {
         }
     }
 
-    /// Runs these schedules from now on; the first call counts.
+    /// Runs these schedules from now on. Only the first call has an effect.
     pub(crate) fn add(&self, schedules: &[Schedule]) {
         self.jobs.get_or_init(|| {
             let now = self.clock.now();
@@ -140,7 +140,7 @@ impl Scheduler {
         }
     }
 
-    /// Starts a run of the job, or of the task, of this name.
+    /// Starts a run of the job, or of the task, with this name.
     pub(crate) async fn run_now(&self, name: &str) -> Result<(), BoxError> {
         let jobs = self.jobs.get().into_iter().flatten();
         let is_meant = |job: &Job| job.schedule.name == name || job.schedule.task == name;
@@ -156,7 +156,7 @@ impl Scheduler {
         self.start(at, self.clock.now()).await
     }
 
-    /// Makes the task that runs a job.
+    /// Creates the task that runs a job.
     async fn start(&self, at: usize, due: SystemTime) -> Result<(), BoxError> {
         let Some(job) = self.jobs.get().and_then(|jobs| jobs.get(at)) else {
             return Ok(());
@@ -174,14 +174,14 @@ impl Scheduler {
             .await
     }
 
-    /// The location and the ids of the queues that runs went to.
+    /// The location and the ids of the queues with runs.
     pub(crate) fn queues(&self) -> (&str, impl Iterator<Item = &str>) {
         let jobs = self.jobs.get().into_iter().flatten();
         let used = jobs.filter(|job| job.made.initialized());
         (&self.location, used.map(|job| job.queue.as_str()))
     }
 
-    /// Makes one attempt of a run; `false` means that it is to be tried again.
+    /// Makes one attempt of a run. Returns `false` if it must be retried.
     pub(crate) async fn attempt(&self, path: &str, token: Option<HeaderValue>) -> bool {
         let Some((job, due)) = self.find(path) else {
             return true;
@@ -191,7 +191,7 @@ impl Scheduler {
             return true;
         };
         tracing::warn!(job = name, error, "the run failed");
-        // The service too tries again until the next run is due.
+        // The service, too, retries only until the next run is due.
         !job.is_latest(due)
     }
 
@@ -233,19 +233,19 @@ impl Agenda {
         Self(jobs.iter().map(|job| job.first).collect())
     }
 
-    /// The jobs that are due, and since when. A job that was due several times meanwhile runs once.
+    /// The jobs that are due, and since when. A job that was due several times runs once.
     fn take_due(&mut self, jobs: &[Job], now: SystemTime) -> Vec<(usize, SystemTime)> {
-        let mut taken = Vec::new();
+        let mut used_ids = Vec::new();
         for (at, (job, next)) in jobs.iter().zip(&mut self.0).enumerate() {
             if let Some(due) = next.filter(|due| *due <= now) {
-                taken.push((at, due));
+                used_ids.push((at, due));
                 *next = job.schedule.next_after(now);
             }
         }
-        taken
+        used_ids
     }
 
-    /// How long nothing is to be done.
+    /// How long until the next job is due.
     fn pause(&self, now: SystemTime) -> Duration {
         let next = self.0.iter().flatten().min();
         let left = next.map(|next| next.duration_since(now).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The messages that were published and are not acknowledged yet.
+//! Published messages that are not yet acknowledged.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,15 @@ use crate::base::{Error, Push};
 
 /// A message on its way to a subscription.
 ///
-/// It is kept here and not in its task, which holds a megabyte at most.
+/// It is stored here and not in its task, which holds at most one megabyte.
 pub(crate) struct Delivery {
     pub queue: Arc<PushQueue>,
     pub push: Push,
-    /// The number of this delivery, from 1; 0 before the first.
+    /// The number of this delivery, starting at 1; 0 before the first.
     pub number: u32,
 }
 
-/// A queue and an ordering key, within which messages go one after the other.
+/// A queue and an ordering key, whose messages are delivered in order.
 type Lane = (String, String);
 
 impl Delivery {
@@ -35,14 +35,14 @@ impl Delivery {
 struct State {
     stopped: bool,
     messages: HashMap<String, Delivery>,
-    /// What waits behind the message of a lane that is under way; without such a message there is no lane.
+    /// The messages that wait behind the one in progress. Without one in progress there is no lane.
     lanes: HashMap<Lane, VecDeque<String>>,
 }
 
-/// All messages on their way, by the path of the relay that delivers them.
+/// All messages in delivery, by the relay's path for them.
 pub(crate) struct Unacked {
     state: Mutex<State>,
-    /// How many there are; `None` when the engine has stopped.
+    /// The number of messages; `None` when the engine has stopped.
     count: watch::Sender<Option<usize>>,
 }
 
@@ -58,7 +58,7 @@ impl Unacked {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a message; `true` means that it is to be delivered now, `false` that another one goes first.
+    /// Inserts a message. Returns `true` if it must be delivered now, `false` if another one goes first.
     pub(crate) fn insert(&self, path: &str, delivery: Delivery) -> Result<bool, Error> {
         let mut state = self.lock();
         if state.stopped {
@@ -81,7 +81,7 @@ impl Unacked {
         Ok(!behind)
     }
 
-    /// Counts a delivery, and gives back what is to be delivered; `None` where nothing is left to do.
+    /// Counts a delivery, and returns the message; `None` if there is nothing left to do.
     pub(crate) fn begin(&self, path: &str) -> Option<Delivery> {
         let mut state = self.lock();
         let delivery = state.messages.get_mut(path)?;
@@ -93,7 +93,7 @@ impl Unacked {
         })
     }
 
-    /// Forgets a message, and gives back the one that waited for it.
+    /// Removes a message, and returns the one that waited for it.
     pub(crate) fn remove(&self, path: &str) -> Option<(String, Arc<PushQueue>)> {
         let mut state = self.lock();
         let delivery = state.messages.remove(path)?;
@@ -108,14 +108,14 @@ impl Unacked {
         Some((next?, delivery.queue))
     }
 
-    /// Waits until there is none; `false` means that the engine has stopped instead.
+    /// Waits until there are none. Returns `false` if the engine has stopped instead.
     pub(crate) async fn none_left(&self) -> bool {
         let mut count = self.count.subscribe();
         let seen = count.wait_for(|count| count.is_none_or(|count| count == 0)).await;
         seen.is_ok_and(|count| count.is_some())
     }
 
-    /// Forgets all messages and takes no more.
+    /// Removes all messages and accepts no more.
     pub(crate) fn stop(&self) {
         *self.lock() = State {
             stopped: true,

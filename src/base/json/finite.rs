@@ -1,14 +1,14 @@
-//! Finding numbers that JSON has no text for.
+//! Detection of numbers that JSON cannot represent.
 
 use serde::ser::{self, Error as _, Serialize, Serializer};
 use serde_json::Error;
 
-/// Refuses a value that holds NaN or an infinity, which `serde_json` writes as `null`; the error names the field.
+/// Rejects a value with NaN or an infinity, which `serde_json` writes as `null`. The error names the field.
 pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), Error> {
     let Err(error) = value.serialize(Finite) else {
         return Ok(());
     };
-    // Walked again for the way to the number, since that costs more.
+    // Serialized again to find the path, since tracking it costs more.
     Err(match serde_path_to_error::serialize(value, Finite) {
         Err(found) if found.path().iter().len() > 0 => {
             let path = found.path().to_string();
@@ -18,7 +18,7 @@ pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), Error> {
     })
 }
 
-/// Walks through a value and writes nothing.
+/// A serializer that visits a value and writes nothing.
 struct Finite;
 
 fn finite(is_finite: bool) -> Result<(), Error> {

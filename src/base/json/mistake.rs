@@ -1,24 +1,24 @@
-//! What is wrong with a body, told without any value of it.
+//! Decoding errors without any value of the body.
 
 use serde::Deserialize;
 
 use crate::base::text;
 
-/// Reads the body a second time, for the way to the mistake.
+/// Decodes the body a second time to find the path of the error.
 pub(super) fn mistake<'de, T: Deserialize<'de>>(body: &'de [u8], error: &serde_json::Error) -> String {
     let mut json = serde_json::Deserializer::from_slice(body);
     let reason = reason_of(error);
     match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        // Where the JSON itself is broken, the position tells more than a path that breaks off.
+        // If the JSON itself is invalid, the position is more useful than a path that breaks off.
         Err(error) if error.inner().is_data() && error.path().iter().len() > 0 => {
-            // Its keys are the caller's.
+            // The keys in a path are chosen by the caller.
             format!("{}: {reason}", text::excerpt(&error.path().to_string()))
         }
         _ => reason,
     }
 }
 
-/// The first words of what serde calls the kinds of a value; anything else may be a value itself.
+/// The words that serde's descriptions of a value start with. Any other text may be the value itself.
 const KINDS: &[&str] = &[
     "boolean",
     "integer",
@@ -47,7 +47,7 @@ fn reason_of(error: &serde_json::Error) -> String {
     format!("{told} at {position}")
 }
 
-/// What serde says, without the value that it says it of: an answer must not repeat what may be a secret.
+/// Serde's message without the value: a response must not repeat a possible secret.
 pub(crate) fn reason(text: &str) -> String {
     let known = [
         "invalid type",
@@ -67,8 +67,8 @@ pub(crate) fn reason(text: &str) -> String {
         .and_then(|found| found.split([' ', '"', '`', ',']).next())
         .filter(|kind| KINDS.contains(kind))
         .map_or_else(String::new, |kind| format!(": {kind}"));
-    // What is expected is the type's own text and comes last; a variant or a field without a list has none, and what looks
-    // like one is the value.
+    // The expected names are the type's own and come last. If there is no list, what looks like one is part of the
+    // value.
     let is_listed = !text.ends_with(", there are no variants") && !text.ends_with(", there are no fields");
     let expected = text
         .rsplit_once(", expected ")
@@ -77,7 +77,7 @@ pub(crate) fn reason(text: &str) -> String {
     format!("{mistake}{kind}{expected}")
 }
 
-/// Whether a text of serde's names a field of the type and nothing else.
+/// Whether a message of serde names a field of the type and nothing else.
 fn is_about_a_field(text: &str) -> bool {
     ["missing field `", "duplicate field `"]
         .iter()

@@ -1,5 +1,5 @@
-//! A task's arguments and an event's content as JSON: what cannot be read back is not sent, and what is wrong with a body is
-//! told without its values.
+//! Encoding and decoding of arguments and events as JSON. Values that could not be decoded again are not sent, and
+//! errors contain no values.
 
 mod finite;
 mod mistake;
@@ -15,18 +15,18 @@ use no_fields::{NoFields, has_no_fields};
 
 pub(crate) use mistake::reason;
 
-/// Up to this size what was encoded is decoded once, which is little beside the call that sends it; beyond it only debug
-/// builds do so.
+/// Up to this size the encoded value is decoded once, which is cheap compared with the call; above it only debug builds
+/// do so.
 const DECODED_BYTES: usize = 64 * 1024;
-/// As many levels as `serde_json` reads.
+/// The maximum depth of `serde_json`.
 const MAX_DEPTH: usize = 127;
 
-/// The JSON of a task's arguments or an event's content; that of a struct without fields is `{}`.
+/// Encodes a task's arguments or an event's content; a struct without fields becomes `{}`.
 ///
 /// # Errors
 ///
-/// When it does not serialize, holds NaN or an infinity, or could never be decoded again: nothing that is sent fails for that
-/// on every attempt.
+/// If the value does not serialize, contains NaN or an infinity, or could never be decoded again: otherwise every
+/// attempt would fail.
 pub(crate) fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Bytes, Error> {
     let json = encode_once(value)?;
     if cfg!(debug_assertions) || json.len() <= DECODED_BYTES {
@@ -38,11 +38,11 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Bytes
     Ok(json.into())
 }
 
-/// The same without looking whether it can be decoded.
+/// Encodes a value without checking that it can be decoded.
 ///
 /// # Errors
 ///
-/// When it does not serialize, or holds NaN or an infinity.
+/// If the value does not serialize, or contains NaN or an infinity.
 pub(crate) fn encode_once<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     let json = encode_key(value)?;
     if matches!(&*json, b"null" | b"[]") && has_no_fields(value) {
@@ -51,17 +51,17 @@ pub(crate) fn encode_once<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, E
     Ok(json)
 }
 
-/// The JSON of what tasks are told apart by, which is never decoded.
+/// Encodes the key of a unique task, which is never decoded.
 ///
 /// # Errors
 ///
-/// When it does not serialize, or holds NaN or an infinity: as JSON these would all be one.
+/// If the value does not serialize, or contains NaN or an infinity: as JSON these would all be equal.
 pub(crate) fn encode_key<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     finite::check(value)?;
     serde_json::to_vec(value)
 }
 
-/// Whether JSON nests deeper than it can be read.
+/// Whether JSON is nested too deeply to be decoded.
 fn is_too_deep(json: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json {
@@ -83,7 +83,7 @@ fn is_too_deep(json: &[u8]) -> bool {
     false
 }
 
-/// A value from its JSON, or what is wrong with that and where; the text never holds a value of the body.
+/// Decodes a value. The error says what is wrong and where, and never contains a value of the body.
 pub(crate) fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, String> {
     let error = match serde_json::from_slice(body) {
         Ok(value) => return Ok(value),
@@ -280,7 +280,7 @@ mod tests {
         for told in [variant, number, nothing] {
             assert!(!told.contains("hunter2"), "{told}");
         }
-        // The key is named, its beginning at most, and nothing follows it.
+        // Only the beginning of the key is quoted, and nothing follows it.
         assert!(field.ends_with("unknown field at line 1 column 28"), "{field}");
     }
 

@@ -5,15 +5,15 @@ use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 use serde::ser::{Impossible, Serialize, Serializer};
 
-/// Whether a value is a unit struct, or a tuple struct without fields: not an `Option` that is `None`, and no newtype.
+/// Whether a value is a unit struct, or a tuple struct without fields; neither `None` nor a newtype is.
 pub(super) fn has_no_fields<T: Serialize + ?Sized>(value: &T) -> bool {
     value.serialize(Probe).is_ok()
 }
 
-/// Takes nothing but a struct without fields.
+/// A serializer that accepts only a struct without fields.
 struct Probe;
 
-/// Everything that is no struct without fields.
+/// Anything else.
 fn other<T>() -> Result<T, Error> {
     Err(Error::custom("not a struct without fields"))
 }
@@ -110,7 +110,7 @@ impl serde::ser::SerializeTupleStruct for Empty {
     }
 }
 
-/// What `{}` stands for beside an object: a struct without fields, or nothing at all.
+/// A deserializer for `{}`: a struct without fields, or a unit.
 pub(super) struct NoFields;
 
 impl<'de> Deserializer<'de> for NoFields {

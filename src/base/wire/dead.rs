@@ -1,4 +1,4 @@
-//! Why a task is given up.
+//! Why a task is dead.
 
 use serde::Serialize;
 
@@ -16,19 +16,19 @@ use crate::base::metadata::TaskMetadata;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DeadCause {
-    /// The task returned an error, asked to be retried, or has an output that does not serialize.
+    /// The task returned an error or `RetryAfter`, or its output does not serialize.
     Failed,
     /// The task panicked.
     Panicked,
     /// The task was cancelled at its deadline.
     TimedOut,
-    /// The body is not the JSON of the task's arguments; the task did not run, and neither does its hook.
+    /// The body does not decode to the task's arguments. Neither the task nor its hook runs.
     Undecodable,
 }
 
-/// Why a task is given up: what [`Task::on_dead`](crate::Task::on_dead) gets.
+/// Why a task is dead: the argument of [`Task::on_dead`](crate::Task::on_dead).
 ///
-/// ```standalone_crate
+/// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
 /// use cloud_tasks::dead_letters::{Dead, DeadCause};
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
@@ -37,10 +37,10 @@ pub enum DeadCause {
 /// static REFUNDED: AtomicBool = AtomicBool::new(false);
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargeMembership { invoice: u64 }
 ///
 /// #[task(max_attempts = 1)]
-/// impl Task for Charge {
+/// impl Task for ChargeMembership {
 ///     async fn run(self, cx: Context) -> TaskResult {
 ///         assert!(cx.metadata().is_last_attempt());
 ///         Err("the card was declined")?
@@ -57,7 +57,7 @@ pub enum DeadCause {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let runtime = Runtime::eager().build().await?;
-/// assert!(Charge { invoice: 7 }.asap().on(&runtime).await.is_err());
+/// assert!(ChargeMembership { invoice: 7 }.asap().on(&runtime).await.is_err());
 /// assert!(REFUNDED.load(Ordering::SeqCst));
 /// # Ok(())
 /// # }
@@ -87,12 +87,12 @@ impl Dead {
         self.cause
     }
 
-    /// What went wrong in the last attempt: the error with its causes on one line.
+    /// The error of the last attempt, with its causes, on one line.
     pub fn error(&self) -> &str {
         &self.error
     }
 
-    /// How often the task was tried.
+    /// The number of attempts.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -102,7 +102,7 @@ impl Dead {
         self.id.as_deref()
     }
 
-    /// The short name of the queue that it came from.
+    /// The short name of its queue.
     pub fn queue(&self) -> Option<&str> {
         self.queue.as_deref()
     }

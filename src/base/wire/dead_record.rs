@@ -1,4 +1,4 @@
-//! A dead task as it is written down: a message of JSON.
+//! The record of a dead task, a JSON message.
 
 #[cfg(all(test, feature = "google"))]
 mod tests;
@@ -17,7 +17,7 @@ use crate::base::time;
 use crate::base::wire::dead::Dead;
 use crate::base::wire::headers::sent_header;
 
-/// The record. The body stands in it as it is where it is JSON, and else as base64 in `data`.
+/// The record. A JSON body is embedded as it is, any other body as base64 in `data`.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Record<'a> {
     pub task: Cow<'a, str>,
@@ -25,7 +25,7 @@ pub(super) struct Record<'a> {
     pub id: Option<Cow<'a, str>>,
     pub attempts: u32,
     pub error: Cow<'a, str>,
-    // A body of `null` is one, too.
+    // A body of `null` is a body, too.
     #[serde(
         borrow,
         default,
@@ -44,7 +44,7 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 }
 
 impl<'a> Record<'a> {
-    /// With this body, as JSON or as base64.
+    /// Adds the body, as JSON or as base64.
     pub(super) fn with_body(mut self, body: &'a [u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(json) => self.body = Some(json),
@@ -54,7 +54,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Writes down a dead task.
+/// Encodes the record of a dead task.
 pub(crate) fn encode(task: &str, dead: &Dead, body: &[u8], headers: &HeaderMap, now: SystemTime) -> Vec<u8> {
     let record = Record {
         task: task.into(),
@@ -69,11 +69,11 @@ pub(crate) fn encode(task: &str, dead: &Dead, body: &[u8], headers: &HeaderMap, 
             .collect(),
         died_at: time::rfc3339_millis(now).into(),
     };
-    // Texts, numbers and JSON that was read always serialize.
+    // Strings, numbers and parsed JSON always serialize.
     serde_json::to_vec(&record.with_body(body)).unwrap_or_default()
 }
 
-/// Headers that belong to one request or one caller, beside those that no task can have.
+/// Headers of one request or one caller, in addition to those that a task cannot have.
 const OF_THE_REQUEST: &[&str] = &[
     "accept",
     "cookie",
@@ -84,7 +84,7 @@ const OF_THE_REQUEST: &[&str] = &[
     "x-serverless-authorization",
 ];
 
-/// The headers that are the task's, and can be sent with it again.
+/// The headers of the task itself, which a replay sends again.
 fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)> {
     headers.iter().filter_map(|(name, value)| {
         let (name_text, value) = (name.as_str(), value.to_str().ok()?);

@@ -1,4 +1,4 @@
-//! A dead task as it is read.
+//! A decoded record of a dead task.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use crate::base::wire::dead_record::Record;
 
 /// A dead task as it was recorded, with its arguments.
 ///
-/// Its `Debug` form leaves out the arguments and the values of the headers; as JSON it is the record itself. How it comes
-/// about is told in the [guide](crate::guide::retries).
+/// The `Debug` output omits the arguments and the values of the headers. The JSON form is the record itself; see the
+/// [retries guide](crate::guide::retries).
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeadTask {
     pub(crate) task: String,
@@ -30,7 +30,7 @@ pub struct DeadTask {
 }
 
 impl DeadTask {
-    /// Reads a record, or says what is wrong with it.
+    /// Decodes a record, or says what is wrong with it.
     pub(crate) fn decode(data: &[u8]) -> Result<Self, String> {
         let record: Record<'_> = json::decode(data)?;
         let body = match (record.body, record.data) {
@@ -39,7 +39,7 @@ impl DeadTask {
                 .decode(data)
                 .map_err(|_| "data: it is not base64".to_owned())?
                 .into(),
-            _ => return Err("it has either a `body` or, in base64, `data`".to_owned()),
+            _ => return Err("expected either `body` or, in base64, `data`".to_owned()),
         };
         let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
         let headers = record.headers.into_iter();
@@ -62,37 +62,37 @@ impl DeadTask {
         &self.task
     }
 
-    /// The short name of the queue that it came from.
+    /// The short name of its queue.
     pub fn queue(&self) -> Option<&str> {
         self.queue.as_deref()
     }
 
-    /// The id that it had in its queue.
+    /// Its id in the queue.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// How often it was tried.
+    /// The number of attempts.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// What went wrong in its last attempt.
+    /// The error of the last attempt.
     pub fn error(&self) -> &str {
         &self.error
     }
 
-    /// The JSON of its arguments, or what came in the place of it.
+    /// The body: the JSON of the arguments, or whatever was received instead.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The headers that it came with, without those of Cloud Tasks and of the request.
+    /// The headers of the task, without those of Cloud Tasks and of the request.
     pub fn headers(&self) -> &BTreeMap<String, String> {
         &self.headers
     }
 
-    /// When it was given up; `None` where the record says no time.
+    /// When the last attempt failed, if the record says so.
     pub fn died_at(&self) -> Option<SystemTime> {
         humantime::parse_rfc3339_weak(&self.died_at).ok()
     }

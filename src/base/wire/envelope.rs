@@ -1,4 +1,4 @@
-//! What goes to a backend and what comes back.
+//! Tasks on their way to a queue, and receipts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,27 +9,26 @@ use http::HeaderMap;
 
 use crate::base::metadata::TaskMetadata;
 
-/// A task on its way to a queue: all that a [`Backend`](crate::backend::Backend) sees.
+/// A task on its way to a queue, as a [`Backend`](crate::backend::Backend) sees it.
 ///
-/// Checked against the service's limits before a backend gets it. Its `Debug` form leaves out the arguments and the
-/// values of the headers.
+/// It was checked against the service's limits. The `Debug` output omits the arguments and the values of the headers.
 ///
-/// ```standalone_crate
+/// ```
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
-/// # struct Charge { invoice: u64 }
+/// # struct ChargeFee { invoice: u64 }
 /// # #[task(queue = "billing")]
-/// # impl Task for Charge {
+/// # impl Task for ChargeFee {
 /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let (runtime, recorder) = Runtime::recorded().build().await?;
-/// Charge { invoice: 7 }.asap().on(&runtime).await?;
+/// ChargeFee { invoice: 7 }.asap().on(&runtime).await?;
 /// let envelopes = recorder.envelopes();
 /// assert_eq!(envelopes[0].queue(), "billing");
-/// assert_eq!(envelopes[0].url(), "http://localhost:8080/tasks/Charge");
+/// assert_eq!(envelopes[0].url(), "http://localhost:8080/tasks/ChargeFee");
 /// assert_eq!(envelopes[0].body(), br#"{"invoice":7}"#);
 /// # Ok(())
 /// # }
@@ -47,7 +46,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// What a queue says of the first attempt of this task.
+    /// The metadata of the first attempt of this task.
     pub(crate) fn first_attempt(&self, id: &str) -> TaskMetadata {
         let metadata = TaskMetadata::new()
             .with_queue(&self.queue)
@@ -61,7 +60,7 @@ impl Envelope {
         }
     }
 
-    /// The name of the task that is to run.
+    /// The task's name.
     pub fn task(&self) -> &str {
         &self.task
     }
@@ -71,12 +70,12 @@ impl Envelope {
         &self.queue
     }
 
-    /// The id in the queue, where the caller gave one.
+    /// The id in the queue, if the caller chose one.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// Where the task comes back to.
+    /// The URL that Cloud Tasks calls.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -86,17 +85,17 @@ impl Envelope {
         &self.body
     }
 
-    /// The headers that the request will carry, propagated ones included.
+    /// The headers of the request, including propagated ones.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// When the task is to run; `None` means at once.
+    /// When the task is due; `None` means now.
     pub fn schedule_time(&self) -> Option<SystemTime> {
         self.schedule_time
     }
 
-    /// How long one attempt may take; `None` means the service's default of 10 minutes.
+    /// The timeout of one attempt; `None` means the service's default of 10 minutes.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
@@ -117,22 +116,22 @@ impl fmt::Debug for Envelope {
     }
 }
 
-/// The receipt of a task that was enqueued.
+/// The receipt for an enqueued task.
 ///
-/// ```standalone_crate
+/// ```
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
-/// # struct Charge { invoice: u64 }
+/// # struct ChargeFine { invoice: u64 }
 /// # #[task]
-/// # impl Task for Charge {
+/// # impl Task for ChargeFine {
 /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let (runtime, _recorder) = Runtime::recorded().build().await?;
-/// let first = Charge { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;
-/// let second = Charge { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;
+/// let first = ChargeFine { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;
+/// let second = ChargeFine { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;
 /// assert_eq!((first.queue(), first.id()), ("tasks", "invoice-7"));
 /// assert!(!first.duplicate() && second.duplicate());
 /// # Ok(())
@@ -147,7 +146,7 @@ pub struct Enqueued {
 }
 
 impl Enqueued {
-    /// A receipt, for a [`Backend`](crate::backend::Backend) of your own.
+    /// Creates a receipt, for a [`Backend`](crate::backend::Backend) of your own.
     pub fn new(queue: impl Into<String>, id: impl Into<String>) -> Self {
         Self {
             queue: queue.into(),
@@ -157,37 +156,37 @@ impl Enqueued {
         }
     }
 
-    /// Adds when the task is to run.
+    /// Sets when the task is due.
     pub fn with_schedule_time(mut self, time: SystemTime) -> Self {
         self.schedule_time = Some(time);
         self
     }
 
-    /// Says that a task of this id existed already.
+    /// Sets whether a task with this id existed already.
     pub fn with_duplicate(mut self, duplicate: bool) -> Self {
         self.duplicate = duplicate;
         self
     }
 
-    /// The short name of the queue that took the task.
+    /// The short name of the queue that accepted the task.
     pub fn queue(&self) -> &str {
         &self.queue
     }
 
-    /// The task's id in its queue: the one that was given, or one that was made.
+    /// The task's id in its queue, chosen by the caller or generated.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// When the task is to run, as the backend reports it.
+    /// When the task is due, as the backend reports it.
     pub fn schedule_time(&self) -> Option<SystemTime> {
         self.schedule_time
     }
 
-    /// Whether a task of the id that the caller gave existed already, so that nothing was created.
+    /// Whether a task with the caller's id existed already, so that nothing was created.
     ///
-    /// Cloud Tasks keeps an id blocked for up to 24 hours after its task ended or was deleted. Where an earlier try of
-    /// the same call got no answer, the existing task counts as the one that this call made.
+    /// Cloud Tasks blocks an id for up to 24 hours after its task has ended or was deleted. If an earlier attempt of
+    /// the same call got no response, the existing task counts as created by this call.
     pub fn duplicate(&self) -> bool {
         self.duplicate
     }

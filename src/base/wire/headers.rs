@@ -1,10 +1,10 @@
-//! Headers that a task or a message can carry: which, how large, and how many.
+//! Validation of the headers of tasks and messages: names, sizes and number.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Headers that belong to one request, or that Cloud Tasks drops or sets itself. Neither a call nor propagation sets them.
-/// Source: `google.cloud.tasks.v2.HttpRequest.headers` in Google's protos; the local engine, which was recorded from the
-/// service, knows more of them; RFC 9110, section 7.6.1, for those of a connection.
+/// Headers that belong to one request, or that Cloud Tasks drops or sets itself. Neither a call nor propagation can set
+/// them. Source: `google.cloud.tasks.v2.HttpRequest.headers` in Google's protos; the local engine, which was recorded
+/// from the service, knows more of them; RFC 9110, section 7.6.1, for those of a connection.
 const RESERVED: &[&str] = &[
     "accept-encoding",
     "authorization",
@@ -34,26 +34,26 @@ const RESERVED: &[&str] = &[
     "x-serverless-authorization",
 ];
 const RESERVED_PREFIXES: &[&str] = &[OURS, "x-cloudtasks-", "x-google", "x-appengine"];
-/// What a call may say of a task's body, and no other request.
+/// Headers of the body: a call may set them, but they do not propagate.
 const OF_THE_BODY: &str = "content-";
-/// Headers of this library.
+/// The prefix of this library's own headers.
 const OURS: &str = "x-cloud-tasks-";
-/// `name: value` and its line break stay within 8 KiB.
+/// Keeps `name: value` and its line break within 8 KiB.
 const MAX_HEADER_BYTES: usize = 8188;
-/// How much of propagated headers goes along, in all.
+/// The maximum size of all propagated headers.
 const MAX_PROPAGATED_BYTES: usize = 16 * 1024;
-/// How many headers a task can have, and how many bytes of them: what [`MAX_REQUEST_HEADERS`] and
-/// [`MAX_REQUEST_HEADER_BYTES`] let in, with room for those that Cloud Tasks and proxies add.
+/// The maximum number and size of a task's headers: [`MAX_REQUEST_HEADERS`] and [`MAX_REQUEST_HEADER_BYTES`], minus
+/// room for those that Cloud Tasks and proxies add.
 pub(crate) const MAX_TASK_HEADERS: usize = 80;
 pub(crate) const MAX_TASK_HEADER_BYTES: usize = 32 * 1024;
-/// How many headers a request may have that our server takes.
+/// The maximum number of headers that our server accepts.
 #[cfg(feature = "serve")]
 pub(crate) const MAX_REQUEST_HEADERS: usize = 128;
-/// How large the head of a request may be that our server takes; a connection holds as much of one that is not finished.
+/// The maximum size of a request's head that our server accepts; a connection holds as much of an unfinished one.
 #[cfg(feature = "serve")]
 pub(crate) const MAX_REQUEST_HEADER_BYTES: u16 = 63 * 1024;
 
-/// Why a header of this name cannot be set.
+/// Why a header with this name cannot be set.
 fn reserved(name: &HeaderName) -> Option<&'static str> {
     let lower = name.as_str();
     if lower.starts_with(OURS) {
@@ -65,7 +65,7 @@ fn reserved(name: &HeaderName) -> Option<&'static str> {
     }
 }
 
-/// A header of the caller's, unless Cloud Tasks would drop or replace it.
+/// Parses a caller's header, and rejects it if Cloud Tasks would drop or replace it.
 pub(crate) fn own_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let parsed: HeaderName = name
         .parse()
@@ -86,7 +86,7 @@ pub(crate) fn own_header(name: &str, value: &str) -> Result<(HeaderName, HeaderV
         .ok_or_else(|| format!("the value of the header {name:?} is empty, or not printable ASCII"))
 }
 
-/// A header of a task that was sent before, which may also be one of our own.
+/// A header of a task that was sent before, which may be one of our own.
 pub(crate) fn sent_header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     if let Some(ours) = name.strip_prefix(OURS) {
         let (_, value) = own_header(ours, value).ok()?;
@@ -95,7 +95,7 @@ pub(crate) fn sent_header(name: &str, value: &str) -> Option<(HeaderName, Header
     own_header(name, value).ok()
 }
 
-/// The name of a header that can be propagated, or why it cannot be.
+/// Validates the name of a header to propagate.
 pub(crate) fn propagated_name(name: &str) -> Result<HeaderName, String> {
     let parsed: HeaderName = name
         .trim()
@@ -114,8 +114,8 @@ fn is_printable(value: &[u8]) -> bool {
     !value.is_empty() && value.iter().all(|b| *b == b'\t' || (b' '..=b'~').contains(b))
 }
 
-/// Headers that go along with a task or a message, whoever wrote them: what is empty, not printable or too long is left out,
-/// so that nothing fails for them.
+/// Propagated headers, whoever wrote them. Empty, unprintable and oversized values are left out, so that nothing fails
+/// because of them.
 #[derive(Default)]
 pub(crate) struct Propagated {
     headers: HeaderMap,
@@ -123,7 +123,7 @@ pub(crate) struct Propagated {
 }
 
 impl Propagated {
-    /// Adds a header within the bounds; whether it was added.
+    /// Adds a header if it is within the limits. Returns whether it was added.
     pub(crate) fn add(&mut self, name: &HeaderName, value: &[u8]) -> bool {
         let bytes = name.as_str().len() + value.len();
         let fits = bytes <= MAX_HEADER_BYTES && self.bytes + bytes <= MAX_PROPAGATED_BYTES;
@@ -138,7 +138,7 @@ impl Propagated {
         true
     }
 
-    /// The headers of an allow-list that others have.
+    /// The allow-listed ones of some headers.
     pub(crate) fn of(allowed: &[HeaderName], headers: &HeaderMap) -> HeaderMap {
         let mut propagated = Self::default();
         for name in allowed {
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Names that neither a call nor propagation may set.
+    /// Names that neither a call nor propagation can set.
     const REFUSED: &[&str] = &[
         "Authorization",
         "cookie",

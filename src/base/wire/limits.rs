@@ -1,7 +1,7 @@
 //! The limits of Cloud Tasks, checked before any call is made.
 //!
-//! Sources: `google/cloud/tasks/v2/task.proto` and `target.proto`, <https://cloud.google.com/tasks/docs/quotas>; the
-//! ceiling of the stored size was measured.
+//! Sources: `google/cloud/tasks/v2/task.proto` and `target.proto`, <https://cloud.google.com/tasks/docs/quotas>. The
+//! limit of the stored size was measured.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,29 +13,29 @@ use crate::base::wire::headers::{MAX_TASK_HEADER_BYTES, MAX_TASK_HEADERS};
 
 pub(crate) const MIN_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-/// What Cloud Tasks uses where a task names no dispatch deadline.
+/// The dispatch deadline of Cloud Tasks for a task that sets none.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub(crate) const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Longer than anybody waits, and short enough to be added to a time.
+/// Longer than anybody waits, and short enough to be added to a time without overflow.
 #[cfg(any(feature = "google", feature = "serve"))]
 pub(crate) const INDEFINITELY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 const MAX_STORED_BYTES: usize = 1_048_569;
 const MAX_URL_BYTES: usize = 2083;
 const MAX_HEADER_BYTES: usize = 80 * 1024;
 
-/// Says what is wrong with a timeout, if anything is.
+/// Validates a timeout.
 pub(crate) fn timeout_mistake(timeout: Duration) -> Option<String> {
     (!(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout)).then(|| {
-        format!("the timeout {timeout:?} is not accepted: Cloud Tasks takes 15 seconds to 30 minutes")
+        format!("the timeout {timeout:?} is not accepted: Cloud Tasks accepts 15 seconds to 30 minutes")
     })
 }
 
-/// The farthest ahead that a task may be scheduled.
+/// How far ahead a task may be scheduled.
 pub(crate) fn max_ahead(config: &Config) -> Duration {
     config.maximum_eta.map_or(MAX_AHEAD, |max| max.min(MAX_AHEAD))
 }
 
-/// Checks everything that Cloud Tasks would refuse, and the settings' own maximum.
+/// Checks every limit of Cloud Tasks, and the maximum of the settings.
 pub(crate) fn check(envelope: &Envelope, config: &Config, now: SystemTime) -> Result<(), Error> {
     let mistake = names::queue_mistake(&envelope.queue)
         .or_else(|| envelope.id.as_deref().and_then(names::task_id_mistake))
@@ -58,7 +58,7 @@ fn schedule_mistake(envelope: &Envelope, config: &Config, now: SystemTime) -> Op
         let whose = if config.maximum_eta.is_some_and(|own| own < MAX_AHEAD) {
             "the setting MAXIMUM_ETA_TASK allows"
         } else {
-            "Cloud Tasks takes at most"
+            "Cloud Tasks accepts at most"
         };
         let ahead = humantime::format_duration(Duration::from_secs(ahead.as_secs()));
         format!(
@@ -71,7 +71,7 @@ fn schedule_mistake(envelope: &Envelope, config: &Config, now: SystemTime) -> Op
 fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
     if envelope.url.len() > MAX_URL_BYTES {
         return Some(format!(
-            "its URL has {} bytes; Cloud Tasks takes at most {MAX_URL_BYTES}",
+            "its URL has {} bytes; Cloud Tasks accepts at most {MAX_URL_BYTES}",
             envelope.url.len()
         ));
     }
@@ -82,7 +82,7 @@ fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
         .sum();
     if headers >= MAX_HEADER_BYTES {
         return Some(format!(
-            "its headers have {headers} bytes; Cloud Tasks takes less than {MAX_HEADER_BYTES}"
+            "its headers have {headers} bytes; Cloud Tasks accepts less than {MAX_HEADER_BYTES}"
         ));
     }
     let count = envelope.headers.len();
@@ -95,15 +95,15 @@ fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
     let stored = stored_size(envelope, config);
     (stored > MAX_STORED_BYTES).then(|| {
         format!(
-            "stored it would take {stored} bytes, {} of them its arguments; Cloud Tasks takes at most {MAX_STORED_BYTES} \
-             for name, times, headers, URL and body together. Keep large data elsewhere and send where it is",
+            "its stored size would be {stored} bytes, {} of them its arguments; Cloud Tasks accepts at most {MAX_STORED_BYTES} \
+             for name, times, headers, URL and body together. Store large data elsewhere and send a reference",
             envelope.body.len()
         )
     })
 }
 
-/// The size of `google.cloud.tasks.v2.Task` as the service stores it; where a part is not known yet (the project of a
-/// runtime without Google, an id that the service makes), its longest usual length is taken.
+/// The size of `google.cloud.tasks.v2.Task` as the service stores it. For a part that is not known yet (the project of
+/// a runtime without Google, a generated id) its longest usual length is assumed.
 fn stored_size(envelope: &Envelope, config: &Config) -> usize {
     let known = |value: &Option<String>, usual| value.as_ref().map_or(usual, String::len);
     let name = "projects//locations//queues//tasks/".len()
@@ -120,13 +120,13 @@ fn stored_size(envelope: &Envelope, config: &Config) -> usize {
     let token = field(known(&config.service_account, 64)) + field(envelope.url.len());
     let request = field(envelope.url.len()) + 2 + headers + field(envelope.body.len()) + field(token);
     let timestamp = field(12);
-    // The service sets a `User-Agent: Google-Cloud-Tasks` of its own, and keeps which view it shows.
+    // The service adds a `User-Agent: Google-Cloud-Tasks` header, and stores the view.
     let own_header = field(field(10) + field(18));
     let view = 2;
     field(name) + field(request + own_header) + 3 * timestamp + view
 }
 
-/// A length-delimited protobuf field of `length` bytes, its tag and length included.
+/// The size of a length-delimited protobuf field with `length` bytes, including its tag and length.
 fn field(length: usize) -> usize {
     let bits = usize::BITS - (length | 1).leading_zeros();
     1 + bits.div_ceil(7) as usize + length

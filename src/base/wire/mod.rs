@@ -1,4 +1,4 @@
-//! What travels: envelopes, messages, pushes, queued and dead tasks.
+//! The wire types: envelopes, messages, pushes, queued and dead tasks.
 
 mod dead;
 pub(crate) mod dead_record;

@@ -1,4 +1,4 @@
-//! Headers that travel inside a message: in its content, and as attributes.
+//! Propagation of headers inside messages: in the content, and as attributes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 use crate::base::wire::headers::{Propagated, propagated_name};
 use crate::base::wire::publication::{Attributes, Publication, TRACE_PREFIX};
 
-/// Those that Google's own clients carry as attributes, under a prefix of theirs.
+/// Headers that Google's own clients send as attributes, with a prefix.
 const TRACE: &[&str] = &["traceparent", "tracestate"];
 
-/// Puts headers into a message: under `key` where its content is a JSON object, and as attributes that are still free.
+/// Adds headers to a message: under `key` if its content is a JSON object, and as attributes that are not taken.
 pub(crate) fn write(publication: &mut Publication, headers: &HeaderMap, key: &str) {
     let carried: serde_json::Map<String, serde_json::Value> = headers
         .iter()
@@ -34,9 +34,9 @@ pub(crate) fn write(publication: &mut Publication, headers: &HeaderMap, key: &st
     }
 }
 
-/// Takes allowed headers out of a message, and their member out of its content.
+/// Extracts allowed headers from a message, and removes their member from its content.
 ///
-/// Only names of the allow-list are ever taken: a publisher must not be able to set `Authorization`.
+/// Only names on the allow-list are read: a publisher must not be able to set `Authorization`.
 pub(crate) fn read(
     data: Bytes,
     attributes: &Attributes,
@@ -52,7 +52,7 @@ pub(crate) fn read(
             .and_then(|(_, value)| value.as_str());
         let in_attributes = attributes.get(&*attribute_of(name.as_str())).map(String::as_str);
         let mut values = [in_content, in_attributes];
-        // A trace that is whole comes before one that is broken, wherever it stands.
+        // A valid trace takes precedence over an invalid one, wherever it is.
         values.sort_by_key(|value| !value.is_some_and(|value| is_whole(name, value)));
         let _ = values
             .iter()
@@ -62,7 +62,7 @@ pub(crate) fn read(
     (data, headers.into_headers())
 }
 
-/// The headers that a publisher's task is told to put into its message, over those that go along anyway.
+/// The headers that a publisher's task adds to its message; they override propagated ones.
 pub(crate) fn told(told: &BTreeMap<String, serde_json::Value>, anyway: Option<&HeaderMap>) -> HeaderMap {
     let mut headers = Propagated::default();
     for (name, value) in told {
@@ -77,8 +77,8 @@ pub(crate) fn told(told: &BTreeMap<String, serde_json::Value>, anyway: Option<&H
     headers
 }
 
-/// Whether a `traceparent` has the form that there is: version, trace, span, flags, neither of them nothing.
-/// Source: <https://www.w3.org/TR/trace-context/#traceparent-header>. Other headers have none that we know.
+/// Whether a `traceparent` is valid: version, trace, span and flags, none of them zero. Source:
+/// <https://www.w3.org/TR/trace-context/#traceparent-header>. Other headers have no known format.
 fn is_whole(name: &HeaderName, value: &str) -> bool {
     if name != "traceparent" {
         return true;
@@ -109,7 +109,7 @@ fn attribute_of(header: &str) -> Cow<'_, str> {
     }
 }
 
-/// The object with one more member at its end; `None` where the data is no object, or has that member.
+/// The object with an additional last member; `None` if the data is not an object or already has that member.
 fn with_member(data: &[u8], key: &str, value: &serde_json::Value) -> Option<Bytes> {
     let object: Members<'_> = serde_json::from_slice(data).ok()?;
     if object.0.iter().any(|(name, _)| name == key) {
@@ -128,10 +128,10 @@ fn with_member(data: &[u8], key: &str, value: &serde_json::Value) -> Option<Byte
     Some(out.into())
 }
 
-/// The object without a member, and the member; every other one stays to the letter, numbers too.
+/// The object without a member, and the member. All other members keep their exact text, including numbers.
 fn without_member(data: Bytes, key: &str) -> (Bytes, serde_json::Map<String, serde_json::Value>) {
     let none = serde_json::Map::new();
-    // Most messages carry nothing, and their content need not be read twice for that.
+    // Most messages have no propagated headers; this avoids parsing their content twice.
     if !contains(&data, key.as_bytes()) {
         return (data, none);
     }
@@ -161,7 +161,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     !part.is_empty() && text.windows(part.len()).any(|window| window == part)
 }
 
-/// The members of a JSON object, in their order, unread.
+/// The unparsed members of a JSON object, in order.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -188,7 +188,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// A member's name, borrowed where it has no escapes.
+/// A member's name, borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::base::error::Error;
 use crate::base::names;
 
-/// The attributes of a message: short texts beside its content, which filters see.
+/// The attributes of a message: short strings beside its content, which filters can test.
 pub type Attributes = BTreeMap<String, String>;
 
 const MAX_DATA_BYTES: usize = 10_000_000;
@@ -17,13 +17,13 @@ const MAX_ATTRIBUTES: usize = 100;
 const MAX_KEY_BYTES: usize = 256;
 const MAX_VALUE_BYTES: usize = 1024;
 const MAX_ORDERING_KEY_BYTES: usize = 1024;
-/// Google's clients carry the trace in attributes of this prefix, which is else reserved.
+/// The attribute prefix of Google's clients for the trace; otherwise reserved.
 pub(crate) const TRACE_PREFIX: &str = "googclient_";
 
-/// A message on its way to a topic: all that a [`Backend`](crate::backend::Backend) sees.
+/// A message on its way to a topic, as a [`Backend`](crate::backend::Backend) sees it.
 ///
-/// Checked against the service's limits before a backend gets it. Its `Debug` form leaves out the content and the values
-/// of the attributes. Source of the limits: <https://cloud.google.com/pubsub/quotas#resource_limits>.
+/// It was checked against the service's limits. The `Debug` output omits the content and the values of the attributes.
+/// Source of the limits: <https://cloud.google.com/pubsub/quotas#resource_limits>.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Publication {
     pub(crate) topic: Cow<'static, str>,
@@ -33,33 +33,33 @@ pub struct Publication {
 }
 
 impl Publication {
-    /// The topic's name with its prefix, or its full path where the event names one.
+    /// The topic's name with its prefix, or its full path if the event has one.
     pub fn topic(&self) -> &str {
         &self.topic
     }
 
-    /// The content, encoded.
+    /// The encoded content.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// The attributes, those of the trace included.
+    /// The attributes, including those of the trace.
     pub fn attributes(&self) -> &Attributes {
         &self.attributes
     }
 
-    /// The ordering key, where there is one.
+    /// The ordering key, if any.
     pub fn ordering_key(&self) -> Option<&str> {
         self.ordering_key.as_deref()
     }
 
-    /// Checks everything that Pub/Sub would refuse.
+    /// Checks every limit of Pub/Sub.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mistake = if let Some(mistake) = names::pubsub_mistake("topic", &self.topic) {
             Some(mistake)
         } else if self.data.len() > MAX_DATA_BYTES {
             Some(format!(
-                "its content has {} bytes; Pub/Sub takes at most {MAX_DATA_BYTES}",
+                "its content has {} bytes; Pub/Sub accepts at most {MAX_DATA_BYTES}",
                 self.data.len()
             ))
         } else if self.data.is_empty() && self.attributes.is_empty() {
@@ -70,7 +70,7 @@ impl Publication {
                 .filter(|key| key.len() > MAX_ORDERING_KEY_BYTES)
                 .map(|key| {
                     format!(
-                        "its ordering key has {} bytes; Pub/Sub takes at most {MAX_ORDERING_KEY_BYTES}",
+                        "its ordering key has {} bytes; Pub/Sub accepts at most {MAX_ORDERING_KEY_BYTES}",
                         key.len()
                     )
                 })
@@ -85,18 +85,18 @@ impl Publication {
     }
 }
 
-/// Says what is wrong with attributes, if anything is.
+/// Validates attributes.
 pub(crate) fn attributes_mistake(attributes: &Attributes) -> Option<String> {
     if attributes.len() > MAX_ATTRIBUTES {
         let count = attributes.len();
         return Some(format!(
-            "it has {count} attributes; Pub/Sub takes at most {MAX_ATTRIBUTES}"
+            "it has {count} attributes; Pub/Sub accepts at most {MAX_ATTRIBUTES}"
         ));
     }
     attributes.iter().find_map(|(key, value)| {
         if key.is_empty() || key.len() > MAX_KEY_BYTES {
             Some(format!(
-                "the attribute {key:?} has {} bytes in its key; Pub/Sub takes 1 to {MAX_KEY_BYTES}",
+                "the attribute {key:?} has {} bytes in its key; Pub/Sub accepts 1 to {MAX_KEY_BYTES}",
                 key.len()
             ))
         } else if key.starts_with("goog") && !key.starts_with(TRACE_PREFIX) {
@@ -105,7 +105,7 @@ pub(crate) fn attributes_mistake(attributes: &Attributes) -> Option<String> {
             ))
         } else if value.len() > MAX_VALUE_BYTES {
             Some(format!(
-                "the attribute {key:?} has {} bytes; Pub/Sub takes at most {MAX_VALUE_BYTES}",
+                "the attribute {key:?} has {} bytes; Pub/Sub accepts at most {MAX_VALUE_BYTES}",
                 value.len()
             ))
         } else {

@@ -1,4 +1,4 @@
-//! What a queue is like.
+//! The state and the settings of a queue.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -7,16 +7,16 @@ use serde::{Serialize, Serializer};
 
 use crate::base::wire::queued_json::rfc3339;
 
-/// Whether a queue sends its tasks.
+/// Whether a queue dispatches its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum QueueState {
-    /// Tasks are sent.
+    /// Tasks are dispatched.
     Running,
-    /// Tasks are taken and kept until the queue is resumed.
+    /// Tasks are accepted and kept until the queue is resumed.
     Paused,
-    /// Switched off by the service or by a `queue.yaml`.
+    /// Disabled by the service or by a `queue.yaml`.
     Disabled,
     /// A state that this library does not know.
     Unknown,
@@ -33,7 +33,7 @@ impl fmt::Display for QueueState {
     }
 }
 
-/// What a queue is like at the moment; made by [`Queue::info`](crate::queue::Queue::info).
+/// The state and the settings of a queue; returned by [`Queue::info`](crate::queue::Queue::info).
 ///
 /// ```standalone_crate
 /// use cloud_tasks::queue::QueueState;
@@ -53,21 +53,21 @@ impl fmt::Display for QueueState {
 pub struct QueueInfo {
     /// Its short name.
     pub name: String,
-    /// Whether it sends its tasks.
+    /// Whether it dispatches its tasks.
     pub state: QueueState,
-    /// How many tasks a second it sends at most.
+    /// The maximum number of dispatches per second.
     pub max_dispatches_per_second: Option<f64>,
-    /// How many tasks run at once at most.
+    /// The maximum number of concurrent dispatches.
     pub max_concurrent_dispatches: Option<u32>,
-    /// How often a task is tried altogether; `None` where that is not bounded, or not told.
+    /// The maximum number of attempts of a task; `None` if unlimited or unknown.
     pub max_attempts: Option<u32>,
-    /// When it was purged last.
+    /// When it was last purged.
     #[serde(serialize_with = "time")]
     pub purge_time: Option<SystemTime>,
 }
 
 impl QueueInfo {
-    /// A queue that is known by its name and state alone.
+    /// A queue of which only the name and the state are known.
     pub(crate) fn new(name: &str, state: QueueState) -> Self {
         Self {
             name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! A task that is in a queue, as JSON.
+//! The JSON form of a queued task.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,11 +27,11 @@ struct Shown<'a> {
     body: Option<Body<'a>>,
 }
 
-/// A body as it can be read best.
+/// A body in its most readable form.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
-    /// As it is written, so that the digits of a large number survive.
+    /// The exact text, so that the digits of a large number survive.
     Json(&'a RawValue),
     Text(&'a str),
     Base64(String),
@@ -81,7 +81,7 @@ impl Serialize for LastAttempt {
     }
 }
 
-/// A time as people and machines read it; `None` for one that no calendar has.
+/// Formats a time; `None` if no calendar has it.
 pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
     jiff::Timestamp::try_from(time).ok().map(|time| time.to_string())
 }

@@ -1,4 +1,4 @@
-//! A task that is in a queue.
+//! A task in a queue.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,33 +13,32 @@ use crate::base::json;
 use crate::base::metadata::TaskMetadata;
 use crate::base::names;
 
-/// A task that is in a queue: it waits for its time or its next attempt, or is being tried.
+/// A task in a queue: it waits for its time or its next attempt, or it is running.
 ///
-/// Its `Debug` form leaves out the arguments and the values of the headers; its JSON form (`Serialize`) has both.
+/// The `Debug` output omits the arguments and the values of the headers; the JSON form (`Serialize`) has both.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargeCard { invoice: u64 }
 ///
 /// #[task(queue = "billing")]
-/// impl Task for Charge {
+/// impl Task for ChargeCard {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let (runtime, engine) = Runtime::local().build().await?;
-/// let enqueued = Charge { invoice: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
+/// let (runtime, _recorder) = Runtime::recorded().build().await?;
+/// let enqueued = ChargeCard { invoice: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
 ///
 /// let task = runtime.queue("billing").get(enqueued.id()).await?.ok_or("it is not there")?;
 /// assert_eq!((task.id(), task.queue()), (enqueued.id(), "billing"));
-/// assert_eq!((task.task(), task.attempts()), (Some("Charge"), 0));
-/// assert_eq!(task.arguments::<Charge>()?.invoice, 7);
-/// # engine.stop().await;
+/// assert_eq!((task.task(), task.attempts()), (Some("ChargeCard"), 0));
+/// assert_eq!(task.arguments::<ChargeCard>()?.invoice, 7);
 /// # Ok(())
 /// # }
 /// ```
@@ -48,10 +47,10 @@ pub struct QueuedTask {
     pub(crate) id: String,
     pub(crate) queue: String,
     pub(crate) url: String,
-    /// The name at the end of the URL; see [`task_name`].
+    /// The last segment of the URL; see [`task_name`].
     pub(crate) task: Option<String>,
     pub(crate) headers: HeaderMap,
-    /// `None` where the task was asked for without it.
+    /// `None` if the task was requested without its body.
     pub(crate) body: Option<Bytes>,
     pub(crate) schedule_time: Option<SystemTime>,
     pub(crate) create_time: Option<SystemTime>,
@@ -59,26 +58,26 @@ pub struct QueuedTask {
     pub(crate) attempts: u32,
     pub(crate) responses: u32,
     pub(crate) last_attempt: Option<LastAttempt>,
-    /// Where the task has a number of its own, and does not go by that of its queue.
+    /// Set if the task has a limit of its own instead of its queue's.
     pub(crate) max_attempts: Option<u32>,
 }
 
-/// What is known of the last attempt of a [`QueuedTask`].
+/// The last attempt of a [`QueuedTask`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastAttempt {
-    /// When it was sent.
+    /// When it was dispatched.
     pub dispatch_time: Option<SystemTime>,
-    /// When its answer came; none while it is under way.
+    /// When its response arrived; `None` while it is in progress.
     pub response_time: Option<SystemTime>,
-    /// What the service says of its answer, such as `UNAVAILABLE(14): HTTP status code 503`.
+    /// The service's description of the response, such as `UNAVAILABLE(14): HTTP status code 503`.
     pub status: Option<String>,
 }
 
 impl LastAttempt {
-    /// The HTTP status of its answer, where the service tells one.
+    /// The HTTP status of the response, if the service reports one.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::Runtime;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
@@ -107,31 +106,32 @@ impl QueuedTask {
         &self.queue
     }
 
-    /// The name of the task that it is for, as the end of its URL has it (`/tasks/{name}`), whichever service that is of;
-    /// `None` for a URL of another kind.
+    /// The name of its task, from the end of its URL (`/tasks/{name}`), whichever service that is; `None` for any other
+    /// URL.
     pub fn task(&self) -> Option<&str> {
         self.task.as_deref()
     }
 
-    /// Where it is sent.
+    /// The URL that it is dispatched to.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its arguments as they travel; `None` where the task was listed without them.
+    /// The encoded arguments; `None` if the task was listed without them.
     pub fn body(&self) -> Option<&[u8]> {
         self.body.as_deref()
     }
 
-    /// Its arguments, as the type that they are of.
+    /// Decodes its arguments.
     ///
     /// # Errors
     ///
-    /// When the task was listed without them, or when they do not decode; the message names the field, and no value.
+    /// If the task was listed without them, or if they do not decode. The message names the field and contains no
+    /// value.
     pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let body = self.body().ok_or_else(|| {
             Error::invalid(format!(
-                "task {} of queue {} was listed without its arguments: leave `without_arguments()` away, or `get(..)` it",
+                "task {} of queue {} was listed without its arguments: remove `without_arguments()`, or use `get(..)`",
                 self.id, self.queue
             ))
         })?;
@@ -145,42 +145,42 @@ impl QueuedTask {
         })
     }
 
-    /// The headers that it is sent with, besides those that Cloud Tasks adds to every attempt.
+    /// The headers that it is dispatched with, besides those that Cloud Tasks adds to each attempt.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// When it is to be tried next.
+    /// When its next attempt is due.
     pub fn schedule_time(&self) -> Option<SystemTime> {
         self.schedule_time
     }
 
-    /// When it was made, to the second.
+    /// When it was created, with a precision of one second.
     pub fn create_time(&self) -> Option<SystemTime> {
         self.create_time
     }
 
-    /// How long one attempt may take.
+    /// The timeout of one attempt.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
-    /// How often it was sent, one that is under way included.
+    /// The number of dispatches, including one in progress.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// How often it got an answer; attempts that timed out or answered 5xx are not counted.
+    /// The number of attempts that got a response. Attempts that timed out or were answered with 5xx do not count.
     pub fn responses(&self) -> u32 {
         self.responses
     }
 
-    /// The last attempt, where there was one.
+    /// The last attempt, if there was one.
     pub fn last_attempt(&self) -> Option<&LastAttempt> {
         self.last_attempt.as_ref()
     }
 
-    /// What its next attempt would be told.
+    /// The metadata of its next attempt.
     pub(crate) fn metadata(&self) -> TaskMetadata {
         let mut metadata = TaskMetadata::from_headers(self.headers.clone())
             .with_queue(&self.queue)
@@ -200,7 +200,7 @@ impl QueuedTask {
     }
 }
 
-/// The name that a URL ends with, where it is one of a task.
+/// The name at the end of a URL, if it is the URL of a task.
 pub(crate) fn task_name(url: &str) -> Option<String> {
     let (front, name) = path(url)?.rsplit_once('/')?;
     (front.ends_with("/tasks") && !name.is_empty())
@@ -208,7 +208,7 @@ pub(crate) fn task_name(url: &str) -> Option<String> {
         .flatten()
 }
 
-/// The path of a URL that has one.
+/// The path of a URL, if it has one.
 fn path(url: &str) -> Option<&str> {
     url.parse::<Uri>().ok()?;
     let (_, rest) = url.split_once("://")?;

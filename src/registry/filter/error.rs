@@ -65,18 +65,18 @@ impl fmt::Display for FilterError {
 
 impl Error for FilterError {}
 
-/// The line of a byte offset, from 1.
+/// The line of a byte offset, starting at 1.
 fn line(text: &str, position: usize) -> usize {
     text.get(..position).unwrap_or_default().matches('\n').count() + 1
 }
 
-/// The column of a byte offset in its line, counted in characters from 1.
+/// The column of a byte offset in its line, in characters, starting at 1.
 fn column(text: &str, position: usize) -> usize {
     let before = text.get(..position).unwrap_or_default();
     before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
 }
 
-/// How messages name a place; the line matters only where there is more than one.
+/// A position as messages show it; the line is included only if there is more than one.
 pub(super) fn place(text: &str, position: usize) -> String {
     let column = column(text, position);
     if text.contains('\n') {
@@ -98,7 +98,7 @@ pub(super) fn shown(piece: &str) -> String {
     shown
 }
 
-/// The same, marked as quoted from the filter.
+/// A piece of the filter in quotes, for a message.
 pub(super) fn quoted(piece: &str) -> String {
     format!("`{}`", shown(piece))
 }

@@ -1,4 +1,4 @@
-//! The filter itself, and how it is matched.
+//! The filter expression and its evaluation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,26 +6,26 @@ use std::str::FromStr;
 use super::error::FilterError;
 use super::parse::parse;
 
-/// A Pub/Sub subscription filter that has been checked and can be matched in this process.
+/// A parsed Pub/Sub subscription filter, which can be evaluated in this process.
 ///
-/// It keeps the text it was made from: that is what the service gets, and what [`Display`](fmt::Display) shows.
+/// It keeps its original text, which is what the service receives and what [`Display`](fmt::Display) prints.
 ///
 /// | text | matches a message |
 /// |---|---|
 /// | `attributes:key` | that has the attribute |
-/// | `attributes.key = "value"` | whose attribute is exactly that |
-/// | `attributes.key != "value"` | whose attribute is anything else, or absent |
-/// | `hasPrefix(attributes.key, "prefix")` | whose attribute begins like that |
+/// | `attributes.key = "value"` | whose attribute equals the value |
+/// | `attributes.key != "value"` | whose attribute is missing or has another value |
+/// | `hasPrefix(attributes.key, "prefix")` | whose attribute begins with the prefix |
 /// | `NOT a`, `-a` | that the condition does not match |
-/// | `a AND b AND c` | that all of the conditions match |
-/// | `a OR b OR c` | that any of the conditions matches |
-/// | `(…)` | that the inside matches; needed wherever `AND` and `OR` meet |
+/// | `a AND b AND c` | that all conditions match |
+/// | `a OR b OR c` | that any condition matches |
+/// | `(…)` | that the condition inside matches; required to combine `AND` and `OR` |
 ///
-/// A key is written plain when it consists of ASCII letters, digits, `-` and `_`, and in double quotes otherwise
-/// (also when it begins with `-`, or is an operator); a value is always in double quotes. Inside the quotes, `\\`,
-/// `\"`, `\'`, `\a`, `\b`, `\f`, `\n`, `\r`, `\t`, `\v`, `\x41`, `\101`, `\u0041` and `\U00000041` stand for a character.
-/// Keys, values and operators are case-sensitive. A filter has at most 256 bytes, and can not be changed once the
-/// subscription is there.
+/// A key is written without quotes if it consists of ASCII letters, digits, `-` and `_`; otherwise, or if it begins
+/// with `-` or is an operator, it is written in double quotes. A value is always in double quotes. Inside quotes, `\\`,
+/// `\"`, `\'`, `\a`, `\b`, `\f`, `\n`, `\r`, `\t`, `\v`, `\x41`, `\101`, `\u0041` and `\U00000041` are escapes. Keys,
+/// values and operators are case-sensitive. A filter has at most 256 bytes and cannot be changed after the subscription
+/// was created.
 ///
 /// # Examples
 ///
@@ -49,13 +49,13 @@ pub struct Filter {
 
 #[cfg(feature = "google")]
 impl Filter {
-    /// Whether another filter differs in its spelling alone.
+    /// Whether another filter differs only in its spelling.
     pub(crate) fn means_the_same_as(&self, other: &Self) -> bool {
         self.expression == other.expression
     }
 }
 
-/// What a filter means. `!=` is `Not(Equals)`: it also matches a message without the attribute.
+/// The expression tree. `!=` is `Not(Equals)`: it also matches a message without the attribute.
 #[derive(Clone, PartialEq)]
 pub(super) enum Expression {
     Has(Box<str>),
@@ -84,9 +84,9 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// When the text is empty, longer than 256 bytes, nested more than 32 parentheses deep, or not in the filter
-    /// language. The error says where the first mistake is, what stands there, and what is accepted. Nobody was asked:
-    /// a text that passes can still be refused by the service.
+    /// If the text is empty, longer than 256 bytes, nested more than 32 parentheses deep, or not in the filter
+    /// language. The error has the position of the first mistake, what was found there, and what is accepted. Nothing
+    /// is sent: the service may still reject a text that passes.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let expression = parse(text)?;
         Ok(Self {
@@ -95,7 +95,7 @@ impl Filter {
         })
     }
 
-    /// Returns the text of the filter, exactly as it was given.
+    /// Returns the original text of the filter.
     ///
     /// # Examples
     ///
@@ -113,10 +113,10 @@ impl Filter {
         &self.text
     }
 
-    /// Returns whether a message is delivered whose attributes `attribute` looks up; this allocates nothing.
+    /// Returns whether a message is delivered, given a function that looks up its attributes. Does not allocate.
     ///
-    /// `attribute` gets a key and returns its value, or `None` when the message has no such attribute. It may be
-    /// called for the same key more than once, and is not called for keys that can not change the result any more.
+    /// `attribute` receives a key and returns its value, or `None` if the message has no such attribute. It may be
+    /// called more than once for a key, and is not called for keys that can no longer change the result.
     ///
     /// # Examples
     ///
@@ -139,7 +139,7 @@ impl Filter {
 }
 
 impl Expression {
-    /// Recurses as deep as the parentheses of the text do, which the parser bounds.
+    /// The recursion is as deep as the parentheses of the text, which the parser limits.
     fn matches<'a>(&self, attribute: &impl Fn(&str) -> Option<&'a str>) -> bool {
         match self {
             Self::Has(key) => attribute(key).is_some(),

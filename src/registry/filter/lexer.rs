@@ -1,4 +1,4 @@
-//! From text to tokens; strings are unescaped here.
+//! The lexer of filters. It also unescapes strings.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ pub(super) struct Token {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// ASCII letters, digits, `_`, and `-` except in front: a key, an operator, `attributes`, `hasPrefix`.
+    /// ASCII letters, digits, `_`, and `-` except at the start: a key, an operator, `attributes`, `hasPrefix`.
     Word,
     /// A quoted string, unescaped.
     Text(String),
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Close,
     Equals,
     NotEquals,
-    /// What the language does not know; the parser can say best what should have been there.
+    /// Anything else. The parser reports it, since it knows what was expected.
     Other,
     End,
 }
@@ -39,7 +39,7 @@ impl<'a> Lexer<'a> {
         Self { text, position: 0 }
     }
 
-    /// The next token; at the end of the text `End`, again and again.
+    /// The next token; at the end of the text always `End`.
     pub(super) fn token(&mut self) -> Result<Token, FilterError> {
         self.position += count(self.rest(self.position), is_blank);
         let start = self.position;
@@ -74,7 +74,7 @@ impl<'a> Lexer<'a> {
         self.text.get(position..).unwrap_or_default()
     }
 
-    /// The string that begins at `start`, and how many bytes it takes with its quotes.
+    /// The string that begins at `start`, and its length in bytes including the quotes.
     fn string(&self, start: usize) -> Result<(Kind, usize), FilterError> {
         let mut value = String::new();
         let mut position = start + 1;
@@ -91,7 +91,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The character that the escape at `position` stands for, and how many bytes the escape takes.
+    /// The character of the escape at `position`, and the length of the escape in bytes.
     fn escape(&self, start: usize, position: usize) -> Result<(char, usize), FilterError> {
         let Some(letter) = self.rest(position + 1).chars().next() else {
             return Err(self.unclosed(start));
@@ -118,7 +118,7 @@ impl<'a> Lexer<'a> {
         Ok((character, 2))
     }
 
-    /// An escape by number: `prefix` bytes, then exactly `digits` digits.
+    /// A numeric escape: `prefix` bytes, then exactly `digits` digits.
     fn code(
         &self,
         position: usize,
@@ -136,7 +136,7 @@ impl<'a> Lexer<'a> {
         }
         let number = u32::from_str_radix(rest.get(..given).unwrap_or_default(), radix).unwrap_or(u32::MAX);
         let character = match char::from_u32(number) {
-            // A byte or a character? It is the same thing in ASCII only.
+            // A byte or a character? Only in ASCII both are the same.
             Some(character) if digits > 3 || character.is_ascii() => character,
             Some(_) => {
                 let expected = format!("an ASCII character as {name} escape");
@@ -182,7 +182,7 @@ impl<'a> Lexer<'a> {
 /// How messages name the end of the text.
 pub(super) const END: &str = "the end of the filter";
 
-/// How many bytes of `text`, from its beginning, are characters that `accepted` accepts.
+/// The length in bytes of the longest prefix of `text` with accepted characters only.
 pub(super) fn count(text: &str, accepted: impl Fn(char) -> bool) -> usize {
     text.find(|character| !accepted(character)).unwrap_or(text.len())
 }
@@ -191,17 +191,17 @@ pub(super) fn is_blank(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r')
 }
 
-/// `-` begins no word: [`Lexer::token`] takes it for a negation first.
+/// `-` never starts a word: [`Lexer::token`] reads it as a negation first.
 fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
 }
 
-/// What operators are made of, here and in the languages that people come from.
+/// The characters of operators, here and in other languages.
 pub(super) fn is_operator(character: char) -> bool {
     matches!(character, '=' | '!' | '<' | '>' | '&' | '|' | '~')
 }
 
-/// Operators are read greedily, so that `==` and `&&` are one mistake and not two.
+/// Operators are read greedily, so that `==` and `&&` cause one error and not two.
 fn operator(rest: &str) -> (Kind, usize) {
     let length = count(rest, is_operator);
     let kind = match rest.get(..length) {
@@ -212,7 +212,7 @@ fn operator(rest: &str) -> (Kind, usize) {
     (kind, length)
 }
 
-/// The length of a single-quoted string, or of the quote alone when it is not closed.
+/// The length of a single-quoted string, or of the quote alone if it is not closed.
 fn single_quoted(rest: &str) -> usize {
     rest.match_indices('\'').nth(1).map_or(1, |(end, _)| end + 1)
 }

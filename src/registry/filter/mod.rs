@@ -1,11 +1,11 @@
-//! Pub/Sub subscription filters: parse, match, and say where a mistake is.
+//! Pub/Sub subscription filters: parsing, evaluation and precise errors.
 //!
-//! The language is told at [`Filter`]. Its source is
-//! <https://cloud.google.com/pubsub/docs/subscription-message-filter>. Where that page is silent, a text with only one
-//! sensible meaning is accepted (`NOT(…)` without a blank, `NOT NOT …`): the service has the last word when the
-//! subscription is made, and whoever has such a filter there would lose the backlog by changing it. What may mean two
-//! things there is refused, since a filter that quietly matches something else loses messages: unquoted and
-//! single-quoted values, `\x` and octal escapes beyond ASCII (a byte, or a character?), halves of a surrogate pair.
+//! [`Filter`] documents the language. Its source is <https://cloud.google.com/pubsub/docs/subscription-message-filter>.
+//! If that page does not say whether a text is valid and the text has only one sensible meaning, it is accepted
+//! (`NOT(…)` without a space, `NOT NOT …`): the service decides when the subscription is created, and changing the
+//! filter of an existing subscription would lose its backlog. A text that could mean two things is rejected, because a
+//! filter that silently matches something else loses messages: unquoted and single-quoted values, `\x` and octal
+//! escapes beyond ASCII (a byte, or a character?), halves of a surrogate pair.
 
 pub(crate) mod error;
 pub(crate) mod expression;

@@ -1,13 +1,13 @@
-//! From tokens to an expression: recursive descent, one token ahead.
+//! The parser of filters: recursive descent with one token of lookahead.
 
 use super::error::{FilterError, place, quoted, shown};
 use super::expression::Expression;
 use super::lexer::{END, Kind, Lexer, Token, count, is_blank, is_operator};
 
-/// The service's own limit.
+/// The service's limit.
 const MAX_BYTES: usize = 256;
 
-/// Ours: it bounds the recursion of parsing, matching and dropping, whatever the limit above may become.
+/// Our own limit. It bounds the recursion of parsing, evaluation and dropping, even if the limit above is raised.
 const MAX_DEPTH: usize = 32;
 
 const CONDITION: &str = "`attributes`, `hasPrefix`, `NOT`, `-` or `(`";
@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
 struct Parser<'a> {
     text: &'a str,
     lexer: Lexer<'a>,
-    /// The token that is looked at and not yet taken.
+    /// The lookahead token.
     token: Token,
     depth: usize,
 }
@@ -71,7 +71,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// A condition and the negations before it; they are counted and not nested, so that they need no depth.
+    /// A condition and the negations in front of it. They are counted instead of nested, so they need no recursion.
     fn term(&mut self) -> Result<Expression, FilterError> {
         let mut negated = false;
         while self.token.kind == Kind::Minus || self.word() == "NOT" {
@@ -168,7 +168,7 @@ impl<'a> Parser<'a> {
         Ok(Expression::HasPrefix { key, prefix })
     }
 
-    /// A key, plain or quoted.
+    /// A key, with or without quotes.
     fn key(&mut self, after: &str) -> Result<Box<str>, FilterError> {
         if matches!(self.token.kind, Kind::Text(_)) {
             return self.string(after);
@@ -221,7 +221,7 @@ impl<'a> Parser<'a> {
         self.text.get(self.token.span.clone()).unwrap_or_default()
     }
 
-    /// The text of the token if it is a word, and nothing otherwise.
+    /// The text of the token if it is a word, otherwise an empty text.
     fn word(&self) -> &'a str {
         if self.token.kind == Kind::Word {
             self.piece()
@@ -230,7 +230,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The token and what is written right after it, as far as it may have been meant as one key or value.
+    /// The token and the text directly after it, which were perhaps meant as one key or value.
     fn run(&self) -> &'a str {
         let rest = self.text.get(self.token.span.start..).unwrap_or_default();
         let stops = |character| is_blank(character) || is_operator(character) || "(),\"'".contains(character);
@@ -239,7 +239,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Mistakes: what is said of the token that is looked at.
+/// The errors for the current token.
 impl Parser<'_> {
     fn mistake(&self, expected: impl std::fmt::Display, help: Option<String>) -> FilterError {
         let found = if self.token.kind == Kind::End {
@@ -271,7 +271,7 @@ impl Parser<'_> {
         self.mistake(CONDITION, Some(help))
     }
 
-    /// After a condition comes neither the `operator` that joins the others nor the end.
+    /// A condition is followed neither by the `operator` that joins the others nor by the end.
     fn not_joined(&self, operator: Option<&str>, open: Option<usize>) -> FilterError {
         let end = if open.is_some() { "`)`" } else { END };
         let expected = match operator {
@@ -326,7 +326,7 @@ impl Parser<'_> {
         Some(help)
     }
 
-    /// Other quotes than the double ones, from other languages and from word processors.
+    /// Other quotes than double ones, from other languages and from word processors.
     fn quotes_help(&self) -> Option<String> {
         let piece = self.piece();
         match piece.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {

@@ -1,12 +1,12 @@
-//! App Engine's words for times: `every 5 minutes`, `every monday 09:00`, `1st,third monday of month 12:00`.
-//! Source: <https://cloud.google.com/appengine/docs/standard/scheduling-jobs-with-cron-yaml>.
+//! App Engine schedule formats: `every 5 minutes`, `every monday 09:00`, `1st,third monday of month 12:00`. Source:
+//! <https://cloud.google.com/appengine/docs/standard/scheduling-jobs-with-cron-yaml>.
 
 use super::calendar::{Calendar, Days, MINUTES_OF_DAY, bits};
 
-/// What words say.
+/// A parsed schedule in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Words {
-    /// So many minutes after the last time.
+    /// This many minutes after the previous time.
     Interval(u32),
     Calendar(Calendar),
 }
@@ -43,10 +43,10 @@ const MONTHS: &[&[&str]] = &[
 ];
 const FORMS: &str = "`every 5 minutes`, `every 2 hours synchronized`, `every 5 minutes from 10:00 to 14:00`, `every monday \
                      09:00`, `1st,third monday of month 12:00`, `1,15 of jan,july 00:00`";
-/// Longer than anybody waits, and short enough to be added to any time.
+/// Longer than anybody waits, and short enough to be added to any time without overflow.
 const LONGEST_INTERVAL: u32 = 100_000;
 
-/// Whether a text is words, and no cron.
+/// Whether a text is in words, and not cron.
 pub(super) fn is_meant(text: &str) -> bool {
     let first = tokens(text).into_iter().next().unwrap_or_default();
     first.starts_with(|first: char| first.is_alphabetic())
@@ -54,7 +54,7 @@ pub(super) fn is_meant(text: &str) -> bool {
         || tokens(text).iter().any(|token| token == "of")
 }
 
-/// Reads words, or says where they are not understood.
+/// Parses a schedule in words; an error names the position.
 pub(super) fn parse(text: &str) -> Result<Words, String> {
     let mut reader = Reader {
         tokens: tokens(text),
@@ -86,7 +86,7 @@ impl Reader {
         self.tokens.get(self.at).map_or("", String::as_str)
     }
 
-    /// Where it is, for a message.
+    /// The current position, for a message.
     fn place(&self) -> String {
         match self.peek() {
             "" => "it ends too early".to_owned(),
@@ -94,7 +94,7 @@ impl Reader {
         }
     }
 
-    /// Goes on if this word stands here.
+    /// Advances if the next token is this word.
     fn eat(&mut self, word: &str) -> bool {
         let here = self.peek() == word;
         self.at += usize::from(here);
@@ -122,7 +122,7 @@ impl Reader {
         Ok(words)
     }
 
-    /// `5 minutes`, and in which part of the day.
+    /// `5 minutes`, and optionally a part of the day.
     fn interval(&mut self) -> Result<Words, String> {
         let number: Option<u32> = self.peek().parse().ok();
         let Some(number) = number.filter(|number| (1..=LONGEST_INTERVAL).contains(number)) else {
@@ -155,7 +155,7 @@ impl Reader {
         Err("a time that goes into 24 hours without rest before `synchronized`".to_owned())
     }
 
-    /// Days and the time of day; the word `every` was read.
+    /// Days and a time of day; the word `every` was already read.
     fn calendar(&mut self, every: bool) -> Result<Calendar, String> {
         let mut days = Days::ALL;
         let by_number = !every && self.peek().bytes().all(|byte| byte.is_ascii_digit()) && self.peek() != "";
@@ -176,7 +176,7 @@ impl Reader {
                     .list(|token| position(token, WEEKDAYS))
                     .ok_or("a number of minutes or hours, a weekday such as `monday` or `mon`, or `day`")?;
             } else if !every {
-                // The first day of a month is the first, not that of each weekday.
+                // The first day of a month is the first, not the first of each weekday.
                 days.monthdays = days.weeks;
                 days.weeks = Days::ALL.weeks;
             }
@@ -205,7 +205,7 @@ impl Reader {
             .ok_or_else(|| "a month such as `january` or `jan`, `month` for each, or `quarter`".to_owned())
     }
 
-    /// Values between commas as bits; `None` where one is not understood, which is where it stays then.
+    /// Values between commas as bits; `None` if one is unknown, which is then the current position.
     fn list(&mut self, read: impl Fn(&str) -> Option<u8>) -> Option<u64> {
         let mut set = 0;
         loop {
@@ -237,7 +237,7 @@ fn of_quarters(ordinals: u64) -> u64 {
     ordinals | ordinals << 3 | ordinals << 6 | ordinals << 9
 }
 
-/// Every so many minutes from one time of day to another, that of the next day if it is earlier.
+/// Every `minutes` from one time of day to another, which is on the next day if it is earlier.
 fn between(start: u16, end: u16, minutes: u32) -> Calendar {
     let length = (end + MINUTES_OF_DAY - start) % MINUTES_OF_DAY;
     let step = usize::try_from(minutes).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! Days and times of day, by the wall clock of a zone.
+//! Days and times of day, by the wall clock of a time zone.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -6,7 +6,7 @@ use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 pub(super) const MINUTES_OF_DAY: u16 = 24 * 60;
 
-/// The 29th of February of one weekday comes once in 40 years where a year without it lies between.
+/// The 29th of February falls on a given weekday only once in 40 years if a century year without it lies between.
 const HORIZON_DAYS: u32 = 41 * 366;
 
 /// The bits from `first` to `last`.
@@ -24,7 +24,7 @@ pub(super) fn has(set: u64, bit: u8) -> bool {
     set & (1 << bit) != 0
 }
 
-/// Which days are meant: sets of numbers as bits.
+/// A selection of days: sets of numbers as bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Days {
     /// From 1.
@@ -33,9 +33,9 @@ pub(super) struct Days {
     pub(super) monthdays: u64,
     /// From Sunday, 0.
     pub(super) weekdays: u64,
-    /// The how-manieth of its weekday in the month, from 1.
+    /// The ordinal of the weekday in the month, from 1.
     pub(super) weeks: u64,
-    /// Whether one of the day of the month and the weekday is enough.
+    /// Whether a match of either the day of the month or the weekday is enough.
     pub(super) either: bool,
 }
 
@@ -64,7 +64,7 @@ impl Days {
     }
 }
 
-/// Times of day, on some days.
+/// Times of day on selected days.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Calendar {
     pub(super) days: Days,
@@ -73,13 +73,13 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
-    /// Whether there is such a day at all.
+    /// Whether any day matches.
     pub(super) fn ever_comes(&self) -> bool {
         self.at_or_after(DateTime::constant(2000, 1, 1, 0, 0, 0, 0))
             .is_some()
     }
 
-    /// The first time that is not before this one, on a clock that is never changed.
+    /// The first time at or after this one, on a clock without changes.
     fn at_or_after(&self, from: DateTime) -> Option<DateTime> {
         let mut date = from.date();
         let mut earliest = minute_of_day(from);
@@ -97,11 +97,11 @@ impl Calendar {
         None
     }
 
-    /// The first time after this one. What the clock skips does not come, what it repeats comes twice.
+    /// The first time after this one. Times that the clock skips are left out; times that it repeats occur twice.
     pub(super) fn next_after(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
         let mut offset = zone.to_offset(after);
         let mut from = next_minute(offset.to_datetime(after))?;
-        // Between two changes of the clock its times are in order.
+        // Between two changes of the clock, times are in order.
         for change in zone.following(after) {
             let found = offset.to_timestamp(self.at_or_after(from)?).ok();
             if found.is_some_and(|found| found < change.timestamp()) {
@@ -124,7 +124,7 @@ fn next_minute(time: DateTime) -> Option<DateTime> {
     started.checked_add(jiff::SignedDuration::from_mins(1)).ok()
 }
 
-/// The time itself where it is a whole minute, else the next one that is.
+/// The time itself if it is a whole minute, otherwise the next whole minute.
 fn whole_minute(time: DateTime) -> Option<DateTime> {
     if time.second() == 0 && time.subsec_nanosecond() == 0 {
         Some(time)

@@ -1,44 +1,44 @@
-//! Cron as Cloud Scheduler takes it: five fields of unix-cron.
-//! Source: <https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules>.
+//! Cron schedules as Cloud Scheduler accepts them: five fields of unix-cron. Source:
+//! <https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules>.
 
 use super::calendar::{Calendar, Days, bits, has};
 
-/// A field of a cron text.
+/// A field of a cron schedule.
 struct Field {
     name: &'static str,
-    least: u8,
-    most: u8,
-    /// Names of values, from the least on.
+    min: u8,
+    max: u8,
+    /// Names of values, starting with the smallest.
     names: &'static [&'static str],
-    /// What it takes, in words.
+    /// The accepted values, in words.
     accepted: &'static str,
 }
 
 const MINUTE: Field = Field {
     name: "minute",
-    least: 0,
-    most: 59,
+    min: 0,
+    max: 59,
     names: &[],
     accepted: "0-59",
 };
 const HOUR: Field = Field {
     name: "hour",
-    least: 0,
-    most: 23,
+    min: 0,
+    max: 23,
     names: &[],
     accepted: "0-23",
 };
 const MONTHDAY: Field = Field {
     name: "day of the month",
-    least: 1,
-    most: 31,
+    min: 1,
+    max: 31,
     names: &[],
     accepted: "1-31",
 };
 const MONTH: Field = Field {
     name: "month",
-    least: 1,
-    most: 12,
+    min: 1,
+    max: 12,
     names: &[
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
     ],
@@ -46,8 +46,8 @@ const MONTH: Field = Field {
 };
 const WEEKDAY: Field = Field {
     name: "day of the week",
-    least: 0,
-    most: 7,
+    min: 0,
+    max: 7,
     names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
     accepted: "0-7 or SUN-SAT, where 0 and 7 are Sunday",
 };
@@ -62,7 +62,7 @@ const SHORTHANDS: &[(&str, &str)] = &[
     ("@annually", "0 0 1 1 *"),
 ];
 
-/// The cron text that `@daily` and the like stand for.
+/// The cron schedule of `@daily` and similar names.
 pub(super) fn written_out(shorthand: &str) -> Result<&'static str, String> {
     let known = SHORTHANDS
         .iter()
@@ -73,7 +73,7 @@ pub(super) fn written_out(shorthand: &str) -> Result<&'static str, String> {
     })
 }
 
-/// Reads five fields; every mistake is named.
+/// Parses five fields; every error is reported.
 pub(super) fn parse(text: &str) -> Result<Calendar, Vec<String>> {
     let parts: Vec<&str> = text.split_whitespace().collect();
     let [minute, hour, monthday, month, weekday] = parts[..] else {
@@ -109,7 +109,7 @@ pub(super) fn parse(text: &str) -> Result<Calendar, Vec<String>> {
         months,
         monthdays,
         weekdays: (weekdays | sunday) & bits(0, 6),
-        // As every cron has it since Vixie's: where both are restricted, one of them is enough.
+        // The rule of Vixie cron: if both are restricted, a match of either is enough.
         either: !monthday.starts_with('*') && !weekday.starts_with('*'),
         ..Days::ALL
     };
@@ -120,7 +120,7 @@ pub(super) fn parse(text: &str) -> Result<Calendar, Vec<String>> {
 }
 
 impl Field {
-    /// The values that a field lists, as bits.
+    /// The values of a field, as bits.
     fn parse(&self, text: &str) -> Result<u64, String> {
         let mut set = 0;
         for part in text.split(',') {
@@ -136,7 +136,7 @@ impl Field {
         Ok(set)
     }
 
-    /// A range as it is shown in messages.
+    /// A range as messages show it.
     fn range(&self) -> &'static str {
         match self.name {
             "minute" => "`0-29`",
@@ -153,12 +153,12 @@ impl Field {
             None => (part, None),
         };
         let (first, last) = match range.split_once('-') {
-            _ if range == "*" => (self.least, self.most.min(self.last_of_star())),
+            _ if range == "*" => (self.min, self.max.min(self.last_of_star())),
             Some((first, last)) => (self.value(first)?, self.value(last)?),
             None if step.is_some() => {
                 return Err(format!(
                     " at {part:?}: a step follows a range, as in `{range}-{}/{}`",
-                    self.most,
+                    self.max,
                     step.unwrap_or_default()
                 ));
             }
@@ -180,25 +180,25 @@ impl Field {
         Ok(values.fold(0, |set, value| set | 1 << value))
     }
 
-    /// The seventh day of the week is the zeroth again.
+    /// Day 7 of the week is day 0 again.
     fn last_of_star(&self) -> u8 {
-        if self.names.len() == 7 { 6 } else { self.most }
+        if self.names.len() == 7 { 6 } else { self.max }
     }
 
     fn value(&self, text: &str) -> Result<u8, String> {
         let named = self
             .names
             .iter()
-            .zip(self.least..)
+            .zip(self.min..)
             .find(|(name, _)| name.eq_ignore_ascii_case(text));
         named
             .map(|(_, value)| value)
-            .or_else(|| number(text).filter(|value| (self.least..=self.most).contains(value)))
+            .or_else(|| number(text).filter(|value| (self.min..=self.max).contains(value)))
             .ok_or_else(|| format!(" at {text:?}"))
     }
 }
 
-/// Digits alone: no sign.
+/// Digits only: no sign.
 fn number(text: &str) -> Option<u8> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()

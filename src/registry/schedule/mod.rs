@@ -1,4 +1,4 @@
-//! The schedules of periodic tasks: what Cloud Scheduler is told, and when they are due.
+//! The schedules of periodic tasks: the Cloud Scheduler job, and when it is due.
 
 pub(crate) mod app_engine;
 pub(crate) mod calendar;
@@ -25,10 +25,11 @@ const MAX_DOUBLINGS: u32 = 5;
 const MAX_DESCRIPTION_CHARS: usize = 500;
 const MAX_PAYLOAD_BYTES: usize = 1_000_000;
 
-/// What Cloud Scheduler uses where a job names no deadline.
+/// The deadline of Cloud Scheduler for a job that sets none.
 pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(3 * 60);
 
-/// A Cloud Scheduler job as it is to be: every name final, the payload encoded. What is `None` is left to the service.
+/// The desired state of a Cloud Scheduler job, with final names and the encoded payload. `None` leaves a setting to the
+/// service.
 ///
 /// ```standalone_crate
 /// use std::time::{Duration, SystemTime};
@@ -66,27 +67,28 @@ pub struct Schedule {
     pub task: &'static str,
     /// The job's name in its project and location.
     pub name: String,
-    /// When it is due, as Cloud Scheduler takes it: cron, with `@daily` and the like written out, or App Engine's words.
+    /// When it is due, as Cloud Scheduler accepts it: cron, also for `@daily` and similar names, or an App Engine
+    /// format.
     pub every: String,
-    /// The tz database's name of the zone that the times are of.
+    /// The time zone, by its name in the tz database.
     pub time_zone: String,
-    /// Where the request goes.
+    /// The URL that the job calls.
     pub url: String,
     /// The body of the request: the JSON of the task's arguments.
     pub payload: Bytes,
-    /// The headers of the request, `Content-Type` included.
+    /// The headers of the request, including `Content-Type`.
     pub headers: HeaderMap,
-    /// How often a run that failed is tried again.
+    /// How often a failed run is retried.
     pub max_retries: Option<u32>,
-    /// The shortest pause before a run is tried again.
+    /// The shortest backoff before a retry.
     pub min_backoff: Option<Duration>,
-    /// The longest pause before a run is tried again.
+    /// The longest backoff before a retry.
     pub max_backoff: Option<Duration>,
-    /// How often the pause doubles before it grows by the same step each time.
+    /// How often the backoff doubles before it grows linearly.
     pub max_doublings: Option<u32>,
-    /// How long one attempt may take: as the schedule says, else the task's timeout.
+    /// The deadline of one attempt, by default the task's timeout.
     pub attempt_deadline: Option<Duration>,
-    /// What the job is for, for people.
+    /// The description of the job.
     pub description: Option<&'static str>,
     /// Whether requests carry a signed token.
     pub oidc: bool,
@@ -94,17 +96,18 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The first time after this one that it is due, by the wall clock of its zone.
+    /// Returns the first time after this one at which it is due, by the wall clock of its zone.
     ///
-    /// A time that the clock skips in spring does not come, one that it repeats in autumn comes twice. An interval such as
-    /// `every 5 minutes` counts from the time that is given; the service counts from the end of the run before.
+    /// A time that the clock skips in spring is left out, and a time that it repeats in autumn is due twice. An
+    /// interval such as `every 5 minutes` counts from the given time; the service counts from the end of the previous
+    /// run.
     ///
-    /// `None` where no such time can be told by the clock.
+    /// Returns `None` if there is no such time.
     pub fn next_after(&self, time: SystemTime) -> Option<SystemTime> {
         self.timing.next_after(time)
     }
 
-    /// Works out the schedule of the task of this name, defined at `location`, or everything that is wrong with it.
+    /// Resolves the schedule of the task with this name, defined at `location`, or returns every error in it.
     pub(crate) fn new(
         task: &'static str,
         location: &str,
@@ -146,20 +149,20 @@ impl Schedule {
     }
 }
 
-/// The arguments as JSON, which are the same for every run.
+/// The encoded arguments, which are the same for every run.
 fn payload(periodic: &Periodic) -> Result<Bytes, String> {
     let payload =
         (periodic.payload)().map_err(|error| format!("its payload does not serialize to JSON: {error}"))?;
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(format!(
-            "its payload has {} bytes; Cloud Scheduler takes at most {MAX_PAYLOAD_BYTES} for a whole job",
+            "its payload has {} bytes; Cloud Scheduler accepts at most {MAX_PAYLOAD_BYTES} for a whole job",
             payload.len()
         ));
     }
     Ok(payload)
 }
 
-/// The headers of every run, but for those that Cloud Scheduler sets.
+/// The headers of every run, except those that Cloud Scheduler sets.
 pub(crate) fn headers(options: &ScheduleOptions) -> Result<HeaderMap, Vec<String>> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

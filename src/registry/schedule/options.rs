@@ -1,4 +1,4 @@
-//! What `#[task]` writes down of a schedule.
+//! The schedule options of `#[task]`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{MAX_DESCRIPTION_CHARS, MAX_DOUBLINGS, MAX_RETRIES};
 use crate::base::{Config, limits::MAX_TIMEOUT, limits::MIN_TIMEOUT};
 
-/// What a periodic task says of its schedule; what it leaves open is for the service.
+/// The schedule options of a periodic task. Options that are not set are left to the service.
 #[derive(Clone, Copy, Debug)]
 pub struct ScheduleOptions {
     pub(crate) every: &'static str,
@@ -24,7 +24,7 @@ pub struct ScheduleOptions {
     pub(crate) oidc: bool,
 }
 
-/// A schedule as a registration holds it.
+/// The schedule in a registration.
 #[derive(Clone, Copy)]
 pub(crate) struct Periodic {
     pub(crate) options: &'static ScheduleOptions,
@@ -44,21 +44,21 @@ macro_rules! options {
 }
 
 options! {
-    /// Sets the zone that the times are of.
+    /// Sets the time zone.
     time_zone(zone: &'static str) => time_zone = zone;
     /// Sets headers of the request.
     headers(headers: &'static [(&'static str, &'static str)]) => headers = headers;
-    /// Sets how often a run that failed is tried again.
+    /// Sets how often a failed run is retried.
     schedule_max_retries(retries: u32) => max_retries = Some(retries);
-    /// Sets the shortest pause before a run is tried again.
+    /// Sets the shortest backoff before a retry.
     schedule_min_backoff(backoff: Duration) => min_backoff = Some(backoff);
-    /// Sets the longest pause before a run is tried again.
+    /// Sets the longest backoff before a retry.
     schedule_max_backoff(backoff: Duration) => max_backoff = Some(backoff);
-    /// Sets how often the pause doubles.
+    /// Sets how often the backoff doubles.
     schedule_max_doublings(doublings: u32) => max_doublings = Some(doublings);
-    /// Sets how long one attempt may take.
+    /// Sets the deadline of one attempt.
     attempt_deadline(deadline: Duration) => attempt_deadline = Some(deadline);
-    /// Sets what the job is for.
+    /// Sets the description of the job.
     description(description: &'static str) => description = Some(description);
     /// Sets the base name of the job.
     schedule_name(name: &'static str) => name = Some(name), absolute = false;
@@ -69,7 +69,7 @@ options! {
 }
 
 impl ScheduleOptions {
-    /// The options of a schedule that is due at these times.
+    /// Options with this schedule.
     pub const fn new(every: &'static str) -> Self {
         Self {
             every,
@@ -87,7 +87,7 @@ impl ScheduleOptions {
         }
     }
 
-    /// The name of the job of a task.
+    /// The job's name for a task.
     pub(crate) fn job_name(&self, task: &str, config: &Config) -> String {
         let name = self.name.unwrap_or(task);
         if self.absolute {
@@ -97,17 +97,17 @@ impl ScheduleOptions {
         }
     }
 
-    /// What Cloud Scheduler would refuse, apart from times, headers, payload and name.
-    /// Source: `google/cloud/scheduler/v1/job.proto`.
+    /// Everything that Cloud Scheduler would reject, except times, headers, payload and name. Source:
+    /// `google/cloud/scheduler/v1/job.proto`.
     pub(super) fn mistakes(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
         let counts = [
             ("schedule_max_retries", self.max_retries, MAX_RETRIES),
             ("schedule_max_doublings", self.max_doublings, MAX_DOUBLINGS),
         ];
-        for (option, value, most) in counts {
-            if let Some(value) = value.filter(|value| *value > most) {
-                mistakes.push(format!("{option} is {value}; Cloud Scheduler takes 0 to {most}"));
+        for (option, value, max) in counts {
+            if let Some(value) = value.filter(|value| *value > max) {
+                mistakes.push(format!("{option} is {value}; Cloud Scheduler accepts 0 to {max}"));
             }
         }
         let pauses = (Duration::from_secs(5), Duration::from_secs(60 * 60));
@@ -120,10 +120,10 @@ impl ScheduleOptions {
                 (MIN_TIMEOUT, MAX_TIMEOUT),
             ),
         ];
-        for (option, value, (least, most)) in lengths {
-            if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
+        for (option, value, (min, max)) in lengths {
+            if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
                 mistakes.push(format!(
-                    "{option} is {value:?}; Cloud Scheduler takes {least:?} to {most:?}"
+                    "{option} is {value:?}; Cloud Scheduler accepts {min:?} to {max:?}"
                 ));
             }
         }
@@ -138,7 +138,7 @@ impl ScheduleOptions {
             && length > MAX_DESCRIPTION_CHARS
         {
             mistakes.push(format!(
-                "its description has {length} characters; Cloud Scheduler takes at most {MAX_DESCRIPTION_CHARS}"
+                "its description has {length} characters; Cloud Scheduler accepts at most {MAX_DESCRIPTION_CHARS}"
             ));
         }
         mistakes

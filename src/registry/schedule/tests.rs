@@ -1,4 +1,4 @@
-//! When schedules are due, and what is said of those that never can be.
+//! When schedules are due, and the errors of invalid ones.
 
 use std::time::{Duration, SystemTime};
 
@@ -324,15 +324,15 @@ fn the_end_of_time_is_no_panic() {
     }
 }
 
-/// A field of numbers, and which numbers it means.
-fn field(least: u8, most: u8) -> impl Strategy<Value = (String, Vec<u8>)> {
-    let range = (least..=most, least..=most, 1..=most).prop_map(|(one, other, step)| {
+/// A field of numbers, and the numbers that it means.
+fn field(min: u8, max: u8) -> impl Strategy<Value = (String, Vec<u8>)> {
+    let range = (min..=max, min..=max, 1..=max).prop_map(|(one, other, step)| {
         let (from, to) = (one.min(other), one.max(other));
         let values = (from..=to).step_by(step.into()).collect();
         (format!("{from}-{to}/{step}"), values)
     });
-    let one = (least..=most).prop_map(|value| (value.to_string(), vec![value]));
-    let all = Just(("*".to_owned(), (least..=most).collect()));
+    let one = (min..=max).prop_map(|value| (value.to_string(), vec![value]));
+    let all = Just(("*".to_owned(), (min..=max).collect()));
     prop_oneof![all, one, range]
 }
 
@@ -380,7 +380,7 @@ proptest! {
 
         let seen_from_between = timing.next_after(between).unwrap();
 
-        // From before a time that time is next; from behind it one that is later.
+        // From an earlier time, that time is the next; from a later time, the next one is later.
         if between < next {
             prop_assert_eq!(seen_from_between, next);
         } else {

@@ -1,4 +1,4 @@
-//! When a schedule is due: its text and its zone.
+//! When a schedule is due: its text and its time zone.
 
 use std::time::SystemTime;
 
@@ -18,7 +18,7 @@ pub(super) struct Timing {
 }
 
 impl Timing {
-    /// Reads the times and the zone, or says all that is wrong with them.
+    /// Parses the times and the zone, or returns every error.
     pub(super) fn parse(every: &str, zone: &str) -> Result<Self, Vec<String>> {
         let parsed = times(every).map_err(|mistakes| {
             let place = |mistake| format!("the times {every:?} are not accepted: {mistake}");
@@ -30,7 +30,7 @@ impl Timing {
         }
     }
 
-    /// The times as Cloud Scheduler takes them.
+    /// The schedule as Cloud Scheduler accepts it.
     pub(super) fn text(&self) -> String {
         self.text.clone()
     }
@@ -48,7 +48,7 @@ impl Timing {
     }
 }
 
-/// The text that goes to the service, and what it says.
+/// The text for the service, and its meaning.
 fn times(every: &str) -> Result<(String, Words), Vec<String>> {
     let text = every.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.is_empty() {
@@ -83,7 +83,7 @@ fn comes(calendar: &Calendar) -> Result<(), Vec<String>> {
     }
 }
 
-/// The zone of a name, which has to be written as the database has it.
+/// Looks up a time zone; its name must be spelled as in the database.
 fn time_zone(name: &str) -> Result<TimeZone, String> {
     const ACCEPTED: &str = "a name of the tz database, such as `Europe/Paris` or `UTC`";
     let zone = TimeZone::get(name).map_err(|_| format!("there is no time zone {name:?}: {ACCEPTED}"))?;

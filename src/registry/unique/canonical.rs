@@ -1,14 +1,14 @@
-//! JSON in one form: equal values have equal texts.
+//! Canonical JSON: equal values have equal texts.
 //!
-//! It works on the text, so that no number loses its digits, and does not rely on the order of `serde_json`'s maps, which
-//! is a feature that any crate of the program can turn on.
+//! It works on the text, so that numbers keep their digits and the result does not depend on the map order of
+//! `serde_json`, which any crate of the program can change with a feature.
 
 use std::ops::Range;
 
-/// `serde_json` reads 127 levels, and the body of a publisher's task is one around its message.
+/// `serde_json` accepts 127 levels, and the body of a publisher's task adds one around its message.
 const MAX_DEPTH: usize = 128;
 
-/// Why there is no such form.
+/// Why there is no canonical form.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Refused {
     TooDeep,
@@ -19,12 +19,12 @@ impl Refused {
     pub(crate) fn reason(self) -> String {
         match self {
             Self::TooDeep => format!("nest deeper than {MAX_DEPTH} levels"),
-            Self::NotJson => "are no JSON".to_owned(),
+            Self::NotJson => "are not JSON".to_owned(),
         }
     }
 }
 
-/// The JSON without blanks and with the keys of every object in the order of their bytes; all else to the letter.
+/// The JSON without whitespace and with the keys of every object sorted by their bytes; everything else is unchanged.
 pub(crate) fn canonical(json: &[u8]) -> Result<Vec<u8>, Refused> {
     let mut writer = Writer {
         rest: json,
@@ -43,7 +43,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The next byte that is no blank.
+    /// The next byte that is not whitespace.
     fn peek(&mut self) -> Option<u8> {
         self.rest = self.rest.trim_ascii_start();
         self.rest.first().copied()
@@ -59,7 +59,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Copies the next byte that is no blank, which has to be this one.
+    /// Copies the next byte that is not whitespace, which must be this one.
     fn punctuation(&mut self, expected: u8) -> Result<(), Refused> {
         if self.peek() != Some(expected) {
             return Err(Refused::NotJson);
@@ -119,8 +119,7 @@ impl Writer<'_> {
         Ok(Entry { key, whole })
     }
 
-    /// Puts the entries that were written from here on into their order. Of equal keys the last one counts, so these stay
-    /// as they are.
+    /// Sorts the entries written since `start`. Of equal keys the last one counts, so their order stays.
     fn sort(&mut self, start: usize, mut entries: Vec<Entry>) {
         let key = |entry: &Entry| &self.out[entry.key.clone()];
         if entries.is_sorted_by(|one, other| key(one) <= key(other)) {
@@ -149,7 +148,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A number, a truth value or null.
+    /// A number, a boolean or null.
     fn word(&mut self) -> Result<(), Refused> {
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
         let length = self.rest.iter().take_while(|byte| is_part(byte)).count();
@@ -161,7 +160,7 @@ impl Writer<'_> {
     }
 }
 
-/// Where the parts of an object's entry were written.
+/// Where an object's entry was written.
 struct Entry {
     key: Range<usize>,
     whole: Range<usize>,
@@ -231,13 +230,13 @@ mod tests {
         assert_eq!(canonical(&vec![b'['; 1_000_000]), Err(Refused::TooDeep));
     }
 
-    /// Any JSON, of a few levels.
+    /// Any JSON, a few levels deep.
     fn json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            // There is one zero for JSON's readers, and there are two texts of it.
+            // Readers of JSON know one zero, but there are two texts of it.
             any::<f64>().prop_map(|number| Value::from(number + 0.0)),
             ".*".prop_map(Value::from),
         ];
@@ -250,7 +249,7 @@ mod tests {
         })
     }
 
-    /// The same value with the keys of all objects the other way round, and blanks between them.
+    /// The same value with the keys of all objects in reverse order, and whitespace between them.
     fn reversed(value: &Value) -> String {
         match value {
             Value::Array(values) => {

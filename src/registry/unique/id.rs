@@ -1,4 +1,4 @@
-//! From a task to its id.
+//! The id of a unique task.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,30 +12,30 @@ use crate::base::json;
 use super::canonical::canonical;
 use super::options::{Of, UniqueFields, UniqueOptions};
 
-/// What makes one task the same as another.
+/// Which tasks count as the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Uniqueness {
     key: Key,
     window: Option<Duration>,
-    /// Whether the window is the call's, and no type's.
+    /// Whether the call set the window, and not the type.
     called: bool,
 }
 
-/// What tasks of one name are told apart by.
+/// What distinguishes tasks of one name.
 #[derive(Clone, Debug)]
 enum Key {
     /// The body.
     Arguments,
     /// Fields of the type, as a JSON object.
     Fields(Vec<u8>),
-    /// What a call says, as JSON.
+    /// The key of a call, as JSON.
     Given(Vec<u8>),
-    /// Nothing but the name.
+    /// Nothing besides the name.
     Name,
 }
 
 impl Uniqueness {
-    /// As a type says; where that is by fields, [`by_fields`](Self::by_fields) is to follow.
+    /// The options of a type; if it is unique by fields, [`by_fields`](Self::by_fields) must follow.
     pub(crate) fn of_type(options: &UniqueOptions) -> Self {
         let key = match options.of {
             Of::Arguments | Of::Fields => Key::Arguments,
@@ -48,7 +48,7 @@ impl Uniqueness {
         }
     }
 
-    /// By the fields that a function adds, where the type says so.
+    /// Adds the fields of the task, if the type is unique by fields.
     pub(crate) fn by_fields(
         &mut self,
         options: &UniqueOptions,
@@ -62,22 +62,22 @@ impl Uniqueness {
         Ok(())
     }
 
-    /// By the key of a call, which replaces all that the type says.
+    /// Sets the key of a call, which replaces the options of the type.
     pub(crate) fn set_key(&mut self, key: &impl Serialize) -> Result<(), serde_json::Error> {
         self.key = Key::Given(json::encode_key(key)?);
         self.window = self.window.filter(|_| self.called);
         Ok(())
     }
 
-    /// Only within windows of this length, as a call says.
+    /// Sets the window of a call.
     pub(crate) fn set_window(&mut self, window: Duration) {
         self.window = Some(window);
         self.called = true;
     }
 
-    /// The id of a task with this body, enqueued now; or what is wrong with what it is made of.
+    /// The id of a task with this body that is enqueued now, or why it has none.
     ///
-    /// It is the hash of a JSON array: name, kind of the key, key, window. Tasks that wait are known by it, so it never
+    /// It is the hash of a JSON array: name, kind of key, key, window. Waiting tasks are found by it, so it never
     /// changes.
     pub(crate) fn id(&self, task: &str, body: &[u8], now: SystemTime) -> Result<String, String> {
         let (kind, key) = match (&self.key, self.window) {
@@ -91,11 +91,12 @@ impl Uniqueness {
             let what = if kind == "arguments" {
                 "arguments"
             } else {
-                "values that it is unique by"
+                "unique values"
             };
             format!("its {what} {}", refused.reason())
         })?;
-        let name = serde_json::to_vec(task).map_err(|error| format!("its name is no text: {error}"))?;
+        let name =
+            serde_json::to_vec(task).map_err(|error| format!("its name does not serialize: {error}"))?;
         let window = self
             .window
             .map_or_else(|| "null".to_owned(), |window| bucket(window, now));
@@ -110,7 +111,7 @@ impl Uniqueness {
     }
 }
 
-/// The window that a time is in: its length in nanoseconds, and how many of them were over since 1970.
+/// The window that contains a time: its length in nanoseconds, and how many have passed since 1970.
 fn bucket(window: Duration, now: SystemTime) -> String {
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let window = window.as_nanos().max(1);

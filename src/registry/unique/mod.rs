@@ -1,4 +1,4 @@
-//! What makes two tasks the same one, and the id that follows from it.
+//! Uniqueness of tasks, and the id that follows from it.
 
 pub(crate) mod canonical;
 pub(crate) mod id;

@@ -1,4 +1,4 @@
-//! What `#[task]` writes down of uniqueness.
+//! The uniqueness options of `#[task]`.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::base::json;
 use crate::base::names;
 
-/// What a type says of its tasks: which of them are the same one.
+/// The uniqueness options of a type.
 #[derive(Clone, Copy, Debug)]
 pub struct UniqueOptions {
     pub(super) of: Of,
     pub(super) window: Option<Duration>,
 }
 
-/// What the tasks of a type are told apart by.
+/// What distinguishes the tasks of a type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Of {
     Arguments,
@@ -23,7 +23,7 @@ pub(super) enum Of {
 }
 
 impl UniqueOptions {
-    /// Tasks with equal arguments are the same one.
+    /// Tasks with equal arguments are the same.
     pub const fn new() -> Self {
         Self {
             of: Of::Arguments,
@@ -31,19 +31,19 @@ impl UniqueOptions {
         }
     }
 
-    /// Tasks with equal fields are the same one: those that the type's `__unique_fields` adds.
+    /// Tasks with equal fields are the same: those that the type's `__unique_fields` adds.
     pub const fn by_fields(mut self) -> Self {
         self.of = Of::Fields;
         self
     }
 
-    /// Only within one window of this length.
+    /// Restricts this to time windows of this length.
     pub const fn window(mut self, window: Duration) -> Self {
         self.window = Some(window);
         self
     }
 
-    /// All tasks of the type are the same one, whose id is the type's name.
+    /// All tasks of the type are the same; the id is the type's name.
     pub(crate) const fn only_once() -> Self {
         Self {
             of: Of::Name,
@@ -51,13 +51,13 @@ impl UniqueOptions {
         }
     }
 
-    /// What is wrong with these options of a task of this name.
+    /// The errors of these options for a task of this name.
     pub(crate) fn mistakes(&self, name: &str) -> impl Iterator<Item = String> {
         let window = self.window.and_then(window_mistake);
         let by_name = self.of == Of::Name && names::task_id_mistake(name).is_some();
         let name = by_name.then(|| {
             format!(
-                "the task {name:?} cannot run `only_once`: its name is its id then, which takes 1 to 500 letters, digits, \
+                "the task {name:?} cannot run `only_once`: its name is then its id, which has 1 to 500 letters, digits, \
                  `_` and `-`; give it another `name`, or write `unique`"
             )
         });
@@ -71,14 +71,14 @@ impl Default for UniqueOptions {
     }
 }
 
-/// Says what is wrong with a window, if anything is.
+/// Validates a window.
 pub(crate) fn window_mistake(window: Duration) -> Option<String> {
-    window.is_zero().then(|| {
-        "the window 0s is not accepted: tasks are unique within one that is longer than nothing".to_owned()
-    })
+    window
+        .is_zero()
+        .then(|| "the window 0s is not accepted: it must be longer than zero".to_owned())
 }
 
-/// The values of the fields that a task is unique by, as JSON.
+/// The fields that a task is unique by, as JSON.
 #[derive(Debug, Default)]
 pub struct UniqueFields {
     text: Vec<u8>,
@@ -95,7 +95,7 @@ impl UniqueFields {
         self.mistake = self.mistake.take().or(name.err()).or(value.err());
     }
 
-    /// The object that they are.
+    /// The fields as a JSON object.
     pub(super) fn into_json(mut self) -> Result<Vec<u8>, serde_json::Error> {
         match self.mistake {
             Some(mistake) => Err(mistake),

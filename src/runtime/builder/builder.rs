@@ -1,4 +1,4 @@
-//! What every builder takes, whatever its mode.
+//! The builder of a runtime, common to all modes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,20 +18,20 @@ use crate::runtime::builder::in_process::InProcess;
 use crate::runtime::builder::{Mode, Parts};
 use crate::runtime::idempotency::IdempotencyStore;
 
-/// Collects what a [`Runtime`] is made of; `build()` checks all of it at once.
+/// Builds a [`Runtime`]. `build()` validates everything at once.
 ///
-/// `M` is where tasks go: what the settings say ([`Configured`]), this process ([`InProcess`]), a record
-/// ([`Recorded`](crate::Recorded)) or the local engine ([`Embedded`]).
+/// `M` is the mode, which decides where tasks go: where the settings say ([`Configured`]), this process
+/// ([`InProcess`]), a recorder ([`Recorded`](crate::Recorded)) or the local engine ([`Embedded`]).
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargeDelivery { invoice: u64 }
 ///
 /// #[task(queue = "billing")]
-/// impl Task for Charge {
+/// impl Task for ChargeDelivery {
 ///     async fn run(self, _cx: Context<String>) -> TaskResult { Ok(()) }
 /// }
 ///
@@ -40,7 +40,7 @@ use crate::runtime::idempotency::IdempotencyStore;
 /// let runtime = Runtime::eager()
 ///     .config(Config::from_env()?.app_name("shop"))
 ///     .state(String::from("a state, which tasks ask for by its type"))
-///     .expect_tasks(["Charge"])
+///     .expect_tasks(["ChargeDelivery"])
 ///     .build()
 ///     .await?;
 /// # let _ = runtime;
@@ -54,22 +54,22 @@ pub struct RuntimeBuilder<M = Configured> {
 }
 
 impl Runtime {
-    /// Starts a runtime whose tasks go where its settings say: to Google Cloud Tasks, unless told otherwise.
+    /// Starts building a runtime whose tasks go where its settings say, by default to Google Cloud Tasks.
     ///
     /// # Errors
     ///
-    /// `build()` fails with everything that is wrong, at once: settings, names, missing states, tasks that were not linked.
+    /// `build()` reports every error at once: invalid settings and names, missing states, tasks that were not linked.
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::with_mode(Configured::default())
     }
 
-    /// Starts a runtime that runs every task in this process, at once, when it is enqueued.
+    /// Starts building a runtime that runs each task in this process as soon as it is enqueued.
     ///
-    /// The arguments go through JSON as they would on the way to Google; a failure comes back to the caller who
-    /// enqueued. Delays are not waited for. A state that is missing shows when a task that needs it runs, since a test
-    /// binary links more tasks than a test needs.
+    /// The arguments go through JSON as on the way to Google, and a failure returns to the caller that enqueued. Delays
+    /// are ignored. A missing state is reported when a task that needs it runs, since a test binary links more tasks
+    /// than one test needs.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// #[derive(Serialize, Deserialize)]
@@ -97,11 +97,11 @@ impl Runtime {
         RuntimeBuilder::with_mode(InProcess::default())
     }
 
-    /// Starts a runtime with a Cloud Tasks and a Pub/Sub of its own in this process; `build()` gives the [`LocalEngine`](crate::backend::LocalEngine)
-    /// too.
+    /// Starts building a runtime with Cloud Tasks and Pub/Sub in this process. `build()` also returns the
+    /// [`LocalEngine`](crate::backend::LocalEngine).
     ///
     /// Tasks come back over HTTP to the endpoint of the settings, and messages to the subscriptions of the runtime, so
-    /// something must serve it.
+    /// you must serve the runtime.
     #[cfg(feature = "local")]
     #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
     pub fn local() -> RuntimeBuilder<Embedded> {
@@ -122,40 +122,41 @@ impl<M> RuntimeBuilder<M> {
         self
     }
 
-    /// Sets the settings; without this they are the defaults, and the environment is not read.
+    /// Sets the settings. Without them the defaults apply, and the environment is not read.
     pub fn config(mut self, config: Config) -> Self {
         self.parts.config = config;
         self
     }
 
-    /// Adds a state that tasks ask for by its type; a second one of a type replaces the first.
+    /// Adds a state, which tasks look up by its type. It replaces an earlier state of the same type.
     pub fn state<S: Send + Sync + 'static>(mut self, state: S) -> Self {
         self.parts.states.insert(state);
         self
     }
 
-    /// Registers a task, a publisher or a subscriber by hand, which also makes the linker keep its crate; harmless where `#[task]` did it already.
+    /// Registers a task, a publisher or a subscriber by hand, which also makes the linker keep its crate. Has no effect
+    /// if `#[task]` registered it already.
     pub fn register<T: Registered>(mut self) -> Self {
         self.parts.registered.push(T::__REGISTRATION);
         self
     }
 
-    /// Registers what a registration says.
+    /// Adds registrations.
     #[doc(hidden)]
     pub fn register_all(mut self, registrations: impl IntoIterator<Item = Registration>) -> Self {
         self.parts.registered.extend(registrations);
         self
     }
 
-    /// Makes `build()` fail unless tasks of these names (or aliases) are registered.
+    /// Makes `build()` fail unless tasks with these names (or aliases) are registered.
     ///
-    /// A crate that the binary never names is dropped by the linker, and its tasks with it; `use my_tasks as _;` keeps it.
+    /// The linker drops a crate that the binary never names, with all its tasks; `use my_tasks as _;` keeps it.
     pub fn expect_tasks<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.parts.expected.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Says what a queue is to be like, for [`Runtime::setup`]; a second time for a queue replaces the first.
+    /// Sets the settings of a queue, for [`Runtime::setup`]. They replace earlier settings of the same queue.
     ///
     /// [`Runtime::setup`]: crate::Runtime#method.setup
     pub fn queue(mut self, settings: QueueSettings) -> Self {
@@ -164,10 +165,10 @@ impl<M> RuntimeBuilder<M> {
         self
     }
 
-    /// Sets where it is remembered what ran, for tasks that say `idempotent` and for [`Context::once`].
+    /// Sets the idempotency store, for `idempotent` tasks and for [`Context::once`].
     ///
-    /// The [guide](crate::guide::idempotency) tells what that guarantees and what not. Without a store, `build()` fails where
-    /// a task says `idempotent`; in tests (`eager()`, `recorded()`) such a task then runs as any other.
+    /// The [idempotency guide](crate::guide::idempotency) says what this guarantees. Without a store, `build()` fails
+    /// if a task is `idempotent`; the test modes (`eager()`, `recorded()`) run such a task like any other.
     ///
     /// [`Context::once`]: crate::Context::once
     pub fn idempotency(mut self, store: impl IdempotencyStore) -> Self {
@@ -175,32 +176,32 @@ impl<M> RuntimeBuilder<M> {
         self
     }
 
-    /// Records the tasks that are given up to this topic, where they name none themselves: its base name, which gets the prefix
-    /// of the application, or its full path.
+    /// Sets the topic that dead tasks are recorded to, unless they have a topic of their own: its base name, which gets
+    /// the application's prefix, or its full path.
     ///
-    /// A subscription of the same name keeps them, which [`Runtime::setup`] makes with the topic. A record contains the
-    /// arguments of its task. The [guide](crate::guide::retries) tells when a task is given up.
+    /// A subscription of the same name keeps the records; [`Runtime::setup`] creates both. A record contains the
+    /// arguments of its task. See the [retries guide](crate::guide::retries).
     ///
     /// [`Runtime::setup`]: crate::Runtime#method.setup
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// #[derive(Serialize, Deserialize)]
-    /// struct Charge { invoice: u64 }
+    /// struct ChargeHotel { invoice: u64 }
     ///
     /// #[task(max_attempts = 1)]
-    /// impl Task for Charge {
+    /// impl Task for ChargeHotel {
     ///     async fn run(self, _cx: Context) -> TaskResult { Err("the card was declined")? }
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, recorder) = Runtime::recorded().dead_letter_topic("dead-tasks").build().await?;
-    /// Charge { invoice: 7 }.asap().on(&runtime).await?;
+    /// ChargeHotel { invoice: 7 }.asap().on(&runtime).await?;
     /// assert!(recorder.drain().await.is_err());
     /// assert_eq!(recorder.publications()[0].topic(), "dead-tasks");
-    /// assert_eq!(recorder.publications()[0].attributes()["task"], "Charge");
+    /// assert_eq!(recorder.publications()[0].attributes()["task"], "ChargeHotel");
     /// # Ok(())
     /// # }
     /// ```
@@ -209,32 +210,31 @@ impl<M> RuntimeBuilder<M> {
         self
     }
 
-    /// Takes messages at `/subscriptions/` from anybody, without a token: Google's Pub/Sub emulator sends none.
+    /// Accepts unauthenticated pushes on `/subscriptions/`: Google's Pub/Sub emulator does not sign its pushes.
     ///
-    /// Say it where you know that it is this emulator that you talk to, and nowhere else: no setting says it for you.
-    /// Tasks stay verified.
+    /// Use it only with this emulator. No environment variable does this for you. Tasks are still verified.
     pub fn allow_unsigned_pushes(mut self) -> Self {
         self.parts.unsigned_pushes = true;
         self
     }
 
-    /// Sets how many tasks and messages may be worked on at once; default: as many as come. At least 1.
+    /// Sets the maximum number of concurrent tasks and messages; unlimited by default, at least 1.
     ///
-    /// Those beyond are answered 429 with `Retry-After`, which also makes Cloud Tasks slow the queue down. A queue's own
-    /// limits are the better means where they do: this one protects the process from all its queues together. Callers are
-    /// verified first, and only what is let in counts.
+    /// Requests beyond it are answered with 429 and `Retry-After`, which also makes Cloud Tasks slow the queue down.
+    /// Prefer a queue's own limits; this one protects the process from all its queues together. Callers are verified
+    /// first, and only accepted requests count.
     pub fn max_concurrency(mut self, requests: usize) -> Self {
         self.parts.max_concurrency = Some(requests.clamp(1, Semaphore::MAX_PERMITS));
         self
     }
 
-    /// Sets the largest body that a task's request may have; default 1 MiB, which is Cloud Tasks' own limit.
+    /// Sets the maximum size of a task's body; default 1 MiB, which is the limit of Cloud Tasks.
     pub fn max_body_bytes(mut self, bytes: usize) -> Self {
         self.parts.max_body_bytes = bytes;
         self
     }
 
-    /// Sets the largest body that a Pub/Sub push may have; default 14 MiB, for 10 MB of content in base64.
+    /// Sets the maximum size of a Pub/Sub push's body; default 14 MiB, for 10 MB of content in base64.
     pub fn max_push_bytes(mut self, bytes: usize) -> Self {
         self.parts.max_push_bytes = bytes;
         self
@@ -242,14 +242,14 @@ impl<M> RuntimeBuilder<M> {
 }
 
 impl<M: Mode> RuntimeBuilder<M> {
-    /// Checks everything and builds the runtime, and what its mode adds: a recorder, a local engine.
+    /// Validates everything and builds the runtime, with what its mode adds: a recorder, or a local engine.
     ///
-    /// [`eager()`](Runtime::eager) and [`recorded()`](crate::Runtime::recorded) do not check whether states are missing.
+    /// [`eager()`](Runtime::eager) and [`recorded()`](crate::Runtime::recorded) allow missing states.
     /// [`local()`](crate::Runtime#method.local) starts the engine.
     ///
     /// # Errors
     ///
-    /// With all that is wrong at once, or when the engine cannot listen on a loopback port. Nothing was sent, and nothing
+    /// Reports every error at once. Also if the engine cannot listen on a loopback port. Nothing was sent, and nothing
     /// keeps running.
     pub async fn build(self) -> Result<M::Built, Error> {
         self.mode.build(self.parts).await

@@ -1,4 +1,4 @@
-//! Putting a runtime together, and everything that can be wrong with it.
+//! Validating the parts of a runtime and building it.
 
 use std::sync::{Arc, Weak};
 
@@ -12,17 +12,17 @@ use crate::runtime::builder::Parts;
 use crate::runtime::concurrency::Limit;
 use crate::runtime::{Inner, Requests, Runtime};
 
-/// What is done about a state or a store that a task needs and nobody gave.
+/// How to handle a missing state or store that a task needs.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Missing {
-    /// The runtime is not built.
+    /// The build fails.
     Fails,
     /// The task fails when it runs: a test links more tasks than it needs.
     Allowed,
 }
 
 impl Parts {
-    /// Puts the runtime together, or names everything that is wrong.
+    /// Builds the runtime, or returns every error.
     ///
     /// Without a `connect` there must be an error already.
     pub(crate) fn finish(
@@ -38,7 +38,7 @@ impl Parts {
             names::queue_mistake(self.config.default_queue())
                 .map(|mistake| format!("{mistake} (the default queue is the application's name)")),
         );
-        // The linker's order is no order: the same mistakes must read the same in every build.
+        // The linker's order is arbitrary: the same errors must read the same in every build.
         let mut registrations: Vec<_> = registry::linked()
             .chain(self.registered.iter().copied())
             .collect();
@@ -115,19 +115,18 @@ impl Parts {
 }
 
 impl Parts {
-    /// Tasks that their queues give up before they do so themselves.
+    /// Tasks whose queues give up earlier than their own limit.
     fn hooks_out_of_reach(&self, registry: &Registry) -> Vec<String> {
         let mut mistakes = Vec::new();
         for registration in registry.registrations() {
             let queue = registration.queue.unwrap_or(self.config.default_queue());
             let settings = self.queues.iter().find(|settings| settings.name == queue);
-            let most = settings.and_then(QueueSettings::attempts);
-            if let (Some(own), Some(most)) = (registration.max_attempts, most)
-                && own > most
+            let max = settings.and_then(QueueSettings::attempts);
+            if let (Some(own), Some(max)) = (registration.max_attempts, max)
+                && own > max
             {
                 mistakes.push(format!(
-                    "the task {} says max_attempts = {own}, which it never reaches: its queue {queue:?} gives up after {most}; \
-                     raise that one, or lower this ({})",
+                    "the task {} has max_attempts = {own}, but its queue {queue:?} gives up after {max}: raise the queue's limit, or lower the task's ({})",
                     registration.name, registration.location
                 ));
             }
@@ -135,7 +134,7 @@ impl Parts {
         mistakes
     }
 
-    /// Calls of our own that show no token, and would be refused for it.
+    /// Requests of our own that have no token and would be rejected for that.
     fn refused_calls(&self, registry: &Registry) -> Vec<String> {
         let pushes = registry
             .subscriptions()
@@ -143,8 +142,7 @@ impl Parts {
             .filter(|subscription| !subscription.oidc && !self.unsigned_pushes)
             .map(|subscription| {
                 format!(
-                    "the pushes to {} carry no token, since it says `oidc = false`, and would all be refused: take that \
-                     away, or take messages from anybody with `.allow_unsigned_pushes()`",
+                    "the pushes to {} have no token because of `oidc = false`, and would all be rejected: remove it, or accept unauthenticated pushes with `.allow_unsigned_pushes()`",
                     subscription.task
                 )
             });
@@ -154,42 +152,40 @@ impl Parts {
             .filter(|schedule| !schedule.oidc)
             .map(|schedule| {
                 format!(
-                    "the scheduled requests to {} carry no token, since it says `oidc = false`, and would all be refused: \
-                     take that away",
+                    "the scheduled requests to {} have no token because of `oidc = false`, and would all be rejected: remove it",
                     schedule.task
                 )
             });
         pushes.chain(schedules).collect()
     }
 
-    /// Tasks that are to run once, where nothing remembers what ran.
+    /// Idempotent tasks without a store.
     fn unremembered(&self, registry: &Registry) -> Option<String> {
         let tasks = registry.idempotent();
         (self.idempotency.is_none() && !tasks.is_empty()).then(|| {
-            let verb = if tasks.len() == 1 { "says" } else { "say" };
+            let verb = if tasks.len() == 1 { "is" } else { "are" };
             format!(
-                "{} {verb} `idempotent`, and no store was given that remembers what ran: add `.idempotency(..)`",
+                "{} {verb} `idempotent`, and there is no idempotency store: add `.idempotency(..)`",
                 tasks.join(", ")
             )
         })
     }
 
-    /// Says which doors are open, and which one may be missed.
+    /// Logs which access checks are off, and which one may be missing.
     fn warn(&self, access: &Access) {
         if self.unsigned_pushes {
             tracing::warn!(
-                "pushes are not verified: `allow_unsigned_pushes()` takes messages from everybody"
+                "pushes are not verified: `allow_unsigned_pushes()` accepts messages from anybody"
             );
         } else if self.config.pubsub_emulator_host.is_some() && !access.is_open() {
             tracing::warn!(
-                "the Pub/Sub emulator of PUBSUB_EMULATOR_HOST sends no token, so its pushes are refused; \
-                 `allow_unsigned_pushes()` takes them"
+                "the Pub/Sub emulator of PUBSUB_EMULATOR_HOST sends no token, so its pushes are rejected; `allow_unsigned_pushes()` accepts them"
             );
         }
     }
 }
 
-/// All mistakes in one text.
+/// Formats all errors as one text.
 pub(super) fn list(mistakes: &[String]) -> String {
     match mistakes {
         [mistake] => format!("the runtime was not built: {mistake}"),

@@ -1,4 +1,4 @@
-//! Runtimes whose tasks go where the settings say.
+//! The mode whose tasks go where the settings say.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct Configured {
     google: Google,
 }
 
-/// What a user said of callers that show no token of their own.
+/// The configured exceptions for callers without a token.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub(super) enum Trust {
     #[default]
@@ -72,9 +72,9 @@ impl Mode for Configured {
         };
         let access = match access(self.trust, self.callers, &parts.config) {
             Ok(access) => access,
-            // Its tasks do not come back, so nobody needs to get in.
+            // Its tasks do not come back, so no caller needs access.
             Err(_) if eager => Access::nobody(),
-            // What there is no account for was said already.
+            // The missing account was already reported.
             Err(_) if connect.is_none() => Access::nobody(),
             Err(found) => {
                 mistakes.extend(found);
@@ -86,10 +86,10 @@ impl Mode for Configured {
     }
 }
 
-/// Who may call, as the user said and else as it is safe.
+/// The access control as configured, or a safe default.
 fn access(trust: Trust, callers: TrustedCallers, config: &Config) -> Result<Access, Vec<String>> {
     if trust == Trust::Anybody {
-        tracing::warn!("callers are not verified: `allow_unauthenticated()` lets everybody run tasks");
+        tracing::warn!("callers are not verified: `allow_unauthenticated()` lets anybody run tasks");
         return Ok(Access::anybody());
     }
     let verifier = callers.verifier(config, trust == Trust::Platform)?;

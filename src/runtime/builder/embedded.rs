@@ -1,4 +1,4 @@
-//! Runtimes with a local engine.
+//! The mode with a local engine.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::runtime::Runtime;
 use crate::runtime::builder::check::list;
 use crate::runtime::builder::{Missing, Mode, Parts};
 
-/// Tasks go to a local engine that belongs to this process.
+/// Tasks go to a local engine in this process.
 #[derive(Default)]
 pub struct Embedded {
     clock: Clock,

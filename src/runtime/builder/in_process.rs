@@ -1,4 +1,4 @@
-//! Runtimes whose tasks run in this process, at once.
+//! The mode whose tasks run in this process.
 
 use crate::auth::{Access, TrustedCallers};
 use crate::backend::{Connected, Eager};
@@ -6,14 +6,14 @@ use crate::base::{Config, Error};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts};
 
-/// Tasks run in this process, at once.
+/// Tasks run in this process as soon as they are enqueued.
 #[derive(Debug, Default)]
 pub struct InProcess {
     callers: Option<TrustedCallers>,
 }
 
 impl InProcess {
-    /// Lets in only these callers.
+    /// Accepts only these callers.
     #[cfg(feature = "testing")]
     pub(crate) fn set_callers(&mut self, callers: TrustedCallers) {
         self.callers = Some(callers);
@@ -30,7 +30,7 @@ impl Mode for InProcess {
     }
 }
 
-/// Who may call where nothing leaves this process: everybody, unless a test says otherwise; and what is wrong with that.
+/// The access control of a test runtime: open, unless a test says otherwise. Returns its errors too.
 pub(crate) fn access_in_tests(callers: Option<TrustedCallers>, config: &Config) -> (Access, Vec<String>) {
     match callers.map(|callers| callers.verifier(config, false)) {
         None => (Access::anybody(), Vec::new()),

@@ -1,4 +1,4 @@
-//! How a runtime is built, in each of its modes.
+//! The builder of a runtime, and its modes.
 
 mod builder;
 mod check;
@@ -27,14 +27,14 @@ pub use embedded::Embedded;
 pub use in_process::InProcess;
 pub(crate) use in_process::access_in_tests;
 
-/// Cloud Tasks sends at most 1 MiB, headers and all.
+/// Cloud Tasks sends at most 1 MiB, including headers.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// Pub/Sub pushes messages of 10 MB, in base64 and with their attributes.
+/// Pub/Sub pushes messages of up to 10 MB, in base64 and with their attributes.
 const MAX_PUSH_BYTES: usize = 14 * 1024 * 1024;
 
-/// Where the tasks of a runtime go. The modes are those of this crate.
+/// The mode of a builder, which decides where tasks go. This crate defines all modes.
 pub trait Mode: Sized + Send {
-    /// What `build()` returns: the runtime, and what the mode adds to it.
+    /// What `build()` returns: the runtime, and what the mode adds.
     type Built;
 
     /// Builds the runtime. No other crate can name its argument, which seals the trait.
@@ -84,7 +84,7 @@ impl Parts {
         &self.config
     }
 
-    /// Makes the runtime go by this clock.
+    /// Sets the clock of the runtime.
     pub(crate) fn set_clock(&mut self, clock: Clock) {
         self.clock = clock;
     }

@@ -1,4 +1,4 @@
-//! The settings of a builder that only one mode has.
+//! The options of a builder that only one mode has.
 
 use std::sync::Arc;
 #[cfg(feature = "local")]
@@ -17,42 +17,43 @@ use crate::runtime::builder::configured::{Configured, Trust};
 use crate::runtime::builder::embedded::Embedded;
 
 impl RuntimeBuilder<Configured> {
-    /// Sends tasks to a backend of your own.
+    /// Sets a backend of your own.
     pub fn backend(self, backend: impl Backend) -> Self {
         self.change_mode(|mode| mode.set_backend(Arc::new(backend)))
     }
 
-    /// Sets how Google Cloud Tasks is called: credentials, endpoint, calls in flight, time limits.
+    /// Sets how Google Cloud Tasks is called: credentials, endpoint, calls in flight, timeouts.
     #[cfg(feature = "google")]
     #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
     pub fn google(self, google: Google) -> Self {
         self.change_mode(|mode| mode.set_google(google))
     }
 
-    /// Sets who may call, where the default does not fit.
+    /// Sets which callers are trusted, if the default does not fit.
     #[cfg(feature = "google")]
     #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
     pub fn callers(self, callers: TrustedCallers) -> Self {
         self.change_mode(|mode| mode.set_callers(callers))
     }
 
-    /// Runs tasks and takes messages for anybody who calls, without a token.
+    /// Accepts unauthenticated tasks and messages from any caller.
     ///
-    /// For a service that only machines of your own can reach, or whose callers something in front of it verifies. For
-    /// Cloud Run's own check there is [`trust_platform`](Self::trust_platform), which still looks at who calls.
+    /// Use it for a service that only machines of your own can reach, or whose callers are verified by something in
+    /// front of it. For Cloud Run's own check use [`trust_platform`](Self::trust_platform), which still checks who
+    /// calls.
     pub fn allow_unauthenticated(self) -> Self {
         self.change_mode(|mode| mode.set_trust(Trust::Anybody))
     }
 
-    /// Believes the platform in front of this service that it checked the signatures of tokens, and took them away.
+    /// Trusts the platform in front of this service to verify the signatures of tokens, which it removes.
     ///
-    /// Cloud Run does so for a service that requires authentication (IAM): the token arrives with
-    /// `SIGNATURE_REMOVED_BY_GOOGLE` in the place of its signature. All that it says is checked still: issuer, audience,
-    /// times, account. A token that has its signature is checked in full, and a request that has an
-    /// `X-Serverless-Authorization` header is refused, since Cloud Run then checks that one and not `Authorization`.
+    /// Cloud Run does this for a service that requires authentication (IAM): the token arrives with
+    /// `SIGNATURE_REMOVED_BY_GOOGLE` in place of its signature. Its claims are still checked: issuer, audience, times
+    /// and account. A token with a signature is verified completely. A request with an `X-Serverless-Authorization`
+    /// header is rejected, because Cloud Run then verifies that header and not `Authorization`.
     ///
-    /// Where no such platform stands in front, this lets in whoever writes a token by hand. Give `roles/run.invoker` only to
-    /// accounts that you would trust here too: the platform's check is then the one that counts.
+    /// On any other platform this accepts handwritten tokens. Grant `roles/run.invoker` only to accounts that you would
+    /// trust here too, since the platform's check is then the one that counts.
     #[cfg(feature = "google")]
     #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
     pub fn trust_platform(self) -> Self {
@@ -62,10 +63,10 @@ impl RuntimeBuilder<Configured> {
 
 #[cfg(feature = "local")]
 impl RuntimeBuilder<Embedded> {
-    /// Sets the clock that schedules go by, so that a test need not wait for midnight; that of the machine, unless set.
+    /// Sets the clock for schedules, so that a test need not wait for midnight; by default the system clock.
     ///
-    /// It is looked at about once a second, and when the next schedule is due by it. Everything else keeps the real time:
-    /// delayed tasks, retries, deadlines and tokens.
+    /// The clock is read about once a second, and when the next schedule is due by it. Delayed tasks, retries,
+    /// deadlines and tokens keep using real time.
     ///
     /// ```no_run
     /// use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! Running an effect once: claimed before, settled after, released where it is cut off.
+//! Guarding an effect: claim it before, complete it after, release it if it is cut off.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,25 +12,25 @@ use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore};
 
-/// How far the clocks of instances may be apart: a lease is longer by this than what it is for.
+/// How far the clocks of instances may differ: a lease is longer than its effect by this much.
 const MARGIN: Duration = Duration::from_secs(30);
-/// How long a store may take to write down how an effect ended, which the answer waits for.
+/// The timeout of recording an outcome, which delays the response.
 const SETTLE: Duration = Duration::from_secs(10);
-/// The result of what is not run again.
+/// The result of an effect that does not run again.
 const NOTHING: &[u8] = b"null";
 
-/// An effect that is to be claimed.
+/// An effect to be claimed.
 pub(crate) struct Guard {
     pub store: Arc<dyn IdempotencyStore>,
     pub key: IdempotencyKey,
 }
 
-/// A claimed effect. Dropped before it is settled, it is released: whoever ran it was cut off.
+/// A claimed effect. Dropping it before it is settled releases it, because the attempt was cut off.
 pub(crate) struct Held {
     claim: Option<(Guard, ClaimToken)>,
 }
 
-/// What comes of a claim.
+/// The outcome of a claim.
 pub(crate) enum Begun {
     Run(Held),
     Done,
@@ -38,11 +38,11 @@ pub(crate) enum Begun {
 }
 
 impl Guard {
-    /// Claims the effect until this instant and a margin.
+    /// Claims the effect until the deadline plus a margin.
     pub(crate) async fn begin(self, deadline: Instant) -> Result<Begun, BoxError> {
         let lease = deadline.saturating_duration_since(Instant::now()) + MARGIN;
         let claim = timeout_at(deadline, self.store.begin(&self.key, lease)).await;
-        match claim.map_err(|_| "it gave no answer in time")?? {
+        match claim.map_err(|_| "no response in time")?? {
             Claim::Run(token) => Ok(Begun::Run(Held {
                 claim: Some((self, token)),
             })),
@@ -51,7 +51,7 @@ impl Guard {
         }
     }
 
-    /// Runs an attempt, unless an earlier one did what there is to do.
+    /// Runs an attempt, unless an earlier one has completed the effect.
     pub(crate) async fn run(
         self,
         deadline: Instant,
@@ -61,7 +61,7 @@ impl Guard {
         let held = match self.begin(deadline).await {
             Ok(Begun::Run(held)) => held,
             Ok(Begun::Done) => {
-                tracing::info!(%key, "ran before; this delivery does nothing");
+                tracing::info!(%key, "already done; this delivery does nothing");
                 return Ok(NOTHING.to_vec());
             }
             Ok(Begun::InProgress) => return Err(AttemptError::InProgress),
@@ -77,7 +77,7 @@ impl Guard {
     }
 }
 
-/// Whether the task did what it does: it succeeded, also where its output does not serialize, or it never will.
+/// Whether the effect happened: the task succeeded, even if its output does not serialize, or it discarded itself.
 fn happened(outcome: &Result<Vec<u8>, AttemptError>) -> bool {
     matches!(
         outcome,
@@ -86,13 +86,13 @@ fn happened(outcome: &Result<Vec<u8>, AttemptError>) -> bool {
 }
 
 impl Held {
-    /// Writes down that the effect happened. Where that fails it is said, and nothing else: a retry would run it again.
+    /// Records that the effect happened. A failure is only logged, because a retry would repeat the effect.
     pub(crate) async fn complete(mut self) {
         let Some((guard, token)) = self.claim.take() else {
             return;
         };
         let key = guard.key.clone();
-        // On its own, so that a client who goes away now does not end it.
+        // In its own task, so that a client that disconnects does not cancel it.
         let write = async move { guard.store.complete(&guard.key, &token).await };
         let written = tokio::spawn(timeout(SETTLE, write).in_current_span()).await;
         match written {
@@ -107,11 +107,11 @@ impl Held {
         }
     }
 
-    /// Gives the claim back, so that a retry need not wait for the end of the lease.
+    /// Releases the claim, so that a retry need not wait for the end of the lease.
     pub(crate) async fn release(mut self) {
         if let Some((guard, token)) = self.claim.take() {
             let released = tokio::spawn(release(guard, token).in_current_span());
-            // It has said itself what went wrong.
+            // It logs its own failure.
             let _ = released.await;
         }
     }
@@ -141,19 +141,19 @@ fn lost(key: &IdempotencyKey, error: &(dyn std::error::Error + 'static)) {
     tracing::error!(%key, error, "the effect happened, and it may not be written down: another delivery would run it again");
 }
 
-/// An effect that somebody else has claimed.
+/// The error for an effect that another delivery has claimed.
 pub(crate) fn busy(key: &IdempotencyKey) -> Error {
-    let message = format!("{key} is under way in another delivery; nothing was run");
+    let message = format!("{key} is in progress in another delivery; nothing was run");
     Error::new(ErrorKind::InProgress, message)
 }
 
-/// A store that gave no answer.
+/// The error for a store that failed.
 pub(crate) fn unanswered(key: &IdempotencyKey, error: BoxError) -> Error {
-    let message = format!("the idempotency store did not say whether {key} may run; nothing was run");
+    let message = format!("the idempotency store failed, and {key} was not run");
     Error::new(ErrorKind::IdempotencyStore, message).with_source(error)
 }
 
-/// What a delivery is known by, so that another one of the same is recognised.
+/// The key of a delivery, which its repetitions share.
 pub(crate) fn key(
     entry: &RegisteredHandler,
     input: &TaskInput,

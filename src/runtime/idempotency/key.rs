@@ -1,4 +1,4 @@
-//! What an effect is known by.
+//! The keys of effects.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,17 +9,18 @@ use uuid::Uuid;
 
 use crate::base::time;
 
-/// The most bytes that a key has.
+/// The maximum length of a key in bytes.
 const MAX_BYTES: usize = 255;
-/// The bytes that are kept of a key that is longer, so that people can still tell what it is of.
+/// The bytes kept of a longer key, so that people can still recognize it.
 const KEPT_BYTES: usize = 200;
-/// What a part of a key shows as it is.
+/// The characters that are not encoded.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// What an effect is known by in an [`IdempotencyStore`](crate::idempotency::IdempotencyStore): at most 255 printable ASCII characters.
+/// The key of an effect in an [`IdempotencyStore`](crate::idempotency::IdempotencyStore): at most 255 printable ASCII
+/// characters.
 ///
-/// The runtime makes those of tasks, messages and scheduled runs. One of your own is made from a text that names the
-/// effect, not what triggers it; it never meets one of the runtime's.
+/// The runtime creates the keys of tasks, messages and scheduled runs. Create your own from a text that names the
+/// effect, not its trigger. It never equals a key of the runtime.
 ///
 /// ```
 /// use cloud_tasks::idempotency::IdempotencyKey;
@@ -33,29 +34,29 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 pub struct IdempotencyKey(Arc<str>);
 
 impl IdempotencyKey {
-    /// The key of an effect that this text names; of any length and any characters.
+    /// Creates the key of an effect from a text of any length, with any characters.
     pub fn new(effect: impl AsRef<str>) -> Self {
         Self::of("effect", &[effect.as_ref()])
     }
 
-    /// A task in its queue.
+    /// The key of a task in its queue.
     pub(crate) fn task(name: &str, queue: &str, id: &str) -> Self {
         Self::of("task", &[name, queue, id])
     }
 
-    /// A message of a subscription.
+    /// The key of a message of a subscription.
     pub(crate) fn message(subscription: &str, id: &str) -> Self {
         Self::of("message", &[subscription, id])
     }
 
-    /// A run of a schedule.
+    /// The key of a run of a schedule.
     pub(crate) fn scheduled(job: &str, time: SystemTime) -> Self {
-        // A job's times are those of the wall clock; before 1970 there is none.
+        // Jobs run by the wall clock; there are none before 1970.
         let time = time::rfc3339(time);
         Self::of("schedule", &[job, &time])
     }
 
-    /// Parts are encoded, so that what is between them cannot be in them: different parts make different keys.
+    /// The parts are encoded, so they cannot contain the separator: different parts make different keys.
     fn of(kind: &str, parts: &[&str]) -> Self {
         let mut key = kind.to_owned();
         for part in parts {
@@ -64,7 +65,7 @@ impl IdempotencyKey {
         }
         if key.len() > MAX_BYTES {
             let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, key.as_bytes());
-            // ASCII alone, so it may be cut anywhere; no part has a `#` of its own.
+            // ASCII only, so it can be cut anywhere; no part contains a `#`.
             key.truncate(KEPT_BYTES);
             key.push('#');
             key.push_str(&hash.simple().to_string());
@@ -72,7 +73,7 @@ impl IdempotencyKey {
         Self(key.into())
     }
 
-    /// The key as stores keep it.
+    /// The key as text, as stores keep it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

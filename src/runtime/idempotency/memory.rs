@@ -1,4 +1,4 @@
-//! A store in this process.
+//! An idempotency store in memory.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -9,18 +9,18 @@ use crate::base::Clock;
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore, StoreFuture};
 
-/// Beyond any time to keep something: a thousand years.
+/// Longer than any retention: a thousand years.
 const INDEFINITELY: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 /// About 20 MB.
 const CAPACITY: usize = 100_000;
 
-/// Remembers in this process what ran: for tests, and for a service that has one instance and may forget at a restart.
+/// An idempotency store in memory, for tests and for a service with one instance that may forget at a restart.
 ///
-/// Clones share what they remember. An effect is remembered for 7 days, and the oldest is forgotten where there are more than
-/// 100,000, which the log tells. For several instances there is `IdempotencyTable` of the crate `cloud-tasks-sqlx`, and
-/// [`IdempotencyStore`] for anything else.
+/// Clones share their records. An effect is remembered for 7 days. Beyond 100,000 effects the oldest is dropped, and a
+/// warning is logged. For several instances use `IdempotencyTable` of the crate `cloud-tasks-sqlx`, or implement
+/// [`IdempotencyStore`].
 ///
-/// ```standalone_crate
+/// ```
 /// use std::sync::atomic::{AtomicU32, Ordering};
 /// use cloud_tasks::idempotency::MemoryStore;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
@@ -29,10 +29,10 @@ const CAPACITY: usize = 100_000;
 /// static CHARGED: AtomicU32 = AtomicU32::new(0);
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargeToll { invoice: u64 }
 ///
 /// #[task(idempotent)]
-/// impl Task for Charge {
+/// impl Task for ChargeToll {
 ///     async fn run(self, _cx: Context) -> TaskResult {
 ///         CHARGED.fetch_add(1, Ordering::Relaxed);
 ///         Ok(())
@@ -43,7 +43,7 @@ const CAPACITY: usize = 100_000;
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let runtime = Runtime::eager().idempotency(MemoryStore::new()).build().await?;
 /// for _ in 0..2 {
-///     Charge { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;      // as a delivery that is repeated
+///     ChargeToll { invoice: 7 }.asap().task_id("invoice-7").on(&runtime).await?;      // as a delivery that is repeated
 /// }
 /// assert_eq!(CHARGED.load(Ordering::Relaxed), 1);
 /// # Ok(())
@@ -60,8 +60,8 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Entries {
     by_key: HashMap<IdempotencyKey, Entry>,
-    /// The claims in the order in which they were made, and what is done in the order in which it was: what is to be
-    /// forgotten is in front, so nothing is ever searched.
+    /// Claims in the order they were made, and completed effects in the order they were completed. The next to expire
+    /// is always in front, so nothing is searched.
     claims: VecDeque<Due>,
     done: VecDeque<Due>,
     told_full: bool,
@@ -73,7 +73,7 @@ struct Entry {
     until: SystemTime,
 }
 
-/// When an entry is forgotten, unless it was replaced since.
+/// When an entry expires, unless it was replaced since.
 struct Due {
     key: IdempotencyKey,
     token: ClaimToken,
@@ -83,11 +83,11 @@ struct Due {
 impl MemoryStore {
     /// How long a completed effect is remembered by default: 7 days.
     ///
-    /// As long as Pub/Sub keeps a message by default, and longer than most queues retry. The table of `cloud-tasks-sqlx`
-    /// uses it too.
+    /// As long as Pub/Sub keeps a message by default, and longer than most queues retry. The table of
+    /// `cloud-tasks-sqlx` uses it too.
     pub const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-    /// A store that remembers nothing yet.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self {
             entries: Arc::default(),
@@ -105,13 +105,13 @@ impl MemoryStore {
         self
     }
 
-    /// Sets how many effects are remembered at most. What is under way is remembered in any case.
+    /// Sets the maximum number of remembered effects. Claims in progress are always remembered.
     pub fn capacity(mut self, effects: usize) -> Self {
         self.capacity = effects;
         self
     }
 
-    /// Sets the clock that leases and remembered effects end by; that of the machine, unless set.
+    /// Sets the clock for leases and retention; by default the system clock.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -140,17 +140,17 @@ impl MemoryStore {
         self
     }
 
-    /// How many effects are remembered, those that are under way included.
+    /// The number of remembered effects, including those in progress.
     pub fn len(&self) -> usize {
         self.current().0.by_key.len()
     }
 
-    /// Whether nothing is remembered.
+    /// Whether no effect is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The entries that have not ended, and the time.
+    /// The entries that have not expired, and the current time.
     fn current(&self) -> (MutexGuard<'_, Entries>, SystemTime) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
@@ -171,7 +171,7 @@ impl Entries {
         self.by_key.insert(key.clone(), Entry { token, done, until });
     }
 
-    /// Forgets what has ended; each entry is looked at once, whenever that is.
+    /// Removes expired entries. Each entry is visited once.
     fn forget(&mut self, now: SystemTime) {
         while let Some(due) = self.claims.front()
             && (due.until <= now || self.is_settled(due))
@@ -185,13 +185,13 @@ impl Entries {
         }
     }
 
-    /// Whether a claim was completed or released, or lost to another.
+    /// Whether a claim was completed or released, or replaced by another.
     fn is_settled(&self, due: &Due) -> bool {
         let entry = self.by_key.get(&due.key);
         entry.is_none_or(|entry| entry.done || entry.token != due.token)
     }
 
-    /// Removes what an entry was when it was put in line.
+    /// Removes an entry, unless it has changed since it was queued.
     fn remove(&mut self, due: Option<Due>, done: bool) {
         let Some(Due { key, token, .. }) = due else { return };
         let same = |entry: &Entry| entry.done == done && entry.token == token;
@@ -200,7 +200,7 @@ impl Entries {
         }
     }
 
-    /// Makes room for one that is done.
+    /// Makes room for one completed effect.
     fn make_room(&mut self, capacity: usize) {
         while self.done.len() >= capacity.max(1) {
             let oldest = self.done.pop_front();
@@ -209,8 +209,7 @@ impl Entries {
                 self.told_full = true;
                 tracing::warn!(
                     capacity,
-                    "the idempotency store is full and forgets the oldest effects before their time: give it more capacity, \
-                     or a shorter time to keep them"
+                    "the idempotency store is full and drops the oldest effects early: increase its capacity, or shorten its retention"
                 );
             }
         }
@@ -235,7 +234,7 @@ impl IdempotencyStore for MemoryStore {
     fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let (mut entries, now) = self.current();
-            // A claim that ended and that nobody got since is as good as one that has not.
+            // An expired claim that nobody else has taken is still good.
             if entries.by_key.get(key).is_some_and(|entry| entry.token != *token) {
                 return Ok(false);
             }
@@ -257,7 +256,7 @@ impl IdempotencyStore for MemoryStore {
     }
 }
 
-/// This long after an instant; at the end of time where that is beyond it.
+/// An instant plus a length, limited to the end of time.
 fn after(now: SystemTime, length: Duration) -> SystemTime {
     now.checked_add(length)
         .or_else(|| now.checked_add(INDEFINITELY))

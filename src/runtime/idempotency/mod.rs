@@ -1,4 +1,4 @@
-//! Idempotency: what is delivered more than once has its effect once.
+//! Idempotency: a repeated delivery has its effect only once.
 
 mod guard;
 mod key;

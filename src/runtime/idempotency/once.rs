@@ -1,4 +1,4 @@
-//! An effect with a key of its own, inside of any task.
+//! Effects with a key of their own, inside a task.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use crate::runtime::idempotency::guard::{Begun, Guard, busy, unanswered};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::scope::Scope;
 
-/// What came of [`Context::once`]: the effect ran, or it had happened before.
+/// The outcome of [`Context::once`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Once<T> {
-    /// It ran now, and gave this.
+    /// It ran now, with this result.
     Ran(T),
-    /// It happened before, and did not run now. What it gave then is not kept.
+    /// It had happened before and did not run. The earlier result is not kept.
     AlreadyDone,
 }
 
 impl<T> Once<T> {
-    /// What the effect gave, where it ran now.
+    /// The result, if the effect ran now.
     pub fn ran(self) -> Option<T> {
         match self {
             Self::Ran(value) => Some(value),
@@ -34,23 +34,23 @@ impl<T> Once<T> {
 }
 
 impl<S> Context<S> {
-    /// Runs an effect unless it happened before, in whichever task, under a key that names it.
+    /// Runs an effect once, under a key that names it, whichever task runs it.
     ///
-    /// For an event that its publisher may send twice, each time with a message id of its own, and for one of several
-    /// effects of a task. A failure lets the next attempt try again; a [`Discard`](crate::Discard) counts as done. All tasks
-    /// that share the runtime's [store](crate::runtime::RuntimeBuilder::idempotency) share its keys.
+    /// Use it for an event that its publisher may send twice, each time with another message id, or for one of several
+    /// effects of a task. After a failure the next attempt tries again; a [`Discard`](crate::Discard) counts as done.
+    /// All tasks that use the runtime's [store](crate::runtime::RuntimeBuilder::idempotency) share its keys.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use cloud_tasks::idempotency::{MemoryStore, Once};
     /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// use serde::{Deserialize, Serialize};
     ///
     /// # async fn charge(_order: u64) -> Result<&'static str, std::io::Error> { Ok("receipt") }
     /// #[derive(Serialize, Deserialize)]
-    /// struct Ship { order: u64 }
+    /// struct ShipOrder { order: u64 }
     ///
     /// #[task]
-    /// impl Task for Ship {
+    /// impl Task for ShipOrder {
     ///     async fn run(self, cx: Context) -> TaskResult<bool> {
     ///         let charged = cx.once(format!("charge-{}", self.order), charge(self.order)).await?;
     ///         Ok(charged == Once::Ran("receipt"))
@@ -60,16 +60,16 @@ impl<S> Context<S> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let runtime = Runtime::eager().idempotency(MemoryStore::new()).build().await?;
-    /// assert!(Ship { order: 7 }.sync().on(&runtime).await?);
-    /// assert!(!Ship { order: 7 }.sync().on(&runtime).await?);
+    /// assert!(ShipOrder { order: 7 }.sync().on(&runtime).await?);
+    /// assert!(!ShipOrder { order: 7 }.sync().on(&runtime).await?);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// That of the effect; and without having run it, where it is under way in another delivery, where the store gives no
-    /// answer, and where the runtime has none. Handed on with `?`, they make the task be tried again.
+    /// Returns the error of the effect. Also fails, without running the effect, if another delivery is running it, if
+    /// the store fails, or if the runtime has no store. Pass the error on with `?`, and the task is retried.
     pub async fn once<T, E: Into<TaskError>>(
         &self,
         key: impl Into<IdempotencyKey>,
@@ -78,7 +78,7 @@ impl<S> Context<S> {
         let key = key.into();
         let store = Scope::current()?.runtime.inner.idempotency.clone();
         let store = store.ok_or_else(|| no_store(&key))?;
-        // A run by hand has no end of its own.
+        // A run by hand has no deadline.
         let deadline = self
             .metadata()
             .deadline()
@@ -112,7 +112,7 @@ impl<S> Context<S> {
 
 fn no_store(key: &IdempotencyKey) -> Error {
     let message = format!(
-        "{key} was not run: this runtime has no store to remember effects in; add `.idempotency(..)`, such as \
+        "{key} was not run: this runtime has no idempotency store; add `.idempotency(..)`, such as \
          `.idempotency(MemoryStore::new())` in a test"
     );
     Error::new(ErrorKind::IdempotencyStore, message)

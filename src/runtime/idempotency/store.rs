@@ -1,4 +1,4 @@
-//! Where it is written down what ran.
+//! The interface of idempotency stores.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,13 +10,14 @@ use uuid::Uuid;
 use crate::base::BoxError;
 use crate::runtime::idempotency::key::IdempotencyKey;
 
-/// Remembers which effects happened, and which are under way; [`MemoryStore`](crate::idempotency::MemoryStore) is one.
+/// Records which effects have happened and which are in progress; [`MemoryStore`](crate::idempotency::MemoryStore) is
+/// one.
 ///
-/// An effect is claimed by [`begin`](Self::begin), which must be atomic: of any number of callers, in any number of
-/// processes, one gets [`Claim::Run`]. Then it is [completed](Self::complete) or [released](Self::release). A claim of
-/// which neither is heard ends by itself after its lease, and the next caller gets it. Write your own for another database:
+/// [`begin`](Self::begin) claims an effect. It must be atomic: of any number of callers in any number of processes, one
+/// gets [`Claim::Run`]. The claim is then [completed](Self::complete) or [released](Self::release); otherwise it
+/// expires with its lease, and the next caller gets it. Implement it for another database:
 ///
-/// ```standalone_crate
+/// ```
 /// use std::collections::HashMap;
 /// use std::sync::Mutex;
 /// use std::time::{Duration, Instant};
@@ -73,28 +74,29 @@ use crate::runtime::idempotency::key::IdempotencyKey;
 /// # }
 /// ```
 pub trait IdempotencyStore: Send + Sync + 'static {
-    /// Claims an effect for as long as `lease`, unless it happened or somebody else has it.
+    /// Claims an effect for as long as `lease`, unless it has happened or somebody else has claimed it.
     ///
     /// # Errors
     ///
-    /// When the store gives no answer: the effect does not run. Where it was claimed all the same, its lease ends that.
+    /// If the store fails. The effect does not run; a claim that was made nevertheless expires with its lease.
     fn begin<'a>(&'a self, key: &'a IdempotencyKey, lease: Duration) -> StoreFuture<'a, Claim>;
 
-    /// Writes down that the effect of a claim happened; `false` where the claim had ended, so that it may happen again.
+    /// Records that the effect of a claim happened. Returns `false` if the claim had expired, so that the effect may
+    /// happen again.
     ///
-    /// What is written down is kept for as long as the store says. A claim that ended and that nobody else got meanwhile may
-    /// be completed still.
+    /// The store decides how long it keeps the record. An expired claim that nobody else has taken may still be
+    /// completed.
     ///
     /// # Errors
     ///
-    /// When the store gives no answer: it may be written down or not.
+    /// If the store fails: the record may or may not have been written.
     fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool>;
 
-    /// Gives a claim back, whose effect did not happen; one that ended by itself is left alone.
+    /// Releases a claim whose effect did not happen. An expired claim is ignored.
     ///
     /// # Errors
     ///
-    /// When the store gives no answer: the claim ends with its lease.
+    /// If the store fails: the claim then expires with its lease.
     fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()>;
 }
 
@@ -112,21 +114,21 @@ impl<S: IdempotencyStore + ?Sized> IdempotencyStore for Arc<S> {
     }
 }
 
-/// What an [`IdempotencyStore`] returns.
+/// The future that an [`IdempotencyStore`] returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send + 'a>>;
 
-/// What comes of the wish to run an effect.
+/// The outcome of [`IdempotencyStore::begin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// It is yours: run it, then complete or release what this token stands for.
+    /// The effect is yours: run it, then complete or release the claim with this token.
     Run(ClaimToken),
-    /// It happened.
+    /// The effect has happened.
     Done,
-    /// Somebody else has claimed it, and the lease has not ended.
+    /// Somebody else has claimed it, and the lease has not expired.
     InProgress,
 }
 
-/// Stands for one claim, so that whoever lost it to another cannot settle theirs.
+/// Identifies one claim, so that a caller who lost it to another cannot settle that one's claim.
 ///
 /// ```
 /// use cloud_tasks::idempotency::ClaimToken;
@@ -139,7 +141,7 @@ pub enum Claim {
 pub struct ClaimToken(Arc<str>);
 
 impl ClaimToken {
-    /// A token that there is no other of.
+    /// Creates a unique token.
     pub fn random() -> Self {
         Self(Uuid::new_v4().simple().to_string().into())
     }

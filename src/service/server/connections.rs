@@ -1,4 +1,4 @@
-//! Accepting connections and serving them.
+//! Accepting and serving connections.
 
 use std::io;
 use std::pin::pin;
@@ -22,7 +22,7 @@ use crate::base::BoxError;
 use crate::base::headers::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use crate::service::server::shutdown::Gate;
 
-/// How long a server that is out of sockets waits for some to be closed.
+/// How long a server without free sockets waits for connections to close.
 const OUT_OF_SOCKETS: Duration = Duration::from_secs(1);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const MAX_STREAMS: u32 = 256;
@@ -37,7 +37,7 @@ pub(crate) struct Connections<S> {
     pub tasks: JoinSet<()>,
 }
 
-/// HTTP/1.1 and HTTP/2, for clients who send their headers in time.
+/// Serves HTTP/1.1 and HTTP/2, with a time limit for headers.
 pub(crate) fn http(header_timeout: Duration, answer_timeout: Duration) -> Builder<TokioExecutor> {
     let mut http = Builder::new(TokioExecutor::new());
     http.http1()
@@ -63,7 +63,7 @@ where
         + 'static,
     R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    /// Accepts connections for ever.
+    /// Accepts connections forever.
     pub(crate) async fn accept(&mut self, listener: &TcpListener) {
         loop {
             tokio::select! {
@@ -71,18 +71,18 @@ where
                     Ok((stream, _)) => self.serve(stream),
                     Err(error) if is_of_connection(&error) => {}
                     Err(error) => {
-                        tracing::error!(%error, "no connection was accepted");
+                        tracing::error!(%error, "accepting a connection failed");
                         tokio::time::sleep(OUT_OF_SOCKETS).await;
                     }
                 },
-                // Those that have ended are let go.
+                // Removes finished connections.
                 Some(_) = self.tasks.join_next() => {}
             }
         }
     }
 
     fn serve(&mut self, stream: TcpStream) {
-        // It only makes answers later where it fails.
+        // If this fails, responses are only slower.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.write_timeout));
@@ -99,18 +99,18 @@ where
             let first = timeout(header_timeout, connection.as_mut()).await;
             let ended = match first {
                 Ok(ended) => ended,
-                // hyper's own limit begins with the first bytes, and so never for who sends none.
+                // hyper's own limit starts with the first bytes, so it never applies to a client that sends none.
                 Err(_) if !started.load(Ordering::Relaxed) => return,
                 Err(_) => connection.await,
             };
             if let Err(error) = ended {
-                tracing::debug!(error, "a connection broke");
+                tracing::debug!(error, "a connection failed");
             }
         });
     }
 }
 
-/// Whether only the one connection failed.
+/// Whether the error concerns only this connection.
 fn is_of_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,4 @@
-//! A server for a service with tasks: time limits for clients, and a stop that loses nothing.
+//! A server with time limits for clients and graceful shutdown.
 
 mod connections;
 mod server;

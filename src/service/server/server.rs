@@ -1,4 +1,4 @@
-//! The server itself.
+//! The server.
 
 use std::fmt;
 use std::io;
@@ -21,12 +21,12 @@ use crate::service::server::connections::{Connections, http};
 use crate::service::server::shutdown::{Drain, Gate};
 use crate::service::server::timed_body::ServeBody;
 
-/// How long a handler that blocks its thread may hold up the end.
+/// How long a handler that blocks its thread can delay the end.
 const CUT_OFF: Duration = Duration::from_secs(1);
 
 type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A server that is about to run; made by [`Runtime::serve`], started by awaiting it.
+/// A server that starts when it is awaited; returned by [`Runtime::serve`].
 #[must_use = "nothing is served until this is awaited"]
 pub struct Serve<S> {
     runtime: Runtime,
@@ -40,21 +40,21 @@ pub struct Serve<S> {
 }
 
 impl Runtime {
-    /// Serves a service over HTTP/1.1 and HTTP/2 until SIGTERM or Ctrl-C, and then stops without losing anything.
+    /// Serves a service over HTTP/1.1 and HTTP/2 until SIGTERM or Ctrl-C, and then shuts down gracefully.
     ///
     /// The service is [`service()`](Self::service), or your own with [`layer()`](Self::layer) around it, such as axum's
-    /// `Router`. When the server stops, requests that are new get 503 with `Retry-After`, and so go to another instance;
-    /// those that run have the [grace](Serve::grace) to end, and are cut off after that, so that Cloud Tasks and Pub/Sub
-    /// send them again; what was handed over to be published is [sent](Self::flush).
+    /// `Router`. During shutdown, new requests get 503 with `Retry-After`, so that they go to another instance. Running
+    /// requests may finish within the [grace period](Serve::grace); after that they are cut off, so that Cloud Tasks
+    /// and Pub/Sub send them again. Messages that were handed to the publisher are [sent](Self::flush).
     ///
-    /// Clients have a limited time for everything that they could keep the server waiting with: their headers, their
-    /// body, reading the answer.
+    /// Everything that a client can delay has a time limit: sending its headers, sending its body, reading the
+    /// response.
     ///
     /// # Errors
     ///
-    /// Where the handlers of the signals cannot be installed. Nothing was served then.
+    /// If the signal handlers cannot be installed. Nothing was served.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use std::time::Duration;
     /// use axum::{Router, routing::get};
     /// # use cloud_tasks::Runtime;
@@ -84,23 +84,23 @@ impl Runtime {
 }
 
 impl<S> Serve<S> {
-    /// Sets how long requests that run may go on when the server stops; default 10 seconds, as Cloud Run gives.
+    /// Sets how long running requests may take to finish during shutdown; default 10 seconds, as on Cloud Run.
     ///
-    /// Cloud Run kills the process after these 10 seconds, whatever it does. Publishing what is left comes after the
-    /// grace, and has as long again: a service that spawns publishing does well to leave time for it.
+    /// Cloud Run kills the process after 10 seconds in any case. Remaining messages are published after the grace
+    /// period, and may take as long again: if your service spawns publishing, set a shorter grace period.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Stops when this completes, in the place of SIGTERM and Ctrl-C.
+    /// Shuts down when this future completes, instead of on SIGTERM and Ctrl-C.
     pub fn shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.signal = Some(Box::pin(signal));
         self
     }
 
-    /// Sets how long a client may take to send the headers of a request, the first one included, and how long an idle connection
-    /// of HTTP/1.1 stays open; default 30 seconds.
+    /// Sets how long a client may take to send the headers of a request, including the first one, and how long an idle
+    /// HTTP/1.1 connection stays open; default 30 seconds.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.header_timeout = timeout.min(INDEFINITELY);
         self
@@ -112,8 +112,8 @@ impl<S> Serve<S> {
         self
     }
 
-    /// Sets how long a client of HTTP/1.1 may leave an answer unread, and one of HTTP/2 a ping unanswered, before its connection
-    /// is closed; default 30 seconds.
+    /// Sets how long a client may leave a response unread (HTTP/1.1) or a ping unanswered (HTTP/2) before its
+    /// connection is closed; default 30 seconds.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout.min(INDEFINITELY);
         self
@@ -157,7 +157,7 @@ where
         tracing::info!(running = drain.running.len(), grace = ?self.grace, "stopping");
         let mut grace = std::pin::pin!(sleep(self.grace));
         tokio::select! {
-            // Whoever still comes is told to go elsewhere.
+            // New requests are told to go elsewhere.
             () = connections.accept(&self.listener) => {}
             () = drain.running.wait() => {}
             () = &mut grace => {}
@@ -167,7 +167,7 @@ where
             graceful, mut tasks, ..
         } = connections;
         tokio::select! {
-            // Answers that are on their way arrive.
+            // Responses in progress are delivered.
             () = graceful.shutdown() => {}
             () = &mut grace => {}
         }
@@ -175,7 +175,7 @@ where
         if cut_off > 0 {
             tracing::warn!(
                 cut_off,
-                "requests did not end in time; the queues will send theirs again"
+                "requests did not finish in time; their queues will retry them"
             );
         }
         if timeout(CUT_OFF, tasks.shutdown()).await.is_err() {
@@ -205,7 +205,7 @@ where
     }
 }
 
-/// Completes on SIGTERM or Ctrl-C. The handlers are in place when this returns.
+/// Completes on SIGTERM or Ctrl-C. The handlers are installed when this returns.
 #[cfg(unix)]
 fn signals() -> io::Result<Signal> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -225,7 +225,7 @@ fn signals() -> io::Result<Signal> {
 #[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
 fn signals() -> io::Result<Signal> {
     Ok(Box::pin(async {
-        // Fails where there is no console; then there is no Ctrl-C either.
+        // Fails without a console; then there is no Ctrl-C either.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,4 +1,4 @@
-//! The gate in front of the service: it counts what runs, and closes when the server stops.
+//! The gate in front of the service: counts running requests, and closes during shutdown.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tower_service::Service;
 use crate::service::respond;
 use crate::service::server::timed_body::ServeBody;
 
-/// What runs, and whether more may.
+/// The running requests, and whether new ones are accepted.
 #[derive(Default)]
 pub(crate) struct Drain {
     stopping: AtomicBool,
@@ -30,18 +30,18 @@ impl Drain {
     }
 }
 
-/// Lets requests through to a service until the server stops.
+/// Passes requests to a service until shutdown.
 #[derive(Clone)]
 pub(crate) struct Gate<S> {
     pub service: S,
     pub drain: Arc<Drain>,
     pub body_timeout: Duration,
-    /// Whether a request has come over this connection.
+    /// Whether this connection has received a request.
     pub started: Arc<AtomicBool>,
 }
 
 impl<S: Clone> Gate<S> {
-    /// A gate for one connection, and what tells whether a request has come over it.
+    /// A gate for one connection, and the flag whether the connection has received a request.
     pub(crate) fn for_connection(&self) -> (Self, Arc<AtomicBool>) {
         let started = Arc::new(AtomicBool::new(false));
         let gate = Self {
@@ -68,7 +68,7 @@ where
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         self.started.store(true, Ordering::Relaxed);
-        // Counted before it is looked whether this is still allowed: the stop looks the other way round.
+        // Count first, check second: shutdown does the reverse, so no request is missed.
         let running = self.drain.running.token();
         if self.drain.stopping.load(Ordering::SeqCst) {
             let response = stopping(request.version()).map(R::from);

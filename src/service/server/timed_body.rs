@@ -1,4 +1,4 @@
-//! The body of a request that has a limited time to arrive.
+//! A request body with a time limit.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use tokio::time::{Sleep, sleep};
 use crate::base::BoxError;
 
 pin_project! {
-    /// The body of a request under [`Runtime::serve`](crate::Runtime::serve): an error when it takes too long to arrive.
+    /// The body of a request under [`Runtime::serve`](crate::Runtime::serve). It fails if it takes too long to arrive.
     pub struct ServeBody {
         #[pin]
         incoming: Incoming,
         timeout: Duration,
-        // Most bodies are there at once, and need no timer.
+        // Most bodies are available at once and need no timer.
         #[pin]
         deadline: Option<Sleep>,
     }

@@ -1,4 +1,4 @@
-//! What `asap()` and `later(..)` return: an awaited builder.
+//! The awaited builder that tasks return from `asap()` and `later(..)`.
 
 mod unique;
 
@@ -20,25 +20,25 @@ use crate::registry::{Registered, Registration};
 use crate::runtime::{Outgoing, Request, RunAt, Runtime, Scope, Start, encode_error, not_enqueued};
 use crate::task::commit::Transactional;
 
-/// A task that is about to be enqueued; nothing happens until it is awaited.
+/// A task to be enqueued; nothing happens until it is awaited.
 ///
-/// The arguments are encoded when it is made; an error of that, or of an option, comes out of the await. The runtime is
-/// looked for when it is first polled.
+/// The arguments are encoded when it is created; an encoding error or an invalid option is returned when it is awaited.
+/// The runtime is resolved on first poll.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
-/// # struct Charge { invoice: u64 }
+/// # struct ChargeRent { invoice: u64 }
 /// # #[task]
-/// # impl Task for Charge {
+/// # impl Task for ChargeRent {
 /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// # let (runtime, _recorder) = Runtime::recorded().build().await?;
-/// let enqueued = Charge { invoice: 7 }
+/// let enqueued = ChargeRent { invoice: 7 }
 ///     .later(Duration::from_secs(60))
 ///     .queue("billing")
 ///     .task_id("invoice-7")
@@ -57,7 +57,7 @@ pub struct Enqueue {
 }
 
 impl Enqueue {
-    /// A task of this body; what went wrong in making its parts comes out of the await.
+    /// A task with this body. An error in its parts is returned when it is awaited.
     pub(crate) fn new(
         registration: Registration,
         body: Result<Bytes, serde_json::Error>,
@@ -78,12 +78,12 @@ impl Enqueue {
         }
     }
 
-    /// A task of these arguments.
+    /// A task with these arguments.
     pub(crate) fn of<T: Registered + Serialize + DeserializeOwned>(task: &T) -> Self {
         Self::new(T::__REGISTRATION, json::encode(task), unique_of(task))
     }
 
-    /// The run of a schedule, with its headers.
+    /// A run of a schedule, with its headers.
     pub(crate) fn of_job(
         mut self,
         options: &'static ScheduleOptions,
@@ -114,25 +114,25 @@ impl Enqueue {
         self
     }
 
-    /// Adds headers that were looked at before.
+    /// Adds headers that are already valid.
     pub(crate) fn with_headers(mut self, headers: &HeaderMap) -> Self {
         self.request.add_headers(headers);
         self
     }
 
-    /// Lets this come out of the await, unless something else does.
+    /// Makes the await return this error, unless there is one already.
     pub(crate) fn refused(mut self, mistake: Error) -> Self {
         self.request.refuse(mistake);
         self
     }
 
-    /// Replaces the body, which was not known when the builder was made.
+    /// Sets the body, if it was not known when the builder was created.
     pub(crate) fn with_body(mut self, body: Bytes) -> Self {
         self.request.set_body(body);
         self
     }
 
-    /// The runtime and the headers that this is enqueued with.
+    /// The runtime and the headers for this task.
     pub(crate) fn scope(&self) -> Result<Scope, Error> {
         match &self.runtime {
             Some(runtime) => Ok(Scope::of(runtime)),
@@ -140,52 +140,54 @@ impl Enqueue {
         }
     }
 
-    /// Sends it to this queue, instead of the task's own or the default one.
+    /// Sets the queue, instead of the task's own or the default one.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.request.set_queue(queue.into());
         self
     }
 
-    /// Gives the task an id in its queue: letters, digits, `_` and `-`, at most 500.
+    /// Sets the task's id in its queue: letters, digits, `_` and `-`, at most 500 characters.
     ///
-    /// A second task of that id is not created; [`Enqueued::duplicate`] tells. The id stays blocked for up to 24 hours
-    /// after the task ended. Ids that follow one another slow a queue down; hash what they are made of.
+    /// A second task with the id is not created, which [`Enqueued::duplicate`] reports. The id stays blocked for up to
+    /// 24 hours after the task has ended. Sequential ids slow a queue down; use a hash.
     pub fn task_id(mut self, id: impl Into<String>) -> Self {
         self.request.set_id(id.into());
         self
     }
 
-    /// Adds a header to the request that the task comes back as; it wins over a propagated one.
+    /// Adds a header to the task's request; it overrides a propagated one.
     ///
-    /// Refused are those that Cloud Tasks sets or drops: `Authorization`, `Host`, `User-Agent` and the like, all that start
-    /// with `X-CloudTasks-`, `X-Cloud-Tasks-`, `X-Google` or `X-AppEngine`, and one that is empty or has more than 8188 bytes.
+    /// Headers that Cloud Tasks sets or drops are rejected: `Authorization`, `Host`, `User-Agent` and similar, all that
+    /// start with `X-CloudTasks-`, `X-Cloud-Tasks-`, `X-Google` or `X-AppEngine`, and values that are empty or longer
+    /// than 8188 bytes.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.request.set_header(name.as_ref(), value.as_ref());
         self
     }
 
-    /// Sets how long one attempt may take, instead of the task's own timeout or 10 minutes: 15 seconds to 30 minutes.
+    /// Sets the timeout of one attempt, instead of the task's own or 10 minutes: 15 seconds to 30 minutes.
     ///
-    /// Cloud Tasks gives an attempt up then, and the handler cancels it.
+    /// After this time Cloud Tasks gives up the attempt, and the handler cancels it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.request.set_timeout(timeout);
         self
     }
 
-    /// Uses this runtime, whichever is in scope or installed.
+    /// Uses this runtime instead of the one in scope or installed.
     pub fn on(mut self, runtime: &Runtime) -> Self {
         self.runtime = Some(runtime.clone());
         self
     }
 
-    /// Enqueues the task once a transaction has committed, and not at all if it does not.
+    /// Enqueues the task after a transaction has committed, and not at all if it does not commit.
     ///
-    /// `tx` is a [`CommitHooks`](crate::commit::CommitHooks), or a transaction that has one. The runtime, the propagated headers and
-    /// the time are settled now. A task without an [id](Self::task_id) gets one, so that it can be sent again safely.
+    /// `tx` is a [`CommitHooks`](crate::commit::CommitHooks), or a transaction that has one. The runtime, the
+    /// propagated headers and the time are captured now. A task without an [id](Self::task_id) gets one, so that
+    /// sending it again is safe.
     ///
     /// # Errors
     ///
-    /// When there is no runtime, or when something is wrong with the arguments or an option. `tx` is as it was.
+    /// If there is no runtime, or if the arguments or an option are invalid. `tx` is unchanged.
     pub fn on_commit(self, tx: &mut (impl Transactional + ?Sized)) -> Result<(), Error> {
         let scope = self.scope()?;
         let mut envelope = self.request.into_envelope(&scope)?;
@@ -199,7 +201,7 @@ impl Enqueue {
         self.send_in(&scope).await
     }
 
-    /// Enqueues the task in this scope, whichever it is in.
+    /// Enqueues the task inside this scope.
     pub(crate) async fn send_in(self, scope: &Scope) -> Result<Enqueued, Error> {
         self.request.send(scope).await
     }

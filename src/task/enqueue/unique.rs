@@ -1,4 +1,4 @@
-//! What makes the task of a call the same as another.
+//! The uniqueness options of a call.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use crate::runtime::not_enqueued;
 use crate::task::enqueue::Enqueue;
 
 impl Enqueue {
-    /// Makes tasks of this type with this key the same one: a second one is a
-    /// [duplicate](crate::task::Enqueued::duplicate), which is not created.
+    /// Sets the unique key: a second task of this type with the same key is a
+    /// [duplicate](crate::task::Enqueued::duplicate) and is not created.
     ///
-    /// The key is anything that serializes to JSON; the id is a hash of the task's name and the key. It replaces what the
-    /// type says of uniqueness, its window included; a [`task_id`](Self::task_id) wins over it. The
-    /// [guide](crate::guide::uniqueness) says how long it holds.
+    /// The key is any value that serializes to JSON; the id is a hash of the task's name and the key. It replaces the
+    /// uniqueness options of the type, including the window; a [`task_id`](Self::task_id) overrides it. The [uniqueness
+    /// guide](crate::guide::uniqueness) says how long an id stays blocked.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct Charge { invoice: u64, at: u64 }
+    /// # struct ChargeLicense { invoice: u64, at: u64 }
     /// # #[task]
-    /// # impl Task for Charge {
+    /// # impl Task for ChargeLicense {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// let charge = |at| Charge { invoice: 7, at }.asap().unique_key(("invoice", 7)).on(&runtime);
+    /// let charge = |at| ChargeLicense { invoice: 7, at }.asap().unique_key(("invoice", 7)).on(&runtime);
     /// assert!(!charge(1).await?.duplicate());
     /// assert!(charge(2).await?.duplicate());
     /// assert_eq!(recorder.envelopes().len(), 1);
@@ -46,26 +46,26 @@ impl Enqueue {
         self
     }
 
-    /// Makes the task unique only among those of the same window of time: one for every `window`, counted from 1970.
+    /// Makes the task unique within a time window: one task per `window`, counted from 1970.
     ///
-    /// By the [key](Self::unique_key) of the call, else as the type says, else by its arguments. The window is that of the
-    /// instant when this is awaited, whenever the task is to run.
+    /// Tasks are compared by the [key](Self::unique_key) of the call, otherwise as the type says, otherwise by their
+    /// arguments. The window is that of the moment when this is awaited, whenever the task runs.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use std::time::Duration;
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct Reindex { shop: u64 }
+    /// # struct ReindexShop { shop: u64 }
     /// # #[task]
-    /// # impl Task for Reindex {
+    /// # impl Task for ReindexShop {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// # let (runtime, _recorder) = Runtime::recorded().build().await?;
     /// let day = Duration::from_secs(24 * 60 * 60);
-    /// let enqueued = Reindex { shop: 7 }.asap().unique_for(day).on(&runtime).await?;
+    /// let enqueued = ReindexShop { shop: 7 }.asap().unique_for(day).on(&runtime).await?;
     /// assert_eq!(enqueued.id().len(), 43);
     /// # Ok(())
     /// # }
@@ -80,7 +80,7 @@ impl Enqueue {
     }
 }
 
-/// What a task is unique by, where its type says so.
+/// The uniqueness of a task, if its type has any.
 pub(crate) fn unique_of<T: Registered>(task: &T) -> Result<Option<Box<Uniqueness>>, Error> {
     let Some(options) = T::__REGISTRATION.unique else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Checks of what was published.
+//! Assertions on published events.
 
 use std::any::{TypeId, type_name};
 
@@ -14,37 +14,37 @@ use crate::registry::Kind;
 use crate::runtime::Runtime;
 
 impl Recorder {
-    /// Checks that an event was published that fits, by `sync()` or by a task; delivered since or not.
+    /// Asserts that a matching event was published, by `sync()` or by a task, whether or not it was delivered since.
     ///
-    /// An event whose task was enqueued by `asap()` and has not run counts as well; a failed check shows the two apart.
-    /// An event of another topic than its type's own, as a model may pick one, is found among
+    /// An event whose task was enqueued by `asap()` and has not run counts as well; a failed assertion lists the two
+    /// separately. An event of another topic than its type's own, as a model can choose, is among the
     /// [`publications`](Self::publications).
     ///
-    /// ```standalone_crate
+    /// ```
     /// use cloud_tasks::{PublisherTask, Runtime, task};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
-    /// struct UserAction { user_id: u64 }
+    /// struct FileUploaded { user_id: u64 }
     ///
-    /// #[task(topic = "user-actions")]
-    /// impl PublisherTask for UserAction {}
+    /// #[task(topic = "file-uploads")]
+    /// impl PublisherTask for FileUploaded {}
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// UserAction { user_id: 7 }.asap().attribute("priority", "high").on(&runtime).await?;
-    /// UserAction { user_id: 8 }.sync().on(&runtime).await?;
-    /// recorder.assert_published::<UserAction>(|event, attributes| event.user_id == 7 && attributes["priority"] == "high");
-    /// recorder.assert_published::<UserAction>(|event, _| event.user_id == 8);
-    /// recorder.refute_published::<UserAction>(|event, _| event.user_id == 9);
+    /// FileUploaded { user_id: 7 }.asap().attribute("priority", "high").on(&runtime).await?;
+    /// FileUploaded { user_id: 8 }.sync().on(&runtime).await?;
+    /// recorder.assert_published::<FileUploaded>(|event, attributes| event.user_id == 7 && attributes["priority"] == "high");
+    /// recorder.assert_published::<FileUploaded>(|event, _| event.user_id == 8);
+    /// recorder.refute_published::<FileUploaded>(|event, _| event.user_id == 9);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Panics
     ///
-    /// When there is none; the message shows what was published.
+    /// If there is none; the message lists what was published.
     #[track_caller]
     pub fn assert_published<E: Event + DeserializeOwned + 'static>(
         &self,
@@ -52,17 +52,17 @@ impl Recorder {
     ) {
         assert!(
             self.was_published(fits),
-            "no {} that fits was published; {}",
+            "no matching {} was published; {}",
             short_name::<E>(),
             self.messages_shown::<E>()
         );
     }
 
-    /// Checks that no event was published that fits, nor is to be by a task that was enqueued.
+    /// Asserts that no matching event was published, nor will be by an enqueued task.
     ///
     /// # Panics
     ///
-    /// When there is one; the message shows what was published.
+    /// If there is one; the message lists what was published.
     #[track_caller]
     pub fn refute_published<E: Event + DeserializeOwned + 'static>(
         &self,
@@ -70,7 +70,7 @@ impl Recorder {
     ) {
         assert!(
             !self.was_published(fits),
-            "a {} that fits was published; {}",
+            "a matching {} was published; {}",
             short_name::<E>(),
             self.messages_shown::<E>()
         );
@@ -95,7 +95,7 @@ impl Recorder {
         })
     }
 
-    /// What was published and what is to be, apart, those of a topic first.
+    /// The published and the pending messages, separately, with those of a topic first.
     fn messages_shown<E: Event>(&self) -> String {
         let Some(runtime) = &self.runtime else {
             return String::new();
@@ -113,7 +113,11 @@ impl Recorder {
         if shown.is_empty() {
             shown.push_str("nothing was");
         }
-        let waiting = display::list("these wait to be, in tasks", publishers(&tasks, runtime), now);
+        let waiting = display::list(
+            "these are waiting to be, in tasks",
+            publishers(&tasks, runtime),
+            now,
+        );
         if !waiting.is_empty() {
             shown.push_str("\nand ");
             shown.push_str(&waiting);
@@ -122,19 +126,19 @@ impl Recorder {
     }
 }
 
-/// All messages, in the order in which they were published.
+/// All messages, in the order they were published.
 fn messages(tasks: &Tasks) -> impl Iterator<Item = &Record> {
     let all = tasks.done.iter().chain(&tasks.waiting);
     all.filter(|record| record.publication().is_some())
 }
 
-/// The publishers' tasks that wait.
+/// The waiting tasks of publishers.
 fn publishers<'a>(tasks: &'a Tasks, runtime: &'a Runtime) -> impl Iterator<Item = &'a Record> {
     let waiting = tasks.waiting.iter();
     waiting.filter(|record| publisher(record, runtime).is_some())
 }
 
-/// The type of the event that a publisher's task publishes, and its topic, unless the task names one.
+/// The event type of a publisher's task, and its topic, unless the task names one.
 fn publisher(record: &Record, runtime: &Runtime) -> Option<(TypeId, String)> {
     let entry = runtime.registry().by_name(record.envelope()?.task())?;
     match entry.registration.kind {
@@ -143,7 +147,7 @@ fn publisher(record: &Record, runtime: &Runtime) -> Option<(TypeId, String)> {
     }
 }
 
-/// The event of a message, or of a publisher's task, where it is one of this type.
+/// The event of a message or of a publisher's task, if it is of this type.
 fn read<E: Event + DeserializeOwned + 'static>(
     record: &Record,
     runtime: &Runtime,

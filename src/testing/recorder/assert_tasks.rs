@@ -1,4 +1,4 @@
-//! Checks of what was enqueued.
+//! Assertions on enqueued tasks.
 
 use super::Recorder;
 use super::display;
@@ -7,62 +7,62 @@ use crate::base::Envelope;
 use crate::task::Task;
 
 impl Recorder {
-    /// Checks that a task was enqueued that fits and has not run.
+    /// Asserts that a matching task was enqueued and has not run.
     ///
-    /// What goes with a task, such as its queue and its time, is told by [`find`](Self::find).
+    /// To inspect its queue, time and headers, use [`find`](Self::find).
     ///
     /// # Panics
     ///
-    /// When there is none; the message shows what was enqueued.
+    /// If there is none; the message lists what was enqueued.
     #[track_caller]
     pub fn assert_enqueued<T: Task>(&self, fits: impl Fn(&T) -> bool) {
         assert!(
             self.enqueued::<T>().iter().any(fits),
-            "no {} that fits was enqueued; {}",
+            "no matching {} was enqueued; {}",
             T::__REGISTRATION.name,
             self.tasks_shown(Some(T::__REGISTRATION.name))
         );
     }
 
-    /// Checks that no task was enqueued that fits and has not run.
+    /// Asserts that no matching task was enqueued, except ones that have run.
     ///
     /// # Panics
     ///
-    /// When there is one; the message shows what was enqueued.
+    /// If there is one; the message lists what was enqueued.
     #[track_caller]
     pub fn refute_enqueued<T: Task>(&self, fits: impl Fn(&T) -> bool) {
         assert!(
             !self.enqueued::<T>().iter().any(fits),
-            "a {} that fits was enqueued; {}",
+            "a matching {} was enqueued; {}",
             T::__REGISTRATION.name,
             self.tasks_shown(Some(T::__REGISTRATION.name))
         );
     }
 
-    /// Checks how many tasks of a type were enqueued and have not run.
+    /// Asserts the number of tasks of a type that were enqueued and have not run.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Debug, Serialize, Deserialize)]
-    /// # struct Charge { invoice: u64 }
+    /// # struct ChargeStorage { invoice: u64 }
     /// # #[task]
-    /// # impl Task for Charge {
+    /// # impl Task for ChargeStorage {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// recorder.assert_enqueued_count::<Charge>(0);
-    /// Charge { invoice: 7 }.asap().on(&runtime).await?;
-    /// recorder.assert_enqueued_count::<Charge>(1);
+    /// recorder.assert_enqueued_count::<ChargeStorage>(0);
+    /// ChargeStorage { invoice: 7 }.asap().on(&runtime).await?;
+    /// recorder.assert_enqueued_count::<ChargeStorage>(1);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Panics
     ///
-    /// When there are more or fewer; the message shows what was enqueued.
+    /// If the number differs; the message lists what was enqueued.
     #[track_caller]
     pub fn assert_enqueued_count<T: Task>(&self, expected: usize) {
         let name = T::__REGISTRATION.name;
@@ -74,11 +74,11 @@ impl Recorder {
         );
     }
 
-    /// Checks that no task was enqueued that has not run, publishers' tasks included.
+    /// Asserts that no tasks are waiting to run, including publishers' tasks.
     ///
     /// # Panics
     ///
-    /// When there is one; the message shows what was enqueued.
+    /// If there is one; the message lists what was enqueued.
     #[track_caller]
     pub fn assert_nothing_enqueued(&self) {
         assert!(
@@ -88,7 +88,7 @@ impl Recorder {
         );
     }
 
-    /// The tasks that wait, one a line, those of this name first.
+    /// The waiting tasks, one per line, with those of this name first.
     fn tasks_shown(&self, first: Option<&str>) -> String {
         let now = self.now();
         let tasks = self.shared.tasks();

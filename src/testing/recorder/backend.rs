@@ -1,4 +1,4 @@
-//! The recorder as its runtime's backend.
+//! The backend of a recorded runtime.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::state::{Shared, What};
 use crate::backend::{Backend, BackendFuture, Link};
 use crate::base::{Enqueued, Envelope, Error, Publication, names};
 
-/// The recorder as its runtime holds it. Its link is weak: a strong one would keep the runtime alive for ever.
+/// The recorder as its runtime holds it. Its link is weak: a strong one would keep the runtime alive forever.
 pub(crate) struct Recording {
     shared: Arc<Shared>,
     runtime: Link,
@@ -29,7 +29,7 @@ impl Backend for Recording {
             let id = envelope.id.clone().unwrap_or_else(names::random_task_id);
             let now = self.shared.time.now();
             let given = envelope.id.is_some();
-            let duplicate = given && !self.shared.tasks().taken.take(envelope.queue(), &id, now);
+            let duplicate = given && !self.shared.tasks().used_ids.take(envelope.queue(), &id, now);
             let mut enqueued = Enqueued::new(envelope.queue(), id.as_str()).with_duplicate(duplicate);
             enqueued.schedule_time = envelope.schedule_time;
             if duplicate {
@@ -43,7 +43,7 @@ impl Backend for Recording {
                     self.shared.end(envelope.queue(), enqueued.id());
                 } else {
                     // As in eager mode: the caller may try again.
-                    self.shared.tasks().taken.free(envelope.queue(), enqueued.id());
+                    self.shared.tasks().used_ids.free(envelope.queue(), enqueued.id());
                 }
                 outcome?;
             } else {

@@ -1,4 +1,4 @@
-//! Runtimes whose tasks are recorded.
+//! The mode whose tasks are recorded.
 
 use std::time::SystemTime;
 
@@ -19,16 +19,17 @@ pub struct Recorded {
 }
 
 impl Runtime {
-    /// Starts a runtime that records what is enqueued; `build()` gives the [`Recorder`](crate::testing::Recorder) too.
+    /// Starts building a runtime that records what is enqueued. `build()` also returns the
+    /// [`Recorder`](crate::testing::Recorder).
     pub fn recorded() -> RuntimeBuilder<Recorded> {
         RuntimeBuilder::with_mode(Recorded::default())
     }
 }
 
 impl RuntimeBuilder<Recorded> {
-    /// Sets the [clock](Recorder#the-clock) to a time at which it stands still until the test moves it.
+    /// Sets the [clock](Recorder#the-clock) to a fixed time; it stands still until the test moves it.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use std::time::{Duration, SystemTime};
     /// use cloud_tasks::Runtime;
     ///
@@ -44,21 +45,21 @@ impl RuntimeBuilder<Recorded> {
         self.change_mode(|mode| mode.start = Some(time))
     }
 
-    /// Lets in only callers whose requests this signer signed; without it everybody gets in.
+    /// Accepts only requests that this signer signed. By default every caller is accepted.
     ///
-    /// Everything is checked as in production: signature, times, audience and account.
+    /// Everything is verified as in production: signature, times, audience and account.
     ///
-    /// ```standalone_crate
+    /// ```
     /// use cloud_tasks::testing::Signer;
     /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// use serde::{Deserialize, Serialize};
     /// use tower::ServiceExt;
     ///
     /// #[derive(Serialize, Deserialize)]
-    /// struct Charge { invoice: u64 }
+    /// struct ChargeCloud { invoice: u64 }
     ///
     /// #[task]
-    /// impl Task for Charge {
+    /// impl Task for ChargeCloud {
     ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// }
     ///
@@ -66,7 +67,7 @@ impl RuntimeBuilder<Recorded> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let signer = Signer::new()?;
     /// let (runtime, _recorder) = Runtime::recorded().verified_by(&signer).build().await?;
-    /// let charge = signer.callback(&runtime, &Charge { invoice: 7 });
+    /// let charge = signer.callback(&runtime, &ChargeCloud { invoice: 7 });
     /// assert_eq!(runtime.service().oneshot(charge.clone().request()?).await?.status(), 200);
     /// assert_eq!(runtime.service().oneshot(charge.unsigned().request()?).await?.status(), 401);
     /// # Ok(())
@@ -78,8 +79,8 @@ impl RuntimeBuilder<Recorded> {
         self.change_mode(|mode| mode.callers = Some(signer.callers()))
     }
 
-    /// Lets [`drain_due`](Recorder::drain_due) and [`drain_until`](Recorder::drain_until) run the schedules too, each time
-    /// that they are due from now on.
+    /// Lets [`drain_due`](Recorder::drain_due) and [`drain_until`](Recorder::drain_until) also run the schedules,
+    /// whenever they are due from now on.
     ///
     /// ```standalone_crate
     /// use std::time::{Duration, SystemTime};

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// The machine's time until it is set or moved; then a time that stands still.
+/// The system's time until it is set or moved; after that a fixed time.
 pub(super) struct Time(Mutex<Option<SystemTime>>);
 
 impl Time {
@@ -15,19 +15,19 @@ impl Time {
         self.lock().unwrap_or_else(SystemTime::now)
     }
 
-    /// Makes it stand still, and gives back where.
+    /// Stops the clock, and returns its time.
     pub(super) fn stop(&self) -> SystemTime {
         *self.lock().get_or_insert_with(SystemTime::now)
     }
 
-    /// Moves it by this long, and not at all where no time is that far away.
+    /// Advances the clock, unless the resulting time cannot be represented.
     pub(super) fn advance(&self, by: Duration) {
         let mut time = self.lock();
         let now = time.unwrap_or_else(SystemTime::now);
         *time = Some(now.checked_add(by).unwrap_or(now));
     }
 
-    /// Moves it to this time, unless it is later than that: then says what time it is.
+    /// Advances the clock to this time. Fails with the current time if that is later.
     pub(super) fn advance_to(&self, to: SystemTime) -> Result<(), SystemTime> {
         let mut time = self.lock();
         let now = time.unwrap_or_else(SystemTime::now);

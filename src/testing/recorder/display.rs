@@ -1,14 +1,14 @@
-//! What a failed assertion shows of a record.
+//! The list of records in a failed assertion.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::state::{Record, What};
 
-/// As much of a body as is shown.
+/// The maximum length of a body in the list.
 const SHOWN_BYTES: usize = 200;
 
-/// Records under a heading, one a line.
+/// Records under a heading, one per line.
 pub(super) fn list<'a>(
     heading: &str,
     records: impl IntoIterator<Item = &'a Record>,
@@ -75,7 +75,7 @@ fn due(time: SystemTime, now: SystemTime) -> String {
     }
 }
 
-/// The beginning of a body, and how long it is where that is not all.
+/// The beginning of a body, with its length if it is longer.
 fn cut(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     if text.len() <= SHOWN_BYTES {

@@ -1,4 +1,4 @@
-//! Running what was recorded.
+//! Running recorded tasks.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,11 +9,11 @@ use super::state::{Record, What};
 use crate::base::{Envelope, Error, ErrorKind, RetryAfter, job_headers, names};
 use crate::runtime::{RunAt, Runtime};
 
-/// A recorder that is about to run what it has; nothing runs until this is awaited.
+/// A drain of a recorder; nothing runs until it is awaited.
 ///
-/// It gives back how often something ran. A task that discards itself has ended well.
+/// It returns the number of runs. A task that discards itself counts as a success.
 ///
-/// ```standalone_crate
+/// ```
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// #[derive(Debug, Serialize, Deserialize)]
@@ -54,32 +54,34 @@ enum Which {
 }
 
 impl Recorder {
-    /// Runs everything that was enqueued, in that order and whatever its time, and what the runs themselves enqueue.
+    /// Runs everything that was enqueued, in that order and whatever its time, and everything that the runs enqueue.
     ///
-    /// A message goes to the subscribers of its topic in this process. Gives back how many tasks and messages there were.
+    /// A message is delivered to the subscribers of its topic in this process. Returns the number of tasks and
+    /// messages.
     ///
     /// # Errors
     ///
-    /// With the first task that fails; it is taken off the record, and those behind it stay.
+    /// Fails with the first task that fails. That task is removed; those after it stay.
     pub fn drain(&self) -> Drain {
         self.drain_which(Which::All)
     }
 
-    /// Runs what is due by the [clock](Self#the-clock), the earliest first, and what the runs enqueue that is due as well.
+    /// Runs everything that is due by the [clock](Self#the-clock), the earliest first, and everything that the runs
+    /// enqueue and that is due as well.
     ///
     /// # Errors
     ///
-    /// With the first task that fails; it is taken off the record, and those behind it stay.
+    /// Fails with the first task that fails. That task is removed; those after it stay.
     pub fn drain_due(&self) -> Drain {
         self.drain_which(Which::Due)
     }
 
-    /// Moves the clock on, from one time that something is due to the next, and runs each thing at its time.
+    /// Advances the clock from one due time to the next, and runs each task at its time.
     ///
-    /// `until` is an instant, or a while from now; the clock stands there in the end. A task that enqueues itself again for
-    /// later runs as often as it would by then.
+    /// `until` is a time, or a duration from now, at which the clock stops. A task that enqueues itself again runs as
+    /// often as it would by then.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # use std::time::Duration;
@@ -105,7 +107,8 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// With the first task that fails; it is taken off the record, those behind it stay, and the clock stands at its time.
+    /// Fails with the first task that fails. That task is removed, those after it stay, and the clock stands at its
+    /// time.
     pub fn drain_until(&self, until: impl Into<RunAt>) -> Drain {
         self.drain_which(Which::Until(until.into()))
     }
@@ -118,12 +121,12 @@ impl Recorder {
         }
     }
 
-    /// Takes what was enqueued first.
+    /// Removes the record that was enqueued first.
     fn take_first(&self) -> Option<Record> {
         self.shared.tasks().take_first()
     }
 
-    /// Takes what is due first, schedules included, of what is due by this time.
+    /// Removes the earliest record that is due by this time, schedules included.
     fn take_due(&self, runtime: &Runtime, by: SystemTime) -> Option<Record> {
         let mut tasks = self.shared.tasks();
         let place = tasks.first_due(by);
@@ -164,10 +167,10 @@ fn scheduled_run(runtime: &Runtime, place: usize, time: SystemTime) -> Record {
 }
 
 impl Drain {
-    /// Runs a task that fails again, until it has run this often altogether: at least once, and once unless told.
+    /// Sets the maximum number of attempts of each task; default 1, at least 1.
     ///
-    /// The attempts have their numbers, and the last one knows [that it is](crate::task::TaskMetadata::is_last_attempt). One that
-    /// asked for a [pause](crate::RetryAfter) is due after it. A message that fails is not delivered again.
+    /// The attempts are numbered, and the last one [knows it](crate::task::TaskMetadata::is_last_attempt). An attempt
+    /// that asked for a [delay](crate::RetryAfter) is due after it. A failed message is not delivered again.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = Some(attempts.max(1));
         self
@@ -185,7 +188,7 @@ impl Drain {
         let mut ran = 0;
         while let Some(record) = self.next(runtime, limit) {
             if limit.is_some() {
-                // What was due before stays so, and the clock does not go back for it.
+                // Overdue records stay due; the clock does not go back for them.
                 let _ = time.advance_to(record.due());
             }
             self.attempt(runtime, record).await?;
@@ -205,7 +208,7 @@ impl Drain {
         }
     }
 
-    /// Runs a task or delivers a message; puts a task back that failed and has attempts left.
+    /// Runs a task or delivers a message. A failed task with attempts left is put back.
     async fn attempt(&self, runtime: &Runtime, mut record: Record) -> Result<(), Error> {
         self.recorder.shared.tasks().done.push(record.clone());
         let envelope = match &record.what {
@@ -239,7 +242,7 @@ impl Drain {
     }
 }
 
-/// The pause that a task asked for.
+/// The delay that a task asked for.
 fn pause(error: &Error) -> Option<Duration> {
     if error.kind() != ErrorKind::TaskRetryAfter {
         return None;

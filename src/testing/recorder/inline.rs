@@ -1,4 +1,4 @@
-//! Code within which a recorder's tasks run at once.
+//! Running tasks inline while they are recorded.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use super::Recorder;
 use super::state::Shared;
 
 tokio::task_local! {
-    /// The recorders that run at once what the code around enqueues.
+    /// The recorders that are inline for the current code.
     static INLINE: Vec<Arc<Shared>>;
 }
 
-/// Whether the code that runs now is such code, for this recorder.
+/// Whether the current code is inline for this recorder.
 pub(super) fn is_on(shared: &Arc<Shared>) -> bool {
     INLINE
         .try_with(|all| all.iter().any(|one| Arc::ptr_eq(one, shared)))
@@ -18,28 +18,28 @@ pub(super) fn is_on(shared: &Arc<Shared>) -> bool {
 }
 
 impl Recorder {
-    /// Runs a future within which tasks run at once when they are enqueued, and messages are delivered, as in
-    /// [eager mode](crate::Runtime::eager): a failure comes back to whoever enqueued.
+    /// Runs a future in which tasks run as soon as they are enqueued, and messages are delivered, as in [eager
+    /// mode](crate::Runtime::eager): failures return to the caller that enqueued.
     ///
-    /// Outside of it everything is recorded as before, also at the same time. What ran is told by [`ran`](Self::ran) and
-    /// [`delivered`](Self::delivered). A spawned future is outside, and so is a server that another one runs.
+    /// Outside the future everything is still recorded, even concurrently. [`ran`](Self::ran) and
+    /// [`delivered`](Self::delivered) return what ran. A spawned future is outside, and so is a server in another task.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Debug, Serialize, Deserialize)]
-    /// # struct Charge { invoice: u64 }
+    /// # struct ChargeCourse { invoice: u64 }
     /// # #[task]
-    /// # impl Task for Charge {
+    /// # impl Task for ChargeCourse {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// recorder.inline(Charge { invoice: 7 }.asap().on(&runtime)).await?;
-    /// Charge { invoice: 8 }.asap().on(&runtime).await?;
-    /// assert_eq!(recorder.ran::<Charge>()[0].task.invoice, 7);
-    /// assert_eq!(recorder.enqueued::<Charge>()[0].invoice, 8);
+    /// recorder.inline(ChargeCourse { invoice: 7 }.asap().on(&runtime)).await?;
+    /// ChargeCourse { invoice: 8 }.asap().on(&runtime).await?;
+    /// assert_eq!(recorder.ran::<ChargeCourse>()[0].task.invoice, 7);
+    /// assert_eq!(recorder.enqueued::<ChargeCourse>()[0].invoice, 8);
     /// # Ok(())
     /// # }
     /// ```

@@ -1,4 +1,4 @@
-//! Nothing runs: what was asked for is kept, to be looked at and to be run when a test says so.
+//! The recorder: records what is enqueued, for assertions and for running it later.
 
 mod assert_events;
 mod assert_tasks;
@@ -27,9 +27,9 @@ pub use drain::Drain;
 pub use record::RecordedTask;
 use state::{Record, Shared};
 
-/// What a runtime made by [`Runtime::recorded`] was asked to do.
+/// A record of what a runtime built by [`Runtime::recorded`] was asked to do.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -59,24 +59,24 @@ use state::{Record, Shared};
 ///
 /// # The clock
 ///
-/// A recorder has a clock of its own, which its runtime goes by. It is the machine's until a test moves or
+/// A recorder has its own clock, which its runtime uses. It follows the system's until a test moves or
 /// [sets](crate::runtime::RuntimeBuilder::starting_at) it; from then on it stands still between moves.
 ///
-/// ```standalone_crate
+/// ```
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// use std::time::Duration;
 /// # #[derive(Debug, Serialize, Deserialize)]
-/// # struct Remind { user_id: u64 }
+/// # struct RemindStudent { user_id: u64 }
 /// # #[task]
-/// # impl Task for Remind {
+/// # impl Task for RemindStudent {
 /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// # }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let (runtime, recorder) = Runtime::recorded().build().await?;
-/// Remind { user_id: 7 }.later(Duration::from_secs(60)).on(&runtime).await?;
+/// RemindStudent { user_id: 7 }.later(Duration::from_secs(60)).on(&runtime).await?;
 /// assert_eq!(recorder.drain_due().await?, 0);
 /// recorder.advance(Duration::from_secs(60));
 /// assert_eq!(recorder.drain_due().await?, 1);
@@ -90,7 +90,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder whose clock begins at this time, or is the machine's.
+    /// A recorder whose clock starts at this time, or follows the system's.
     fn new(start: Option<SystemTime>) -> Self {
         Self {
             shared: Arc::new(Shared::new(start)),
@@ -112,7 +112,7 @@ impl Recorder {
         self
     }
 
-    /// Lets draining by the clock run the schedules too, from now on.
+    /// Also runs the schedules when the recorder is drained by the clock.
     fn run_schedules(&self, runtime: &Runtime) {
         let now = self.now();
         let due = runtime
@@ -122,7 +122,7 @@ impl Recorder {
         self.shared.tasks().schedules = due.collect();
     }
 
-    /// Everything that was enqueued and has not run, in that order.
+    /// Returns everything that was enqueued and has not run, in the order it was enqueued.
     pub fn envelopes(&self) -> Vec<Envelope> {
         let tasks = self.shared.tasks();
         tasks
@@ -133,7 +133,7 @@ impl Recorder {
             .collect()
     }
 
-    /// Every message that was published and not delivered, in that order.
+    /// Returns every message that was published and not delivered, in the order it was published.
     pub fn publications(&self) -> Vec<Publication> {
         let tasks = self.shared.tasks();
         tasks
@@ -144,19 +144,19 @@ impl Recorder {
             .collect()
     }
 
-    /// Every message that was published and delivered, in that order.
+    /// Returns every message that was published and delivered, in the order it was published.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{PublisherTask, Runtime, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
-    /// # struct OrderPaid { order_id: u64 }
+    /// # struct CoursePaid { order_id: u64 }
     /// # #[task]
-    /// # impl PublisherTask for OrderPaid {}
+    /// # impl PublisherTask for CoursePaid {}
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// OrderPaid { order_id: 7 }.sync().on(&runtime).await?;
+    /// CoursePaid { order_id: 7 }.sync().on(&runtime).await?;
     /// recorder.drain().await?;
     /// assert_eq!((recorder.publications().len(), recorder.delivered().len()), (0, 1));
     /// # Ok(())
@@ -172,26 +172,26 @@ impl Recorder {
             .collect()
     }
 
-    /// The tasks of one type that were enqueued and have not run, in that order.
+    /// Returns the tasks of one type that were enqueued and have not run, in the order they were enqueued.
     ///
     /// # Panics
     ///
-    /// When one does not decode: the type does not read what it writes.
+    /// If one does not decode: the type does not deserialize what it serializes.
     #[track_caller]
     pub fn enqueued<T: Task>(&self) -> Vec<T> {
         self.find::<T>().into_iter().map(|found| found.task).collect()
     }
 
-    /// The same with all that goes with each: queue, id, times, headers.
+    /// Returns the tasks of one type that were enqueued and have not run, with their queues, ids, times and headers.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// use std::time::{Duration, SystemTime};
     /// # #[derive(Debug, Serialize, Deserialize)]
-    /// # struct Remind { user_id: u64 }
+    /// # struct RemindTeacher { user_id: u64 }
     /// # #[task]
-    /// # impl Task for Remind {
+    /// # impl Task for RemindTeacher {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     ///
@@ -199,8 +199,8 @@ impl Recorder {
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     /// let (runtime, recorder) = Runtime::recorded().starting_at(noon).build().await?;
-    /// Remind { user_id: 7 }.later(Duration::from_secs(60)).queue("slow").on(&runtime).await?;
-    /// let found = recorder.find::<Remind>();
+    /// RemindTeacher { user_id: 7 }.later(Duration::from_secs(60)).queue("slow").on(&runtime).await?;
+    /// let found = recorder.find::<RemindTeacher>();
     /// assert_eq!((found[0].task.user_id, found[0].queue()), (7, "slow"));
     /// assert_eq!(found[0].schedule_time(), Some(noon + Duration::from_secs(60)));
     /// # Ok(())
@@ -209,39 +209,39 @@ impl Recorder {
     ///
     /// # Panics
     ///
-    /// When one does not decode: the type does not read what it writes.
+    /// If one does not decode: the type does not deserialize what it serializes.
     #[track_caller]
     pub fn find<T: Task>(&self) -> Vec<RecordedTask<T>> {
         let waiting = self.shared.tasks().waiting.clone();
         waiting.iter().filter_map(RecordedTask::read).collect()
     }
 
-    /// The tasks of one type that ran, whatever came of it: each attempt of each, in the order in which they began.
+    /// Returns the runs of one type, whatever their outcome: each attempt of each task, in the order they began.
     ///
     /// # Panics
     ///
-    /// When one does not decode: the type does not read what it writes.
+    /// If one does not decode: the type does not deserialize what it serializes.
     #[track_caller]
     pub fn ran<T: Task>(&self) -> Vec<RecordedTask<T>> {
         let done = self.shared.tasks().done.clone();
         done.iter().filter_map(RecordedTask::read).collect()
     }
 
-    /// Forgets everything that waits and that ran; ids that callers gave stay taken, as they would at Google.
+    /// Removes everything that waits or has run. Ids that callers chose stay in use, as on Google Cloud.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Debug, Serialize, Deserialize)]
-    /// # struct Charge { invoice: u64 }
+    /// # struct ChargeSchool { invoice: u64 }
     /// # #[task]
-    /// # impl Task for Charge {
+    /// # impl Task for ChargeSchool {
     /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), cloud_tasks::Error> {
     /// let (runtime, recorder) = Runtime::recorded().build().await?;
-    /// Charge { invoice: 7 }.asap().on(&runtime).await?;
+    /// ChargeSchool { invoice: 7 }.asap().on(&runtime).await?;
     /// recorder.clear();
     /// recorder.assert_nothing_enqueued();
     /// # Ok(())
@@ -253,26 +253,26 @@ impl Recorder {
         tasks.done.clear();
     }
 
-    /// What time it is for the runtime.
+    /// The runtime's current time.
     pub fn now(&self) -> SystemTime {
         self.shared.time.now()
     }
 
-    /// Moves the clock forward by this long; nothing runs by that alone.
+    /// Advances the clock by this duration. This alone runs nothing.
     pub fn advance(&self, by: Duration) {
         self.shared.time.advance(by);
     }
 
-    /// Moves the clock forward to this time; nothing runs by that alone.
+    /// Advances the clock to this time. This alone runs nothing.
     ///
     /// # Panics
     ///
-    /// When it is later than that already.
+    /// If the clock is already past this time.
     #[track_caller]
     pub fn advance_to(&self, time: SystemTime) {
         if let Err(now) = self.shared.time.advance_to(time) {
             let ahead = humantime::format_duration(now.duration_since(time).unwrap_or_default());
-            panic!("the clock does not go back: it is {ahead} later than that already");
+            panic!("the clock cannot go back: it is already {ahead} later");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Looking at what was recorded, and taking it away, as a service does with its queues.
+//! Queue operations on recorded tasks.
 
 use std::collections::VecDeque;
 use std::future::ready;
@@ -9,7 +9,7 @@ use crate::backend::{BackendFuture, Page, QueueOperations, View};
 use crate::base::{QueueInfo, QueueState, QueuedTask, task_name};
 
 impl Recording {
-    /// Answers with what this comes to at once.
+    /// Responds immediately with the result of a function.
     fn answer<'a, T: Send + 'a>(&self, find: impl FnOnce(&Shared) -> T) -> BackendFuture<'a, T> {
         Box::pin(ready(Ok(find(self.shared()))))
     }
@@ -26,7 +26,7 @@ impl QueueOperations for Recording {
         })
     }
 
-    /// All at once, since all are here.
+    /// All on one page, since all are in memory.
     fn page<'a>(
         &'a self,
         queue: &'a str,
@@ -48,7 +48,7 @@ impl QueueOperations for Recording {
         self.answer(|shared| take_away(shared, |record| record.is(queue, id)) > 0)
     }
 
-    /// It is due now; a drain runs it.
+    /// Makes the task due; a drain then runs it.
     fn run<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
         self.answer(|shared| {
             let now = shared.time.now();
@@ -88,7 +88,7 @@ impl QueueOperations for Recording {
     }
 }
 
-/// Takes tasks off the record, and says how many; their ids stay taken for a while, as at Google.
+/// Removes tasks, and returns their number. Their ids stay blocked for a while, as on Google Cloud.
 fn take_away(shared: &Shared, which: impl Fn(&Record) -> bool) -> usize {
     let now = shared.time.now();
     let mut tasks = shared.tasks();
@@ -97,13 +97,13 @@ fn take_away(shared: &Shared, which: impl Fn(&Record) -> bool) -> usize {
     tasks.waiting = waiting;
     for record in &gone {
         if let Some(envelope) = record.envelope() {
-            tasks.taken.end(envelope.queue(), &record.id, now);
+            tasks.used_ids.end(envelope.queue(), &record.id, now);
         }
     }
     gone.len()
 }
 
-/// A recorded task as a queue would tell of it; `None` for a message.
+/// A recorded task as a queue returns it; `None` for a message.
 fn queued(record: &Record, view: View) -> Option<QueuedTask> {
     let envelope = record.envelope()?;
     Some(QueuedTask {

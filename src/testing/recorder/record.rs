@@ -1,4 +1,4 @@
-//! A task that was recorded, read back.
+//! A decoded recorded task.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,22 +8,22 @@ use super::state::Record;
 use crate::base::{Envelope, json};
 use crate::task::Task;
 
-/// A task as a [`Recorder`](crate::testing::Recorder) has it: its arguments, and what goes with them.
+/// A task in a [`Recorder`](crate::testing::Recorder): its arguments, and its queue, id, times and headers.
 ///
-/// ```standalone_crate
+/// ```
 /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Serialize, Deserialize)]
-/// # struct Charge { invoice: u64 }
+/// # struct ChargeCoach { invoice: u64 }
 /// # #[task(queue = "billing")]
-/// # impl Task for Charge {
+/// # impl Task for ChargeCoach {
 /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let (runtime, recorder) = Runtime::recorded().build().await?;
-/// Charge { invoice: 7 }.asap().task_id("invoice-7").header("x-request-id", "abc").on(&runtime).await?;
-/// let charge = &recorder.find::<Charge>()[0];
+/// ChargeCoach { invoice: 7 }.asap().task_id("invoice-7").header("x-request-id", "abc").on(&runtime).await?;
+/// let charge = &recorder.find::<ChargeCoach>()[0];
 /// assert_eq!((charge.task.invoice, charge.queue(), charge.id()), (7, "billing", "invoice-7"));
 /// assert_eq!(charge.headers()["x-request-id"], "abc");
 /// # Ok(())
@@ -32,7 +32,7 @@ use crate::task::Task;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordedTask<T> {
-    /// The arguments, read from the JSON that they travelled as.
+    /// The arguments, decoded from their JSON.
     pub task: T,
     id: String,
     attempt: u32,
@@ -40,7 +40,7 @@ pub struct RecordedTask<T> {
 }
 
 impl<T> RecordedTask<T> {
-    /// The id in the queue: the one that was given, or one that was made.
+    /// The id in the queue, chosen by the caller or generated.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -50,34 +50,34 @@ impl<T> RecordedTask<T> {
         self.envelope.queue()
     }
 
-    /// When it was to run; `None` means at once.
+    /// When the task is due; `None` means now.
     pub fn schedule_time(&self) -> Option<SystemTime> {
         self.envelope.schedule_time()
     }
 
-    /// How long one attempt may take, where the call or the task says so.
+    /// The timeout of one attempt, if the call or the task sets it.
     pub fn timeout(&self) -> Option<Duration> {
         self.envelope.timeout()
     }
 
-    /// The headers of its request, propagated ones included.
+    /// The headers of its request, including propagated ones.
     pub fn headers(&self) -> &HeaderMap {
         self.envelope.headers()
     }
 
-    /// The number of the attempt that it ran in, or will run in next; from 1.
+    /// The number of the attempt that it ran in, or will run in next, starting at 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// All of it as a backend sees it.
+    /// The task as a backend sees it.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 }
 
 impl<T: Task> RecordedTask<T> {
-    /// A record of this type, read; `None` for one of another.
+    /// Decodes a record of this type; `None` for another type.
     #[track_caller]
     pub(super) fn read(record: &Record) -> Option<Self> {
         let envelope = record.envelope()?;

@@ -1,4 +1,4 @@
-//! What a recorder keeps.
+//! The state of a recorder.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use super::clock::Time;
 use crate::backend::UsedIds;
 use crate::base::{Envelope, Publication};
 
-/// What a recorder and the backend of its runtime share.
+/// The state that a recorder shares with the backend of its runtime.
 pub(super) struct Shared {
     tasks: Mutex<Tasks>,
     pub time: Time,
@@ -16,27 +16,27 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 pub(super) struct Tasks {
-    /// In the order in which they were enqueued and published.
+    /// In the order they were enqueued and published.
     pub waiting: VecDeque<Record>,
-    /// What ran and was delivered, in the order in which that began.
+    /// What ran or was delivered, in the order it began.
     pub done: Vec<Record>,
-    /// Ids that callers gave: as at Google they stay taken after the task ran.
-    pub taken: UsedIds,
-    /// The queues whose tasks wait until they are resumed.
+    /// Ids that callers chose. As on Google Cloud, they stay in use after the task has run.
+    pub used_ids: UsedIds,
+    /// The paused queues.
     pub paused: HashSet<String>,
-    /// When each schedule of the runtime is due next; empty unless they are to run.
+    /// When each schedule of the runtime is due next; empty unless schedules run.
     pub schedules: Vec<Option<SystemTime>>,
 }
 
-/// A task or a message, under its id.
+/// A task or a message with its id.
 #[derive(Clone)]
 pub(super) struct Record {
     pub id: String,
     pub what: What,
     pub recorded_at: SystemTime,
-    /// How often it ran before.
+    /// The number of earlier attempts.
     pub retries: u32,
-    /// When it may run again, where it asked for a pause.
+    /// When it may be retried, if it asked for a delay.
     pub paused_until: Option<SystemTime>,
 }
 
@@ -58,13 +58,13 @@ impl Shared {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A task has ended, whose id others can have again in a while.
+    /// Ends a task, whose id stays blocked for a while.
     pub(super) fn end(&self, queue: &str, id: &str) {
         let now = self.time.now();
-        self.tasks().taken.end(queue, id, now);
+        self.tasks().used_ids.end(queue, id, now);
     }
 
-    /// A record made now.
+    /// A record of the current time.
     pub(super) fn record(&self, id: String, what: What) -> Record {
         Record {
             id,
@@ -101,42 +101,42 @@ impl Record {
         self.id == id && self.is_of(queue)
     }
 
-    /// The time before which it does not run, where there is one.
+    /// The time before which it does not run, if any.
     pub(super) fn not_before(&self) -> Option<SystemTime> {
         self.paused_until
             .or_else(|| self.envelope().and_then(Envelope::schedule_time))
     }
 
-    /// When it is due, which for most is when it was recorded.
+    /// When it is due; for most records when they were recorded.
     pub(super) fn due(&self) -> SystemTime {
         self.not_before().unwrap_or(self.recorded_at)
     }
 }
 
 impl Tasks {
-    /// Whether this waits for its queue to be resumed.
+    /// Whether the record's queue is paused.
     fn is_paused(&self, record: &Record) -> bool {
         let queue = record.envelope().map(Envelope::queue);
         queue.is_some_and(|queue| self.paused.contains(queue))
     }
 
-    /// Takes what was recorded first, of queues that are not paused.
+    /// Removes the first record whose queue is not paused.
     pub(super) fn take_first(&mut self) -> Option<Record> {
         let place = self.waiting.iter().position(|record| !self.is_paused(record))?;
         self.waiting.remove(place)
     }
 
-    /// Which of those that wait is due first, of those that are due by this time.
+    /// The waiting record that is due first, of those due by this time.
     pub(super) fn first_due(&self, by: SystemTime) -> Option<usize> {
         let due =
             |record: &Record| !self.is_paused(record) && record.not_before().is_none_or(|time| time <= by);
         let candidates = self.waiting.iter().enumerate().filter(|(_, record)| due(record));
-        // Of several the first is found, which was enqueued first.
+        // Of several equal times the first is returned, which was enqueued first.
         let first = candidates.min_by_key(|(_, record)| record.due());
         first.map(|(place, _)| place)
     }
 
-    /// Which schedule is due first, of those that are due by this time, and when.
+    /// The schedule that is due first, of those due by this time, and when.
     pub(super) fn first_schedule(&self, by: SystemTime) -> Option<(usize, SystemTime)> {
         let due = self.schedules.iter().enumerate();
         due.filter_map(|(place, time)| Some((place, (*time)?)))

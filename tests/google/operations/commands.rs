@@ -173,7 +173,7 @@ async fn one_task_is_cancelled_without_a_question_and_several_are_asked_about() 
     assert_eq!(out, "cancelled a\n");
     assert_eq!(
         unasked,
-        "error: nothing was cancelled, and nobody is there to ask: say --yes\n"
+        "error: nothing was cancelled, and nobody can confirm: pass --yes\n"
     );
     assert_eq!(
         asked,
@@ -197,12 +197,12 @@ async fn a_failure_of_one_does_not_keep_the_next_from_being_sent() {
 }
 
 #[tokio::test]
-async fn debug_prints_the_output_and_exits_with_1_where_the_task_does_not_run() {
+async fn running_here_prints_the_output_and_exits_with_1_where_the_task_does_not_run() {
     let played = three().await;
     let runtime = played.runtime().await;
 
-    let (code, out, _) = plain(&runtime, "tasks debug b --queue emails").await;
-    let (foreign, _, err) = plain(&runtime, "tasks debug c --queue emails").await;
+    let (code, out, _) = plain(&runtime, "tasks run-here b --queue emails").await;
+    let (foreign, _, err) = plain(&runtime, "tasks run-here c --queue emails").await;
 
     assert_eq!((code, foreign), (0, 1));
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["attempt"], 6);
@@ -211,10 +211,10 @@ async fn debug_prints_the_output_and_exits_with_1_where_the_task_does_not_run() 
 }
 
 #[tokio::test]
-async fn a_discard_counts_and_asks_and_does_nothing_without_a_yes() {
+async fn a_deletion_counts_and_asks_and_does_nothing_without_a_yes() {
     let played = three().await;
     let runtime = played.runtime().await;
-    let line = "tasks discard --task Send";
+    let line = "tasks delete --task Send";
 
     let (nobody, _, unasked) = plain(&runtime, line).await;
     let (no, _, asked) = answering(&runtime, line, "\n").await;
@@ -225,15 +225,15 @@ async fn a_discard_counts_and_asks_and_does_nothing_without_a_yes() {
     assert_eq!((nobody, no, yes, nothing), (1, 1, 0, 0));
     assert_eq!(
         unasked,
-        "error: nothing was discarded, and nobody is there to ask: say --yes, or --dry-run to look\n"
+        "error: nothing was deleted, and nobody can confirm: pass --yes, or --dry-run to list them\n"
     );
     assert_eq!(
         asked,
-        "Discard 2 of 3 tasks in queue emails (Send)? [y/N] Nothing was discarded.\n"
+        "Delete 2 of 3 tasks in queue emails (Send)? [y/N] Nothing was deleted.\n"
     );
     assert_eq!(left, 3);
-    assert_eq!(out, "2 of 3 tasks in queue emails were discarded\n");
-    assert_eq!(again, "0 of 1 tasks in queue emails would be discarded\n");
+    assert_eq!(out, "2 of 3 tasks in queue emails were deleted\n");
+    assert_eq!(again, "0 of 1 tasks in queue emails would be deleted\n");
     assert_eq!(played.ids(), ["c"]);
 }
 
@@ -244,44 +244,44 @@ async fn a_dry_run_lists_what_would_go_and_all_means_whichever_services() {
 
     let (code, out, _) = plain(
         &runtime,
-        "tasks discard --all --queue emails --min-attempts 5 --dry-run",
+        "tasks delete --all --queue emails --min-attempts 5 --dry-run",
     )
     .await;
-    let (_, json, _) = plain(&runtime, "tasks discard --all --queue emails --dry-run --json").await;
+    let (_, json, _) = plain(&runtime, "tasks delete --all --queue emails --dry-run --json").await;
     let left = played.ids().len();
-    let (_, _, asked) = answering(&runtime, "tasks discard --all --queue emails", "n\n").await;
-    let (done, report, _) = plain(&runtime, "tasks discard --all --queue emails --yes --json").await;
+    let (_, _, asked) = answering(&runtime, "tasks delete --all --queue emails", "n\n").await;
+    let (done, report, _) = plain(&runtime, "tasks delete --all --queue emails --yes --json").await;
 
     assert_eq!((code, left, done), (0, 3, 0));
     assert_eq!(
         out,
         "[-] b Send after 5 attempts\n[-] c https://accounts.example/hook after 12 attempts\n\
-         2 of 3 tasks in queue emails would be discarded\n"
+         2 of 3 tasks in queue emails would be deleted\n"
     );
-    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["discarded"], 3);
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["deleted"], 3);
     assert!(
-        asked.starts_with("Discard 3 of 3 tasks in queue emails (whichever service's)?"),
+        asked.starts_with("Delete 3 of 3 tasks in queue emails (of all services)?"),
         "{asked}"
     );
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(
-        (&report["discarded"], &report["dry_run"]),
+        (&report["deleted"], &report["dry_run"]),
         (&json!(3), &json!(false))
     );
     assert!(played.ids().is_empty());
 }
 
 #[tokio::test]
-async fn a_discard_that_could_not_delete_all_exits_with_1() {
+async fn a_deletion_that_could_not_delete_all_exits_with_1() {
     let played = three().await;
     let runtime = played.runtime().await;
     played.fail(1, "DELETE", "/tasks/a", refused(403, "PERMISSION_DENIED", "no"));
 
-    let (code, out, _) = plain(&runtime, "tasks discard --task Send --yes").await;
+    let (code, out, _) = plain(&runtime, "tasks delete --task Send --yes").await;
 
     assert_eq!(code, 1);
     assert!(
-        out.starts_with("1 of 3 tasks in queue emails were discarded; 1 could not be deleted\na: "),
+        out.starts_with("1 of 3 tasks in queue emails were deleted; 1 could not be deleted\na: "),
         "{out}"
     );
 }
@@ -315,22 +315,22 @@ async fn a_queue_is_shown_paused_resumed_and_purged_after_a_question() {
     assert_eq!((nobody, no, left, yes), (1, 1, 3, 0));
     assert_eq!(
         unasked,
-        "error: nothing was deleted, and nobody is there to ask: say --yes\n"
+        "error: nothing was deleted, and nobody can confirm: pass --yes\n"
     );
     assert_eq!(
         asked,
-        "Delete 3 tasks in queue emails, of whichever service? [y/N] Nothing was deleted.\n"
+        "Delete 3 tasks in queue emails, of all services? [y/N] Nothing was deleted.\n"
     );
     assert_eq!(purged, "purged emails\n");
     assert!(played.ids().is_empty());
 }
 
 #[test]
-fn a_discard_must_say_of_what_and_a_dry_run_takes_no_yes() {
+fn a_deletion_must_say_of_what_and_a_dry_run_takes_no_yes() {
     for line in [
-        "tasks discard",
-        "tasks discard --task Send --all",
-        "tasks discard --all --dry-run --yes",
+        "tasks delete",
+        "tasks delete --task Send --all",
+        "tasks delete --all --dry-run --yes",
         "tasks cancel",
         "queues purge",
     ] {

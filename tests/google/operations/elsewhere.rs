@@ -21,7 +21,7 @@ async fn the_queues_of_an_eager_runtime_are_always_empty() {
     assert!(queue.list().try_next().await.unwrap().is_none());
     assert!(!queue.cancel("7").await.unwrap());
     assert!(!Send::queued_tasks().on(&runtime).run_now("7").await.unwrap());
-    assert_eq!(queue.discard().await.unwrap().scanned, 0);
+    assert_eq!(queue.delete_tasks().await.unwrap().scanned, 0);
     queue.pause().await.unwrap();
     queue.resume().await.unwrap();
     queue.purge().await.unwrap();
@@ -40,7 +40,7 @@ async fn a_backend_of_the_users_has_no_operations_and_says_so() {
     for error in [
         queue.get("7").await.unwrap_err(),
         queue.list().try_next().await.unwrap_err(),
-        queue.discard().await.unwrap_err(),
+        queue.delete_tasks().await.unwrap_err(),
         queue.purge().await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Config);
@@ -59,6 +59,18 @@ async fn without_a_runtime_every_way_says_so() {
 
     assert!(first.is_no_runtime() && second.is_none());
     assert!(Send::queued_tasks().get("7").await.unwrap_err().is_no_runtime());
-    assert!(Send::queued_tasks().debug("7").await.unwrap_err().is_no_runtime());
-    assert!(Send::queued_tasks().discard().await.unwrap_err().is_no_runtime());
+    assert!(
+        Send::queued_tasks()
+            .run_here("7")
+            .await
+            .unwrap_err()
+            .is_no_runtime()
+    );
+    assert!(
+        Send::queued_tasks()
+            .delete_tasks()
+            .await
+            .unwrap_err()
+            .is_no_runtime()
+    );
 }

@@ -1,7 +1,7 @@
-//! Operations on queues and on the tasks in them.
+//! Operations on queues and their tasks.
 
 mod commands;
-mod discarding;
+mod deleting;
 mod elsewhere;
 mod played;
 mod recorded;

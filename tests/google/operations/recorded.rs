@@ -102,22 +102,22 @@ async fn a_queue_that_is_purged_is_empty_and_the_others_are_not() {
 }
 
 #[tokio::test]
-async fn discarding_takes_those_that_were_tried_often_enough() {
+async fn deleting_takes_those_that_were_tried_often_enough() {
     let (runtime, recorder) = recorded().await;
     for id in ["a", "b", "c"] {
         send(7, id).on(&runtime).await.unwrap();
     }
 
-    let dry = runtime.queue("emails").discard().dry_run().await.unwrap();
+    let dry = runtime.queue("emails").delete_tasks().dry_run().await.unwrap();
     let tried = runtime
         .queue("emails")
-        .discard()
+        .delete_tasks()
         .at_least_attempts(1)
         .await
         .unwrap();
-    let all = Send::queued_tasks().on(&runtime).discard().await.unwrap();
+    let all = Send::queued_tasks().on(&runtime).delete_tasks().await.unwrap();
 
-    assert_eq!((dry.scanned, tried.discarded, all.discarded), (3, 0, 3));
+    assert_eq!((dry.scanned, tried.deleted, all.deleted), (3, 0, 3));
     recorder.assert_nothing_enqueued();
 }
 
@@ -126,7 +126,7 @@ async fn a_task_that_is_run_here_stays_in_its_queue() {
     let (runtime, recorder) = recorded().await;
     send(7, "seven").on(&runtime).await.unwrap();
 
-    let told = Send::queued_tasks().on(&runtime).debug("seven").await.unwrap();
+    let told = Send::queued_tasks().on(&runtime).run_here("seven").await.unwrap();
 
     assert_eq!((&told["user_id"], &told["attempt"]), (&7.into(), &1.into()));
     assert_eq!(recorder.drain().await.unwrap(), 1);

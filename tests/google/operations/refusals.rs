@@ -39,7 +39,7 @@ async fn a_missing_permission_is_told_with_the_role_that_has_it() {
              --member=serviceAccount:CALLER --role=roles/cloudtasks.{role}`"
         )
     };
-    let full = "; a role of your own making needs cloudtasks.tasks.fullView for the arguments too";
+    let full = "; a custom role also needs cloudtasks.tasks.fullView for the arguments";
 
     let errors = [
         (
@@ -95,8 +95,7 @@ async fn an_api_that_is_off_is_told_with_the_command_that_turns_it_on() {
 
     let error = list(&played.runtime().await.queue("emails")).await.unwrap_err();
 
-    let help =
-        "; the API is off: `gcloud services enable cloudtasks.googleapis.com --project acme` turns it on";
+    let help = "; the API is disabled: enable it with `gcloud services enable cloudtasks.googleapis.com --project acme`";
     assert!(error.to_string().contains(help), "{error}");
 }
 
@@ -167,7 +166,7 @@ async fn a_task_whose_sending_got_no_answer_is_not_sent_again() {
         .unwrap_err();
 
     assert!(error.is_unavailable());
-    let start = "task 7 of queue emails may have been sent, but no answer says so: ";
+    let start = "task 7 of queue emails may have been sent, but there was no clear response: ";
     assert!(error.to_string().starts_with(start), "{error}");
     assert_eq!(played.requests().len(), 1);
 }
@@ -203,7 +202,7 @@ async fn a_service_that_stays_away_is_given_up_and_the_error_says_what_is_not_kn
         .unwrap_err();
 
     assert!(error.is_unavailable());
-    let start = "task 7 of queue emails may have been deleted, but no answer says so: ";
+    let start = "task 7 of queue emails may have been deleted, but there was no clear response: ";
     assert!(error.to_string().starts_with(start), "{error}");
     assert_eq!(played.requests().len(), 5);
 }
@@ -218,10 +217,10 @@ async fn names_and_ids_that_could_be_no_names_are_refused_before_any_call() {
         queue.get("7:run").await.map(drop),
         queue.cancel("../../billing/tasks/7").await.map(drop),
         queue.run_now("").await.map(drop),
-        queue.debug("a b").await.map(drop),
+        queue.run_here("a b").await.map(drop),
         list(&wrong).await.map(drop),
         wrong.purge().await,
-        wrong.discard().await.map(drop),
+        wrong.delete_tasks().await.map(drop),
         Send::queued_tasks()
             .in_queue("a_b")
             .on(&runtime)

@@ -78,19 +78,19 @@ async fn its_json_has_the_arguments_as_json_and_its_debug_form_has_neither_them_
 }
 
 #[tokio::test]
-async fn a_task_that_is_not_there_is_none_and_false_and_an_error_of_its_own_kind_for_debug() {
+async fn a_task_that_is_not_there_is_none_and_false_and_an_error_of_its_own_kind_for_run_here() {
     let played = Played::with([]).await;
     let queue = played.runtime().await.queue("emails");
 
     assert!(queue.get("gone").await.unwrap().is_none());
     assert!(!queue.cancel("gone").await.unwrap());
     assert!(!queue.run_now("gone").await.unwrap());
-    let error = queue.debug("gone").await.unwrap_err();
+    let error = queue.run_here("gone").await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::NotQueued);
     assert_eq!(
         error.to_string(),
-        "there is no task gone in queue emails: it has run or was deleted, or it never was there"
+        "task gone not found in queue emails: it may have completed, been deleted or never existed"
     );
 }
 
@@ -224,7 +224,7 @@ async fn a_queue_is_paused_resumed_purged_and_shown() {
 }
 
 #[tokio::test]
-async fn debug_tells_the_task_what_its_next_attempt_would_be_told() {
+async fn running_here_tells_the_task_what_its_next_attempt_would_be_told() {
     let played = Played::with([shown("7", "OldSend", 3)]).await;
     let runtime = Runtime::builder()
         .config(config())
@@ -245,15 +245,15 @@ async fn debug_tells_the_task_what_its_next_attempt_would_be_told() {
         "request": "abc",
     });
 
-    let output = runtime.queue("emails").debug("7").await.unwrap();
-    let typed = Send::queued_tasks().on(&runtime).debug("7").await.unwrap();
+    let output = runtime.queue("emails").run_here("7").await.unwrap();
+    let typed = Send::queued_tasks().on(&runtime).run_here("7").await.unwrap();
 
     assert_eq!((&output, &typed), (&told, &told));
     assert_eq!(played.ids(), ["7"]);
 }
 
 #[tokio::test]
-async fn debug_runs_what_another_endpoint_enqueued_but_nothing_that_is_no_task_of_this_runtime() {
+async fn running_here_runs_what_another_endpoint_enqueued_but_nothing_that_is_no_task_of_this_runtime() {
     let played = Played::with([
         shown_at("remote", "https://shop.internal/jobs/tasks/Send", 0),
         shown_at("foreign", "https://shop.example/hooks/7", 0),
@@ -263,12 +263,12 @@ async fn debug_runs_what_another_endpoint_enqueued_but_nothing_that_is_no_task_o
     let runtime = played.runtime().await;
     let queue = runtime.queue("emails");
 
-    let ran = queue.debug("remote").await.unwrap();
-    let foreign = queue.debug("foreign").await.unwrap_err();
-    let unknown = queue.debug("unknown").await.unwrap_err();
+    let ran = queue.run_here("remote").await.unwrap();
+    let foreign = queue.run_here("foreign").await.unwrap_err();
+    let unknown = queue.run_here("unknown").await.unwrap_err();
     let typed = Send::queued_tasks()
         .on(&runtime)
-        .debug("unknown")
+        .run_here("unknown")
         .await
         .unwrap_err();
 
@@ -312,17 +312,17 @@ async fn a_type_sees_its_own_tasks_and_leaves_those_of_others_alone() {
         .await
         .unwrap();
     assert!(sends.cancel("own").await.unwrap());
-    let report = sends.discard().await.unwrap();
+    let report = sends.delete_tasks().await.unwrap();
     let events = Placed::queued_tasks()
         .on(&runtime)
-        .discard()
+        .delete_tasks()
         .dry_run()
         .await
         .unwrap();
 
     assert_eq!(listed, ["alias", "own"]);
-    assert_eq!((report.scanned, report.discarded), (4, 1));
-    assert_eq!(events.discarded, 1);
+    assert_eq!((report.scanned, report.deleted), (4, 1));
+    assert_eq!(events.deleted, 1);
     assert_eq!(played.ids(), ["other", "theirs", "theirs-too"]);
     let posts: Vec<_> = played
         .requests()

@@ -83,17 +83,17 @@ async fn a_replay_asks_and_tells_how_many_were_enqueued_and_what_stays_and_why()
     .await;
 
     assert_eq!((nobody, no, some_stay, again), (1, 1, 1, 1));
-    assert!(unasked.contains("nobody is there to ask: say --yes"), "{unasked}");
+    assert!(unasked.contains("nobody can confirm: pass --yes"), "{unasked}");
     assert!(
         asked.starts_with("Enqueue all dead tasks of dead-charges again? [y/N]"),
         "{asked}"
     );
     assert_eq!(
         out,
-        "Enqueued 1 dead tasks of dead-charges again, 1 stay where they are, 0 were not meant\n"
+        "Enqueued 1 dead tasks of dead-charges again, 1 stay, 0 skipped\n"
     );
     assert!(
-        err.contains("stays: it is no record of a dead task: missing field `task`"),
+        err.contains("stays: not a record of a dead task: missing field `task`"),
         "{err}"
     );
     let json: Value = serde_json::from_str(&json).unwrap();

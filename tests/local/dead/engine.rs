@@ -109,14 +109,14 @@ async fn what_is_no_record_or_of_an_unknown_task_or_refused_stays_and_is_told() 
     let left: Vec<_> = report
         .left
         .iter()
-        .map(|left| (left.task.as_deref(), &*left.why))
+        .map(|left| (left.task.as_deref(), &*left.reason))
         .collect();
     assert_eq!(
         left,
         [
             (
                 None,
-                "it is no record of a dead task: missing field `task` at line 1 column 16"
+                "not a record of a dead task: missing field `task` at line 1 column 16"
             ),
             (Some("Gone"), "this runtime has no task \"Gone\""),
             (

@@ -90,7 +90,7 @@ async fn a_record_is_acknowledged_after_its_task_was_enqueued_and_what_was_refus
     let report = replay.idle_timeout(std::time::Duration::ZERO).await.unwrap();
 
     assert_eq!((report.replayed, report.left.len()), (1, 1));
-    assert!(report.left[0].why.contains("no queue"), "{report:?}");
+    assert!(report.left[0].reason.contains("no queue"), "{report:?}");
     let calls = calls(&server).await;
     let names: Vec<_> = calls.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(

@@ -57,13 +57,13 @@ async fn a_task_that_is_far_ahead_runs_now_when_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn debug_runs_a_task_here_and_leaves_it_where_it_is() {
+async fn running_here_runs_a_task_here_and_leaves_it_where_it_is() {
     let mut stage = Stage::set().await;
     let id = stage.for_later("12345").await;
     let notes = Note::queued_tasks().on(&stage.runtime);
 
-    let output = stage.runtime.queue("notes").debug(&id).await.unwrap();
-    let typed: usize = notes.debug(&id).await.unwrap();
+    let output = stage.runtime.queue("notes").run_here(&id).await.unwrap();
+    let typed: usize = notes.run_here(&id).await.unwrap();
 
     assert_eq!((output, typed), (5.into(), 5));
     for _ in 0..2 {
@@ -85,8 +85,8 @@ async fn a_failure_and_a_panic_under_debug_are_the_callers_and_change_nothing_in
     let (fails, panics) = (stage.for_later("fails").await, stage.for_later("panics").await);
     let notes = Note::queued_tasks().on(&stage.runtime);
 
-    let failed = stage.runtime.queue("notes").debug(&fails).await.unwrap_err();
-    let panicked = notes.debug(&panics).await.unwrap_err();
+    let failed = stage.runtime.queue("notes").run_here(&fails).await.unwrap_err();
+    let panicked = notes.run_here(&panics).await.unwrap_err();
 
     assert_eq!(format!("{failed:#}"), "task Note failed: it was told to");
     assert_eq!(panicked.kind(), ErrorKind::TaskPanicked);
@@ -95,7 +95,7 @@ async fn a_failure_and_a_panic_under_debug_are_the_callers_and_change_nothing_in
 }
 
 #[tokio::test]
-async fn those_that_failed_often_are_discarded_and_the_others_stay() {
+async fn those_that_failed_often_are_deleted_and_the_others_stay() {
     let mut stage = Stage::set().await;
     let queue = stage.runtime.queue("notes");
     // A paused queue sends what it is asked to send, and does not retry it.
@@ -107,15 +107,15 @@ async fn those_that_failed_often_are_discarded_and_the_others_stay() {
         assert_eq!(stage.next_attempt().await.1.attempt(), attempt);
     }
 
-    let three = queue.discard().at_least_attempts(3).await.unwrap();
+    let three = queue.delete_tasks().at_least_attempts(3).await.unwrap();
     let two = Note::queued_tasks()
         .on(&stage.runtime)
-        .discard()
+        .delete_tasks()
         .at_least_attempts(2);
     let look = two.dry_run().await.unwrap();
-    let report = queue.discard().at_least_attempts(2).await.unwrap();
+    let report = queue.delete_tasks().at_least_attempts(2).await.unwrap();
 
-    assert_eq!((three.discarded, look.discarded, report.discarded), (0, 1, 1));
+    assert_eq!((three.deleted, look.deleted, report.deleted), (0, 1, 1));
     assert_eq!(texts(&stage, "notes").await, ["fresh"]);
     stage.strike().await;
 }
@@ -188,17 +188,17 @@ async fn a_queue_that_services_share_loses_none_of_the_others_tasks() {
 
     let cancelled = notes.cancel(theirs.id()).await.unwrap();
     let sent = notes.run_now(theirs.id()).await.unwrap();
-    let report = notes.discard().await.unwrap();
+    let report = notes.delete_tasks().await.unwrap();
 
     assert!(!cancelled && !sent);
-    assert_eq!((report.scanned, report.discarded), (2, 1));
+    assert_eq!((report.scanned, report.deleted), (2, 1));
     assert!(notes.get(&own).await.unwrap().is_none());
     assert_eq!(texts(&stage, "notes").await, ["theirs"]);
     stage.strike().await;
 }
 
 #[tokio::test]
-async fn more_tasks_than_a_page_holds_are_all_listed_and_all_discarded() {
+async fn more_tasks_than_a_page_holds_are_all_listed_and_all_deleted() {
     let stage = Stage::set().await;
     let notes = (0..250).map(|number| note(&number.to_string()).later(super::stage::HOUR));
     let enqueued = notes.map(|enqueue| stage.runtime.spawn(enqueue));
@@ -209,13 +209,13 @@ async fn more_tasks_than_a_page_holds_are_all_listed_and_all_discarded() {
     let listed = texts(&stage, "notes").await;
     let report = Note::queued_tasks()
         .on(&stage.runtime)
-        .discard()
+        .delete_tasks()
         .concurrency(4)
         .await
         .unwrap();
 
     assert_eq!(listed.len(), 250);
-    assert_eq!((report.discarded, report.failed), (250, 0));
+    assert_eq!((report.deleted, report.failed), (250, 0));
     assert!(texts(&stage, "notes").await.is_empty());
     stage.strike().await;
 }

@@ -80,7 +80,7 @@ fn forwards() -> impl Strategy<Value = Forwards> {
     })
 }
 
-/// Any JSON, of a few levels.
+/// Any JSON, a few levels deep.
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -75,7 +75,7 @@ async fn a_window_of_no_length_is_refused() {
     assert!(error.is_invalid_request());
     assert_eq!(
         error.to_string(),
-        "task Plain was not enqueued: the window 0s is not accepted: tasks are unique within one that is longer than nothing"
+        "task Plain was not enqueued: the window 0s is not accepted: it must be longer than zero"
     );
     assert!(recorder.envelopes().is_empty());
 }
@@ -97,6 +97,6 @@ async fn a_key_that_nests_without_end_is_refused() {
 
     assert_eq!(
         error.to_string(),
-        "task Plain was not enqueued: its values that it is unique by nest deeper than 128 levels"
+        "task Plain was not enqueued: its unique values nest deeper than 128 levels"
     );
 }

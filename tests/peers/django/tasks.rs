@@ -263,8 +263,8 @@ async fn django_discards_tasks_of_ours_and_we_discard_those_of_django() {
     let theirs = django.python.call("later", call).await;
     let tasks = Add::queued_tasks().on(&stage.runtime);
     assert!(tasks.get(theirs["id"].as_str().unwrap()).await.unwrap().is_some());
-    let report = tasks.discard().await.unwrap();
-    assert_eq!((report.scanned, report.discarded), (2, 1));
+    let report = tasks.delete_tasks().await.unwrap();
+    assert_eq!((report.scanned, report.deleted), (2, 1));
     stage.close().await;
 }
 

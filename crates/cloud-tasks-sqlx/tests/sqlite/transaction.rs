@@ -139,7 +139,7 @@ async fn a_failure_to_send_says_that_the_data_is_committed_and_can_be_mended() {
     assert!(error.is_committed());
     assert_eq!(
         error.to_string(),
-        "the transaction is committed, but 1 of 2 was not sent after it"
+        "transaction committed, but 1 of 2 messages could not be sent"
     );
     assert_eq!(users(&pool).await, 1);
     let CommitError::NotSent(unsent) = error else {

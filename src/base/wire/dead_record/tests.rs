@@ -1,4 +1,4 @@
-//! What is written down, and what is read again.
+//! Encoding and decoding of records.
 
 use http::HeaderValue;
 use proptest::prelude::*;
@@ -36,11 +36,11 @@ fn what_is_no_record_is_told_and_why() {
         ("{}".to_owned(), "missing field `task` at line 1 column 2"),
         (
             format!(r#"{{"task": "T", {rest}}}"#),
-            "it has either a `body` or, in base64, `data`",
+            "expected either `body` or, in base64, `data`",
         ),
         (
             format!(r#"{{"task": "T", "body": 1, "data": "", {rest}}}"#),
-            "it has either a `body` or, in base64, `data`",
+            "expected either `body` or, in base64, `data`",
         ),
         (
             format!(r#"{{"task": "T", "data": "?", {rest}}}"#),

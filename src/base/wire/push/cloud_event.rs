@@ -1,4 +1,4 @@
-//! CloudEvents, as Eventarc and Firebase send them: read as messages whose attributes are their `ce-` members.
+//! CloudEvents from Eventarc and Firebase, read as messages with their `ce-` members as attributes.
 //!
 //! Source: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>.
 
@@ -17,19 +17,19 @@ use crate::base::wire::publication::Attributes;
 const PREFIX: &str = "ce-";
 const STRUCTURED: &str = "application/cloudevents";
 const CONTENT_TYPE: &str = "ce-datacontenttype";
-/// The event that Eventarc makes of a Pub/Sub message: its data is the body of a push.
+/// The event of Eventarc for a Pub/Sub message: its data is the body of a push.
 const OF_PUBSUB: &str = "google.cloud.pubsub.topic.v1.messagePublished";
 
-/// How an event stands in a request.
+/// The form of an event in a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Form {
-    /// Its members are headers, its data is the body.
+    /// Its members are headers, and its data is the body.
     Binary,
-    /// All of it is the body.
+    /// The body contains everything.
     Structured,
 }
 
-/// Whether a request is an event.
+/// The form of the event, if the request is one.
 pub(super) fn form(headers: &HeaderMap) -> Option<Form> {
     let is_structured = content_type(headers)
         .and_then(|text| text.get(..STRUCTURED.len()))
@@ -68,7 +68,7 @@ impl Push {
         Ok(Self {
             data,
             id,
-            // An event is known by its source and its id.
+            // An event is identified by its source and its id.
             subscription: source,
             publish_time: time(members.get("ce-time").map(String::as_str)),
             ordering_key: None,
@@ -78,7 +78,7 @@ impl Push {
     }
 }
 
-/// The members that stand in headers, whose values may be percent-encoded.
+/// The members in headers, whose values may be percent-encoded.
 fn binary(headers: &HeaderMap) -> Attributes {
     let members = headers
         .iter()
@@ -91,7 +91,7 @@ fn binary(headers: &HeaderMap) -> Attributes {
     content_type.into_iter().chain(members).collect()
 }
 
-/// The members and the data of an event that is a JSON object.
+/// The members and the data of an event in a JSON object.
 fn structured(body: &[u8]) -> Result<(Attributes, Bytes), String> {
     let object: BTreeMap<Cow<'_, str>, &RawValue> = json::decode(body)?;
     let mut members = Attributes::new();
@@ -99,7 +99,7 @@ fn structured(body: &[u8]) -> Result<(Attributes, Bytes), String> {
         if matches!(&**name, "data" | "data_base64") || value.get() == "null" {
             continue;
         }
-        // Texts are texts; numbers and booleans are as they are written.
+        // Strings are unquoted; numbers and booleans stay as written.
         let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_owned());
         members.insert(format!("{PREFIX}{name}"), text);
     }
@@ -115,7 +115,7 @@ fn structured(body: &[u8]) -> Result<(Attributes, Bytes), String> {
     Ok((members, data))
 }
 
-/// The data as the binary form has it: JSON, unless it is a text of another type.
+/// The data as in the binary form: JSON, unless it is a string of another type.
 fn plain(data: &RawValue, content_type: Option<&str>) -> Bytes {
     let media_type = content_type
         .and_then(|text| text.split(';').next())

@@ -1,4 +1,4 @@
-//! The task that a subscriber forwards a message to.
+//! The task that a message is forwarded to.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,23 +11,23 @@ use crate::base::json;
 use crate::base::time::rfc3339;
 use crate::base::wire::publication::Attributes;
 
-/// The header of a forwarded task that holds what there is to say of the message beside content and attributes.
+/// The header of a forwarded task with the message's fields other than content and attributes.
 const MESSAGE: HeaderName = HeaderName::from_static("x-cloud-tasks-message");
 
-/// The body of the task that a subscriber forwards a message to: content and attributes alone, since the original calls
-/// the subscriber with every member as an argument.
+/// The body of the task that a message is forwarded to. It has content and attributes only, because django-cloud-tasks
+/// passes every member to the subscriber as an argument.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Forwarded {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     content: Option<Box<RawValue>>,
-    /// Content that is no JSON, or not to the letter, in base64.
+    /// Content that is not JSON, or whose exact text JSON would lose, in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
     attributes: Option<Attributes>,
 }
 
-/// What else there is to say of a forwarded message, form-encoded in the header [`MESSAGE`].
+/// The other fields of a forwarded message, form-encoded in the header [`MESSAGE`].
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct ForwardedMessage {
@@ -43,12 +43,12 @@ struct ForwardedMessage {
     delivery_attempt: Option<u32>,
 }
 
-/// A member that is there; `null` is content as well.
+/// Deserializes a member that is present; `null` is content as well.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// The subscription and the id of the message that a task was made of; empty where its headers do not tell.
+/// The subscription and the id of the message that a task was created from; empty if its headers do not say.
 pub(crate) fn forwarded_ids(headers: &HeaderMap) -> (String, String) {
     let message = read_message(headers);
     (
@@ -69,7 +69,7 @@ impl Push {
     pub(crate) fn to_forwarded_body(&self) -> Vec<u8> {
         let content = serde_json::from_slice::<Box<RawValue>>(&self.data)
             .ok()
-            // Blanks around it would be lost, which a parser of the user's own may look at.
+            // Whitespace around the JSON would be lost, and a custom parser may depend on it.
             .filter(|content| content.get().len() == self.data.len());
         let body = Forwarded {
             data: content.is_none().then(|| STANDARD.encode(&self.data)),
@@ -93,7 +93,7 @@ impl Push {
         (MESSAGE, serde_urlencoded::to_string(message).unwrap_or_default())
     }
 
-    /// Reads the body of a task that a message was forwarded to; one that the original forwarded has no such header.
+    /// Parses the body of a forwarded task. One that django-cloud-tasks forwarded lacks the header.
     pub(crate) fn read_forwarded(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
         let body: Forwarded = json::decode(body)?;
         let message = read_message(headers);

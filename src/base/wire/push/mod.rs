@@ -1,4 +1,4 @@
-//! The body of a Pub/Sub push: what really arrives, and what we send where we are the one who pushes.
+//! The body of a Pub/Sub push, as received and as sent by the local engine.
 //!
 //! Sources: <https://cloud.google.com/pubsub/docs/push#receive_push>, `google/pubsub/v1/pubsub.proto` (`PushConfig`).
 
@@ -22,7 +22,7 @@ use crate::base::json;
 use crate::base::time::rfc3339_millis;
 use crate::base::wire::publication::Attributes;
 
-/// A message that was pushed, its content not yet parsed: one of Pub/Sub, or a CloudEvent.
+/// A pushed message with unparsed content: from Pub/Sub, or a CloudEvent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Push {
     pub data: Bytes,
@@ -34,7 +34,7 @@ pub(crate) struct Push {
     pub subscription: String,
 }
 
-/// The wrapped form. Both spellings of a field arrive together, so each has a place of its own.
+/// The wrapped form. Both spellings of a field arrive together, so each needs a field here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wrapped<'a> {
@@ -61,7 +61,7 @@ struct WrappedMessage<'a> {
 }
 
 impl Push {
-    /// Reads a request's body, wrapped or not, or says what is wrong with it.
+    /// Parses a request's body, wrapped or not, or says what is wrong with it.
     pub(crate) fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
         match cloud_event::form(headers) {
             _ if unwrapped::has_metadata(headers) => Ok(Self::unwrapped(headers, body)),
@@ -70,7 +70,7 @@ impl Push {
         }
     }
 
-    /// The same for a subscriber whose messages may arrive as a bare body, without a word of what they are.
+    /// Parses a request's body for a subscriber that accepts bare bodies without metadata.
     pub(crate) fn read_or_bare(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
         match Self::read(headers, body.clone()) {
             Err(_) if cloud_event::form(headers).is_none() => Ok(Self::unwrapped(headers, body)),
@@ -102,7 +102,7 @@ impl Push {
         })
     }
 
-    /// The wrapped body of this message, as Pub/Sub pushes it.
+    /// The wrapped body of this message, as Pub/Sub sends it.
     pub(crate) fn to_body(&self) -> Vec<u8> {
         let id = (!self.id.is_empty()).then_some(self.id.as_str());
         let time = self.publish_time.map(rfc3339_millis);
@@ -150,7 +150,7 @@ struct BodyMessage<'a> {
     publish_time_snake: Option<&'a str>,
 }
 
-/// Padded or not, of either alphabet: JSON of protobuf allows all of them.
+/// Accepts padding and both alphabets, as protobuf's JSON mapping does.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD
         .decode(text)

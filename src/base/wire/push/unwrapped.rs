@@ -1,4 +1,4 @@
-//! A push without a wrapper: the data is the body, what there is to say of it stands in headers, if anywhere.
+//! A push without a wrapper: the body is the data, and headers contain everything else, if anything.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header};
@@ -12,16 +12,16 @@ const MESSAGE_ID: &str = "x-goog-pubsub-message-id";
 const PUBLISH_TIME: &str = "x-goog-pubsub-publish-time";
 const ORDERING_KEY: &str = "x-goog-pubsub-ordering-key";
 const DELIVERY_ATTEMPT: &str = "x-goog-pubsub-delivery-attempt";
-/// As Google's emulator calls it.
+/// The name that Google's emulator uses.
 const EMULATOR_ORDERING_KEY: &str = "x-goog-ordering-key";
 
-/// Whether the headers tell of a message, as they do where a subscription writes metadata.
+/// Whether the headers describe a message, as they do if the subscription writes metadata.
 pub(super) fn has_metadata(headers: &HeaderMap) -> bool {
     headers.contains_key(SUBSCRIPTION) || headers.contains_key(MESSAGE_ID)
 }
 
 impl Push {
-    /// The form without a wrapper: the data is the body, what there is to say of it stands in headers.
+    /// Parses the unwrapped form: the body is the data, and headers hold everything else.
     pub(super) fn unwrapped(headers: &HeaderMap, body: Bytes) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let attributes = headers
@@ -46,7 +46,7 @@ impl Push {
 
 #[cfg(feature = "testing")]
 impl Push {
-    /// What a push without a wrapper says in headers, attributes included; or which attribute no header can carry.
+    /// The headers of an unwrapped push, including attributes; or the attribute that is not a valid header.
     pub(crate) fn to_unwrapped_headers(&self) -> Result<HeaderMap, String> {
         let time = self.publish_time.map(rfc3339);
         let attempt = self.delivery_attempt.map(|attempt| attempt.to_string());
@@ -70,7 +70,7 @@ impl Push {
     }
 }
 
-/// A header that the request has of itself; in an unwrapped push all others are attributes of the message.
+/// Whether a header belongs to the request itself. In an unwrapped push all other headers are attributes.
 fn is_of_the_request(name: &str) -> bool {
     const OWN: &[HeaderName] = &[
         header::ACCEPT,

@@ -1,14 +1,14 @@
-//! What every mistake says, where, and how it is shown.
+//! The message, position and output of every error.
 
 use super::{matches, mistake, parse};
 
 const CONDITION: &str = "expected `attributes`, `hasPrefix`, `NOT`, `-` or `(`";
 const ESCAPES: &str = r#"expected one of `\\`, `\"`, `\'`, `\a`, `\b`, `\f`, `\n`, `\r`, `\t`, `\v`, `\x41`, `\101`, `\u0041` and `\U00000041`"#;
 
-/// Sentence, filter, and what is said of it; `{condition}` and `{escapes}` are spelled out above.
+/// Sentence, filter and message; `{condition}` and `{escapes}` are spelled out above.
 #[rustfmt::skip]
 const MISTAKES: &[(&str, &str, &str)] = &[
-    // The documentation's own invalid examples.
+    // The invalid examples of the documentation.
     ("the left-hand side is a value", r#""com" = attributes.name"#,
      r#"{condition} at column 1, found `"com"`; a condition begins with its key: `attributes.KEY = "VALUE"`"#),
     ("two keys are compared", "attributes.name = attributes.website",

@@ -1,4 +1,4 @@
-//! Tables of what is documented, what is accepted beyond it, and what every mistake says.
+//! Tables of the documented language, of extensions, and of every error.
 
 pub(crate) mod mistakes;
 pub(crate) mod properties;
@@ -55,7 +55,7 @@ fn check(table: &[Row]) {
 
 const LANGUAGE: &str = "iana.org/language_tag";
 
-/// <https://cloud.google.com/pubsub/docs/subscription-message-filter>, from the top of the page to its end.
+/// <https://cloud.google.com/pubsub/docs/subscription-message-filter>, in the order of the page.
 const DOCUMENTED: &[Row] = &[
     (
         "messages with the name attribute",
@@ -143,7 +143,7 @@ fn every_documented_example_means_what_the_documentation_says() {
     check(DOCUMENTED);
 }
 
-/// What the page does not say, and what has only one sensible meaning.
+/// Not documented, but with only one sensible meaning.
 #[rustfmt::skip]
 const ACCEPTED: &[Row] = &[
     ("NOT binds tighter than AND", "NOT attributes:a AND attributes:b", &[&[("b", "")]], &[&[]]),

@@ -1,4 +1,4 @@
-//! What holds for every text, every filter and every message.
+//! Properties of every text, every filter and every message.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::registry::filter::Filter;
 
 type Attributes = BTreeMap<String, String>;
 
-/// A filter as this test understands it, apart from the parser's own expression.
+/// A filter as this test understands it, independent of the parser's expression.
 #[derive(Clone, Debug)]
 enum Ast {
     Has(String),
@@ -65,7 +65,7 @@ impl Ast {
         }
     }
 
-    /// As a part of something larger: joined conditions need parentheses there, others may have them.
+    /// As a part of a larger filter: joined conditions need parentheses, others may have them.
     fn part(&self, style: &mut Style) -> String {
         let printed = self.print(style);
         match self {
@@ -81,7 +81,7 @@ impl Ast {
     }
 }
 
-/// How to write what can be written in more than one way: an endless source of small numbers.
+/// Chooses between equivalent spellings: an endless source of small numbers.
 #[derive(Debug)]
 struct Style(std::iter::Cycle<std::vec::IntoIter<u8>>);
 
@@ -134,7 +134,7 @@ impl Style {
     }
 }
 
-/// Few enough that filters and messages meet.
+/// Few enough that filters and messages share some.
 fn keys() -> BoxedStrategy<String> {
     select(vec!["a", "b", "x-1", "_", "AND", "-", "é.", "k \"\\", ""])
         .prop_map(str::to_owned)
@@ -149,7 +149,7 @@ fn values() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// What is small enough for 256 bytes.
+/// Small enough for 256 bytes.
 fn asts() -> impl Strategy<Value = Ast> {
     leaves(keys(), values()).prop_recursive(4, 8, 3, |inner| {
         prop_oneof![
@@ -177,7 +177,7 @@ fn messages() -> impl Strategy<Value = Attributes> {
     btree_map(keys(), values(), 0..6)
 }
 
-/// Texts that come close to filters: pieces of the language and of its neighbours, in any order.
+/// Almost filters: pieces of the language and of similar languages, in any order.
 fn soups() -> impl Strategy<Value = String> {
     let pieces = vec![
         "attributes",
@@ -243,7 +243,7 @@ fn parse(text: &str) -> Result<Filter, TestCaseError> {
     Filter::parse(text).map_err(|error| TestCaseError::fail(error.to_string()))
 }
 
-/// Nothing panics, a filter keeps its text, and a mistake lies in the text and is told on one line.
+/// Nothing panics, a filter keeps its text, and an error lies within the text and is one line.
 fn holds(text: &str) -> Result<(), TestCaseError> {
     let error = match Filter::parse(text) {
         Ok(filter) => {

@@ -1,25 +1,25 @@
-//! Deleting many tasks: look, count, ask, do.
+//! The command that deletes many tasks: list, count, ask, delete.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::admin::queue::Queue;
-use crate::admin::queue::discard::DeleteTasks;
+use crate::admin::queue::delete::DeleteTasks;
 use crate::admin::queue::report::DeleteReport;
 use crate::base::BoxError;
 use crate::base::text::safe;
 use crate::cli::console::Console;
-use crate::cli::operations_args::TasksDiscardArgs;
+use crate::cli::operations_args::TasksDeleteArgs;
 use crate::cli::tasks::{agreed, name, queue};
 use crate::runtime::Runtime;
 
-/// So many tasks of a dry run are listed.
+/// The maximum number of tasks that a dry run lists.
 const LISTED: usize = 1000;
 
 pub(crate) async fn run(
     runtime: &Runtime,
-    args: TasksDiscardArgs,
+    args: TasksDeleteArgs,
     console: &mut Console,
 ) -> Result<u8, BoxError> {
     let queue = queue(runtime, args.queue.clone(), args.task.as_deref());
@@ -29,29 +29,29 @@ pub(crate) async fn run(
     let mut expected = None;
     if !args.yes {
         let look = tasks(&queue, &args).dry_run().await?;
-        if look.discarded == 0 {
+        if look.deleted == 0 {
             report(&look, &args, console)?;
             return Ok(0);
         }
         if !agreed(
             console,
             &question(&look, &args),
-            "discarded",
-            "say --yes, or --dry-run to look",
+            "deleted",
+            "pass --yes, or --dry-run to list them",
         )? {
             return Ok(1);
         }
-        expected = Some(look.discarded);
+        expected = Some(look.deleted);
     }
     let bar = console.shows_progress().then(|| bar(expected));
-    let mut discard = tasks(&queue, &args);
+    let mut delete = tasks(&queue, &args);
     if let Some(bar) = bar.clone() {
-        discard = discard.on_progress(move |report| {
-            bar.set_position(report.discarded + report.gone + report.failed);
+        delete = delete.on_progress(move |report| {
+            bar.set_position(report.deleted + report.gone + report.failed);
             bar.set_message(format!("{} looked at", report.scanned));
         });
     }
-    let done = discard.await;
+    let done = delete.await;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
@@ -60,19 +60,19 @@ pub(crate) async fn run(
     Ok(u8::from(done.failed > 0))
 }
 
-fn tasks(queue: &Queue, args: &TasksDiscardArgs) -> DeleteTasks {
-    let discard = queue
-        .discard()
+fn tasks(queue: &Queue, args: &TasksDeleteArgs) -> DeleteTasks {
+    let delete = queue
+        .delete_tasks()
         .at_least_attempts(args.min_attempts)
         .concurrency(args.concurrency);
     match &args.task {
-        Some(name) => discard.task(name),
-        None => discard,
+        Some(name) => delete.task(name),
+        None => delete,
     }
 }
 
-/// Lists what would be deleted, the first thousand of it.
-async fn look(queue: &Queue, args: &TasksDiscardArgs, console: &mut Console) -> Result<u8, BoxError> {
+/// Lists the first thousand tasks that would be deleted.
+async fn look(queue: &Queue, args: &TasksDeleteArgs, console: &mut Console) -> Result<u8, BoxError> {
     let lines = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&lines);
     let look = tasks(queue, args).dry_run().on_task(move |task| {
@@ -87,7 +87,7 @@ async fn look(queue: &Queue, args: &TasksDiscardArgs, console: &mut Console) -> 
     let lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
     if !args.json && !lines.is_empty() {
         console.print(&lines.join("\n"))?;
-        let more = look.discarded - lines.len() as u64;
+        let more = look.deleted - lines.len() as u64;
         if more > 0 {
             console.print(&format!("and {more} more"))?;
         }
@@ -96,20 +96,20 @@ async fn look(queue: &Queue, args: &TasksDiscardArgs, console: &mut Console) -> 
     Ok(0)
 }
 
-fn question(look: &DeleteReport, args: &TasksDiscardArgs) -> String {
+fn question(look: &DeleteReport, args: &TasksDeleteArgs) -> String {
     let whose = match &args.task {
         Some(name) => safe(name).into_owned(),
-        None => "whichever service's".to_owned(),
+        None => "of all services".to_owned(),
     };
     format!(
-        "Discard {} of {} tasks in queue {} ({whose})?",
-        look.discarded,
+        "Delete {} of {} tasks in queue {} ({whose})?",
+        look.deleted,
         look.scanned,
         safe(&look.queue)
     )
 }
 
-fn report(report: &DeleteReport, args: &TasksDiscardArgs, console: &mut Console) -> Result<(), BoxError> {
+fn report(report: &DeleteReport, args: &TasksDeleteArgs, console: &mut Console) -> Result<(), BoxError> {
     if args.json {
         console.print_json(report)?;
     } else {
@@ -118,7 +118,7 @@ fn report(report: &DeleteReport, args: &TasksDiscardArgs, console: &mut Console)
     Ok(())
 }
 
-/// A bar where it is known how many there are, else a count.
+/// A progress bar if the number of tasks is known, otherwise a counter.
 fn bar(tasks: Option<u64>) -> ProgressBar {
     let (bar, template) = match tasks {
         Some(tasks) => (ProgressBar::new(tasks), "{bar:30} {pos}/{len} {msg}"),

@@ -13,116 +13,115 @@ use crate::admin::queue::selection::Selection;
 use crate::backend::{QueueOperations, View};
 use crate::base::{Error, QueuedTask};
 
-/// Tasks of a queue that are about to be deleted; nothing happens until it is awaited. Made by [`Queue::discard`].
+/// Tasks of a queue to be deleted; nothing happens until it is awaited. Returned by [`Queue::delete_tasks`].
 ///
-/// The queue is listed without arguments, a page of at most 1,000 tasks at a time, and those that fit are deleted before the
-/// next page is asked for: memory does not grow with the queue. The queue goes on meanwhile, so a task that came after its
-/// page was listed is left for the next run.
+/// The queue is listed without arguments, in pages of at most 1,000 tasks. The selected tasks of a page are deleted
+/// before the next page is requested, so memory does not grow with the queue. The queue keeps running: tasks that
+/// arrive after their page was listed are left for the next run.
 ///
-/// ```standalone_crate
+/// ```
 /// use std::time::Duration;
 /// use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Charge { invoice: u64 }
+/// struct ChargePool { invoice: u64 }
 ///
 /// #[task]
-/// impl Task for Charge {
+/// impl Task for ChargePool {
 ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
-/// let (runtime, engine) = Runtime::local().build().await?;
+/// let (runtime, _recorder) = Runtime::recorded().build().await?;
 /// for invoice in 1..=3 {
-///     Charge { invoice }.later(Duration::from_secs(3600)).on(&runtime).await?;
+///     ChargePool { invoice }.later(Duration::from_secs(3600)).on(&runtime).await?;
 /// }
 /// let queue = runtime.default_queue();
 ///
-/// let look = queue.discard().task("Charge").dry_run().await?;
-/// assert_eq!((look.discarded, look.dry_run), (3, true));
+/// let look = queue.delete_tasks().task("ChargePool").dry_run().await?;
+/// assert_eq!((look.deleted, look.dry_run), (3, true));
 /// let report = queue
-///     .discard()
-///     .task("Charge")
+///     .delete_tasks()
+///     .task("ChargePool")
 ///     .concurrency(8)
-///     .on_progress(|report| println!("{} so far", report.discarded))
+///     .on_progress(|report| println!("{} so far", report.deleted))
 ///     .await?;
-/// assert_eq!(report.to_string(), "3 of 3 tasks in queue tasks were discarded");
-/// # engine.stop().await;
+/// assert_eq!(report.to_string(), "3 of 3 tasks in queue tasks were deleted");
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
 ///
-/// When the queue cannot be listed: the error says how many tasks were deleted by then, and those behind stay. The
-/// roles that are needed are `roles/cloudtasks.viewer` and `roles/cloudtasks.taskDeleter`.
+/// If the queue cannot be listed. The error says how many tasks were deleted before; the others stay. The required
+/// roles are `roles/cloudtasks.viewer` and `roles/cloudtasks.taskDeleter`.
 #[must_use = "nothing is deleted until this is awaited"]
 pub struct DeleteTasks {
     queue: Result<Queue, Error>,
-    wanted: Selection,
+    selection: Selection,
     dry_run: bool,
     concurrency: usize,
-    told: Told,
+    callbacks: Callbacks,
 }
 
-/// Whom to tell of what.
-struct Told {
+/// The callbacks.
+struct Callbacks {
     task: Box<dyn FnMut(&QueuedTask) + Send>,
     progress: Box<dyn FnMut(&DeleteReport) + Send>,
 }
 
 impl DeleteTasks {
-    pub(crate) fn new(queue: Result<Queue, Error>, wanted: Selection) -> Self {
+    pub(crate) fn new(queue: Result<Queue, Error>, selection: Selection) -> Self {
         Self {
             queue,
-            wanted,
+            selection,
             dry_run: false,
             concurrency: 16,
-            told: Told {
+            callbacks: Callbacks {
                 task: Box::new(|_| {}),
                 progress: Box::new(|_| {}),
             },
         }
     }
 
-    /// Only those that go to the task of this name (or alias) in this service: what another service has under the same name
-    /// is left alone. A name that is not registered (any more) is taken as it is.
+    /// Selects only tasks of this name (or alias) in this service; another service's tasks with the same name are left
+    /// alone. An unregistered name is used as it is.
     pub fn task(mut self, name: impl AsRef<str>) -> Self {
         if let Ok(queue) = &self.queue {
-            self.wanted = self.wanted.named(name.as_ref(), queue);
+            self.selection = self.selection.named(name.as_ref(), queue);
         }
         self
     }
 
-    /// Only those that were tried this many times or more.
+    /// Selects only tasks with at least this many attempts.
     pub fn at_least_attempts(mut self, attempts: u32) -> Self {
-        self.wanted = self.wanted.at_least_attempts(attempts);
+        self.selection = self.selection.at_least_attempts(attempts);
         self
     }
 
-    /// Looks which they are, and deletes nothing.
+    /// Only counts the tasks, and deletes nothing.
     pub fn dry_run(mut self) -> Self {
         self.dry_run = true;
         self
     }
 
-    /// Sets how many are deleted at once; default 16, at least 1. `Google::calls_in_flight` bounds it too.
+    /// Sets how many tasks are deleted concurrently; default 16, at least 1. `Google::calls_in_flight` applies too.
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
         self
     }
 
-    /// Tells of every task that is about to be deleted, or would be.
-    pub fn on_task(mut self, tell: impl FnMut(&QueuedTask) + Send + 'static) -> Self {
-        self.told.task = Box::new(tell);
+    /// Sets a callback for each task before it is deleted, or would be.
+    pub fn on_task(mut self, callback: impl FnMut(&QueuedTask) + Send + 'static) -> Self {
+        self.callbacks.task = Box::new(callback);
         self
     }
 
-    /// Tells what was done so far, after every page that was listed and every task that was deleted.
-    pub fn on_progress(mut self, tell: impl FnMut(&DeleteReport) + Send + 'static) -> Self {
-        self.told.progress = Box::new(tell);
+    /// Sets a callback for the progress, called after each listed page and each deleted task.
+    pub fn on_progress(mut self, callback: impl FnMut(&DeleteReport) + Send + 'static) -> Self {
+        self.callbacks.progress = Box::new(callback);
         self
     }
 
@@ -135,14 +134,21 @@ impl DeleteTasks {
             let page = operations.page(queue.name(), View::Basic, PAGE, from.as_deref());
             let page = page.await.map_err(|error| stopped(&report, error))?;
             report.scanned += page.tasks.len() as u64;
-            let tasks = page.tasks.into_iter().filter(|task| self.wanted.fits(task));
+            let tasks = page.tasks.into_iter().filter(|task| self.selection.matches(task));
             if self.dry_run {
-                report.discarded += tasks.inspect(|task| (self.told.task)(task)).count() as u64;
+                report.deleted += tasks.inspect(|task| (self.callbacks.task)(task)).count() as u64;
             } else {
                 let tasks = tasks.collect();
-                delete(operations, tasks, self.concurrency, &mut self.told, &mut report).await;
+                delete(
+                    operations,
+                    tasks,
+                    self.concurrency,
+                    &mut self.callbacks,
+                    &mut report,
+                )
+                .await;
             }
-            (self.told.progress)(&report);
+            (self.callbacks.progress)(&report);
             from = match page.next {
                 Some(next) => Some(next),
                 None => break,
@@ -151,28 +157,31 @@ impl DeleteTasks {
         if !self.dry_run {
             tracing::info!(
                 queue = queue.name(),
-                discarded = report.discarded,
+                deleted = report.deleted,
                 gone = report.gone,
                 failed = report.failed,
-                "discarded"
+                "deleted"
             );
         }
         Ok(report)
     }
 }
 
-/// Deletes the tasks of a page, so many at once.
+/// Deletes the tasks of a page, with bounded concurrency.
 async fn delete(
     operations: &Arc<dyn QueueOperations>,
     tasks: Vec<QueuedTask>,
     at_once: usize,
-    told: &mut Told,
+    callbacks: &mut Callbacks,
     report: &mut DeleteReport,
 ) {
-    let Told { task: tell, progress } = told;
+    let Callbacks {
+        task: callback,
+        progress,
+    } = callbacks;
     let mut deleted = stream::iter(tasks)
         .map(|task| {
-            tell(&task);
+            callback(&task);
             let operations = Arc::clone(operations);
             async move {
                 let deleted = operations.delete(&task.queue, &task.id).await;
@@ -186,12 +195,12 @@ async fn delete(
     }
 }
 
-/// A list that broke off.
+/// The error of an interrupted list.
 fn stopped(report: &DeleteReport, error: Error) -> Error {
     if report.dry_run || report.scanned == 0 {
         return error;
     }
-    let message = format!("the discard was not finished: {report}, and then the list broke off");
+    let message = format!("the deletion was not finished: {report}, then listing failed");
     Error::new(error.kind(), message).with_source(error)
 }
 
@@ -208,7 +217,7 @@ impl fmt::Debug for DeleteTasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeleteTasks")
             .field("queue", &self.queue)
-            .field("wanted", &self.wanted)
+            .field("selection", &self.selection)
             .field("dry_run", &self.dry_run)
             .finish_non_exhaustive()
     }

@@ -25,10 +25,10 @@ async fn those_with_many_attempts_go_and_the_rest_stays_and_no_arguments_are_fet
     .await;
     let queue = played.runtime().await.queue("emails");
 
-    let report = queue.discard().at_least_attempts(5).await.unwrap();
+    let report = queue.delete_tasks().at_least_attempts(5).await.unwrap();
 
-    assert_eq!((report.scanned, report.discarded, report.failed), (3, 2, 0));
-    assert_eq!(report.to_string(), "2 of 3 tasks in queue emails were discarded");
+    assert_eq!((report.scanned, report.deleted, report.failed), (3, 2, 0));
+    assert_eq!(report.to_string(), "2 of 3 tasks in queue emails were deleted");
     assert_eq!(played.ids(), ["a"]);
     let list = format!("GET {EMAILS}/tasks?pageSize=1000&pageToken=&responseView=1");
     assert_eq!(played.requests()[0], list);
@@ -45,7 +45,7 @@ async fn a_dry_run_deletes_nothing_and_tells_of_every_task_that_would_go() {
 
     let report = Send::queued_tasks()
         .on(&runtime)
-        .discard()
+        .delete_tasks()
         .dry_run()
         .on_task(move |task| kept.lock().unwrap().push(task.id().to_owned()))
         .await
@@ -54,7 +54,7 @@ async fn a_dry_run_deletes_nothing_and_tells_of_every_task_that_would_go() {
     assert!(report.dry_run);
     assert_eq!(
         report.to_string(),
-        "3 of 3 tasks in queue emails would be discarded"
+        "3 of 3 tasks in queue emails would be deleted"
     );
     assert_eq!(*told.lock().unwrap(), ["a", "b", "c"]);
     assert_eq!((played.requests_of("GET"), played.requests().len()), (2, 2));
@@ -73,14 +73,14 @@ async fn one_that_is_gone_and_one_that_fails_are_told_and_do_not_stop_the_rest()
     played.fail(1, "DELETE", "/tasks/c", refused(403, "PERMISSION_DENIED", "no"));
     let queue = played.runtime().await.queue("emails");
 
-    let report = queue.discard().await.unwrap();
+    let report = queue.delete_tasks().await.unwrap();
 
-    assert_eq!((report.discarded, report.gone, report.failed), (2, 1, 1));
+    assert_eq!((report.deleted, report.gone, report.failed), (2, 1, 1));
     assert_eq!(report.failures[0].id, "c");
     let text = report.to_string();
     assert!(
         text.starts_with(
-            "2 of 4 tasks in queue emails were discarded; 1 were gone already; 1 could not be deleted\nc: task c of queue \
+            "2 of 4 tasks in queue emails were deleted; 1 were gone already; 1 could not be deleted\nc: task c of queue \
              emails was not deleted: "
         ),
         "{text}"
@@ -108,7 +108,7 @@ async fn of_many_failures_the_first_hundred_are_kept_and_all_are_counted() {
     }
     let queue = played.runtime().await.queue("emails");
 
-    let report = queue.discard().await.unwrap();
+    let report = queue.delete_tasks().await.unwrap();
 
     assert_eq!((report.failed, report.failures.len()), (103, 100));
     assert!(report.to_string().ends_with("\nand 3 more"), "{report}");
@@ -123,7 +123,7 @@ async fn a_list_that_breaks_off_says_how_many_were_deleted_by_then() {
     let denied = played.clone();
 
     let error = queue
-        .discard()
+        .delete_tasks()
         .on_task(move |task| {
             if task.id() == "b" {
                 denied.fail(1, "GET", "/tasks", refused(403, "PERMISSION_DENIED", "no"));
@@ -135,7 +135,7 @@ async fn a_list_that_breaks_off_says_how_many_were_deleted_by_then() {
     assert!(error.is_rejected());
     assert_eq!(
         error.to_string(),
-        "the discard was not finished: 2 of 2 tasks in queue emails were discarded, and then the list broke off"
+        "the deletion was not finished: 2 of 2 tasks in queue emails were deleted, then listing failed"
     );
     assert!(
         format!("{error:#}").contains("roles/cloudtasks.viewer"),
@@ -153,12 +153,12 @@ async fn progress_is_told_after_every_task_and_every_page() {
     let queue = played.runtime().await.queue("emails");
 
     let report = queue
-        .discard()
-        .on_progress(move |report| kept.lock().unwrap().push((report.scanned, report.discarded)))
+        .delete_tasks()
+        .on_progress(move |report| kept.lock().unwrap().push((report.scanned, report.deleted)))
         .await
         .unwrap();
 
-    assert_eq!(report.discarded, 3);
+    assert_eq!(report.deleted, 3);
     assert_eq!(*told.lock().unwrap(), [(2, 1), (2, 2), (2, 2), (3, 3), (3, 3)]);
 }
 
@@ -184,7 +184,7 @@ async fn count(State(busy): State<Busy>, method: Method) -> Response {
     Json(Value::Object(serde_json::Map::new())).into_response()
 }
 
-/// Discards a hundred tasks; the most calls that were under way at once.
+/// Deletes a hundred tasks; the most calls that were under way at once.
 async fn most_at_once(concurrency: usize, in_flight: usize) -> usize {
     let busy = Busy::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -198,10 +198,10 @@ async fn most_at_once(concurrency: usize, in_flight: usize) -> usize {
         .await
         .unwrap();
 
-    let discard = runtime.queue("emails").discard().concurrency(concurrency);
-    let report = discard.await.unwrap();
+    let delete = runtime.queue("emails").delete_tasks().concurrency(concurrency);
+    let report = delete.await.unwrap();
 
-    assert_eq!(report.discarded, 100);
+    assert_eq!(report.deleted, 100);
     server.abort();
     busy.most.load(Ordering::SeqCst)
 }
