@@ -323,8 +323,8 @@ async fn headers_of_the_request_ride_in_the_content_and_as_attributes() {
 async fn an_event_without_fields_travels_as_an_empty_object() {
     let (runtime, recorder) = shop().await;
 
-    Heartbeat.sync().on(&runtime).await.unwrap();
-    Heartbeat.asap().on(&runtime).await.unwrap();
+    Heartbeat {}.sync().on(&runtime).await.unwrap();
+    Heartbeat {}.asap().on(&runtime).await.unwrap();
 
     assert_eq!(recorder.publications()[0].data(), b"{}");
     assert_eq!(

@@ -299,10 +299,11 @@ fn full_head() -> Vec<(String, String)> {
 async fn what_an_enqueue_accepts_the_server_takes_over_http_1_and_http_2() {
     let mut server = Server::start(|serve| serve).await;
     server.foreman.release(2);
-    let lines: String = full_head()
+    let lines: Vec<String> = full_head()
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let lines = lines.concat();
     let body = r#"{"number": 1}"#;
     let head = format!(
         "POST /tasks/Work HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n{lines}\r\n",
