@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -61,13 +61,25 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
 }
 
 impl PublisherBody {
-    /// The original content; empty if there are attributes alone.
-    pub(crate) fn content(&self) -> Result<&str, String> {
-        match (&self.message, &self.attributes) {
-            (Some(message), _) => Ok(message.get()),
-            (None, Some(attributes)) if !attributes.is_empty() => Ok(""),
-            (None, _) => Err("missing field `message`".to_owned()),
+    /// The body of a publisher's task; it has a message, or attributes alone.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct WithMessage {
+            #[serde(rename = "message")]
+            _message: IgnoredAny,
         }
+
+        let read: Self = json::decode(body)?;
+        if read.message.is_none() && read.attributes.as_ref().is_none_or(Attributes::is_empty) {
+            // Says that it is missing, and where.
+            json::decode::<WithMessage>(body)?;
+        }
+        Ok(read)
+    }
+
+    /// The original content; empty if there are attributes alone.
+    pub(crate) fn content(&self) -> &str {
+        self.message.as_deref().map_or("", RawValue::get)
     }
 }
 

@@ -129,8 +129,8 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
             let TaskInput::Body(body) = input else {
                 return Err(AttemptError::Decode("a publisher takes no messages".into()));
             };
-            let body: PublisherBody = json::decode(&body).map_err(AttemptError::Decode)?;
-            let content = Bytes::copy_from_slice(body.content().map_err(AttemptError::Decode)?.as_bytes());
+            let body = PublisherBody::read(&body).map_err(AttemptError::Decode)?;
+            let content = Bytes::copy_from_slice(body.content().as_bytes());
             // Decoded, so that a message that no subscriber could read is not published; sent as it was received.
             if !content.is_empty() {
                 json::decode::<T>(&content)

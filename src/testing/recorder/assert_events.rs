@@ -160,8 +160,8 @@ fn read<E: Event + DeserializeOwned + 'static>(
         return (message.topic() == topic).then(|| (event, message.attributes().clone()));
     }
     let (type_id, usual_topic) = publisher(record, runtime)?;
-    let body: PublisherBody = json::decode(record.envelope()?.body()).ok()?;
-    let event = json::decode(body.content().ok()?.as_bytes()).ok()?;
+    let body = PublisherBody::read(record.envelope()?.body()).ok()?;
+    let event = json::decode(body.content().as_bytes()).ok()?;
     let fits = type_id == TypeId::of::<E>() || body.topic_name.unwrap_or(usual_topic) == topic;
     fits.then(|| (event, body.attributes.unwrap_or_default()))
 }
