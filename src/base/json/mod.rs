@@ -297,6 +297,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn numbers_arrive_as_they_were_sent(number in any::<f64>().prop_filter("finite", |number| number.is_finite())) {
+            let encoded = encode(&number).unwrap();
+
+            prop_assert_eq!(decode::<f64>(&encoded).map(f64::to_bits), Ok(number.to_bits()));
+        }
+
+        #[test]
         fn no_body_makes_decoding_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode::<Order>(&body);
             let _ = decode::<HashMap<String, Line>>(&body);
