@@ -51,7 +51,7 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
             }
             #[automatically_derived]
             #[allow(deprecated)]
-            impl ::cloud_tasks::task::Registered for mails::SendWelcomeEmail {
+            impl ::cloud_tasks::__private::Registered for mails::SendWelcomeEmail {
                 const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::task::<mails::SendWelcomeEmail>(
                         "Welcome", ::core::concat!(::core::file!(), ":", ::core::line!())
@@ -69,7 +69,7 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
                     ::cloud_tasks::__private::Collected::new(
-                        <mails::SendWelcomeEmail as ::cloud_tasks::task::Registered>::__REGISTRATION
+                        <mails::SendWelcomeEmail as ::cloud_tasks::__private::Registered>::__REGISTRATION
                     )
                 }
             };
@@ -138,7 +138,7 @@ fn a_signature_that_is_being_typed_is_not_called_missing() {
     let text = expanded(quote!(), item.clone());
 
     assert!(
-        text.contains("impl :: cloud_tasks :: Registered for Half"),
+        text.contains("impl :: cloud_tasks :: __private :: Registered for Half"),
         "{text}"
     );
     let said = messages(quote!(), item);
@@ -275,7 +275,7 @@ fn a_renamed_crate_is_the_only_one_that_is_named() {
         );
 
         assert!(
-            text.contains(&format!("impl {path} :: Registered for A")),
+            text.contains(&format!("impl {path} :: __private :: Registered for A")),
             "{text}"
         );
         assert!(
@@ -296,7 +296,10 @@ fn a_mistaken_task_is_no_task_of_the_program_and_still_a_task_to_rustc() {
         quote!(impl Task for A { async fn run(&self, cx: Context<Db>) -> TaskResult<u8> { Ok(1) } }),
     );
 
-    assert!(text.contains(":: cloud_tasks :: Registered for A"), "{text}");
+    assert!(
+        text.contains(":: cloud_tasks :: __private :: Registered for A"),
+        "{text}"
+    );
     assert!(
         text.contains("type State = Db ; type Output = u8 ; async fn run (self , _ :"),
         "{text}"

@@ -8,6 +8,7 @@ mod registered;
 mod registration;
 pub mod schedule;
 pub(crate) mod subscription;
+mod subscription_options;
 pub(crate) mod topic;
 pub(crate) mod unique;
 
@@ -24,6 +25,7 @@ pub use registered::Registered;
 pub(crate) use registered::resolve;
 pub use registration::{Collected, Registration};
 pub(crate) use registration::{Kind, linked};
+pub(crate) use subscription_options::subscription_options;
 
 /// A task in a registry.
 pub(crate) struct RegisteredHandler {

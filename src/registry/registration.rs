@@ -8,6 +8,7 @@ use crate::base::States;
 use crate::registry::handler::BoundTask;
 use crate::registry::schedule::Periodic;
 use crate::registry::subscription::SubscriptionOptions;
+use crate::registry::subscription_options::subscription_options;
 use crate::registry::topic::Topic;
 use crate::registry::unique::UniqueOptions;
 
@@ -143,6 +144,25 @@ impl Registration {
     }
 }
 
+/// A setter for each of the [`subscription_options`].
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $($field:ident).+, $check:expr, $default:expr;)*) => {
+        impl Registration {
+            $(
+                $(#[$doc])*
+                pub const fn $name(mut self, $name: $type) -> Self {
+                    if let Kind::Subscriber(options) = &mut self.kind {
+                        options.$name = Some($name);
+                    }
+                    self
+                }
+            )*
+        }
+    };
+}
+
+subscription_options!(setters);
+
 macro_rules! options {
     ($($(#[$doc:meta])* $name:ident($option:ident: $type:ty) => $($field:ident = $value:expr),+;)*) => {
         impl Registration {
@@ -162,14 +182,6 @@ options! {
     filter(filter: &'static str) => filter = Some(filter);
     /// Sets how often a message is delivered before it goes to the dead-letter topic.
     max_retries(retries: u32) => max_retries = Some(retries);
-    /// Sets the shortest backoff before a message is redelivered.
-    min_backoff(backoff: Duration) => min_backoff = Some(backoff);
-    /// Sets the longest backoff before a message is redelivered.
-    max_backoff(backoff: Duration) => max_backoff = Some(backoff);
-    /// Sets how long the subscription is kept without activity.
-    expiration(expiration: Duration) => expiration = Some(expiration);
-    /// Sets the deadline of a push.
-    ack_deadline(deadline: Duration) => ack_deadline = Some(deadline);
     /// Sets the base name of the subscription that keeps dead letters.
     dead_letter_subscription(name: &'static str) => dead_letter_subscription = Some(name);
     /// Sets whether pushes carry a signed token.
@@ -182,8 +194,6 @@ options! {
     url(url: &'static str) => url = Some(url);
     /// Sets whether messages with the same ordering key are delivered in order.
     ordering(ordering: bool) => ordering = ordering;
-    /// Sets how long an unacknowledged message is kept.
-    retention(retention: Duration) => retention = Some(retention);
     /// Sets whether a message is forwarded to a task of Cloud Tasks.
     use_cloud_tasks(forward: bool) => use_cloud_tasks = forward;
     /// Sets whether a body without any metadata is the content.

@@ -10,7 +10,7 @@ use syn::{Expr, Lit, Path, Token, parse_quote};
 
 use super::kind::{Kind, all_of};
 use super::options::{Accepted, CRATE, Form};
-use super::tokens::closest;
+use super::tokens::{closest, closest_first};
 use super::unique::Unique;
 use super::value::literal;
 use super::{Errors, Setting, Value};
@@ -77,7 +77,7 @@ impl Options {
             let token: TokenTree = input.parse()?;
             return Err(syn::Error::new_spanned(
                 token,
-                format!("an option has a name: {}", listed(self.accepted)),
+                "an option is written `name = value`; the documentation of the attribute lists them",
             ));
         }
         let key = Ident::parse_any(input)?;
@@ -110,21 +110,20 @@ impl Options {
         let given = key.to_string();
         let accepted = self.accepted;
         let elsewhere = Kind::that_take(key);
-        let mut message = match self.kind {
-            Some(kind) if !elsewhere.is_empty() => format!(
+        if let Some(kind) = self.kind.filter(|_| !elsewhere.is_empty()) {
+            let message = format!(
                 "`{given}` is an option of {}, not of `{}`",
                 all_of(elsewhere.into_iter()),
                 kind.trait_name()
-            ),
-            _ => format!("unknown option `{given}`"),
-        };
-        if message.starts_with("unknown")
-            && let Some(intended) = closest(&given, accepted.iter().map(|option| option.name))
-        {
+            );
+            return syn::Error::new_spanned(key, message);
+        }
+        let mut message = format!("unknown option `{given}`");
+        if let Some(intended) = closest(&given, accepted.iter().map(|option| option.name)) {
             let _ = write!(message, ": did you mean `{intended}`?");
             self.intended.push(intended);
         }
-        let _ = write!(message, " (the options are {})", listed(accepted));
+        let _ = write!(message, " ({})", nearest(&given, accepted));
         syn::Error::new_spanned(key, message)
     }
 
@@ -246,10 +245,20 @@ fn skip_to_comma(input: ParseStream<'_>) {
     }
 }
 
-fn listed(accepted: &[Accepted]) -> String {
-    let names: Vec<String> = accepted
-        .iter()
-        .map(|option| format!("`{}`", option.name))
-        .collect();
-    names.join(", ")
+/// All options if there are few, otherwise those whose names are most like the given one.
+fn nearest(given: &str, accepted: &[Accepted]) -> String {
+    const FEW: usize = 6;
+    let mut names: Vec<&str> = accepted.iter().map(|option| option.name).collect();
+    let some = names.len() > FEW;
+    if some {
+        names = closest_first(given, names);
+        names.truncate(FEW / 2);
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let names = names.join(", ");
+    if some {
+        format!("the nearest options are {names}; its documentation lists all")
+    } else {
+        format!("the options are {names}")
+    }
 }

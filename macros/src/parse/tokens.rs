@@ -104,6 +104,14 @@ pub(super) fn closest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
         .map(|(_, name)| name)
 }
 
+/// The names, beginning with the one that is most like the given one.
+pub(super) fn closest_first<'a>(given: &str, mut names: Vec<&'a str>) -> Vec<&'a str> {
+    let given = given.to_lowercase();
+    let likeness = |name: &str| strsim::jaro_winkler(&given, &name.to_lowercase());
+    names.sort_by(|first, second| likeness(second).total_cmp(&likeness(first)));
+    names
+}
+
 fn only(tokens: TokenStream) -> Option<TokenTree> {
     let mut tokens = tokens.into_iter();
     let first = tokens.next()?;

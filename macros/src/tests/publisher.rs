@@ -27,13 +27,13 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
             #[automatically_derived]
             #[allow(deprecated)]
             impl ::cloud_tasks::Event for events::UserAction {
-                fn topic() -> ::cloud_tasks::event::Topic {
-                    ::cloud_tasks::event::Topic::new("user-actions").of_app("accounts")
+                fn topic() -> ::cloud_tasks::__private::Topic {
+                    ::cloud_tasks::__private::Topic::new("user-actions").of_app("accounts")
                 }
             }
             #[automatically_derived]
             #[allow(deprecated)]
-            impl ::cloud_tasks::task::Registered for events::UserAction {
+            impl ::cloud_tasks::__private::Registered for events::UserAction {
                 const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::publisher::<events::UserAction>(
                         "Actions", ::core::concat!(::core::file!(), ":", ::core::line!())
@@ -50,7 +50,7 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
                     ::cloud_tasks::__private::Collected::new(
-                        <events::UserAction as ::cloud_tasks::task::Registered>::__REGISTRATION
+                        <events::UserAction as ::cloud_tasks::__private::Registered>::__REGISTRATION
                     )
                 }
             };
@@ -86,7 +86,7 @@ fn a_publishers_topic_is_the_types_name_an_option_or_a_constant() {
     ] {
         let text = expanded(options, quote!(impl cloud_tasks::PublisherTask for UserAction {}));
         let expected =
-            quote!(fn topic() -> ::cloud_tasks::event::Topic { ::cloud_tasks::event::Topic::#topic });
+            quote!(fn topic() -> ::cloud_tasks::__private::Topic { ::cloud_tasks::__private::Topic::#topic });
         assert!(text.contains(&expected.to_string()), "{expected}: {text}");
         assert!(!text.contains("compile_error"), "{text}");
     }
@@ -143,13 +143,13 @@ fn a_model_publisher_gets_its_types_and_the_topic_of_its_model() {
             #[automatically_derived]
             #[allow(deprecated)]
             impl ::cloud_tasks::Event for OrderCreated {
-                fn topic() -> ::cloud_tasks::event::Topic {
-                    ::cloud_tasks::event::Topic::of_model::<#model>()
+                fn topic() -> ::cloud_tasks::__private::Topic {
+                    ::cloud_tasks::__private::Topic::of_model::<#model>()
                 }
             }
             #[automatically_derived]
             #[allow(deprecated)]
-            impl ::cloud_tasks::task::Registered for OrderCreated {
+            impl ::cloud_tasks::__private::Registered for OrderCreated {
                 const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::model_publisher::<OrderCreated>(
                         "OrderCreated", ::core::concat!(::core::file!(), ":", ::core::line!())
@@ -162,7 +162,7 @@ fn a_model_publisher_gets_its_types_and_the_topic_of_its_model() {
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Collected::new(<OrderCreated as ::cloud_tasks::task::Registered>::__REGISTRATION)
+                    ::cloud_tasks::__private::Collected::new(<OrderCreated as ::cloud_tasks::__private::Registered>::__REGISTRATION)
                 }
             };
         },
@@ -207,8 +207,7 @@ fn a_model_publishers_topic_is_that_of_its_model_or_an_option() {
             },
         ] {
             let text = expanded(options.clone(), item);
-            let expected =
-                quote!(fn topic() -> ::cloud_tasks::event::Topic { ::cloud_tasks::event::Topic::#topic });
+            let expected = quote!(fn topic() -> ::cloud_tasks::__private::Topic { ::cloud_tasks::__private::Topic::#topic });
             assert!(text.contains(&expected.to_string()), "{expected}: {text}");
             assert!(!text.contains("compile_error"), "{text}");
         }
@@ -265,7 +264,7 @@ fn a_model_that_cannot_be_read_is_asked_for_and_nothing_is_built_on_it() {
         let text = expanded(quote!(), item);
         assert!(text.contains("type Model = () ;"), "{text}");
         assert!(
-            text.contains("fn topic () -> :: cloud_tasks :: Topic { :: core :: panic ! () }"),
+            text.contains("fn topic () -> :: cloud_tasks :: __private :: Topic { :: core :: panic ! () }"),
             "{text}"
         );
     }

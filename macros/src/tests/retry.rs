@@ -23,7 +23,7 @@ fn both_options_are_told_to_the_registration_and_the_hook_stays_as_it_is_written
 
     let told = quote!(
         .max_attempts(5)
-        .dead_letter_topic(|| ::cloud_tasks::event::Topic::new("dead-tasks"))
+        .dead_letter_topic(|| ::cloud_tasks::__private::Topic::new("dead-tasks"))
     );
     assert!(text.contains(&told.to_string()), "{text}");
     let hook = quote!(

@@ -30,7 +30,7 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
                 type Attributes = Details;
                 type State = Db;
                 type Output = u8;
-                fn topic() -> ::cloud_tasks::event::Topic {
+                fn topic() -> ::cloud_tasks::__private::Topic {
                     <UserAction as ::cloud_tasks::Event>::topic()
                 }
                 fn parse(data: &[u8]) -> ::core::result::Result<Self::Content, ::cloud_tasks::BoxError> {
@@ -39,7 +39,7 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
             }
             #[automatically_derived]
             #[allow(deprecated)]
-            impl ::cloud_tasks::task::Registered for Auditor {
+            impl ::cloud_tasks::__private::Registered for Auditor {
                 const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::subscriber::<Auditor>(
                         "Auditor", ::core::concat!(::core::file!(), ":", ::core::line!())
@@ -52,7 +52,7 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
             #[allow(deprecated)]
             const _: () = {
                 ::cloud_tasks::__private::inventory::submit! {
-                    ::cloud_tasks::__private::Collected::new(<Auditor as ::cloud_tasks::task::Registered>::__REGISTRATION)
+                    ::cloud_tasks::__private::Collected::new(<Auditor as ::cloud_tasks::__private::Registered>::__REGISTRATION)
                 }
             };
         },
@@ -100,7 +100,7 @@ fn every_option_is_told_to_the_registration() {
         .max_backoff(MAX_BACKOFF)
         .expiration(::core::time::Duration::from_millis(2678400000u64))
         .ack_deadline(::core::time::Duration::from_millis(90000u64))
-        .dead_letter_topic(|| jobs::Topic::new("failed"))
+        .dead_letter_topic(|| jobs::__private::Topic::new("failed"))
         .dead_letter_subscription("failed")
         .oidc(false)
         .subscription("audit")
@@ -114,8 +114,8 @@ fn every_option_is_told_to_the_registration() {
     assert!(
         text.contains(
             &quote!(
-                fn topic() -> jobs::Topic {
-                    jobs::Topic::new("user-actions").of_app("accounts")
+                fn topic() -> jobs::__private::Topic {
+                    jobs::__private::Topic::new("user-actions").of_app("accounts")
                 }
             )
             .to_string()
@@ -154,7 +154,7 @@ fn options_take_constants_and_the_words_that_stand_for_a_value() {
         ),
         (
             quote!(dead_letter_topic = FAILED),
-            quote!(.dead_letter_topic(|| ::cloud_tasks::event::Topic::new(const { let text: &'static str = FAILED; text }))),
+            quote!(.dead_letter_topic(|| ::cloud_tasks::__private::Topic::new(const { let text: &'static str = FAILED; text }))),
         ),
         (
             quote!(absolute_subscription = "audit"),
@@ -177,15 +177,15 @@ fn a_subscribers_topic_is_that_of_its_content_or_an_option() {
         ),
         (
             quote!(topic = "user-actions"),
-            quote!(::cloud_tasks::event::Topic::new("user-actions")),
+            quote!(::cloud_tasks::__private::Topic::new("user-actions")),
         ),
         (
             quote!(absolute_topic = "legacy-bus"),
-            quote!(::cloud_tasks::event::Topic::absolute("legacy-bus")),
+            quote!(::cloud_tasks::__private::Topic::absolute("legacy-bus")),
         ),
     ] {
         let text = expanded(options, auditor(&quote!()));
-        let expected = quote!(fn topic() -> ::cloud_tasks::event::Topic { #topic });
+        let expected = quote!(fn topic() -> ::cloud_tasks::__private::Topic { #topic });
         assert!(text.contains(&expected.to_string()), "{expected}: {text}");
     }
 }
@@ -204,7 +204,7 @@ fn what_the_user_wrote_is_not_written_again() {
     assert_eq!(text.matches("fn parse").count(), 1, "{text}");
     assert!(
         text.contains(
-            "type State = () ; type Attributes = :: cloud_tasks :: Attributes ; type Output = u8 ; }"
+            "type State = () ; type Attributes = :: cloud_tasks :: __private :: Attributes ; type Output = u8 ; }"
         ),
         "{text}"
     );
@@ -217,7 +217,7 @@ fn messages_are_read_in_every_form() {
         (
             quote!(message: Message<Value>),
             "Value",
-            ":: cloud_tasks :: Attributes",
+            ":: cloud_tasks :: __private :: Attributes",
         ),
         (
             quote!(Message { content, .. }: a::Message<(u8, Vec<u8>), ()>),
@@ -280,12 +280,12 @@ fn nothing_is_built_on_content_that_could_not_be_read() {
 
     assert!(
         text.contains(
-            "type Content = () ; type Attributes = :: cloud_tasks :: Attributes ; type State = Db ;"
+            "type Content = () ; type Attributes = :: cloud_tasks :: __private :: Attributes ; type State = Db ;"
         ),
         "{text}"
     );
     assert!(
-        text.contains("fn topic () -> :: cloud_tasks :: Topic { :: core :: panic ! () }"),
+        text.contains("fn topic () -> :: cloud_tasks :: __private :: Topic { :: core :: panic ! () }"),
         "{text}"
     );
     assert!(
@@ -305,12 +305,7 @@ fn an_option_of_another_trait_is_named_with_those_that_take_it() {
         quote!(filter = "a"),
         quote!(impl Task for A { async fn run(self, _: Context) -> TaskResult {} }),
     );
-    assert!(
-        matches!(said.as_slice(), [message] if message.starts_with(
-            "`filter` is an option of `SubscriberTask`, not of `Task` (the options are `name`, `aliases`, `queue`, "
-        )),
-        "{said:?}"
-    );
+    assert_eq!(said, ["`filter` is an option of `SubscriberTask`, not of `Task`"]);
 }
 
 #[test]

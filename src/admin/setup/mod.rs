@@ -1,5 +1,6 @@
 //! Set-up: plans and applies the changes that bring the cloud to the state that the code describes.
 
+mod api_field;
 pub(crate) mod call_error;
 pub(crate) mod change;
 pub(crate) mod clients;

@@ -4,16 +4,83 @@ use std::time::Duration;
 
 use google_cloud_pubsub::model::push_config::{AuthenticationMethod, OidcToken};
 use google_cloud_pubsub::model::{
-    DeadLetterPolicy, ExpirationPolicy, PushConfig, RetryPolicy, Subscription as PubSubSubscription,
+    DeadLetterPolicy, ExpirationPolicy, PushConfig, Subscription as PubSubSubscription,
 };
-use google_cloud_wkt::Duration as WktDuration;
 
+use crate::admin::setup::api_field::ApiField;
 use crate::admin::setup::change::{Differences, FieldChange};
 use crate::admin::setup::convert;
 use crate::backend::google::PubSubAccess;
 use crate::base::{Config, Error};
 use crate::registry::filter::Filter;
 use crate::registry::subscription::Subscription;
+use crate::registry::subscription_options;
+
+/// A field of a subscription, or of a policy in it.
+macro_rules! field {
+    ($subscription:expr, $field:ident) => {
+        Some(&$subscription.$field)
+    };
+    ($subscription:expr, $policy:ident.$field:ident) => {
+        $subscription.$policy.as_ref().map(|policy| &policy.$field)
+    };
+}
+
+/// The same, to be changed; a missing policy is created.
+macro_rules! field_mut {
+    ($subscription:expr, $field:ident) => {
+        &mut $subscription.$field
+    };
+    ($subscription:expr, $policy:ident.$field:ident) => {
+        &mut $subscription.$policy.get_or_insert_default().$field
+    };
+}
+
+/// Completes what is sent as a whole: a policy, and a field that is set.
+macro_rules! complete_given {
+    ($type:ty, $subscription:expr, $current:expr, $field:ident) => {
+        if <$type as ApiField<_>>::shown(&$subscription.$field).is_some() {
+            <$type as ApiField<_>>::complete(&mut $subscription.$field, &$current.$field);
+        }
+    };
+    ($type:ty, $subscription:expr, $current:expr, $policy:ident.$field:ident) => {
+        if let (Some(policy), Some(current)) = (&mut $subscription.$policy, &$current.$policy) {
+            <$type as ApiField<_>>::complete(&mut policy.$field, &current.$field);
+        }
+    };
+}
+
+/// Writes, compares and completes each of the [`subscription_options`].
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $($field:ident).+, $check:expr, $default:expr;)*) => {
+        fn write_options(options: &Subscription, subscription: &mut PubSubSubscription) -> Result<(), Error> {
+            $(if let Some(value) = &options.$name {
+                *field_mut!(subscription, $($field).+) = ApiField::to_field(value)?;
+            })*
+            Ok(())
+        }
+
+        fn compare_options(current: &PubSubSubscription, desired: &PubSubSubscription, differing: &mut Differences) {
+            $(
+                let name = [$(stringify!($field)),+].join(".");
+                let shown = |subscription: &PubSubSubscription| field!(subscription, $($field).+).and_then(<$type as ApiField<_>>::shown);
+                differing.push_asked(&name, shown(current), shown(desired));
+            )*
+        }
+
+        fn complete_given_options(desired: &mut PubSubSubscription, current: &PubSubSubscription) {
+            $(complete_given!($type, desired, current, $($field).+);)*
+        }
+
+        fn complete_options(desired: &mut PubSubSubscription, current: &PubSubSubscription) {
+            $(if let Some(current) = field!(current, $($field).+) {
+                <$type as ApiField<_>>::complete(field_mut!(desired, $($field).+), current);
+            })*
+        }
+    };
+}
+
+subscription_options!(fields);
 
 /// The desired subscription; settings that the subscriber does not specify stay unset.
 pub(crate) fn desired(
@@ -36,25 +103,7 @@ pub(crate) fn desired(
     if let Some(filter) = &desired.filter {
         subscription = subscription.set_filter(filter.to_string());
     }
-    if let Some(deadline) = desired.ack_deadline {
-        subscription =
-            subscription.set_ack_deadline_seconds(i32::try_from(deadline.as_secs()).unwrap_or(i32::MAX));
-    }
-    if desired.min_backoff.is_some() || desired.max_backoff.is_some() {
-        let policy = RetryPolicy::new()
-            .set_or_clear_minimum_backoff(desired.min_backoff.map(duration).transpose()?)
-            .set_or_clear_maximum_backoff(desired.max_backoff.map(duration).transpose()?);
-        subscription = subscription.set_retry_policy(policy);
-    }
-    if let Some(expiration) = desired.expiration {
-        subscription = subscription.set_expiration_policy(match expiration {
-            Duration::MAX => ExpirationPolicy::new(),
-            _ => ExpirationPolicy::new().set_ttl(duration(expiration)?),
-        });
-    }
-    if let Some(retention) = desired.retention {
-        subscription = subscription.set_message_retention_duration(duration(retention)?);
-    }
+    write_options(desired, &mut subscription)?;
     if let Some(topic) = &desired.dead_letter_topic {
         let policy = DeadLetterPolicy::new()
             .set_dead_letter_topic(access.topic(topic))
@@ -76,39 +125,7 @@ pub(crate) fn dead_letters(path: &str, topic: &str) -> PubSubSubscription {
 pub(crate) fn changes(current: &PubSubSubscription, desired: &PubSubSubscription) -> Vec<FieldChange> {
     let mut differing = Differences::default();
     differing.push("push_config", push(current), push(desired));
-    let deadline = |subscription: &PubSubSubscription| {
-        (subscription.ack_deadline_seconds != 0).then(|| format!("{}s", subscription.ack_deadline_seconds))
-    };
-    differing.push_asked("ack_deadline_seconds", deadline(current), deadline(desired));
-    let backoff = |subscription: &PubSubSubscription, pick: fn(&RetryPolicy) -> Option<WktDuration>| {
-        subscription
-            .retry_policy
-            .as_ref()
-            .and_then(pick)
-            .map(String::from)
-    };
-    differing.push_asked(
-        "retry_policy.minimum_backoff",
-        backoff(current, |policy| policy.minimum_backoff),
-        backoff(desired, |policy| policy.minimum_backoff),
-    );
-    differing.push_asked(
-        "retry_policy.maximum_backoff",
-        backoff(current, |policy| policy.maximum_backoff),
-        backoff(desired, |policy| policy.maximum_backoff),
-    );
-    let expiration = |subscription: &PubSubSubscription| {
-        let policy = subscription.expiration_policy.as_ref()?;
-        Some(policy.ttl.map_or_else(|| "never".to_owned(), String::from))
-    };
-    differing.push_asked("expiration_policy", expiration(current), expiration(desired));
-    let retention =
-        |subscription: &PubSubSubscription| subscription.message_retention_duration.map(String::from);
-    differing.push_asked(
-        "message_retention_duration",
-        retention(current),
-        retention(desired),
-    );
+    compare_options(current, &completed(desired.clone(), current), &mut differing);
     let dead_letters = |subscription: &PubSubSubscription| subscription.dead_letter_policy.clone();
     let topic =
         |subscription: &PubSubSubscription| dead_letters(subscription).map(|policy| policy.dead_letter_topic);
@@ -164,10 +181,7 @@ pub(crate) fn mask(changes: &[FieldChange]) -> Vec<String> {
 /// The desired subscription, with unset parts of policies taken from the current one, since policies are sent as a
 /// whole.
 pub(crate) fn completed(mut desired: PubSubSubscription, current: &PubSubSubscription) -> PubSubSubscription {
-    if let (Some(desired), Some(current)) = (&mut desired.retry_policy, &current.retry_policy) {
-        desired.minimum_backoff = desired.minimum_backoff.or(current.minimum_backoff);
-        desired.maximum_backoff = desired.maximum_backoff.or(current.maximum_backoff);
-    }
+    complete_given_options(&mut desired, current);
     if let (Some(desired), Some(current)) = (&mut desired.push_config, &current.push_config) {
         // Set by hand perhaps; both forms can be read.
         desired.wrapper.clone_from(&current.wrapper);
@@ -184,21 +198,14 @@ pub(crate) fn completed(mut desired: PubSubSubscription, current: &PubSubSubscri
 /// The desired state of a recreated subscription, with unset settings taken from the current one.
 pub(crate) fn recreate_from(desired: PubSubSubscription, current: &PubSubSubscription) -> PubSubSubscription {
     let mut desired = completed(desired, current);
-    if desired.ack_deadline_seconds == 0 {
-        desired.ack_deadline_seconds = current.ack_deadline_seconds;
-    }
-    desired.message_retention_duration = desired
-        .message_retention_duration
-        .or(current.message_retention_duration);
-    desired.expiration_policy = desired
-        .expiration_policy
-        .or_else(|| current.expiration_policy.clone());
-    desired.retry_policy = desired.retry_policy.or_else(|| current.retry_policy.clone());
+    complete_options(&mut desired, current);
     desired.dead_letter_policy = desired
         .dead_letter_policy
         .or_else(|| current.dead_letter_policy.clone());
+    for (key, value) in &current.labels {
+        desired.labels.entry(key.clone()).or_insert_with(|| value.clone());
+    }
     desired
-        .set_labels(current.labels.clone())
         .set_retain_acked_messages(current.retain_acked_messages)
         .set_enable_exactly_once_delivery(current.enable_exactly_once_delivery)
 }
@@ -215,8 +222,4 @@ fn push(subscription: &PubSubSubscription) -> Option<String> {
         }
         _ => format!("{endpoint}, not signed"),
     })
-}
-
-fn duration(duration: Duration) -> Result<WktDuration, Error> {
-    convert::duration(duration, "Pub/Sub")
 }

@@ -1,0 +1,100 @@
+//! Values of options as fields of a subscription in Google's API.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use google_cloud_pubsub::model::ExpirationPolicy;
+use google_cloud_wkt::Duration as WktDuration;
+
+use crate::admin::setup::convert;
+use crate::base::Error;
+
+/// A value that a field of this type holds.
+pub(crate) trait ApiField<Field> {
+    /// The field with this value.
+    fn to_field(&self) -> Result<Field, Error>;
+
+    /// The value of a field as it is shown; `None` if the field has none.
+    fn shown(field: &Field) -> Option<String>;
+
+    /// Adds what a field leaves open, as the current one has it.
+    fn complete(field: &mut Field, current: &Field);
+}
+
+/// Whole seconds, of which 0 stands for none.
+impl ApiField<i32> for Duration {
+    fn to_field(&self) -> Result<i32, Error> {
+        Ok(i32::try_from(self.as_secs()).unwrap_or(i32::MAX))
+    }
+
+    fn shown(field: &i32) -> Option<String> {
+        (*field != 0).then(|| format!("{field}s"))
+    }
+
+    fn complete(field: &mut i32, current: &i32) {
+        if *field == 0 {
+            *field = *current;
+        }
+    }
+}
+
+impl ApiField<Option<WktDuration>> for Duration {
+    fn to_field(&self) -> Result<Option<WktDuration>, Error> {
+        convert::duration(*self, "Pub/Sub").map(Some)
+    }
+
+    fn shown(field: &Option<WktDuration>) -> Option<String> {
+        field.map(String::from)
+    }
+
+    fn complete(field: &mut Option<WktDuration>, current: &Option<WktDuration>) {
+        *field = field.or(*current);
+    }
+}
+
+/// [`Duration::MAX`] means never, which is a policy without a time to live.
+impl ApiField<Option<ExpirationPolicy>> for Duration {
+    fn to_field(&self) -> Result<Option<ExpirationPolicy>, Error> {
+        let policy = ExpirationPolicy::new();
+        Ok(Some(match *self {
+            Self::MAX => policy,
+            time => policy.set_ttl(convert::duration(time, "Pub/Sub")?),
+        }))
+    }
+
+    fn shown(field: &Option<ExpirationPolicy>) -> Option<String> {
+        let policy = field.as_ref()?;
+        Some(policy.ttl.map_or_else(|| "never".to_owned(), String::from))
+    }
+
+    fn complete(field: &mut Option<ExpirationPolicy>, current: &Option<ExpirationPolicy>) {
+        if field.is_none() {
+            field.clone_from(current);
+        }
+    }
+}
+
+/// Pairs of texts; those that others have set by hand stay.
+impl ApiField<HashMap<String, String>> for &[(&str, &str)] {
+    fn to_field(&self) -> Result<HashMap<String, String>, Error> {
+        let pairs = self.iter();
+        Ok(pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect())
+    }
+
+    fn shown(field: &HashMap<String, String>) -> Option<String> {
+        let sorted: BTreeMap<_, _> = field.iter().collect();
+        let pairs: Vec<String> = sorted
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        (!pairs.is_empty()).then(|| pairs.join(", "))
+    }
+
+    fn complete(field: &mut HashMap<String, String>, current: &HashMap<String, String>) {
+        for (key, value) in current {
+            field.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+}

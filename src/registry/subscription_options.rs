@@ -1,0 +1,54 @@
+//! The options of a subscription that are fields of its own in Google's API, each declared once.
+
+use std::time::Duration;
+
+/// Calls a macro with every such option: description, `name: type`, field in `google.pubsub.v1.Subscription`, check and
+/// default from the settings.
+///
+/// Fields, setters, checks, conversion and comparison are generated from this table. A new option is a line here, an
+/// entry in the macro's list and a row in its documentation. The order is that of an update mask, and `checks` is this
+/// module.
+macro_rules! subscription_options {
+    ($then:ident) => {
+        $then! {
+            /// The deadline of a push.
+            ack_deadline: Duration => ack_deadline_seconds, checks::lengths(10..=600), |_| None;
+            /// The shortest backoff before a message is redelivered.
+            min_backoff: Duration => retry_policy.minimum_backoff, checks::lengths(0..=600), |config| config.subscriber_min_backoff;
+            /// The longest backoff before a message is redelivered.
+            max_backoff: Duration => retry_policy.maximum_backoff, checks::lengths(0..=600), |config| config.subscriber_max_backoff;
+            /// How long the subscription is kept without activity; [`Duration::MAX`] means forever.
+            expiration: Duration => expiration_policy, checks::at_least(checks::DAY), |config| config.subscriber_expiration;
+            /// How long an unacknowledged message is kept.
+            retention: Duration => message_retention_duration, checks::lengths(600..=31 * checks::DAY), |_| None;
+        }
+    };
+}
+pub(crate) use subscription_options;
+
+/// A day in seconds.
+pub(super) const DAY: u64 = 24 * 60 * 60;
+
+/// Lengths of time from the first to the last, in seconds.
+pub(super) fn lengths(
+    seconds: std::ops::RangeInclusive<u64>,
+) -> impl Fn(&str, &Duration) -> Result<(), String> {
+    let (min, max) = seconds.into_inner();
+    between(Duration::from_secs(min), Duration::from_secs(max))
+}
+
+/// Lengths of time without a maximum.
+pub(super) fn at_least(seconds: u64) -> impl Fn(&str, &Duration) -> Result<(), String> {
+    between(Duration::from_secs(seconds), Duration::MAX)
+}
+
+fn between(min: Duration, max: Duration) -> impl Fn(&str, &Duration) -> Result<(), String> {
+    move |option, value| {
+        if (min..=max).contains(value) {
+            return Ok(());
+        }
+        Err(format!(
+            "{option} is {value:?}; Pub/Sub accepts {min:?} to {max:?}"
+        ))
+    }
+}
