@@ -276,6 +276,7 @@ mod tests;
 /// | `url` | the URL that messages are pushed to | `{ENDPOINT}/subscriptions/{name}` |
 /// | `ordering` | whether messages with the same ordering key are delivered in order; `ordering` alone means `true` | `false` |
 /// | `retention` | how long an unacknowledged message is kept: 10 minutes to 31 days | that of Pub/Sub, 7 days |
+/// | `labels` | labels of the subscription, `[("team", "orders")]`, or a constant slice of such pairs: at most 64, in lower case; labels that others have set stay | none |
 /// | `use_cloud_tasks` | whether a message is forwarded to a task of Cloud Tasks, which runs the subscriber; `use_cloud_tasks` alone means `true` | `false` |
 /// | `bare_body` | whether a body without any metadata is the content, as a subscription without a wrapper and without metadata pushes it | `false` |
 /// | `idempotent` | as for `Task`: a message that is delivered more than once runs once | `false` |

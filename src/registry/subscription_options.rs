@@ -21,6 +21,8 @@ macro_rules! subscription_options {
             expiration: Duration => expiration_policy, checks::at_least(checks::DAY), |config| config.subscriber_expiration;
             /// How long an unacknowledged message is kept.
             retention: Duration => message_retention_duration, checks::lengths(600..=31 * checks::DAY), |_| None;
+            /// Labels of the subscription, as keys and values; labels that others have set stay.
+            labels: &'static [(&'static str, &'static str)] => labels, checks::labels, |_| None;
         }
     };
 }
@@ -51,4 +53,43 @@ fn between(min: Duration, max: Duration) -> impl Fn(&str, &Duration) -> Result<(
             "{option} is {value:?}; Pub/Sub accepts {min:?} to {max:?}"
         ))
     }
+}
+
+/// Labels that Pub/Sub accepts. Source: <https://cloud.google.com/pubsub/docs/labels#requirements>.
+pub(super) fn labels(option: &str, labels: &&[(&str, &str)]) -> Result<(), String> {
+    const MAX_LABELS: usize = 64;
+    const MAX_CHARS: usize = 63;
+    const MAX_BYTES: usize = 128;
+    let is_lower = |letter: char| letter.is_alphabetic() && !letter.is_uppercase();
+    let is_plain = |text: &str| {
+        text.len() <= MAX_BYTES
+            && text.chars().count() <= MAX_CHARS
+            && text
+                .chars()
+                .all(|letter| is_lower(letter) || letter.is_numeric() || "_-".contains(letter))
+    };
+    if labels.len() > MAX_LABELS {
+        return Err(format!(
+            "{option} has {} labels; Pub/Sub accepts at most {MAX_LABELS}",
+            labels.len()
+        ));
+    }
+    for (index, (key, value)) in labels.iter().enumerate() {
+        if !key.starts_with(is_lower) || !is_plain(key) || key.starts_with("goog") {
+            return Err(format!(
+                "the key {key:?} in {option} is not accepted: 1 to {MAX_CHARS} lower-case letters, digits, `_` and `-`, the \
+                 first a letter, and not beginning with `goog`"
+            ));
+        }
+        if !is_plain(value) {
+            return Err(format!(
+                "the value {value:?} of {key:?} in {option} is not accepted: at most {MAX_CHARS} lower-case letters, digits, \
+                 `_` and `-`"
+            ));
+        }
+        if labels[..index].iter().any(|(other, _)| other == key) {
+            return Err(format!("the key {key:?} is given twice in {option}"));
+        }
+    }
+    Ok(())
 }

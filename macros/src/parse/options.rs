@@ -141,6 +141,7 @@ pub(super) const SUBSCRIBER: &[Accepted] = &[
     option("url", "\"https://example.com/push\"", Form::Text(check::url)),
     option("ordering", "true", Form::Flag),
     option("retention", "\"7d\"", Form::Length(&duration::RETENTION)),
+    option("labels", "[(\"team\", \"orders\")]", Form::Pairs),
     option("use_cloud_tasks", "true", Form::Flag),
     option("bare_body", "true", Form::Flag),
     CRATE,

@@ -133,6 +133,11 @@ fn every_option_is_told_to_the_registration() {
 fn options_take_constants_and_the_words_that_stand_for_a_value() {
     for (option, call) in [
         (
+            quote!(labels = [("team", "orders")]),
+            quote!(.labels(&[("team", "orders")])),
+        ),
+        (quote!(labels = LABELS), quote!(.labels(LABELS))),
+        (
             quote!(expiration = "never"),
             quote!(.expiration(::core::time::Duration::MAX)),
         ),
