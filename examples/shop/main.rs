@@ -12,8 +12,11 @@
 //! ```text
 //! export PUBSUB_EMULATOR_HOST=localhost:8085
 //! cargo run --example shop -- initialize-subscribers --yes
-//! cargo run --example shop
+//! cargo run --example shop -- --dev
 //! ```
+//!
+//! That emulator signs nothing, so its pushes are refused without `--dev`. What opens access is a flag that the person who starts
+//! the program sees, never an environment variable that may be set in production too.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -44,8 +47,20 @@ use crate::app::app;
 /// A small shop with background jobs; without a command it is served.
 #[derive(Parser)]
 struct Args {
+    /// Trust the emulators that the environment names: the tokens of that of Cloud Tasks, and all pushes of that of Pub/Sub
+    #[arg(long)]
+    dev: bool,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+/// Whose requests are accepted.
+#[derive(Clone, Copy, PartialEq)]
+enum Trust {
+    /// Those that Google signed; the local engine's too.
+    Google,
+    /// Those of the emulators as well.
+    Emulators,
 }
 
 #[tokio::main]
@@ -65,14 +80,16 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    match Args::parse().command {
-        None => serve().await.map(|()| ExitCode::SUCCESS),
-        Some(command) => set_up(command).await,
+    let args = Args::parse();
+    let trust = if args.dev { Trust::Emulators } else { Trust::Google };
+    match args.command {
+        None => serve(trust).await.map(|()| ExitCode::SUCCESS),
+        Some(command) => set_up(command, trust).await,
     }
 }
 
 /// Serves the shop until it is stopped.
-async fn serve() -> Result<(), Box<dyn Error>> {
+async fn serve(trust: Trust) -> Result<(), Box<dyn Error>> {
     let port = port()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
@@ -81,7 +98,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     let activity = Activity::default();
     let config = Config::from_env()?.endpoint(&url);
-    let (runtime, engine) = start(config, activity.clone()).await?;
+    let (runtime, engine) = start(config, activity.clone(), trust).await?;
     match &engine {
         Some(engine) => println!(
             "A shop with background jobs; its tasks go through a local Cloud Tasks at {}.",
@@ -97,9 +114,14 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         println!(
             "The emulator ignores filters, so all orders are shipped; it does not number deliveries, and repeats after 1 s."
         );
-        println!(
-            "WARNING: that emulator signs nothing, so pushes are taken from anybody who can reach this port."
-        );
+        match trust {
+            Trust::Emulators => println!(
+                "WARNING: that emulator signs nothing, so pushes are accepted from anybody who can reach this port."
+            ),
+            Trust::Google => {
+                println!("It signs nothing, so its pushes are refused: start the shop with --dev.");
+            }
+        }
     }
     println!("Listening on {url}. Try:");
     println!("  curl -X POST {url}/signup -d '{{\"name\": \"Ada\"}}'");
@@ -119,29 +141,29 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 async fn start(
     config: Config,
     activity: Activity,
+    trust: Trust,
 ) -> Result<(Runtime, Option<LocalEngine>), cloud_tasks::Error> {
-    let unsigned_pushes = std::env::var_os("PUBSUB_EMULATOR_HOST").is_some();
     if let Ok(host) = std::env::var("CLOUD_TASKS_EMULATOR_HOST") {
-        // An emulator signs its tokens itself. Said here and not by a setting: in production nothing may loosen the check.
-        let issuer = format!("http://{host}");
-        let callers = TrustedCallers::new().issuer(&issuer, format!("{issuer}/jwks"));
-        let mut builder = Runtime::builder().config(config).callers(callers).state(activity);
-        if unsigned_pushes {
-            builder = builder.allow_unsigned_pushes();
+        let mut builder = Runtime::builder().config(config).state(activity);
+        if trust == Trust::Emulators {
+            // An emulator signs its tokens itself.
+            let issuer = format!("http://{host}");
+            let callers = TrustedCallers::new().issuer(&issuer, format!("{issuer}/jwks"));
+            builder = builder.callers(callers).allow_emulator_pushes();
         }
         return Ok((builder.build().await?, None));
     }
     let mut builder = Runtime::local().config(config).state(activity);
-    if unsigned_pushes {
+    if trust == Trust::Emulators {
         // Google's Pub/Sub emulator sends no token.
-        builder = builder.allow_unsigned_pushes();
+        builder = builder.allow_emulator_pushes();
     }
     let (runtime, engine) = builder.build().await?;
     Ok((runtime, Some(engine)))
 }
 
 /// Runs a command: the shop's topics and subscriptions are those of the Pub/Sub emulator.
-async fn set_up(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+async fn set_up(command: Command, trust: Trust) -> Result<ExitCode, Box<dyn Error>> {
     let url = match port()? {
         0 if !matches!(command, Command::List(_)) => {
             return Err(
@@ -151,7 +173,7 @@ async fn set_up(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         port => format!("http://127.0.0.1:{port}"),
     };
     let config = Config::from_env()?.endpoint(url);
-    let (runtime, engine) = start(config, Activity::default()).await?;
+    let (runtime, engine) = start(config, Activity::default(), trust).await?;
     let code = command.run(&runtime).await;
     if let Some(engine) = engine {
         engine.stop().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use crate::auth::refusal_log::RefusalLog;
 use crate::auth::{Refusal, Verifier};
 
 /// If this header is present, Cloud Run verifies it instead of `Authorization` and passes `Authorization` on
@@ -18,11 +19,51 @@ pub(crate) enum Endpoint {
     Subscriptions,
 }
 
-/// The access control of a runtime's endpoints.
+impl Endpoint {
+    #[cfg(feature = "google")]
+    pub(crate) const ALL: [Self; 2] = [Self::Tasks, Self::Subscriptions];
+
+    /// The path of its routes, up to their names.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Tasks => "/tasks/",
+            Self::Subscriptions => "/subscriptions/",
+        }
+    }
+}
+
+/// The route that is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Called<'a> {
+    pub(crate) endpoint: Endpoint,
+    /// The name in the path, decoded; nobody says that there is such a task.
+    pub(crate) name: &'a str,
+    /// Whether its pushes carry a token, as far as the subscriber of this name says.
+    pub(crate) signed: bool,
+    /// Where else the subscriber of this name says that its pushes go.
+    #[cfg_attr(
+        not(feature = "google"),
+        expect(dead_code, reason = "without it there is no verifier")
+    )]
+    pub(crate) own_url: Option<&'a str>,
+}
+
+/// Who may use the routes of a runtime.
 pub(crate) struct Access {
     callers: Policy,
-    /// Whether unauthenticated pushes are accepted, as Google's Pub/Sub emulator sends them.
-    unsigned_pushes: bool,
+    unsigned_pushes: UnsignedPushes,
+    refusals: RefusalLog,
+}
+
+/// Which pushes are accepted without a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum UnsignedPushes {
+    #[default]
+    None,
+    /// Those to subscribers that say `oidc = false`.
+    Declared,
+    /// All, as Google's Pub/Sub emulator sends them.
+    Emulator,
 }
 
 enum Policy {
@@ -49,22 +90,30 @@ impl Access {
     fn new(callers: Policy) -> Self {
         Self {
             callers,
-            unsigned_pushes: false,
+            unsigned_pushes: UnsignedPushes::None,
+            refusals: RefusalLog::default(),
         }
     }
 
-    pub(crate) fn with_unsigned_pushes(mut self, unsigned: bool) -> Self {
+    pub(crate) fn with_unsigned_pushes(mut self, unsigned: UnsignedPushes) -> Self {
         self.unsigned_pushes = unsigned;
         self
     }
 
-    /// Whether every caller is accepted.
+    /// The accounts and the audiences that open every route; for the log.
+    pub(crate) fn trusted(&self) -> (&[String], &[String]) {
+        match &self.callers {
+            Policy::Verified(verifier) => verifier.trusted(),
+            Policy::Anybody | Policy::Nobody => (&[], &[]),
+        }
+    }
+
+    /// Whether everybody gets in.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.callers, Policy::Anybody)
     }
 
-    /// Accepts a caller or says why not. Marks the token as sensitive, so that the `Debug` output of the headers hides
-    /// it.
+    /// Lets a caller in, or says why not, also to the log. Marks the token, so that no `Debug` form of the headers shows it.
     #[cfg_attr(
         not(feature = "google"),
         expect(
@@ -72,16 +121,34 @@ impl Access {
             reason = "without a verifier there is nothing to wait for"
         )
     )]
-    pub(crate) async fn check(&self, endpoint: Endpoint, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    pub(crate) async fn check(&self, called: &Called<'_>, headers: &mut HeaderMap) -> Result<(), Refusal> {
         hide_tokens(headers);
-        if self.unsigned_pushes && endpoint == Endpoint::Subscriptions {
+        if self.needs_no_token(called) {
             return Ok(());
         }
-        match &self.callers {
+        let verdict = match &self.callers {
             Policy::Anybody => Ok(()),
             Policy::Nobody => Err(Refusal::NobodyTrusted),
-            Policy::Verified(verifier) => verifier.verify(headers).await,
+            Policy::Verified(verifier) => verifier.verify(called, headers).await,
+        };
+        if let Err(refusal) = verdict {
+            self.refusals.write(refusal, called, || match &self.callers {
+                Policy::Verified(verifier) => verifier.foreign(called, headers),
+                Policy::Anybody | Policy::Nobody => None,
+            });
         }
+        verdict
+    }
+}
+
+impl Access {
+    fn needs_no_token(&self, called: &Called<'_>) -> bool {
+        let unsigned = match self.unsigned_pushes {
+            UnsignedPushes::None => false,
+            UnsignedPushes::Declared => !called.signed,
+            UnsignedPushes::Emulator => true,
+        };
+        unsigned && called.endpoint == Endpoint::Subscriptions
     }
 }
 

@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
+use http::Uri;
+
+use crate::auth::audience::Audiences;
 #[cfg(feature = "testing")]
 use crate::auth::jwks::FixedKeys;
 use crate::auth::jwks_client::Source;
 use crate::auth::key_cache::{Keys, Timing};
 use crate::auth::rules::Rules;
 use crate::auth::verifier::Verifier;
-use crate::base::{Config, limits::INDEFINITELY};
+use crate::base::{Config, is_loopback, limits::INDEFINITELY};
 
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
 /// Which callers may use `/tasks/` and `/subscriptions/`: their accounts, and the keys that verify their tokens.
 ///
-/// The default suits most services: tokens from Google, for the account that signs this service's tasks
-/// ([`Config::service_account`]) and for this service's URL ([`Config::endpoint`]). The signature (RS256), issuer,
-/// audience, times, account and `email_verified` of a token must all be valid. Clocks may differ by 10 seconds.
+/// The default is what most services need: Google's own tokens, of the account that this service's tasks are signed as
+/// ([`Config::service_account`]), for this service's own URL ([`Config::endpoint`]) or that of the called [route](Self::audience). A caller must show a token whose
+/// signature (RS256), issuer, audience, times, account and `email_verified` are all in order; clocks may be 10 seconds apart.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::backend::Google;
@@ -95,7 +98,12 @@ impl TrustedCallers {
         self
     }
 
-    /// Also accepts this audience. Tokens that this service requests are for its [endpoint](Config::endpoint).
+    /// Accepts tokens for this audience too, on every route.
+    ///
+    /// Always accepted are the [endpoint](Config::endpoint), which this service asks for, and the URL of the route that is
+    /// called, on this route alone: `{endpoint}/tasks/{Name}`, `{endpoint}/subscriptions/{Name}` and a subscriber's own `url`. That
+    /// URL is the default of Cloud Tasks, Pub/Sub, Cloud Scheduler and their clients. Scheme and host are compared without case; a
+    /// slash at the end does not matter.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
@@ -142,7 +150,24 @@ impl TrustedCallers {
         Ok(Keys::new(source, self.timing))
     }
 
-    /// The verifier for these callers, or every invalid setting.
+    /// Keys of an issuer on the internet that anybody on the way could replace.
+    fn keys_in_the_clear(&self) -> Option<String> {
+        let url: Uri = self.keys_url.parse().ok()?;
+        let is_public = url.scheme_str() == Some("http") && !url.authority().is_some_and(is_loopback);
+        let issuer = self
+            .issuers
+            .iter()
+            .find(|issuer| GOOGLE_ISSUERS.contains(&issuer.as_str()) || issuer.starts_with("https://"))?;
+        is_public.then(|| {
+            format!(
+                "the keys of {issuer} are not fetched from {:?}, where anybody on the way could replace them: it takes an https \
+                 URL, or the issuer's own name if it is an emulator",
+                self.keys_url
+            )
+        })
+    }
+
+    /// The check of callers, or everything that is wrong with these settings.
     pub(crate) fn verifier(
         mut self,
         config: &Config,
@@ -150,7 +175,6 @@ impl TrustedCallers {
     ) -> Result<Verifier, Vec<String>> {
         let mut mistakes = Vec::new();
         self.accounts.extend(config.service_account.clone());
-        self.audiences.push(config.base_url().to_owned());
         if self.accounts.is_empty() {
             mistakes.push(
                 "no caller is trusted: set CLOUD_TASKS_SERVICE_ACCOUNT, name an account with \
@@ -167,13 +191,14 @@ impl TrustedCallers {
         for audience in self.audiences.iter().filter(|audience| audience.is_empty()) {
             mistakes.push(format!("the audience {audience:?} is empty"));
         }
+        mistakes.extend(self.keys_in_the_clear());
         let keys = self.keys().map_err(|mistake| mistakes.push(mistake)).ok();
         let (Some(keys), true) = (keys, mistakes.is_empty()) else {
             return Err(mistakes);
         };
         let rules = Rules {
             issuers: self.issuers,
-            audiences: self.audiences,
+            audiences: Audiences::new(config.base_url(), &self.audiences),
             accounts: self.accounts,
         };
         Ok(Verifier::new(rules, keys, trusts_platform))

@@ -31,12 +31,12 @@ pub(crate) enum Audience<'a> {
 }
 
 impl Audience<'_> {
-    /// Whether any audience is in the list.
-    pub(crate) fn meets(&self, wanted: &[String]) -> bool {
-        let is_wanted = |audience: &str| wanted.iter().any(|wanted| wanted == audience);
-        match self {
-            Self::One(audience) => is_wanted(audience),
-            Self::Several(audiences) => audiences.iter().any(|audience| is_wanted(audience)),
-        }
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        let audiences = match self {
+            Self::One(audience) => std::slice::from_ref(audience),
+            Self::Several(audiences) => audiences,
+        };
+        audiences.iter().map(AsRef::as_ref)
     }
 }

@@ -48,7 +48,8 @@ struct Document {
 
 /// The RSA keys of a document that sign with RS256, by their ids.
 ///
-/// Keys of other kinds are skipped: a set may contain them. If an id occurs twice, the first one counts.
+/// Keys of other kinds are left out: a set may have them beside ours. An `alg` that nobody knows counts as none, as it does for
+/// google-auth: an emulator says `RSA256`. Where an id comes twice the first one counts.
 pub(crate) fn parse(json: &[u8]) -> Result<HashMap<String, Key>, String> {
     let document: Document =
         serde_json::from_slice(json).map_err(|error| format!("not a key set: {error}"))?;
@@ -68,7 +69,10 @@ pub(crate) fn parse(json: &[u8]) -> Result<HashMap<String, Key>, String> {
 fn usable(jwk: Jwk) -> Option<(String, Key)> {
     let decoding = DecodingKey::from_jwk(&jwk).ok()?;
     let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
-    let rs256 = matches!(jwk.common.key_algorithm, None | Some(KeyAlgorithm::RS256));
+    let rs256 = matches!(
+        jwk.common.key_algorithm,
+        None | Some(KeyAlgorithm::RS256 | KeyAlgorithm::UNKNOWN_ALGORITHM)
+    );
     let AlgorithmParameters::RSA(rsa) = jwk.algorithm else {
         return None;
     };
@@ -167,6 +171,7 @@ mod tests {
             with(json!({"kid": "full", "use": "sig", "alg": "RS256"})),
             with(json!({"kid": "for-encryption", "use": "enc"})),
             with(json!({"kid": "rs512", "alg": "RS512"})),
+            with(json!({"kid": "misnamed", "alg": "RSA256"})),
             rsa,
             {"kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB", "kid": "ec"},
             {"kty": "oct", "k": "AQAB", "kid": "secret"},
@@ -178,7 +183,7 @@ mod tests {
 
         let mut ids: Vec<_> = keys.keys().map(String::as_str).collect();
         ids.sort_unstable();
-        assert_eq!(ids, ["bare", "full"]);
+        assert_eq!(ids, ["bare", "full", "misnamed"]);
     }
 
     #[test]

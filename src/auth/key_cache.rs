@@ -112,7 +112,8 @@ impl Keys {
 
     /// The keys, including this one. If it is unknown, waits for a fetch that is due or in progress.
     pub(crate) async fn with(&self, id: &str) -> Result<Arc<KeySet>, Refusal> {
-        if let Some(set) = self.current().filter(|set| set.get(id).is_some()) {
+        let before = self.current();
+        if let Some(set) = before.clone().filter(|set| set.get(id).is_some()) {
             return Ok(set);
         }
         let running = self
@@ -122,13 +123,17 @@ impl Keys {
             // Nothing is ever sent: this returns an error when the sender is dropped.
             let _ = running.changed().await;
         }
-        let set = self
-            .current()
-            .ok_or(Refusal::NoKeys(self.shared.timing.min_refresh_interval))?;
+        let pause = self.shared.timing.min_refresh_interval;
+        let set = self.current().ok_or(Refusal::NoKeys(pause))?;
         if set.get(id).is_some() {
-            Ok(set)
-        } else {
+            return Ok(set);
+        }
+        let is_newer = before.is_none_or(|before| !Arc::ptr_eq(&before, &set));
+        if is_newer || self.shared.source.is_none() {
             Err(Refusal::UnknownKey)
+        } else {
+            // It may be a key that is newer than ours: somebody else used up the fetch, or it failed.
+            Err(Refusal::KeyNotFetched(pause))
         }
     }
 }

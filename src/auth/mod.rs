@@ -2,6 +2,8 @@
 
 mod access;
 #[cfg(feature = "google")]
+mod audience;
+#[cfg(feature = "google")]
 mod callers;
 #[cfg(feature = "google")]
 mod claims;
@@ -14,6 +16,7 @@ mod key_cache;
 #[cfg(not(feature = "google"))]
 mod no_google;
 mod refusal;
+mod refusal_log;
 #[cfg(feature = "google")]
 mod rules;
 #[cfg(feature = "google")]
@@ -23,7 +26,7 @@ mod token_cache;
 #[cfg(feature = "google")]
 mod verifier;
 
-pub(crate) use access::{Access, Endpoint, hide_tokens};
+pub(crate) use access::{Access, Called, Endpoint, UnsignedPushes, hide_tokens};
 #[cfg(feature = "google")]
 pub use callers::TrustedCallers;
 #[cfg(feature = "testing")]

@@ -2,7 +2,8 @@
 
 use http::HeaderMap;
 
-use crate::auth::Refusal;
+use crate::auth::refusal_log::Foreign;
+use crate::auth::{Called, Refusal};
 use crate::base::Config;
 
 /// The configuration of trusted callers, which does not exist.
@@ -23,7 +24,15 @@ pub(crate) enum Verifier {}
 
 impl Verifier {
     #[expect(clippy::unused_async, reason = "with the feature, this is awaited")]
-    pub(crate) async fn verify(&self, _headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) async fn verify(&self, _called: &Called<'_>, _headers: &HeaderMap) -> Result<(), Refusal> {
+        match *self {}
+    }
+
+    pub(crate) fn foreign(&self, _called: &Called<'_>, _headers: &HeaderMap) -> Option<Foreign> {
+        match *self {}
+    }
+
+    pub(crate) fn trusted(&self) -> (&[String], &[String]) {
         match *self {}
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
     /// The token requires extensions, none of which are supported.
     Critical,
     UnknownKey,
+    /// Its key is not among those that were fetched last, and newer ones are not fetched so soon.
+    KeyNotFetched(Duration),
     Signature,
     /// A claim is missing or has another type.
     Claims,
@@ -53,6 +55,7 @@ impl fmt::Display for Refusal {
             Self::Algorithm => "the token is not signed with RS256",
             Self::Critical => "the token has critical extensions",
             Self::UnknownKey => "the token is signed with an unknown key",
+            Self::KeyNotFetched(_) => "the token's key is not known, and keys were fetched a moment ago",
             Self::Signature => "the token's signature is wrong",
             Self::Claims => "the token's claims are incomplete",
             Self::Expired => "the token is expired",

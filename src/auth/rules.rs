@@ -3,6 +3,8 @@
 use jsonwebtoken::Algorithm;
 
 use crate::auth::Refusal;
+use crate::auth::access::Called;
+use crate::auth::audience::Audiences;
 use crate::auth::claims::Claims;
 use crate::auth::jwks::Key;
 use crate::auth::token::{Header, Token};
@@ -14,7 +16,7 @@ pub(crate) const SKEW: u64 = 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub issuers: Vec<String>,
-    pub audiences: Vec<String>,
+    pub audiences: Audiences,
     pub accounts: Vec<String>,
 }
 
@@ -28,7 +30,7 @@ pub(crate) struct Checks {
 pub(crate) type HeaderCheck = fn(&Header) -> Result<(), Refusal>;
 pub(crate) type SignatureCheck = fn(&Token<'_>, &Key) -> Result<(), Refusal>;
 /// `now` is in seconds since 1970.
-pub(crate) type ClaimCheck = fn(&Rules, &Claims<'_>, now: u64) -> Result<(), Refusal>;
+pub(crate) type ClaimCheck = fn(&Rules, &Claims<'_>, &Called<'_>, now: u64) -> Result<(), Refusal>;
 
 impl Default for Checks {
     fn default() -> Self {
@@ -63,33 +65,39 @@ fn signature(token: &Token<'_>, key: &Key) -> Result<(), Refusal> {
     .or(Refusal::Signature)
 }
 
-fn issuer(rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), Refusal> {
+fn issuer(rules: &Rules, claims: &Claims<'_>, _called: &Called<'_>, _now: u64) -> Result<(), Refusal> {
     let trusted = rules.issuers.iter().any(|issuer| *issuer == claims.iss);
     trusted.or(Refusal::Issuer)
 }
 
-fn audience(rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), Refusal> {
-    claims.aud.meets(&rules.audiences).or(Refusal::Audience)
+fn audience(rules: &Rules, claims: &Claims<'_>, called: &Called<'_>, _now: u64) -> Result<(), Refusal> {
+    let opens = rules.audiences.opened_by(&claims.aud, called);
+    opens.is_some().or(Refusal::Audience)
 }
 
-fn expired(_rules: &Rules, claims: &Claims<'_>, now: u64) -> Result<(), Refusal> {
+fn expired(_rules: &Rules, claims: &Claims<'_>, _called: &Called<'_>, now: u64) -> Result<(), Refusal> {
     (now < claims.exp.saturating_add(SKEW)).or(Refusal::Expired)
 }
 
-fn not_yet_valid(_rules: &Rules, claims: &Claims<'_>, now: u64) -> Result<(), Refusal> {
+fn not_yet_valid(_rules: &Rules, claims: &Claims<'_>, _called: &Called<'_>, now: u64) -> Result<(), Refusal> {
     (claims.nbf.is_none_or(|nbf| nbf <= now + SKEW)).or(Refusal::NotYetValid)
 }
 
-fn issued_later(_rules: &Rules, claims: &Claims<'_>, now: u64) -> Result<(), Refusal> {
+fn issued_later(_rules: &Rules, claims: &Claims<'_>, _called: &Called<'_>, now: u64) -> Result<(), Refusal> {
     (claims.iat.is_none_or(|iat| iat <= now + SKEW)).or(Refusal::IssuedLater)
 }
 
-fn account(rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), Refusal> {
+fn account(rules: &Rules, claims: &Claims<'_>, _called: &Called<'_>, _now: u64) -> Result<(), Refusal> {
     let trusted = rules.accounts.iter().any(|email| *email == claims.email);
     trusted.or(Refusal::Account)
 }
 
-fn email_verified(_rules: &Rules, claims: &Claims<'_>, _now: u64) -> Result<(), Refusal> {
+fn email_verified(
+    _rules: &Rules,
+    claims: &Claims<'_>,
+    _called: &Called<'_>,
+    _now: u64,
+) -> Result<(), Refusal> {
     claims.email_verified.or(Refusal::EmailNotVerified)
 }
 

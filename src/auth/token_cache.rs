@@ -5,6 +5,8 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::auth::access::Called;
+use crate::auth::audience::Opens;
 use crate::auth::rules::SKEW;
 use crate::auth::token::Token;
 
@@ -27,6 +29,8 @@ type Tail = [u8; 16];
 
 struct Passed {
     token: Box<str>,
+    /// A token for the URL of one route must not open another one.
+    opens: Opens,
     exp: u64,
     /// The epoch of the keys that verified it; see [`KeySet::epoch`](crate::auth::key_cache::KeySet).
     epoch: u64,
@@ -49,20 +53,24 @@ impl TokenCache {
         }
     }
 
-    /// Whether this exact token was verified with these keys and has not expired.
-    pub(crate) fn has(&self, token: &Token<'_>, epoch: u64, now: u64) -> bool {
+    /// Whether this very token passed under these keys, opens what is called and is still in force.
+    pub(crate) fn has(&self, token: &Token<'_>, called: &Called<'_>, epoch: u64, now: u64) -> bool {
         tail(token)
             .and_then(|tail| self.tokens.get(&tail))
             .is_some_and(|passed| {
-                passed.epoch == epoch && now < passed.exp.saturating_add(SKEW) && *passed.token == *token.text
+                passed.epoch == epoch
+                    && passed.opens.includes(called)
+                    && now < passed.exp.saturating_add(SKEW)
+                    && *passed.token == *token.text
             })
     }
 
-    /// Inserts a verified token.
-    pub(crate) fn insert(&self, token: &Token<'_>, exp: u64, epoch: u64) {
+    /// Remembers a token that passed every check.
+    pub(crate) fn insert(&self, token: &Token<'_>, opens: Opens, exp: u64, epoch: u64) {
         if let Some(tail) = tail(token) {
             let passed = Passed {
                 token: token.text.into(),
+                opens,
                 exp,
                 epoch,
             };

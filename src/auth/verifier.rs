@@ -6,9 +6,11 @@ use http::HeaderMap;
 use jsonwebtoken::crypto::aws_lc;
 
 use crate::auth::Refusal;
-use crate::auth::access::SERVERLESS;
+use crate::auth::access::{Called, SERVERLESS};
+use crate::auth::audience::Opens;
 use crate::auth::claims::Claims;
 use crate::auth::key_cache::Keys;
+use crate::auth::refusal_log::Foreign;
 use crate::auth::rules::{Checks, Rules};
 use crate::auth::token::Token;
 use crate::auth::token_cache::TokenCache;
@@ -36,19 +38,26 @@ impl Verifier {
         }
     }
 
-    /// Accepts a caller, or says why not.
-    pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// The accounts and the audiences that open every route.
+    pub(crate) fn trusted(&self) -> (&[String], &[String]) {
+        (&self.rules.accounts, self.rules.audiences.general())
+    }
+
+    /// Lets the caller in, or says why not.
+    pub(crate) async fn verify(&self, called: &Called<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.trusts_platform && headers.contains_key(SERVERLESS) {
             return Err(Refusal::Malformed(
                 "there is an X-Serverless-Authorization header",
             ));
         }
-        self.verify_token(&Token::of(headers)?).await
+        self.verify_token(called, &Token::of(headers)?).await
     }
 
-    async fn verify_token(&self, token: &Token<'_>) -> Result<(), Refusal> {
+    async fn verify_token(&self, called: &Called<'_>, token: &Token<'_>) -> Result<(), Refusal> {
         let now = now();
-        let seen = self.keys.read(|keys| self.seen.has(token, keys.epoch, now));
+        let seen = self
+            .keys
+            .read(|keys| self.seen.has(token, called, keys.epoch, now));
         if seen == Some(true) {
             return Ok(());
         }
@@ -57,25 +66,44 @@ impl Verifier {
             check(&header)?;
         }
         if self.trusts_platform && token.was_checked_by_platform() {
-            return self.check_claims(token, now).map(drop);
+            return self.check_claims(called, token, now).map(drop);
         }
         let id = header.key_id()?;
         let keys = self.keys.with(&id).await?;
         let key = keys.get(&id).ok_or(Refusal::UnknownKey)?;
         (self.checks.signature)(token, key)?;
-        let exp = self.check_claims(token, now)?;
-        self.seen.insert(token, exp, keys.epoch);
+        let (exp, opens) = self.check_claims(called, token, now)?;
+        self.seen.insert(token, opens, exp, keys.epoch);
         Ok(())
     }
 
-    /// Checks the claims, and returns when the token expires.
-    fn check_claims(&self, token: &Token<'_>, now: u64) -> Result<u64, Refusal> {
+    /// What a refused token says of its origin and purpose; for the log, where its signature was right.
+    pub(crate) fn foreign(&self, called: &Called<'_>, headers: &HeaderMap) -> Option<Foreign> {
+        let json = Token::of(headers).ok()?.claims().ok()?;
+        let claims: Claims<'_> = serde_json::from_slice(&json).ok()?;
+        Some(Foreign {
+            account: claims.email.into_owned(),
+            received: claims.aud.all().map(str::to_owned).collect(),
+            accepted: self.rules.audiences.accepted(called),
+        })
+    }
+
+    /// Checks what the token says, and gives back when it expires and what it opens.
+    fn check_claims(
+        &self,
+        called: &Called<'_>,
+        token: &Token<'_>,
+        now: u64,
+    ) -> Result<(u64, Opens), Refusal> {
         let json = token.claims()?;
         let claims: Claims<'_> = serde_json::from_slice(&json).map_err(|_| Refusal::Claims)?;
         for check in &self.checks.claims {
-            check(&self.rules, &claims, now)?;
+            check(&self.rules, &claims, called, now)?;
         }
-        Ok(claims.exp)
+        let opens = self.rules.audiences.opened_by(&claims.aud, called);
+        // None only where a test leaves out the check of the audience.
+        let opens = opens.unwrap_or_else(|| Opens::Route(called.endpoint, called.name.into()));
+        Ok((claims.exp, opens))
     }
 }
 

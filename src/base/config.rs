@@ -1,6 +1,7 @@
 //! Settings, from the environment or from code.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::uri::Authority;
@@ -342,7 +343,17 @@ impl Config {
         }
     }
 
-    /// The endpoint without a trailing slash.
+    /// What this service is told apart by from others that share a store or a queue: project, region, and application; the
+    /// endpoint if the application has no name.
+    pub(crate) fn service_identity(&self) -> [&str; 3] {
+        [
+            self.project.as_deref().unwrap_or_default(),
+            self.location.as_deref().unwrap_or_default(),
+            self.app_name.as_deref().unwrap_or_else(|| self.base_url()),
+        ]
+    }
+
+    /// The endpoint without a slash at its end.
     pub(crate) fn base_url(&self) -> &str {
         self.endpoint.trim_end_matches('/')
     }
@@ -365,6 +376,7 @@ impl Config {
         let mut mistakes = Vec::new();
         let mut check = |fits: bool, setting: &str, value: &str, accepted: &str| {
             if !fits {
+                let value = without_user(value);
                 mistakes.push(format!("the {setting} {value:?} is not accepted: {accepted}"));
             }
         };
@@ -406,8 +418,7 @@ impl Config {
     }
 }
 
-const ENDPOINT: &str =
-    "a URL that starts with http:// or https:// and has no query, such as https://shop.example/jobs";
+const ENDPOINT: &str = "a URL that starts with http:// or https:// and has no query, user or password, such as https://shop.example/jobs";
 const HOST_PORT: &str = "host:port, such as localhost:8123";
 const PROJECT: &str = "the id of a project alone, such as my-project";
 const LOCATION: &str = "the name of a region alone, such as europe-west1";
@@ -420,7 +431,9 @@ fn is_endpoint(url: &str) -> bool {
         matches!(uri.scheme_str(), Some("http" | "https"))
             && uri.host().is_some_and(|host| !host.is_empty())
             && uri.query().is_none()
-            && uri.authority().is_some_and(has_no_bad_port)
+            && uri
+                .authority()
+                .is_some_and(|authority| has_no_bad_port(authority) && has_no_user(authority))
     }) && !url.contains('#')
 }
 
@@ -438,15 +451,50 @@ fn project(text: &str) -> Option<String> {
     is_plain(text).then(|| text.to_owned())
 }
 
+/// A name and a password would end up in logs, and are sent nowhere.
+fn has_no_user(authority: &Authority) -> bool {
+    !authority.as_str().contains('@')
+}
+
+/// Whether this is the machine that we run on.
+pub(crate) fn is_loopback(authority: &Authority) -> bool {
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
+}
+
+/// The authority of an emulator's `host:port`.
+pub(crate) fn host_port(text: &str) -> Option<Authority> {
+    let authority = text.parse::<Authority>().ok()?;
+    let is_accepted =
+        authority.port_u16().is_some() && !authority.host().is_empty() && has_no_user(&authority);
+    is_accepted.then_some(authority)
+}
+
+/// A value as an error may show it: without a name and a password.
+fn without_user(value: &str) -> String {
+    match value.rsplit_once('@') {
+        Some((before, host)) => {
+            let scheme = before.find("://").map_or("", |at| &before[..at + 3]);
+            format!("{scheme}***@{host}")
+        }
+        None => value.to_owned(),
+    }
+}
+
 fn is_host_port(text: &str) -> bool {
-    text.rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok())
+    host_port(text).is_some()
 }
 
 fn refused(name: &str, value: &str, accepted: &str) -> Error {
     Error::new(
         ErrorKind::Config,
-        format!("{name} is {value:?}, which is not accepted: {accepted}"),
+        format!(
+            "{name} is {:?}, which is not accepted: {accepted}",
+            without_user(value)
+        ),
     )
 }
 

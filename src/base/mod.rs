@@ -16,6 +16,7 @@ mod wire;
 
 pub(crate) use clock::Clock;
 pub use config::{Config, RetrySettings};
+pub(crate) use config::{host_port, is_loopback};
 pub use context::Context;
 pub use error::{BoxError, Error, ErrorKind};
 pub(crate) use future::BoxFuture;

@@ -1,5 +1,6 @@
 //! The commands `dead list` and `dead replay`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::admin::dead_letters::{DeadTasks, UnreplayedTask};
@@ -9,6 +10,10 @@ use crate::cli::args::{DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs};
 use crate::cli::console::Console;
 use crate::cli::table::Table;
 use crate::runtime::Runtime;
+
+/// So many are counted before the question is asked, and so many names are shown.
+const MOST_COUNTED: usize = 1000;
+const MOST_NAMES: usize = 10;
 
 pub(crate) async fn run(
     runtime: &Runtime,
@@ -86,7 +91,8 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
             (None, Some(task)) => format!("all dead tasks {task}"),
             (None, None) => "all dead tasks".to_owned(),
         };
-        match console.confirm(&format!("Enqueue {which} of {topic} again?"))? {
+        let found = found(&dead, args).await?;
+        match console.confirm(&format!("Enqueue {which} of {topic} again ({found})?"))? {
             Some(true) => {}
             Some(false) => {
                 console.error("Nothing was enqueued.")?;
@@ -145,7 +151,41 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
     Ok(code)
 }
 
-/// One line per task that was not replayed.
+/// The names of the tasks that would be enqueued, and how many there are of each: whoever may publish to the topic chose them.
+async fn found(dead: &DeadTasks, args: &DeadReplayArgs) -> Result<String, BoxError> {
+    let mut look = dead
+        .list()
+        .limit(args.limit.unwrap_or(MOST_COUNTED).min(MOST_COUNTED))
+        .idle_timeout(Duration::from_secs(args.of.idle_timeout));
+    if let Some(task) = &args.of.task {
+        look = look.task(task);
+    }
+    let found = look.await?;
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for task in &found.tasks {
+        *counts.entry(task.task()).or_default() += 1;
+    }
+    let mut parts: Vec<_> = counts
+        .iter()
+        .take(MOST_NAMES)
+        .map(|(name, count)| format!("{count} {}", safe(name)))
+        .collect();
+    if let Some(others) = counts.len().checked_sub(MOST_NAMES).filter(|others| *others > 0) {
+        parts.push(format!("{others} other names"));
+    }
+    if !found.unreadable.is_empty() {
+        parts.push(format!("{} that cannot be read", found.unreadable.len()));
+    }
+    if found.tasks.len() + found.unreadable.len() >= MOST_COUNTED {
+        parts.push("perhaps more".to_owned());
+    }
+    if parts.is_empty() {
+        parts.push("none was found".to_owned());
+    }
+    Ok(parts.join(", "))
+}
+
+/// A line for each that stays.
 fn stays(left: &[UnreplayedTask], console: &mut Console) -> Result<(), BoxError> {
     for one in left {
         let name = one.task.as_deref().unwrap_or("a message");

@@ -105,6 +105,9 @@ pub struct TasksRunHereArgs {
     /// The queue [default: the application's]
     #[arg(long)]
     pub queue: Option<String>,
+    /// Run it by its name, even if it is sent to another service
+    #[arg(long)]
+    pub any_service: bool,
 }
 
 /// The options of `tasks delete`.

@@ -33,7 +33,12 @@ pub(crate) async fn run(
             Ok(u8::from(failed))
         }
         TasksCommand::RunHere(args) => {
-            let output = queue(runtime, args.queue, None).run_here(&args.id).await?;
+            let queue = queue(runtime, args.queue, None);
+            let output = if args.any_service {
+                queue.run_here_of_any_service(&args.id).await?
+            } else {
+                queue.run_here(&args.id).await?
+            };
             console.print_json(&output)?;
             Ok(0)
         }

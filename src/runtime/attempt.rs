@@ -87,7 +87,7 @@ impl Runtime {
             return None;
         }
         let store = self.inner.idempotency.clone()?;
-        let key = idempotency::key(entry, input, metadata);
+        let key = idempotency::key(&self.inner.config, entry, input, metadata);
         if key.is_none() {
             tracing::warn!(
                 task = entry.registration.name,

@@ -1,46 +1,23 @@
 //! The limit of concurrent requests.
 
-use std::convert::Infallible;
-use std::task::{Context, Poll};
+use tokio::sync::Semaphore;
 
-use bytes::Bytes;
-use futures_util::future::{FutureExt, Map};
-use http::Response;
-use tower::ServiceExt;
-use tower::limit::ConcurrencyLimit;
-use tower::load_shed::LoadShed;
-use tower_service::Service;
-
-/// Limits the concurrent requests. Requests beyond the limit are rejected and do not wait.
-#[derive(Clone)]
-pub(crate) struct Limit(LoadShed<ConcurrencyLimit<Work>>);
+/// At most so many at once; those beyond are turned away and do not wait.
+pub(crate) struct Limit(Semaphore);
 
 impl Limit {
     pub(crate) fn new(max: usize) -> Self {
-        Self(LoadShed::new(ConcurrencyLimit::new(Work, max)))
+        Self(Semaphore::new(max))
     }
 
-    /// Runs the work; `None` if the limit is reached.
-    pub(crate) async fn run(&self, work: impl Future<Output = Response<Bytes>>) -> Option<Response<Bytes>> {
-        // The work itself cannot fail, so an error means that the limit is reached.
-        self.0.clone().oneshot(work).await.ok()
-    }
-}
-
-/// A service that runs the futures it is called with.
-#[derive(Clone)]
-struct Work;
-
-impl<F: Future<Output = Response<Bytes>>> Service<F> for Work {
-    type Response = Response<Bytes>;
-    type Error = Infallible;
-    type Future = Map<F, fn(Response<Bytes>) -> Result<Response<Bytes>, Infallible>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+    /// Whether work that came now would be turned away.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.0.available_permits() == 0
     }
 
-    fn call(&mut self, work: F) -> Self::Future {
-        work.map(Ok)
+    /// Does the work; `None` if there is too much of it already.
+    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let _permit = self.0.try_acquire().ok()?;
+        Some(work.await)
     }
 }

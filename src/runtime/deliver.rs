@@ -8,13 +8,23 @@ use uuid::Uuid;
 
 use crate::backend::{BackendFuture, Delivery};
 use crate::base::{
-    Envelope, Error, ErrorKind, Publication, Push, TaskError, TaskMetadata, names::pubsub_path, propagation,
+    Config, Envelope, Error, ErrorKind, Publication, Push, TaskError, TaskMetadata, names::pubsub_path,
+    propagation,
 };
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::attempt::Attempt;
 use crate::runtime::outgoing::Request;
 use crate::runtime::scope::Scope;
 use crate::runtime::{Inner, Runtime};
+
+/// The id of the task that a message makes: of the subscriber that is registered, not of the subscription that the body names.
+fn forwarded_task_id(config: &Config, subscriber: &str, message: &str) -> String {
+    let [project, location, service] = config.service_identity();
+    // As JSON, so that what is between the parts cannot be in them.
+    let name = json!([project, location, service, subscriber, message]).to_string();
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
+    id.simple().to_string()
+}
 
 impl Runtime {
     /// Runs the subscriber on a message, or forwards the message if the subscriber says so.
@@ -96,9 +106,8 @@ impl Runtime {
             request.set_our_header(name, &message);
         }
         if !push.id.is_empty() {
-            let name = format!("{}/{}", push.subscription, push.id);
-            let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
-            request.set_id(id.simple().to_string());
+            let subscriber = entry.registration.name;
+            request.set_id(forwarded_task_id(&self.inner.config, subscriber, &push.id));
         }
         request.set_carried(headers);
         let enqueued = request

@@ -23,6 +23,7 @@ pub use run_at::RunAt;
 pub(crate) use attempt::Attempt;
 pub(crate) use builder::{Missing, Parts, access_in_tests};
 pub(crate) use capture::Capture;
+pub(crate) use concurrency::Limit;
 pub(crate) use outgoing::{Outgoing, Request, encode_error, not_enqueued};
 pub(crate) use run_at::Start;
 pub(crate) use scope::{Scope, Scoped};
@@ -42,7 +43,6 @@ use crate::registry::queue_settings::QueueSettings;
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 use crate::registry::topic::Topic;
-use crate::runtime::concurrency::Limit;
 use crate::runtime::idempotency::IdempotencyStore;
 
 /// A handle to the settings, the registered tasks, their states and the backend.

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
-use crate::auth::Endpoint;
+use crate::auth::{Called, Endpoint};
 use crate::base::{Push, TaskMetadata, text};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
-use crate::runtime::{Attempt, Runtime};
+use crate::runtime::{Attempt, Limit, Runtime};
 use crate::service::body::{self, Unread};
 use crate::service::respond;
 use crate::service::route::Route;
@@ -28,31 +28,50 @@ pub(crate) async fn handle<B: Body>(
     if parts.method != Method::POST {
         return respond::method_not_allowed();
     }
-    if let Err(refusal) = runtime.access().check(endpoint, &mut parts.headers).await {
-        return respond::refused(refusal);
-    }
     let found = runtime
         .registry()
         .by_name(&name)
         .filter(|entry| !pushed || entry.registration.subscriber_options().is_some());
+    let subscriber = found
+        .filter(|_| pushed)
+        .and_then(|entry| entry.registration.subscriber_options());
+    let called = Called {
+        endpoint,
+        name: &name,
+        signed: subscriber.is_none_or(|options| options.oidc),
+        own_url: subscriber.and_then(|options| options.url),
+    };
+    if let Err(refusal) = runtime.access().check(&called, &mut parts.headers).await {
+        return respond::refused(refusal);
+    }
     let Some(entry) = found else {
         tracing::warn!(task = %text::excerpt(&name), pushed, "a request for a task that is not registered");
         return respond::unknown_task(&name);
     };
+    if runtime.limit().is_some_and(Limit::is_reached) {
+        return respond::busy();
+    }
+    let max_bytes = runtime.max_bytes(endpoint);
+    let body = match body::read(body, max_bytes).await {
+        Ok(body) => body,
+        Err(Unread::TooLarge) => return respond::too_large(max_bytes),
+        Err(Unread::Broken) => return respond::unreadable(),
+    };
     let work = perform(runtime, entry, endpoint, parts.headers, body);
     match runtime.limit() {
+        // Only now: a body that never ends must not take the place of a task that could run.
         Some(limit) => limit.run(work).await.unwrap_or_else(respond::busy),
         None => work.await,
     }
 }
 
-/// Reads the body and runs the task.
-async fn perform<B: Body>(
+/// Runs the task on its body.
+async fn perform(
     runtime: &Runtime,
     entry: &RegisteredHandler,
     endpoint: Endpoint,
     headers: HeaderMap,
-    body: B,
+    body: Bytes,
 ) -> Response<Bytes> {
     let pushed = endpoint == Endpoint::Subscriptions;
     let name = entry.registration.name;
@@ -62,12 +81,6 @@ async fn perform<B: Body>(
             tracing::error!(task = name, %error, "the task cannot run");
             return respond::failed_inside(name);
         }
-    };
-    let limit = runtime.max_bytes(endpoint);
-    let body = match body::read(body, limit).await {
-        Ok(body) => body,
-        Err(Unread::TooLarge) => return respond::too_large(limit),
-        Err(Unread::Broken) => return respond::unreadable(),
     };
     let outcome = if pushed {
         let bare = entry

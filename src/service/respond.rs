@@ -100,8 +100,7 @@ pub(crate) fn failed_inside(name: &str) -> Response<Bytes> {
 
 /// The caller is rejected.
 pub(crate) fn refused(refusal: Refusal) -> Response<Bytes> {
-    tracing::warn!(reason = %refusal, "a caller was refused");
-    if let Refusal::NoKeys(pause) = refusal {
+    if let Refusal::NoKeys(pause) | Refusal::KeyNotFetched(pause) = refusal {
         return later(
             StatusCode::SERVICE_UNAVAILABLE,
             "The caller cannot be verified now",

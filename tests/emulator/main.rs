@@ -175,7 +175,7 @@ impl Stage {
         let (runtime, engine) = Runtime::local()
             .config(config(&emulator, &project).endpoint(&endpoint))
             .state(journal(sender))
-            .allow_unsigned_pushes()
+            .allow_emulator_pushes()
             .build()
             .await
             .unwrap();

@@ -647,9 +647,9 @@ async fn a_token_server_that_refuses_means_that_nothing_was_created() {
     assert_eq!(requests(&api).await.len(), 0);
 }
 
-#[tokio::test]
-async fn the_metadata_server_tells_the_project_and_the_account() {
-    let (api, metadata) = (willing_api().await, MockServer::start().await);
+/// A metadata server that knows a project and an account, and answers with these headers.
+async fn metadata_server(flavor: Option<&str>) -> MockServer {
+    let metadata = MockServer::start().await;
     for (key, value) in [
         ("project/project-id", "of-the-machine"),
         (
@@ -657,14 +657,23 @@ async fn the_metadata_server_tells_the_project_and_the_account() {
             "machine@of-the-machine.iam.gserviceaccount.com\n",
         ),
     ] {
+        let mut answer = ResponseTemplate::new(200).set_body_string(value);
+        if let Some(flavor) = flavor {
+            answer = answer.insert_header("metadata-flavor", flavor);
+        }
         Mock::given(method("GET"))
             .and(path(format!("/computeMetadata/v1/{key}")))
             .and(header("metadata-flavor", "Google"))
-            .respond_with(ResponseTemplate::new(200).set_body_string(value))
-            .expect(1)
+            .respond_with(answer)
             .mount(&metadata)
             .await;
     }
+    metadata
+}
+
+#[tokio::test]
+async fn the_metadata_server_tells_the_project() {
+    let (api, metadata) = (willing_api().await, metadata_server(Some("Google")).await);
 
     in_a_child(
         Some(&api),
@@ -672,6 +681,10 @@ async fn the_metadata_server_tells_the_project_and_the_account() {
         &[
             ("GCE_METADATA_HOST", &metadata.address().to_string()),
             ("CLOUD_TASKS_LOCATION", "europe-west1"),
+            (
+                "CLOUD_TASKS_SERVICE_ACCOUNT",
+                "tasks@acme.iam.gserviceaccount.com",
+            ),
         ],
     )
     .await
@@ -684,8 +697,74 @@ async fn the_metadata_server_tells_the_project_and_the_account() {
     );
     assert_eq!(
         http_request(&request)["oidcToken"]["serviceAccountEmail"],
-        "machine@of-the-machine.iam.gserviceaccount.com"
+        "tasks@acme.iam.gserviceaccount.com"
     );
+}
+
+#[tokio::test]
+async fn the_account_of_credentials_from_code_is_never_asked_of_the_metadata_server() {
+    let (api, metadata) = (willing_api().await, metadata_server(Some("Google")).await);
+
+    let error = in_a_child(
+        Some(&api),
+        Credentials::Passed,
+        &[
+            ("GCE_METADATA_HOST", &metadata.address().to_string()),
+            ("CLOUD_TASKS_LOCATION", "europe-west1"),
+        ],
+    )
+    .await
+    .unwrap_err();
+
+    assert!(error.contains("CLOUD_TASKS_SERVICE_ACCOUNT"), "{error}");
+    let asked = requests(&metadata).await;
+    assert!(asked.iter().all(|request| !request.url.path().contains("email")));
+}
+
+#[tokio::test]
+async fn an_answer_without_the_header_of_the_metadata_server_is_not_believed() {
+    for flavor in [None, Some("Someone else"), Some("google")] {
+        let (api, metadata) = (willing_api().await, metadata_server(flavor).await);
+
+        let error = in_a_child(
+            Some(&api),
+            Credentials::Passed,
+            &[
+                ("GCE_METADATA_HOST", &metadata.address().to_string()),
+                ("CLOUD_TASKS_LOCATION", "europe-west1"),
+                (
+                    "CLOUD_TASKS_SERVICE_ACCOUNT",
+                    "tasks@acme.iam.gserviceaccount.com",
+                ),
+            ],
+        )
+        .await
+        .unwrap_err();
+
+        assert!(error.contains("the Google Cloud project is not known"), "{error}");
+        assert_eq!(requests(&metadata).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_emulator_of_the_settings_is_called_without_the_credentials_of_the_code() {
+    let emulator = willing_api().await;
+    let config = config().cloud_tasks_emulator_host(emulator.address().to_string());
+    let credentials = Rotating {
+        given: AtomicU32::new(1),
+    };
+    let runtime = runtime_with(config, Google::new().credentials(credentials)).await;
+
+    welcome().on(&runtime).await.unwrap();
+    // Other calls go another way.
+    let _ = runtime.queue("emails").pause().await;
+    let _ = runtime.queue("emails").get("7").await;
+
+    let requests = requests(&emulator).await;
+    assert!(requests.len() >= 3, "{requests:?}");
+    for request in requests {
+        assert!(!request.headers.contains_key("authorization"), "{request:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use cloud_tasks::idempotency::{IdempotencyStore, MemoryStore};
-use cloud_tasks::{Context, Discard, Message, Runtime, SubscriberTask, Task, TaskResult, task};
+use cloud_tasks::{Config, Context, Discard, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,6 +18,28 @@ struct Shipping;
 
 #[task(topic = "orders", idempotent = true, use_cloud_tasks)]
 impl SubscriberTask for Shipping {
+    async fn run(message: Message<u64>, cx: Context<Effects>) -> TaskResult {
+        cx.state().happen(message.content);
+        Ok(())
+    }
+}
+
+/// The same for somebody else.
+struct Packing;
+
+#[task(topic = "orders", idempotent = true, use_cloud_tasks)]
+impl SubscriberTask for Packing {
+    async fn run(message: Message<u64>, cx: Context<Effects>) -> TaskResult {
+        cx.state().happen(message.content);
+        Ok(())
+    }
+}
+
+/// A subscriber that anybody may call.
+struct Harmless;
+
+#[task(topic = "orders", idempotent = true)]
+impl SubscriberTask for Harmless {
     async fn run(message: Message<u64>, cx: Context<Effects>) -> TaskResult {
         cx.state().happen(message.content);
         Ok(())
@@ -162,6 +184,95 @@ async fn a_forwarded_message_is_known_by_its_id_whichever_task_was_made_of_it() 
     for (index, id, expected) in [(0, "a", 1), (0, "b", 1), (1, "c", 2), (1, "c", 2)] {
         assert_eq!(answer(&runtime, request(index, id)).await.0, 200);
         assert_eq!(effects.of(7), expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_names_another_subscription_does_not_stand_for_its_message() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let mut forged = push("Billing", 7, "4242");
+    *forged.uri_mut() = "/subscriptions/Harmless".parse().unwrap();
+
+    let first = answer(&runtime, forged).await;
+    let real = answer(&runtime, push("Billing", 7, "4242")).await;
+    let again = answer(&runtime, push("Billing", 7, "4242")).await;
+
+    assert_eq!((first.0, real.0, again.0), (200, 200, 200));
+    assert_eq!(effects.of(7), 2);
+}
+
+#[tokio::test]
+async fn a_message_makes_the_task_of_the_subscriber_that_is_called_whatever_subscription_it_names() {
+    let (runtime, recorder) = Runtime::recorded()
+        .state(Effects::default())
+        .idempotency(MemoryStore::new())
+        .build()
+        .await
+        .unwrap();
+    for (subscription, path) in [
+        ("Shipping", "/subscriptions/Shipping"),
+        ("Other", "/subscriptions/Shipping"),
+        ("Shipping", "/subscriptions/Packing"),
+    ] {
+        let mut request = push(subscription, 7, "1");
+        *request.uri_mut() = path.parse().unwrap();
+        assert_eq!(answer(&runtime, request).await.0, 200);
+    }
+
+    let ids: Vec<_> = recorder
+        .envelopes()
+        .iter()
+        .map(|envelope| envelope.id().unwrap().to_owned())
+        .collect();
+    // The second is the first once more, and so makes no task of its own.
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    assert_ne!(ids[0], ids[1]);
+}
+
+/// What tells two services apart that share a store, and the names of their queues and tasks.
+#[tokio::test]
+async fn services_that_share_a_store_run_their_own_tasks_messages_and_schedules() {
+    let store = MemoryStore::new();
+    let shop = || {
+        Config::default()
+            .app_name("shop")
+            .project("acme")
+            .location("europe-west1")
+    };
+    for (config, expected) in [
+        (Config::default(), 1),
+        (Config::default().endpoint("https://other.example"), 1),
+        (shop(), 1),
+        (shop().app_name("accounts"), 1),
+        (shop().project("acme-staging"), 1),
+        (shop().location("us-east1"), 1),
+        // The same service once more, at another URL.
+        (shop().endpoint("https://shop-2.example"), 0),
+        (Config::default().endpoint("http://localhost:8080/"), 0),
+    ] {
+        let effects = Effects::default();
+        let told = format!("{config:?}");
+        let runtime = Runtime::eager()
+            .config(config)
+            .state(effects.clone())
+            .idempotency(store.clone())
+            .build()
+            .await
+            .unwrap();
+        let digest = Request::post("/tasks/Digest")
+            .header("x-cloudscheduler", "true")
+            .header("x-cloudscheduler-jobname", "Digest")
+            .header("x-cloudscheduler-scheduletime", "2026-01-01T00:00:00Z")
+            .body(Body::from("{}"))
+            .unwrap();
+        for request in [charge(1, "a"), push("Billing", 2, "1"), digest] {
+            assert_eq!(answer(&runtime, request).await.0, 200);
+        }
+        assert_eq!(
+            [effects.of(1), effects.of(2), effects.of(0)],
+            [expected; 3],
+            "{told}"
+        );
     }
 }
 

@@ -15,3 +15,4 @@ mod schedules;
 mod support;
 mod tasks;
 mod unique;
+mod web_pages;

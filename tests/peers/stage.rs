@@ -91,7 +91,7 @@ impl Stage {
             .config(config(&project, &endpoint, emulator))
             .state(sender);
         if emulator.is_some() {
-            builder = builder.allow_unsigned_pushes();
+            builder = builder.allow_emulator_pushes();
         }
         let (runtime, engine) = builder.build().await.unwrap();
         let tell = move |request: Request, next: Next| {

@@ -120,12 +120,12 @@ fn a_bad_value_is_an_error_that_names_variable_value_and_what_is_accepted() {
         (
             "CLOUD_TASKS_ENDPOINT",
             "shop.example",
-            "a URL that starts with http:// or https:// and has no query, such as https://shop.example/jobs",
+            "a URL that starts with http:// or https:// and has no query, user or password, such as https://shop.example/jobs",
         ),
         (
             "CLOUD_TASKS_ENDPOINT",
             "https://shop.example?a=b",
-            "a URL that starts with http:// or https:// and has no query, such as https://shop.example/jobs",
+            "a URL that starts with http:// or https:// and has no query, user or password, such as https://shop.example/jobs",
         ),
         (
             "CLOUD_TASKS_EAGER",
@@ -189,6 +189,41 @@ fn a_bad_value_is_an_error_that_names_variable_value_and_what_is_accepted() {
 }
 
 #[test]
+fn hosts_and_urls_that_say_more_than_a_place_are_refused_and_no_password_is_shown() {
+    const HOSTS: [&str; 2] = ["CLOUD_TASKS_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"];
+    let hosts = [
+        "user:secret@localhost:8123",
+        "user@localhost:8123",
+        "a\r\nb:80",
+        "a b:80",
+        "a\tb:80",
+        "localhost:8123/path",
+        "localhost:8123?x",
+        "localhost:8123#x",
+        "localhost:",
+        ":8123",
+        "localhost:65536",
+        "localhost:80:80",
+        "héte:80",
+    ];
+    let endpoints = [
+        "https://user:secret@shop.example",
+        "https://user@shop.example/jobs",
+        "https://shop.example@evil.example",
+        "https://shop.example\r\n/jobs",
+        "https://shop .example",
+    ];
+    let hosts = HOSTS.iter().flat_map(|name| hosts.map(|host| (*name, host)));
+    for (name, value) in hosts.chain(endpoints.map(|url| ("CLOUD_TASKS_ENDPOINT", url))) {
+        let error = Config::from_vars([(name, value)]).unwrap_err().to_string();
+
+        assert!(error.starts_with(&format!("{name} is ")), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+}
+
+#[test]
 fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
     let config = Config::from_vars([
         ("CLOUD_TASKS_APP_NAME", ""),
@@ -215,7 +250,8 @@ async fn values_set_in_code_are_checked_by_build_all_at_once() {
         .delimiter("")
         .app_name("no_underscores")
         .propagated_headers(["a b"])
-        .cloud_tasks_emulator_host("nowhere");
+        .cloud_tasks_emulator_host("nowhere")
+        .pubsub_emulator_host("user:secret@localhost:8085");
 
     let error = Runtime::eager().config(config).build().await.unwrap_err();
 
@@ -226,6 +262,7 @@ async fn values_set_in_code_are_checked_by_build_all_at_once() {
         "the delimiter \"\" is not accepted",
         "the propagated header \"a b\" is not accepted",
         "the emulator host \"nowhere\" is not accepted",
+        "the emulator host \"***@localhost:8085\" is not accepted",
         "the queue \"no_underscores\" is not accepted",
     ] {
         assert!(text.contains(mistake), "{mistake} is not in:\n{text}");

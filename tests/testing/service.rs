@@ -107,6 +107,39 @@ async fn a_signed_push_is_let_in_wrapped_or_not_and_an_unsigned_one_is_not() {
     );
 }
 
+/// Pushes without a token to a subscriber that says `oidc = false`, to one that does not, and to nobody; and a task.
+#[tokio::test]
+async fn unsigned_requests_reach_what_the_code_opens_and_nothing_else() {
+    let signer = Signer::new().unwrap();
+    let builder = || Runtime::recorded().verified_by(&signer).state(Log::default());
+    let push = json!({"message": {"data": "eyJvcmRlcl9pZCI6N30=", "messageId": "1"}}).to_string();
+
+    for (builder, expected) in [
+        (builder(), [401, 401, 401, 401, 401]),
+        (builder().allow_unsigned_pushes(), [200, 401, 401, 401, 401]),
+        (builder().allow_emulator_pushes(), [200, 200, 404, 404, 401]),
+        (
+            builder().allow_emulator_pushes().allow_unsigned_pushes(),
+            [200, 200, 404, 404, 401],
+        ),
+    ] {
+        let (runtime, _recorder) = builder.build().await.unwrap();
+        let app = app(&runtime);
+        let mut statuses = Vec::new();
+        for path in [
+            "/subscriptions/Unsigned",
+            "/subscriptions/Ship",
+            "/subscriptions/Add",
+            "/subscriptions/Nobody",
+            "/tasks/Unsigned",
+        ] {
+            let request = Request::post(path).body(Full::from(push.clone())).unwrap();
+            statuses.push(answer(&app, request).await.0.as_u16());
+        }
+        assert_eq!(statuses, expected);
+    }
+}
+
 #[tokio::test]
 async fn what_a_task_says_decides_the_status_as_ever() {
     let signer = Signer::new().unwrap();

@@ -164,6 +164,49 @@ async fn what_is_wrong_with_the_callers_is_said_at_once() {
 }
 
 #[tokio::test]
+async fn keys_of_an_issuer_on_the_internet_are_not_fetched_in_the_clear() {
+    const GOOGLE: &str = "https://accounts.google.com";
+    for (issuer, url, is_accepted) in [
+        (GOOGLE, "https://keys.example/certs", true),
+        (GOOGLE, "http://127.0.0.1:9/certs", true),
+        (GOOGLE, "http://localhost:9/certs", true),
+        (GOOGLE, "http://[::1]:9/certs", true),
+        (GOOGLE, "http://keys.example/certs", false),
+        (GOOGLE, "http://10.0.0.1/certs", false),
+        (GOOGLE, "http://localhost.keys.example/certs", false),
+        (GOOGLE, "http://localhost@keys.example/certs", false),
+        ("accounts.google.com", "http://keys.example/certs", false),
+        ("https://issuer.example", "http://keys.example/certs", false),
+        (
+            "http://tasks-emulator:8123",
+            "http://tasks-emulator:8123/jwks",
+            true,
+        ),
+    ] {
+        let built = Runtime::builder()
+            .backend(Nowhere::default())
+            .config(config())
+            .callers(TrustedCallers::new().issuer(issuer, url))
+            .state(Foreman::new().0)
+            .build()
+            .await;
+
+        match built {
+            Ok(_) => assert!(is_accepted, "{issuer} with {url}"),
+            Err(error) => {
+                assert!(!is_accepted, "{issuer} with {url}: {error}");
+                assert!(
+                    error
+                        .to_string()
+                        .contains("anybody on the way could replace them"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_setting_loosens_the_check() {
     let vars = [
         ("CLOUD_TASKS_EAGER", "true"),
@@ -187,9 +230,9 @@ async fn no_setting_loosens_the_check() {
 }
 
 #[tokio::test]
-async fn pushes_without_a_token_are_taken_where_the_code_says_so_and_tasks_are_not() {
+async fn pushes_of_an_emulator_are_accepted_where_the_code_says_so_and_tasks_are_not() {
     let server = key_server().await;
-    let runtime = verified(&server).allow_unsigned_pushes().build().await.unwrap();
+    let runtime = verified(&server).allow_emulator_pushes().build().await.unwrap();
 
     let [task, message] = ROUTES.map(|route| post(route, None, body_of(route)));
 

@@ -1,5 +1,10 @@
 //! What is turned away because there is too much of it.
 
+use std::io;
+
+use axum::body::Body;
+use futures_util::{FutureExt, StreamExt, stream};
+
 use crate::service::{Foreman, bearer, key_server, post, send, verified};
 
 #[tokio::test]
@@ -46,6 +51,66 @@ async fn beyond_the_concurrency_limit_requests_are_turned_away_and_told_to_come_
         (401, 404)
     );
     assert_eq!(again.status(), 200);
+}
+
+/// A body of which nothing arrives any more.
+fn unfinished() -> Body {
+    let first = stream::once(async { Ok::<_, io::Error>("{") });
+    Body::from_stream(first.chain(stream::pending()))
+}
+
+#[tokio::test]
+async fn an_unfinished_body_takes_no_place_whoever_sends_it() {
+    let server = key_server().await;
+    let runtime = verified(&server)
+        .max_concurrency(1)
+        .allow_emulator_pushes()
+        .build()
+        .await
+        .unwrap();
+    let bearer = bearer();
+    let slow = [
+        post("/subscriptions/Listener", None, unfinished()),
+        post("/subscriptions/Listener", Some(&bearer), unfinished()),
+        post("/tasks/Note", Some(&bearer), unfinished()),
+        post("/tasks/Note", Some(&bearer), unfinished()),
+    ];
+    let mut slow = slow.map(|request| Box::pin(send(&runtime, request)));
+
+    for request in &mut slow {
+        for _ in 0..10 {
+            assert!(request.as_mut().now_or_never().is_none());
+        }
+    }
+    let response = send(&runtime, post("/tasks/Note", Some(&bearer), "null")).await;
+
+    assert_eq!(response.status(), 200);
+}
+
+#[tokio::test]
+async fn at_the_limit_a_body_is_not_waited_for() {
+    let server = key_server().await;
+    let (foreman, mut starts) = Foreman::new();
+    let runtime = verified(&server)
+        .state(foreman.clone())
+        .max_concurrency(1)
+        .build()
+        .await
+        .unwrap();
+    let running = tokio::spawn({
+        let (runtime, request) = (
+            runtime.clone(),
+            post("/tasks/Work", Some(&bearer()), r#"{"number": 1}"#),
+        );
+        async move { send(&runtime, request).await }
+    });
+    starts.recv().await.unwrap();
+
+    let refused = send(&runtime, post("/tasks/Note", Some(&bearer()), unfinished())).await;
+    foreman.release(1);
+
+    assert_eq!(refused.status(), 429);
+    assert_eq!(running.await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod answers;
+mod audiences;
 mod leaks;
 mod limits;
 mod service;
 mod serving;
+mod start;
 #[path = "../support/mod.rs"]
 mod support;

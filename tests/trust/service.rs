@@ -1,7 +1,8 @@
 //! A service whose callers are verified, and the tasks in it.
 
-use std::sync::Arc;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +12,8 @@ use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTa
 use http::Request;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
 use wiremock::MockServer;
 
 pub(crate) use crate::support::http::send;
@@ -113,13 +116,47 @@ impl PublisherTask for Happened {}
 
 pub(crate) struct Listener;
 
-#[task]
+#[task(aliases = ["Hearer"])]
 impl SubscriberTask for Listener {
     async fn run(message: Message<Happened>, cx: Context<Foreman>) -> TaskResult {
         // A test may not listen.
         let _ = cx.state().started.send(message.content.what.len() as u64);
         Ok(())
     }
+}
+
+/// Runs when a scheduler says so.
+#[derive(Default, Deserialize, Serialize)]
+pub(crate) struct Tick;
+
+#[task(every = "0 9 * * *")]
+impl Task for Tick {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Ordered {
+    pub(crate) what: String,
+}
+
+#[task(topic = "ordered")]
+impl PublisherTask for Ordered {}
+
+/// Its pushes come by way of a gateway.
+pub(crate) struct Hooked;
+
+#[task(url = "https://gateway.example/orders?key=1")]
+impl SubscriberTask for Hooked {
+    async fn run(_message: Message<Ordered>, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+/// The state of a runtime where nobody listens to what runs.
+pub(crate) fn state() -> Foreman {
+    Foreman::new().0
 }
 
 pub(crate) fn config() -> Config {
@@ -162,4 +199,42 @@ pub(crate) fn push(content: &serde_json::Value) -> String {
     let data = base64::engine::general_purpose::STANDARD.encode(content.to_string());
     serde_json::json!({"message": {"data": data, "messageId": "1"}, "subscription": "projects/p/subscriptions/s"})
         .to_string()
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Takes everything of ours from now on, and of others what is shown by default, in this thread.
+    pub(crate) fn capture(&self) -> DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter("info,cloud_tasks=trace")
+            .with_ansi(false)
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }

@@ -192,17 +192,33 @@ impl Queue {
     /// Runs a task of the queue in this process, with the arguments, headers, timeout and counts of its next attempt.
     /// Returns its output.
     ///
-    /// The task is looked up by the name at the end of its URL, so that your laptop can run a task that waits for the
-    /// deployed service. It stays in the queue and is still attempted there.
+    /// The task's URL must be one of this service, as for [`delete_tasks`](Self::delete_tasks). The task stays in the
+    /// queue and is still attempted there.
     ///
     /// # Errors
     ///
-    /// If the task is not in the queue ([`ErrorKind::NotQueued`]) or not in this runtime, if the call fails, or if the
-    /// task itself fails, as with [`Task::sync`](crate::Task::sync).
+    /// If the queue has no such task of this service ([`ErrorKind::NotQueued`]), if the task is not in this runtime, if
+    /// the call fails, or if the task itself fails, as with [`Task::sync`](crate::Task::sync).
     pub async fn run_here(&self, id: impl AsRef<str>) -> Result<Value, Error> {
         let id = id.as_ref();
         let task = self.view(id, View::Full).await?;
-        run_here::run(&self.runtime, task.ok_or_else(|| self.not_queued(id))?).await
+        let task = task.ok_or_else(|| self.not_queued(id))?;
+        run_here::run(&self.runtime, task, run_here::Service::This).await
+    }
+
+    /// Runs a task of any service in this process, if this runtime has a task with the name at the end of its URL.
+    ///
+    /// So your laptop, with another endpoint, can run a task that waits for the deployed service. You must know that the
+    /// name means the same task there. See [`run_here`](Self::run_here).
+    ///
+    /// # Errors
+    ///
+    /// Like [`run_here`](Self::run_here).
+    pub async fn run_here_of_any_service(&self, id: impl AsRef<str>) -> Result<Value, Error> {
+        let id = id.as_ref();
+        let task = self.view(id, View::Full).await?;
+        let task = task.ok_or_else(|| self.not_queued(id))?;
+        run_here::run(&self.runtime, task, run_here::Service::Any).await
     }
 
     pub(crate) fn not_queued(&self, id: &str) -> Error {

@@ -183,15 +183,25 @@ impl<T: Task> Tasks<T> {
     /// Runs a task of the queue in this process and returns its output; the task stays in the queue. See
     /// [`Queue::run_here`].
     ///
-    /// Unlike the other operations this one goes by the name alone, whatever URL the task has.
-    ///
     /// # Errors
     ///
     /// Like [`Queue::run_here`], and if the task is of another type, or if there is no runtime.
     pub async fn run_here(&self, id: impl AsRef<str>) -> Result<T::Output, Error> {
         let (queue, id) = (self.queue()?, id.as_ref());
         let task = queue.get(id).await?.ok_or_else(|| queue.not_queued(id))?;
-        run_here::run_typed::<T>(queue.runtime(), task).await
+        run_here::run_typed::<T>(queue.runtime(), task, run_here::Service::This).await
+    }
+
+    /// Runs a task of any service in this process, if the name at the end of its URL is that of the type. See
+    /// [`Queue::run_here_of_any_service`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`Queue::run_here_of_any_service`], and if the task is of another type, or if there is no runtime.
+    pub async fn run_here_of_any_service(&self, id: impl AsRef<str>) -> Result<T::Output, Error> {
+        let (queue, id) = (self.queue()?, id.as_ref());
+        let task = queue.get(id).await?.ok_or_else(|| queue.not_queued(id))?;
+        run_here::run_typed::<T>(queue.runtime(), task, run_here::Service::Any).await
     }
 }
 

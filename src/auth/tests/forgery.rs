@@ -124,8 +124,12 @@ fn keys_and_signatures() -> Vec<Forged> {
         )
     };
     vec![
-        header_of("kid unknown", json!({"kid": "key-2"}), Refusal::UnknownKey),
-        header_of("kid empty", json!({"kid": ""}), Refusal::UnknownKey),
+        header_of(
+            "kid unknown",
+            json!({"kid": "key-2"}),
+            Refusal::KeyNotFetched(LONG),
+        ),
+        header_of("kid empty", json!({"kid": ""}), Refusal::KeyNotFetched(LONG)),
         header_of(
             "kid missing",
             json!({"kid": null}),
@@ -222,7 +226,18 @@ fn identities() -> Vec<Forged> {
         ),
         audience("aud an empty list", json!([])),
         audience("aud with a path", json!(format!("{ENDPOINT}/tasks"))),
-        audience("aud in upper case", json!("HTTPS://SHOP.EXAMPLE")),
+        audience(
+            "aud with a name in upper case",
+            json!(format!("{ENDPOINT}/tasks/NOTE")),
+        ),
+        audience("aud of another route", json!(format!("{ENDPOINT}/tasks/Notes"))),
+        audience(
+            "aud of another kind of route",
+            json!(format!("{ENDPOINT}/subscriptions/Note")),
+        ),
+        audience("aud of another scheme", json!("http://shop.example")),
+        audience("aud of another port", json!(format!("{ENDPOINT}:8443"))),
+        audience("aud with a user", json!("https://x@shop.example")),
         unreadable("email missing", json!({"email": null})),
         unreadable("email null", json!({"email": {"null": true}})),
         unreadable("email a list with ours in it", json!({"email": [ACCOUNT]})),
@@ -337,6 +352,14 @@ fn good_ones() -> Vec<(&'static str, String)> {
             with_claims(json!({"aud": SECOND_AUDIENCE})),
         ),
         (
+            "an audience in upper case",
+            with_claims(json!({"aud": "HTTPS://SHOP.EXAMPLE"})),
+        ),
+        (
+            "the URL of the called route as audience",
+            with_claims(json!({"aud": format!("{ENDPOINT}/tasks/Note")})),
+        ),
+        (
             "a list of audiences with ours",
             with_claims(json!({"aud": ["https://other.example", ENDPOINT]})),
         ),
@@ -380,7 +403,7 @@ async fn no_forged_token_gets_in_and_each_is_told_why() {
     for forged in matrix {
         let headers = headers(forged.authorization.iter().map(String::as_str));
 
-        let verdict = verifier.verify(&headers).await;
+        let verdict = verifier.verify(&NOTE, &headers).await;
 
         assert_eq!(verdict, Err(forged.refusal), "{}", forged.name);
     }
@@ -393,7 +416,9 @@ async fn every_good_token_gets_in_twice_and_with_any_spelling_of_the_scheme() {
 
     for (name, token) in good_ones() {
         for scheme in ["Bearer", "bearer", "BEARER"] {
-            let verdict = verifier.verify(&headers([&*format!("{scheme} {token}")])).await;
+            let verdict = verifier
+                .verify(&NOTE, &headers([&*format!("{scheme} {token}")]))
+                .await;
 
             assert_eq!(verdict, Ok(()), "{name}, {scheme}");
         }
@@ -417,7 +442,7 @@ async fn the_headers_of_cloud_tasks_alone_prove_nothing() {
         headers.insert(name, HeaderValue::from_static(value));
     }
 
-    assert_eq!(verifier.verify(&headers).await, Err(Refusal::NoToken));
+    assert_eq!(verifier.verify(&NOTE, &headers).await, Err(Refusal::NoToken));
 }
 
 /// The forged tokens that are accepted with these checks.
@@ -427,7 +452,7 @@ async fn that_get_in(server: &MockServer, checks: Checks) -> Vec<&'static str> {
     let mut names = Vec::new();
     for forged in matrix() {
         let headers = headers(forged.authorization.iter().map(String::as_str));
-        if verifier.verify(&headers).await.is_ok() {
+        if verifier.verify(&NOTE, &headers).await.is_ok() {
             names.push(forged.name);
         }
     }
@@ -474,7 +499,7 @@ async fn what_is_refused_for_its_header_would_else_have_got_in() {
 
     for token in [big, tokens::good(ENDPOINT)] {
         assert_eq!(
-            verifier.verify_token(&Token::split(&token).unwrap()).await,
+            verifier.verify_token(&NOTE, &Token::split(&token).unwrap()).await,
             Ok(())
         );
     }
@@ -526,7 +551,7 @@ mod behind_a_platform {
         let verifier = trusting(&server);
         let forged = removed(&claims(ENDPOINT));
         let mut headers = headers([&*format!("Bearer {forged}")]);
-        assert_eq!(verifier.verify(&headers).await, Ok(()));
+        assert_eq!(verifier.verify(&NOTE, &headers).await, Ok(()));
 
         headers.insert(
             "x-serverless-authorization",
@@ -534,7 +559,7 @@ mod behind_a_platform {
         );
 
         let refusal = Refusal::Malformed("there is an X-Serverless-Authorization header");
-        assert_eq!(verifier.verify(&headers).await, Err(refusal));
+        assert_eq!(verifier.verify(&NOTE, &headers).await, Err(refusal));
     }
 
     #[tokio::test]
@@ -547,7 +572,7 @@ mod behind_a_platform {
             let headers = headers(forged.authorization.iter().map(String::as_str));
             let removed = forged.name == "signature removed, as Cloud Run does";
             assert_eq!(
-                verifier.verify(&headers).await.is_ok(),
+                verifier.verify(&NOTE, &headers).await.is_ok(),
                 removed,
                 "{}",
                 forged.name
@@ -573,7 +598,7 @@ proptest! {
             if let Ok(value) = HeaderValue::from_str(&format!("Bearer {text}")) {
                 let mut headers = HeaderMap::new();
                 headers.insert("authorization", value);
-                prop_assert!(runtime.block_on(verifier.verify(&headers)).is_err());
+                prop_assert!(runtime.block_on(verifier.verify(&NOTE, &headers)).is_err());
             }
         }
     }

@@ -47,14 +47,14 @@ async fn no_warm_request_is_ever_refused() {
     let server = key_server().await;
     let verifier = Arc::new(verifier_of(callers(&server)));
     let headers = Arc::new(headers([&*format!("Bearer {}", good(ENDPOINT))]));
-    assert_eq!(verifier.verify(&headers).await, Ok(()));
+    assert_eq!(verifier.verify(&NOTE, &headers).await, Ok(()));
 
     let tasks = (0..64).map(|_| {
         let (verifier, headers) = (Arc::clone(&verifier), Arc::clone(&headers));
         tokio::spawn(async move {
             let mut refused = 0;
             for _ in 0..20_000 {
-                refused += usize::from(verifier.verify(&headers).await.is_err());
+                refused += usize::from(verifier.verify(&NOTE, &headers).await.is_err());
             }
             refused
         })
@@ -70,18 +70,21 @@ async fn a_client_with_random_keys_hurts_no_good_token_and_causes_one_fetch_a_co
     let server = key_server().await;
     let verifier = Arc::new(verifier_of(callers(&server)));
     let good_headers = headers([&*format!("Bearer {}", good(ENDPOINT))]);
-    assert_eq!(verifier.verify(&good_headers).await, Ok(()));
+    assert_eq!(verifier.verify(&NOTE, &good_headers).await, Ok(()));
 
     let other = Arc::clone(&verifier);
     let attack = tokio::spawn(async move {
         for number in 0..5_000 {
-            assert_eq!(verify(&other, &junk(number)).await, Err(Refusal::UnknownKey));
+            assert_eq!(
+                verify(&other, &junk(number)).await,
+                Err(Refusal::KeyNotFetched(LONG))
+            );
         }
     });
     let mut tried = 0;
     while !attack.is_finished() {
-        assert_eq!(verifier.verify(&good_headers).await, Ok(()));
-        // Without the cache, so that the signature is verified anew.
+        assert_eq!(verifier.verify(&NOTE, &good_headers).await, Ok(()));
+        // Not only what is remembered: the signature is checked anew.
         verifier.seen.forget();
         tried += 1;
         tokio::task::yield_now().await;
@@ -104,6 +107,47 @@ async fn a_new_key_is_fetched_when_its_first_token_comes() {
 
     assert_eq!(verify(&verifier, &with_new_key).await, Ok(()));
     assert_eq!(fetches(&server).await, 1);
+}
+
+#[tokio::test]
+async fn a_key_that_the_newest_document_does_not_have_is_unknown() {
+    let server = key_server().await;
+    let verifier = verifier_of(callers(&server).min_refresh_interval(Duration::ZERO));
+    assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
+
+    assert_eq!(verify(&verifier, &junk(1)).await, Err(Refusal::UnknownKey));
+    // The first token that ever comes has them fetched too.
+    let cold = verifier_of(callers(&server));
+    assert_eq!(verify(&cold, &junk(1)).await, Err(Refusal::UnknownKey));
+}
+
+#[tokio::test]
+async fn a_good_token_with_a_new_key_is_told_to_come_back_if_a_stranger_used_up_the_fetch() {
+    let server = key_server().await;
+    let verifier = verifier_of(callers(&server));
+    assert_eq!(verify(&verifier, &junk(1)).await, Err(Refusal::UnknownKey));
+    serve_keys(&server, keys(&[KEY_ID, "key-2"], "max-age=3600")).await;
+
+    let with_new_key = sign(&with(header(), json!({"kid": "key-2"})), &claims(ENDPOINT));
+
+    assert_eq!(
+        verify(&verifier, &with_new_key).await,
+        Err(Refusal::KeyNotFetched(LONG))
+    );
+    assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn whether_a_key_is_unknown_is_not_said_while_the_key_server_is_down() {
+    let server = key_server().await;
+    let verifier = verifier_of(callers(&server).min_refresh_interval(Duration::ZERO));
+    assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
+    serve_keys(&server, ResponseTemplate::new(500)).await;
+
+    assert_eq!(
+        verify(&verifier, &junk(1)).await,
+        Err(Refusal::KeyNotFetched(Duration::ZERO))
+    );
 }
 
 #[tokio::test]

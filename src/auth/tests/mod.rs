@@ -15,12 +15,20 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::auth::TrustedCallers;
+use crate::auth::access::Endpoint;
 use crate::base::Config;
 use tokens::{ACCOUNT, ISSUER, KEY_ID};
 
 const ENDPOINT: &str = "https://shop.example";
 const SECOND_AUDIENCE: &str = "https://shop-a1b2c3-ew.a.run.app";
 const SECOND_ACCOUNT: &str = "scheduler@my-project.iam.gserviceaccount.com";
+/// The route that is called, unless a test is about routes.
+const NOTE: Called<'static> = Called {
+    endpoint: Endpoint::Tasks,
+    name: "Note",
+    signed: true,
+    own_url: None,
+};
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A server with the issuer's key, which may be cached for an hour.
@@ -74,5 +82,7 @@ fn headers<'a>(values: impl IntoIterator<Item = &'a str>) -> HeaderMap {
 }
 
 async fn verify(verifier: &Verifier, token: &str) -> Result<(), Refusal> {
-    verifier.verify(&headers([&*format!("Bearer {token}")])).await
+    verifier
+        .verify(&NOTE, &headers([&*format!("Bearer {token}")]))
+        .await
 }

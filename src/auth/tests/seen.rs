@@ -45,11 +45,11 @@ async fn a_token_is_remembered_until_it_expires() {
     let token = Token::split(&text).unwrap();
     let exp = now() + 60;
 
-    seen.insert(&token, exp, 0);
+    seen.insert(&token, Opens::Everything, exp, 0);
 
-    assert!(seen.has(&token, 0, exp + SKEW - 1));
-    assert!(!seen.has(&token, 0, exp + SKEW));
-    assert!(!seen.has(&token, 1, exp - 1));
+    assert!(seen.has(&token, &NOTE, 0, exp + SKEW - 1));
+    assert!(!seen.has(&token, &NOTE, 0, exp + SKEW));
+    assert!(!seen.has(&token, &NOTE, 1, exp - 1));
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_flood_of_good_tokens_takes_no_more_than_four_megabytes() {
     for number in 0..20_000 {
         let signature = format!("{number:0>342}");
         let text = format!("{}.{signature}", token.signed);
-        seen.insert(&Token::split(&text).unwrap(), now() + 60, 0);
+        seen.insert(&Token::split(&text).unwrap(), Opens::Everything, now() + 60, 0);
     }
 
     assert!(seen.bytes() > 2 * 1024 * 1024, "{}", seen.bytes());

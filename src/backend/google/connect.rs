@@ -77,7 +77,9 @@ impl Google {
         Self::default()
     }
 
-    /// Sets the credentials.
+    /// Uses these credentials; the settings must then name the [account](Config::service_account) that tasks are signed as.
+    ///
+    /// An emulator of the settings is always called without credentials.
     pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = Some(credentials.into());
         self
@@ -138,10 +140,8 @@ impl Google {
             config
                 .service_account
                 .get_or_insert_with(|| "local@local.iam.gserviceaccount.com".to_owned());
-            Some(
-                self.credentials
-                    .unwrap_or_else(|| anonymous::Builder::new().build()),
-            )
+            // Even if the code passed some: an emulator is called without encryption, and checks nothing.
+            Some(anonymous::Builder::new().build())
         } else {
             credentials::find(self.credentials, config)
                 .await

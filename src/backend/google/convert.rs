@@ -35,8 +35,8 @@ impl TaskFactory {
         );
         let service_account = get(
             &config.service_account,
-            "the account that signs tasks is unknown, and the credentials do not contain it: \
-             set CLOUD_TASKS_SERVICE_ACCOUNT to the e-mail of a service account",
+            "the account that tasks are signed as is not known, and the credentials do not tell it: \
+             set CLOUD_TASKS_SERVICE_ACCOUNT to the e-mail of a service account (credentials from code always need it)",
         );
         if missing.is_empty() {
             Ok(Self {

@@ -20,35 +20,32 @@ use crate::base::Config;
 const SCOPE: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
-/// Returns the credentials to use, and sets the project and the account if the settings do not.
+/// Gives back the credentials to use, and fills in the project and the account where the settings leave them open; the account
+/// only for credentials that were found.
 pub(crate) async fn find(given: Option<Credentials>, config: &mut Config) -> Result<Credentials, String> {
-    let credentials = match given {
-        Some(credentials) => {
-            if config.project.is_none() {
-                config.project = metadata("project/project-id").await;
-            }
-            credentials
+    if let Some(credentials) = given {
+        if config.project.is_none() {
+            config.project = metadata("project/project-id").await;
         }
-        None => {
-            let provider = gcp_auth::provider().await.map_err(|error| {
-                format!(
-                    "no Google credentials were found ({error}): set {KEY_FILE}, run `gcloud auth application-default \
-                     login`, or pass credentials with `.google(Google::new().credentials(..))`"
-                )
-            })?;
-            if config.project.is_none() {
-                config.project = provider.project_id().await.ok().map(|id| id.to_string());
-            }
-            Bridge::new(provider).into()
-        }
-    };
+        // They do not say whose they are, and the account that the metadata server names may be another one.
+        return Ok(credentials);
+    }
+    let provider = gcp_auth::provider().await.map_err(|error| {
+        format!(
+            "no Google credentials were found ({error}): set {KEY_FILE}, run `gcloud auth application-default login`, or pass \
+             credentials with `.google(Google::new().credentials(..))`"
+        )
+    })?;
+    if config.project.is_none() {
+        config.project = provider.project_id().await.ok().map(|id| id.to_string());
+    }
     if config.service_account.is_none() {
         config.service_account = match key_file_account() {
             Some(email) => Some(email),
             None => metadata("instance/service-accounts/default/email").await,
         };
     }
-    Ok(credentials)
+    Ok(Bridge::new(provider).into())
 }
 
 /// The account of the key file that `gcp_auth` reads first.
@@ -74,6 +71,15 @@ pub(crate) async fn metadata(key: &str) -> Option<String> {
     let read = async {
         let response = client.request(request).await.ok()?;
         if !response.status().is_success() {
+            return None;
+        }
+        // Without it this is not the metadata server, but a proxy or somebody else under its name.
+        let flavor = response.headers().get("metadata-flavor");
+        if flavor.is_none_or(|flavor| flavor != "Google") {
+            tracing::warn!(
+                host,
+                "the metadata server's answer is ignored: it has no Metadata-Flavor header"
+            );
             return None;
         }
         let body = Limited::new(response.into_body(), 4096).collect().await.ok()?;

@@ -14,12 +14,14 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::auth::TrustedCallers;
 use crate::backend::Services;
 use crate::backend::google::{Google, PubSubAccess};
 use crate::backend::local::backend::LocalBackend;
 use crate::backend::local::emulator::Emulator;
+use crate::backend::local::guard;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay;
 use crate::backend::local::scheduler::Scheduler;
@@ -48,6 +50,9 @@ use crate::registry::subscription::Subscription;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Web pages cannot use it: a request with an `Origin` header, with a `Host` that is not a loopback name, or of a form is refused.
+/// Other programs on this machine can.
 ///
 /// # Messages
 ///
@@ -93,6 +98,7 @@ impl LocalEngine {
     pub(crate) async fn start(config: &mut Config, clock: Clock) -> Result<(Self, LocalBackend), Error> {
         let listener = listen()?;
         let relay = listen()?;
+        let emulated = listen_apart()?;
         let address = address(&listener)?;
         config.cloud_tasks_emulator_host = Some(address.to_string());
         let google = Google::new().connect(config).await.map_err(|mistakes| {
@@ -118,7 +124,7 @@ impl LocalEngine {
         let of_thread = (Arc::clone(&pubsub), Arc::clone(&scheduler));
         let thread = thread::Builder::new()
             .name("cloud-tasks-engine".into())
-            .spawn(move || run(listener, relay, of_thread, started, stopped))
+            .spawn(move || run([listener, emulated, relay], of_thread, started, stopped))
             .map_err(failed)?;
         // If this fails, the thread has ended.
         let handle = handle
@@ -285,6 +291,19 @@ fn failed(error: io::Error) -> Error {
     Error::new(ErrorKind::Build, "the local engine did not start").with_source(error)
 }
 
+/// Listens at a random loopback address, if the system has more than one: only the guard is to find the emulator.
+fn listen_apart() -> Result<TcpListener, Error> {
+    let [a, b, c, ..] = Uuid::new_v4().into_bytes();
+    let apart = Ipv4Addr::new(127, a, b, c.clamp(1, 254));
+    match TcpListener::bind((apart, 0)) {
+        Ok(listener) => {
+            listener.set_nonblocking(true).map_err(failed)?;
+            Ok(listener)
+        }
+        Err(_) => listen(),
+    }
+}
+
 fn listen() -> Result<TcpListener, Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
@@ -297,8 +316,7 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Error> {
 
 /// Runs the engine on its own tokio runtime: the emulator spawns tasks that stop only when their runtime ends.
 fn run(
-    listener: TcpListener,
-    relay: TcpListener,
+    [listener, emulated, relay]: [TcpListener; 3],
     (pubsub, scheduler): (Arc<PubSub>, Arc<Scheduler>),
     started: oneshot::Sender<io::Result<Handle>>,
     stopped: oneshot::Receiver<()>,
@@ -315,10 +333,13 @@ fn run(
     let served: Result<(), BoxError> = runtime.block_on(async {
         let address = listener.local_addr()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
+        let apart = emulated.local_addr()?;
+        let emulated = tokio::net::TcpListener::from_std(emulated)?;
         let relay = tokio::net::TcpListener::from_std(relay)?;
-        let serve = cloud_tasks_emulator::serve(listener, format!("http://{address}"), Vec::new());
+        let serve = cloud_tasks_emulator::serve(emulated, format!("http://{address}"), Vec::new());
         tokio::select! {
             served = serve => served,
+            never = guard::serve(listener, apart) => match never {},
             never = relay::serve(relay, Arc::clone(&pubsub), Arc::clone(&scheduler)) => match never {},
             never = scheduler.run() => match never {},
             _ = stopped => Ok(()),

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+use crate::backend::local::guard;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::scheduler::{self, Scheduler};
 
@@ -47,9 +48,12 @@ async fn answer<B>(
     pubsub: Arc<PubSub>,
     scheduler: Arc<Scheduler>,
     mut request: Request<B>,
-) -> Result<Response<Empty<Bytes>>, Infallible> {
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if let Some(reason) = guard::refusal(&request) {
+        return Ok(guard::refused(reason));
+    }
     let token = request.headers_mut().remove(header::AUTHORIZATION);
-    let mut response = Response::new(Empty::new());
+    let mut response = Response::new(Full::default());
     let path = request.uri().path();
     let done = if path.starts_with(scheduler::PATH) {
         scheduler.attempt(path, token).await

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::auth::UnsignedPushes;
 use crate::base::{Config, Error};
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
@@ -210,19 +211,28 @@ impl<M> RuntimeBuilder<M> {
         self
     }
 
-    /// Accepts unauthenticated pushes on `/subscriptions/`: Google's Pub/Sub emulator does not sign its pushes.
+    /// Accepts unauthenticated pushes to the subscribers that say `oidc = false`, and to no other.
     ///
-    /// Use it only with this emulator. No environment variable does this for you. Tasks are still verified.
+    /// Anybody who reaches the service may call these subscribers. Tasks and all other subscribers stay verified.
     pub fn allow_unsigned_pushes(mut self) -> Self {
-        self.parts.unsigned_pushes = true;
+        self.parts.unsigned_pushes = self.parts.unsigned_pushes.max(UnsignedPushes::Declared);
+        self
+    }
+
+    /// Accepts unauthenticated pushes to every subscriber: Google's Pub/Sub emulator sends no token.
+    ///
+    /// Call this only in a program, or behind a flag such as `--dev`, that talks to the emulator: anybody who reaches the service
+    /// may then call every subscriber. No environment variable does this for you. Tasks stay verified.
+    pub fn allow_emulator_pushes(mut self) -> Self {
+        self.parts.unsigned_pushes = UnsignedPushes::Emulator;
         self
     }
 
     /// Sets the maximum number of concurrent tasks and messages; unlimited by default, at least 1.
     ///
-    /// Requests beyond it are answered with 429 and `Retry-After`, which also makes Cloud Tasks slow the queue down.
-    /// Prefer a queue's own limits; this one protects the process from all its queues together. Callers are verified
-    /// first, and only accepted requests count.
+    /// Those beyond are answered 429 with `Retry-After`, which also makes Cloud Tasks slow the queue down. A queue's own
+    /// limits are the better means where they do: this one protects the process from all its queues together. A request
+    /// counts once its caller is verified and its body has arrived.
     pub fn max_concurrency(mut self, requests: usize) -> Self {
         self.parts.max_concurrency = Some(requests.clamp(1, Semaphore::MAX_PERMITS));
         self

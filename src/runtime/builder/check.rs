@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::auth::Access;
+use crate::auth::{Access, UnsignedPushes};
 use crate::backend::{Connect, Connected, Link};
 use crate::base::{Error, ErrorKind, names};
 use crate::registry::dead_letter::DeadLetters;
@@ -69,9 +69,9 @@ impl Parts {
                 mistakes.extend(self.refused_calls(&registry));
             }
         }
-        self.warn(&access);
         match connect {
             Some(connect) if mistakes.is_empty() => {
+                self.report(&access, &registry);
                 Ok(self.into_runtime(connect, access, registry, dead_letters))
             }
             _ => Err(Error::new(ErrorKind::Build, list(&mistakes))),
@@ -139,10 +139,11 @@ impl Parts {
         let pushes = registry
             .subscriptions()
             .iter()
-            .filter(|subscription| !subscription.oidc && !self.unsigned_pushes)
+            .filter(|subscription| !subscription.oidc && self.unsigned_pushes == UnsignedPushes::None)
             .map(|subscription| {
                 format!(
-                    "the pushes to {} have no token because of `oidc = false`, and would all be rejected: remove it, or accept unauthenticated pushes with `.allow_unsigned_pushes()`",
+                    "the pushes to {} carry no token, since it says `oidc = false`, and would all be refused: take that \
+                     away, or accept them from anybody with `.allow_unsigned_pushes()`",
                     subscription.task
                 )
             });
@@ -171,15 +172,42 @@ impl Parts {
         })
     }
 
-    /// Logs which access checks are off, and which one may be missing.
-    fn warn(&self, access: &Access) {
-        if self.unsigned_pushes {
+    /// Logs what is trusted and where tasks go, and warns of what is open.
+    fn report(&self, access: &Access, registry: &Registry) {
+        let config = &self.config;
+        let (accounts, audiences) = access.trusted();
+        tracing::info!(
+            backend = self.backend,
+            endpoint = config.endpoint,
+            project = config.project,
+            location = config.location,
+            ?accounts,
+            ?audiences,
+            "the runtime is built"
+        );
+        match self.unsigned_pushes {
+            UnsignedPushes::None => {}
+            UnsignedPushes::Declared => {
+                let unsigned = registry.subscriptions().iter();
+                let unsigned = unsigned.filter(|subscription| !subscription.oidc);
+                let subscribers: Vec<_> = unsigned.map(|subscription| subscription.task).collect();
+                tracing::warn!(
+                    ?subscribers,
+                    "pushes to these subscribers are not verified: they say `oidc = false`, and `allow_unsigned_pushes()` \
+                     lets anybody call them"
+                );
+            }
+            UnsignedPushes::Emulator => tracing::warn!(
+                "pushes are not verified: `allow_emulator_pushes()` lets anybody call every subscriber"
+            ),
+        }
+        if config.pubsub_emulator_host.is_some()
+            && self.unsigned_pushes != UnsignedPushes::Emulator
+            && !access.is_open()
+        {
             tracing::warn!(
-                "pushes are not verified: `allow_unsigned_pushes()` accepts messages from anybody"
-            );
-        } else if self.config.pubsub_emulator_host.is_some() && !access.is_open() {
-            tracing::warn!(
-                "the Pub/Sub emulator of PUBSUB_EMULATOR_HOST sends no token, so its pushes are rejected; `allow_unsigned_pushes()` accepts them"
+                "the Pub/Sub emulator of PUBSUB_EMULATOR_HOST sends no token, so its pushes are refused; \
+                 `allow_emulator_pushes()` accepts them"
             );
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::{Access, TrustedCallers};
 use crate::backend::{Backend, Connect, Connected, Eager, Google};
-use crate::base::{Config, Error};
+use crate::base::{Config, Error, host_port, is_loopback};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts};
 
@@ -52,16 +52,27 @@ impl Mode for Configured {
 
     async fn build(self, mut parts: Parts) -> Result<Runtime, Error> {
         let mut mistakes = Vec::new();
+        if self.backend.is_none() {
+            warn_of_emulator("tasks", parts.config.cloud_tasks_emulator_host.as_deref());
+            warn_of_emulator("messages", parts.config.pubsub_emulator_host.as_deref());
+        }
         let eager = parts.config.eager && self.backend.is_none();
         let connect: Option<Connect> = match self.backend {
             Some(backend) => Some(Box::new(|_| Connected {
                 backend,
                 queues: None,
             })),
-            None if eager => Some(Box::new(|link| Connected::new(Eager::new(link)))),
+            None if eager => {
+                parts.set_backend_name("eager");
+                Some(Box::new(|link| Connected::new(Eager::new(link))))
+            }
             None => match self.google.open(&mut parts.config).await {
                 Ok((connected, services)) => {
                     parts.services = services;
+                    let emulator = parts.config.cloud_tasks_emulator_host.as_ref();
+                    parts.set_backend_name(
+                        emulator.map_or("Google Cloud Tasks", |_| "a Cloud Tasks emulator"),
+                    );
                     Some(Box::new(|_| connected))
                 }
                 Err(found) => {
@@ -86,11 +97,32 @@ impl Mode for Configured {
     }
 }
 
-/// The access control as configured, or a safe default.
+/// Says that an emulator is called, and more loudly if others may read along.
+pub(super) fn warn_of_emulator(what: &str, host: Option<&str>) {
+    let Some(host) = host else {
+        return;
+    };
+    if host_port(host).is_some_and(|host| is_loopback(&host)) {
+        tracing::warn!("{what} go to the emulator at {host}, and not to Google");
+    } else {
+        tracing::error!(
+            "{what} go to the emulator at {host}, which is not this machine: everything they contain travels there without \
+             encryption"
+        );
+    }
+}
+
+/// Who may call, as the user said and else as it is safe.
 fn access(trust: Trust, callers: TrustedCallers, config: &Config) -> Result<Access, Vec<String>> {
     if trust == Trust::Anybody {
         tracing::warn!("callers are not verified: `allow_unauthenticated()` lets anybody run tasks");
         return Ok(Access::anybody());
+    }
+    if trust == Trust::Platform {
+        tracing::warn!(
+            "signatures that the platform took away are not checked: `trust_platform()` lets in whoever reaches this service \
+             past the platform"
+        );
     }
     let verifier = callers.verifier(config, trust == Trust::Platform)?;
     Ok(Access::verified(verifier))

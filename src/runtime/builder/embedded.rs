@@ -7,6 +7,7 @@ use crate::backend::{Connected, local::LocalEngine};
 use crate::base::{Clock, Error, ErrorKind};
 use crate::runtime::Runtime;
 use crate::runtime::builder::check::list;
+use crate::runtime::builder::configured::warn_of_emulator;
 use crate::runtime::builder::{Missing, Mode, Parts};
 
 /// Tasks go to a local engine in this process.
@@ -25,6 +26,8 @@ impl Mode for Embedded {
     type Built = (Runtime, LocalEngine);
 
     async fn build(self, mut parts: Parts) -> Result<(Runtime, LocalEngine), Error> {
+        warn_of_emulator("messages", parts.config.pubsub_emulator_host.as_deref());
+        parts.set_backend_name("the local engine");
         let (engine, backend) = LocalEngine::start(&mut parts.config, self.clock).await?;
         parts.services = engine.services(&backend, &parts.config);
         let verifier = engine.callers().verifier(&parts.config, false);

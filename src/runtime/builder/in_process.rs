@@ -23,8 +23,9 @@ impl InProcess {
 impl Mode for InProcess {
     type Built = Runtime;
 
-    async fn build(self, parts: Parts) -> Result<Runtime, Error> {
+    async fn build(self, mut parts: Parts) -> Result<Runtime, Error> {
         let (access, mistakes) = access_in_tests(self.callers, &parts.config);
+        parts.set_backend_name("eager");
         let connect = Box::new(|link| Connected::new(Eager::new(link)));
         parts.finish(Some(connect), access, Missing::Allowed, mistakes)
     }

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::auth::UnsignedPushes;
 use crate::backend::Services;
 use crate::base::{Clock, Config, Error, States};
 use crate::registry::Registration;
@@ -45,6 +46,8 @@ pub trait Mode: Sized + Send {
 /// What a builder has collected.
 pub struct Parts {
     config: Config,
+    /// What the log calls the backend.
+    backend: &'static str,
     clock: Clock,
     services: Services,
     queues: Vec<QueueSettings>,
@@ -53,7 +56,7 @@ pub struct Parts {
     states: States,
     registered: Vec<Registration>,
     expected: BTreeSet<String>,
-    unsigned_pushes: bool,
+    unsigned_pushes: UnsignedPushes,
     max_concurrency: Option<usize>,
     max_body_bytes: usize,
     max_push_bytes: usize,
@@ -63,6 +66,7 @@ impl Default for Parts {
     fn default() -> Self {
         Self {
             config: Config::default(),
+            backend: "of your own",
             clock: Clock::default(),
             services: Services::default(),
             queues: Vec::new(),
@@ -71,7 +75,7 @@ impl Default for Parts {
             states: States::default(),
             registered: Vec::new(),
             expected: BTreeSet::new(),
-            unsigned_pushes: false,
+            unsigned_pushes: UnsignedPushes::None,
             max_concurrency: None,
             max_body_bytes: MAX_BODY_BYTES,
             max_push_bytes: MAX_PUSH_BYTES,
@@ -84,7 +88,12 @@ impl Parts {
         &self.config
     }
 
-    /// Sets the clock of the runtime.
+    /// Sets what the log calls the backend.
+    pub(crate) fn set_backend_name(&mut self, name: &'static str) {
+        self.backend = name;
+    }
+
+    /// Makes the runtime go by this clock.
     pub(crate) fn set_clock(&mut self, clock: Clock) {
         self.clock = clock;
     }

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
-use crate::base::{BoxError, Error, ErrorKind, TaskError, TaskMetadata, push};
+use crate::base::{BoxError, Config, Error, ErrorKind, TaskError, TaskMetadata, push};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore};
@@ -153,22 +153,21 @@ pub(crate) fn unanswered(key: &IdempotencyKey, error: BoxError) -> Error {
     Error::new(ErrorKind::IdempotencyStore, message).with_source(error)
 }
 
-/// The key of a delivery, which its repetitions share.
+/// What a delivery is known by, so that another one of the same is recognised.
+///
+/// What names the task comes from this service alone: a request's body must not be able to name the effect of another task.
 pub(crate) fn key(
+    config: &Config,
     entry: &RegisteredHandler,
     input: &TaskInput,
     metadata: &TaskMetadata,
 ) -> Option<IdempotencyKey> {
     let name = entry.registration.name;
-    let message = |subscription: &str, id: &str| {
-        let subscription = Some(subscription).filter(|name| !name.is_empty());
-        (!id.is_empty()).then(|| IdempotencyKey::message(subscription.unwrap_or(name), id))
-    };
+    let message = |id: &str| (!id.is_empty()).then(|| IdempotencyKey::message(config, name, id));
     match input {
-        TaskInput::Push(push) => return message(&push.subscription, &push.id),
+        TaskInput::Push(push) => return message(&push.id),
         TaskInput::Body(_) if entry.registration.subscriber_options().is_some() => {
-            let (subscription, id) = push::forwarded_ids(metadata.headers());
-            if let Some(key) = message(&subscription, &id) {
+            if let Some(key) = message(&push::forwarded_id(metadata.headers())) {
                 return Some(key);
             }
         }
@@ -176,7 +175,12 @@ pub(crate) fn key(
     }
     let scheduled = metadata.is_scheduled();
     if let (true, Some(job), Some(time)) = (scheduled, metadata.job_name(), metadata.schedule_time()) {
-        return Some(IdempotencyKey::scheduled(job, time));
+        return Some(IdempotencyKey::scheduled(config, name, job, time));
     }
-    Some(IdempotencyKey::task(name, metadata.queue()?, metadata.id()?))
+    Some(IdempotencyKey::task(
+        config,
+        name,
+        metadata.queue()?,
+        metadata.id()?,
+    ))
 }

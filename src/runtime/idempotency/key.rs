@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
-use crate::base::time;
+use crate::base::{Config, time};
 
 /// The maximum length of a key in bytes.
 const MAX_BYTES: usize = 255;
@@ -39,21 +39,26 @@ impl IdempotencyKey {
         Self::of("effect", &[effect.as_ref()])
     }
 
-    /// The key of a task in its queue.
-    pub(crate) fn task(name: &str, queue: &str, id: &str) -> Self {
-        Self::of("task", &[name, queue, id])
+    /// A task of this service in its queue.
+    pub(crate) fn task(config: &Config, name: &str, queue: &str, id: &str) -> Self {
+        Self::of_service("task", config, &[name, queue, id])
     }
 
-    /// The key of a message of a subscription.
-    pub(crate) fn message(subscription: &str, id: &str) -> Self {
-        Self::of("message", &[subscription, id])
+    /// A message to a subscriber of this service: the one that is registered, whatever the request says.
+    pub(crate) fn message(config: &Config, subscriber: &str, id: &str) -> Self {
+        Self::of_service("message", config, &[subscriber, id])
     }
 
-    /// The key of a run of a schedule.
-    pub(crate) fn scheduled(job: &str, time: SystemTime) -> Self {
-        // Jobs run by the wall clock; there are none before 1970.
+    /// A run of a schedule of this service.
+    pub(crate) fn scheduled(config: &Config, name: &str, job: &str, time: SystemTime) -> Self {
+        // A job's times are those of the wall clock; before 1970 there is none.
         let time = time::rfc3339(time);
-        Self::of("schedule", &[job, &time])
+        Self::of_service("schedule", config, &[name, job, &time])
+    }
+
+    /// Services may share a store, and the names of their queues and tasks.
+    fn of_service(kind: &str, config: &Config, parts: &[&str]) -> Self {
+        Self::of(kind, &[&config.service_identity()[..], parts].concat())
     }
 
     /// The parts are encoded, so they cannot contain the separator: different parts make different keys.
@@ -113,19 +118,25 @@ mod tests {
 
     #[test]
     fn keys_say_what_they_are_of() {
+        let unnamed = Config::default().endpoint("https://shop.example/");
+        let shop = unnamed
+            .clone()
+            .project("acme")
+            .location("europe-west1")
+            .app_name("shop");
         let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(43_200);
         for (key, expected) in [
             (
-                IdempotencyKey::task("Charge", "billing", "a-1_b"),
-                "task/Charge/billing/a-1_b",
+                IdempotencyKey::task(&shop, "Charge", "billing", "a-1_b"),
+                "task/acme/europe-west1/shop/Charge/billing/a-1_b",
             ),
             (
-                IdempotencyKey::message("projects/p/subscriptions/s", "7"),
-                "message/projects%2Fp%2Fsubscriptions%2Fs/7",
+                IdempotencyKey::message(&unnamed, "Listener", "7"),
+                "message///https%3A%2F%2Fshop.example/Listener/7",
             ),
             (
-                IdempotencyKey::scheduled("shop--Digest", noon),
-                "schedule/shop--Digest/1970-01-01T12%3A00%3A00Z",
+                IdempotencyKey::scheduled(&shop, "Digest", "shop--Digest", noon),
+                "schedule/acme/europe-west1/shop/Digest/shop--Digest/1970-01-01T12%3A00%3A00Z",
             ),
             (IdempotencyKey::new("charge 7"), "effect/charge%207"),
         ] {
@@ -157,7 +168,7 @@ mod tests {
             one in proptest::array::uniform3("[a/%#]{0,3}"),
             other in proptest::array::uniform3("[a/%#]{0,3}"),
         ) {
-            let key = |parts: &[String; 3]| IdempotencyKey::task(&parts[0], &parts[1], &parts[2]);
+            let key = |parts: &[String; 3]| IdempotencyKey::task(&Config::default(), &parts[0], &parts[1], &parts[2]);
 
             prop_assert_eq!(key(&one) == key(&other), one == other);
         }

@@ -115,6 +115,7 @@ impl Mode for Recorded {
     async fn build(self, mut parts: Parts) -> Result<(Runtime, Recorder), Error> {
         let recorder = Recorder::new(self.start);
         parts.set_clock(recorder.clock());
+        parts.set_backend_name("the recorder");
         let (access, errors) = access_in_tests(self.callers, parts.config());
         let recording = recorder.clone();
         let connect = Box::new(move |link| Connected::new(recording.backend(link)));

@@ -253,7 +253,7 @@ async fn running_here_tells_the_task_what_its_next_attempt_would_be_told() {
 }
 
 #[tokio::test]
-async fn running_here_runs_what_another_endpoint_enqueued_but_nothing_that_is_no_task_of_this_runtime() {
+async fn a_task_of_another_service_runs_here_only_on_request() {
     let played = Played::with([
         shown_at("remote", "https://shop.internal/jobs/tasks/Send", 0),
         shown_at("foreign", "https://shop.example/hooks/7", 0),
@@ -263,7 +263,14 @@ async fn running_here_runs_what_another_endpoint_enqueued_but_nothing_that_is_no
     let runtime = played.runtime().await;
     let queue = runtime.queue("emails");
 
-    let ran = queue.run_here("remote").await.unwrap();
+    let sends = Send::queued_tasks().on(&runtime);
+    let elsewhere = [
+        queue.run_here("remote").await.map(drop).unwrap_err(),
+        sends.run_here("remote").await.map(drop).unwrap_err(),
+    ];
+    let ran = queue.run_here_of_any_service("remote").await.unwrap();
+    let typed_ran = sends.run_here_of_any_service("remote").await.unwrap();
+    let hook = queue.run_here_of_any_service("foreign").await.unwrap_err();
     let foreign = queue.run_here("foreign").await.unwrap_err();
     let unknown = queue.run_here("unknown").await.unwrap_err();
     let typed = Send::queued_tasks()
@@ -272,7 +279,17 @@ async fn running_here_runs_what_another_endpoint_enqueued_but_nothing_that_is_no
         .await
         .unwrap_err();
 
-    assert_eq!(ran["user_id"], 7);
+    for error in elsewhere {
+        assert_eq!(error.kind(), ErrorKind::NotQueued);
+        assert!(
+            error
+                .to_string()
+                .contains("https://shop.internal/jobs/tasks/Send"),
+            "{error}"
+        );
+    }
+    assert_eq!((&ran["user_id"], &typed_ran["user_id"]), (&json!(7), &json!(7)));
+    assert_eq!(hook.kind(), ErrorKind::NotQueued);
     assert_eq!(
         (foreign.kind(), typed.kind()),
         (ErrorKind::NotQueued, ErrorKind::NotQueued)

@@ -85,7 +85,9 @@ async fn a_replay_asks_and_tells_how_many_were_enqueued_and_what_stays_and_why()
     assert_eq!((nobody, no, some_stay, again), (1, 1, 1, 1));
     assert!(unasked.contains("nobody can confirm: pass --yes"), "{unasked}");
     assert!(
-        asked.starts_with("Enqueue all dead tasks of dead-charges again? [y/N]"),
+        asked.starts_with(
+            "Enqueue all dead tasks of dead-charges again (1 Charge, 1 that cannot be read)? [y/N]"
+        ),
         "{asked}"
     );
     assert_eq!(

@@ -48,13 +48,9 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// The subscription and the id of the message that a task was created from; empty if its headers do not say.
-pub(crate) fn forwarded_ids(headers: &HeaderMap) -> (String, String) {
-    let message = read_message(headers);
-    (
-        message.subscription.unwrap_or_default(),
-        message.id.unwrap_or_default(),
-    )
+/// The id of the message that a task was made of; empty where its headers do not tell.
+pub(crate) fn forwarded_id(headers: &HeaderMap) -> String {
+    read_message(headers).id.unwrap_or_default()
 }
 
 fn read_message(headers: &HeaderMap) -> ForwardedMessage {

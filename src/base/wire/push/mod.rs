@@ -6,7 +6,7 @@ mod cloud_event;
 mod forwarded;
 mod unwrapped;
 
-pub(crate) use forwarded::forwarded_ids;
+pub(crate) use forwarded::forwarded_id;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
