@@ -214,8 +214,8 @@ async fn a_backup_queue_that_cannot_be_made_is_named_with_what_to_do() {
     assert!(!error.may_have_taken_effect());
     for part in [
         "task Welcome was not created in queue emails: ",
-        "queues/emails is such a one",
-        "its backup queue emails--temp is not there, and was not made: ",
+        "queues/emails was deleted",
+        "its backup queue emails--temp does not exist and could not be created: ",
         "The caller lacks a permission.",
         "`gcloud tasks queues create projects/acme/locations/europe-west1/queues/emails--temp`",
         "CLOUD_TASKS_BACKUP_QUEUE_NAME",
@@ -236,7 +236,7 @@ async fn a_backup_queue_that_was_made_just_now_may_not_take_tasks_yet() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(!error.may_have_taken_effect());
     assert!(
-        error.to_string().contains("emails--temp was made just now"),
+        error.to_string().contains("emails--temp was just created"),
         "{error}"
     );
     assert_eq!(cloud.asked().await.len(), 4);

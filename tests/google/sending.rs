@@ -741,7 +741,7 @@ async fn an_answer_without_the_header_of_the_metadata_server_is_not_believed() {
         .await
         .unwrap_err();
 
-        assert!(error.contains("the Google Cloud project is not known"), "{error}");
+        assert!(error.contains("the Google Cloud project is unknown"), "{error}");
         assert_eq!(requests(&metadata).await.len(), 1);
     }
 }

@@ -279,7 +279,7 @@ async fn a_runtime_for_production_is_not_built_without_a_store() {
 
     let told = error.to_string();
     assert!(
-        told.contains("Stumble") && told.contains("say `idempotent`, and no store was given"),
+        told.contains("Stumble") && told.contains("are `idempotent`, and there is no idempotency store"),
         "{told}"
     );
     // Other tests of this program have states of their own.

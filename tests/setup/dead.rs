@@ -74,7 +74,7 @@ async fn a_subscription_of_that_name_that_keeps_something_else_is_told() {
 
     assert_eq!(plan.notes().len(), 1);
     assert!(
-        plan.notes()[0].contains("are kept by nobody"),
+        plan.notes()[0].contains("would be lost"),
         "{:?}",
         plan.notes()
     );

@@ -189,7 +189,7 @@ async fn a_topic_that_is_not_there_is_explained() {
     let error = plan(&cloud).await.unwrap().apply().await.unwrap_err().to_string();
 
     assert!(error.contains("shop--Plain was not made"), "{error}");
-    assert!(error.contains("is what it belongs to there?"), "{error}");
+    assert!(error.contains("that the parent resource exists"), "{error}");
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn the_name_of_a_deleted_queue_is_explained() {
     let error = plan(&cloud).await.unwrap().apply().await.unwrap_err().to_string();
 
     assert!(
-        error.contains("keeps the name blocked for up to 7 days"),
+        error.contains("blocks the name for up to 7 days"),
         "{error}"
     );
 }

@@ -124,7 +124,7 @@ async fn settings_that_cloud_tasks_would_refuse_are_named_by_build() {
         "max_concurrent_dispatches must be 1 to 5000",
         "max_attempts must be 1 or more, or -1 for no limit",
         "min_backoff is longer than max_backoff",
-        "max_doublings takes 1 to 1000",
+        "max_doublings must be 1 to 1000",
         "under_score",
     ] {
         assert!(error.contains(part), "{part} in {error}");

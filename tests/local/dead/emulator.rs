@@ -119,7 +119,7 @@ async fn a_subscription_that_nobody_made_is_an_error_that_says_who_does() {
         .to_string();
 
     assert!(
-        error.contains("is there such a subscription? `Runtime::setup` makes it"),
+        error.contains("check that the subscription exists; `Runtime::setup` creates it"),
         "{error}"
     );
     stage.strike().await;

@@ -198,7 +198,7 @@ async fn a_runtime_without_pub_sub_says_that_it_reaches_no_dead_tasks() {
         .unwrap_err()
         .to_string();
 
-    assert!(error.starts_with("this runtime reaches no dead tasks"), "{error}");
+    assert!(error.starts_with("dead tasks cannot be read"), "{error}");
 }
 
 #[tokio::test]
