@@ -152,7 +152,7 @@ async fn a_schedule_without_a_token_is_a_mistake_where_callers_are_verified() {
         let error = runtime.backend(Nowhere::default()).build().await.unwrap_err();
         error
             .to_string()
-            .contains("the scheduled requests to Unsigned carry no token")
+            .contains("the scheduled requests to Unsigned have no token")
     };
 
     assert!(build(Runtime::builder()).await);

@@ -114,13 +114,6 @@ impl Access {
     }
 
     /// Lets a caller in, or says why not, also to the log. Marks the token, so that no `Debug` form of the headers shows it.
-    #[cfg_attr(
-        not(feature = "google"),
-        expect(
-            clippy::unused_async,
-            reason = "without a verifier there is nothing to wait for"
-        )
-    )]
     pub(crate) async fn check(&self, called: &Called<'_>, headers: &mut HeaderMap) -> Result<(), Refusal> {
         hide_tokens(headers);
         if self.needs_no_token(called) {

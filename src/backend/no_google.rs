@@ -5,7 +5,7 @@ use crate::base::Config;
 
 /// The services behind a backend: none.
 #[derive(Clone, Default)]
-pub(crate) struct Services;
+pub(crate) struct Services {}
 
 /// The configuration of the Google clients, which do not exist.
 #[derive(Default)]

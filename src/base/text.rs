@@ -3,6 +3,7 @@
 //! Every text of a caller, of a message or of the cloud goes through this module before it is shown.
 
 use std::borrow::Cow;
+#[cfg(any(feature = "cli", test))]
 use std::fmt::Write;
 
 /// A text on one line, without characters that move the cursor, change colours, are invisible or change the direction
@@ -19,6 +20,7 @@ pub(crate) fn safe_lines(text: &str) -> Cow<'_, str> {
 
 /// Sanitizes JSON, which stays the same JSON: unsafe characters can only be inside strings, where they are escaped.
 /// Whitespace between values is kept.
+#[cfg(any(feature = "cli", test))]
 pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
     let steers = |char: char| !char.is_ascii_whitespace() && is_unsafe(char);
     escape(json, steers, |out, char| {

@@ -25,6 +25,7 @@ pub use registered::Registered;
 pub(crate) use registered::resolve;
 pub use registration::{Collected, Registration};
 pub(crate) use registration::{Kind, linked};
+#[cfg(feature = "google")]
 pub(crate) use subscription_options::subscription_options;
 
 /// A task in a registry.

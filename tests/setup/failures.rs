@@ -204,8 +204,5 @@ async fn the_name_of_a_deleted_queue_is_explained() {
 
     let error = plan(&cloud).await.unwrap().apply().await.unwrap_err().to_string();
 
-    assert!(
-        error.contains("blocks the name for up to 7 days"),
-        "{error}"
-    );
+    assert!(error.contains("blocks the name for up to 7 days"), "{error}");
 }

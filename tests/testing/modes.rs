@@ -45,7 +45,7 @@ async fn within_inline_a_message_reaches_its_subscribers_at_once() {
     recorder.inline(publish).await.unwrap();
 
     // `Ship` forwards its messages to tasks, which run at once as well.
-    assert_eq!(log.lines(), ["order 7 None None Ship"]);
+    assert_eq!(log.lines(), ["order 7 None Some(1) Ship"]);
     assert_eq!(recorder.delivered().len(), 1);
     recorder.assert_published::<OrderPlaced>(|event, _| event.order_id == 7);
     recorder.assert_nothing_enqueued();

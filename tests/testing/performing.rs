@@ -156,12 +156,14 @@ async fn the_timeout_of_a_call_wins_over_the_tasks() {
 async fn a_type_that_does_not_read_what_it_writes_is_told() {
     let (runtime, _recorder) = recorded(&Log::default()).await;
 
-    let performed = runtime.perform(Crooked { count: 1 }).await.unwrap();
+    let error = runtime.perform(Crooked { count: 1 }).await.unwrap_err();
 
-    let Performed::Unreadable(mistake) = performed else {
-        panic!("{performed:?}");
-    };
-    assert!(mistake.starts_with("invalid type: string"), "{mistake}");
+    assert_eq!(error.kind(), ErrorKind::Encode);
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("its JSON does not decode: invalid type: string"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async fn a_signed_push_is_let_in_wrapped_or_not_and_an_unsigned_one_is_not() {
     // It forwards messages to tasks, whose delivery is not told.
     assert_eq!(
         log.lines(),
-        ["order 7 Some(\"high\") None projects/local/subscriptions/Ship"; 2]
+        ["order 7 Some(\"high\") Some(1) projects/local/subscriptions/Ship"; 2]
     );
 }
 

@@ -157,7 +157,7 @@ async fn what_is_wrong_with_the_callers_is_said_at_once() {
     for part in [
         "the account \"my-project\" is not accepted: expected the e-mail of a service account",
         "the audience \"\" is empty",
-        "the URL of the keys \"ftp://keys\" is not accepted: it takes an http or https URL",
+        "the URL of the keys \"ftp://keys\" is not accepted: expected an http or https URL",
     ] {
         assert!(error.contains(part), "{part} in {error}");
     }

@@ -57,7 +57,7 @@ async fn no_log_and_no_answer_holds_a_token_an_argument_or_an_internal_error() {
     let logged = lines.text();
     let token = tokens::good(crate::service::ENDPOINT);
     let (_, signature) = token.rsplit_once('.').unwrap();
-    assert!(logged.contains("a caller was rejected"), "{logged}");
+    assert!(logged.contains("a caller was refused"), "{logged}");
     assert!(!logged.contains("\nERROR forged"), "{logged}");
     for secret in [signature, "eyJ", "4111"] {
         assert!(!logged.contains(secret), "{secret} in {logged}");

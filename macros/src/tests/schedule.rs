@@ -141,7 +141,7 @@ fn pairs_of_texts_are_told_from_anything_else() {
     ] {
         let said = messages(quote!(every = "@daily", headers = #headers), digest());
         assert!(
-            matches!(said.as_slice(), [message] if message.contains("`headers` takes pairs of texts")),
+            matches!(said.as_slice(), [message] if message.contains("`headers` takes pairs of strings")),
             "{headers}: {said:?}"
         );
     }

@@ -270,7 +270,7 @@ fn a_message_behind_an_alias_is_asked_for_once() {
         };
         let said = messages(quote!(), item);
         assert!(
-            matches!(said.as_slice(), [message] if message.starts_with(&format!("the task's {asked} cannot be read"))),
+            matches!(said.as_slice(), [message] if message.starts_with(&format!("the task's {asked} cannot be inferred"))),
             "{said:?}"
         );
     }

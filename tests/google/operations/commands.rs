@@ -152,7 +152,7 @@ async fn a_task_is_shown_with_its_headers_and_arguments_and_one_that_is_gone_exi
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["attempts"], 5);
     assert_eq!((gone, nothing.as_str()), (1, ""));
     assert!(
-        err.starts_with("error: there is no task z in queue emails: "),
+        err.starts_with("error: task z not found in queue emails: "),
         "{err}"
     );
 }
@@ -181,7 +181,7 @@ async fn one_task_is_cancelled_without_a_question_and_several_are_asked_about() 
     );
     assert_eq!(left, ["b", "c"]);
     assert_eq!(both, "cancelled b\ncancelled c\n");
-    assert_eq!(err.matches("error: there is no task").count(), 2, "{err}");
+    assert_eq!(err.matches("not found in queue emails").count(), 2, "{err}");
 }
 
 #[tokio::test]

@@ -44,10 +44,7 @@ async fn a_backend_of_the_users_has_no_operations_and_says_so() {
         queue.purge().await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(
-            error.to_string().contains("has no queue operations"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("has no queue operations"), "{error}");
     }
 }
 

@@ -114,7 +114,7 @@ async fn where_there_are_several_topics_one_is_named_and_the_error_names_them() 
 
     assert_eq!(code, 1);
     assert!(
-        err.contains("name one with --topic") && err.contains("dead-tasks, dead-charges"),
+        err.contains("choose one with --topic") && err.contains("dead-tasks, dead-charges"),
         "{err}"
     );
     stage.strike().await;

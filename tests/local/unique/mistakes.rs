@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::tasks::Plain;
 
 /// Never serializes.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Never;
 
 impl Serialize for Never {
@@ -21,7 +21,7 @@ impl Serialize for Never {
 /// A field that is left out of the arguments, and is what they are unique by.
 #[derive(Serialize, Deserialize)]
 struct Hidden {
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing, default)]
     never: Never,
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, header};
 
 use super::{Push, time};
 #[cfg(feature = "testing")]
-use crate::base::time::rfc3339;
+use crate::base::time::rfc3339_millis;
 
 const SUBSCRIPTION: &str = "x-goog-pubsub-subscription-name";
 const MESSAGE_ID: &str = "x-goog-pubsub-message-id";
@@ -48,7 +48,7 @@ impl Push {
 impl Push {
     /// The headers of an unwrapped push, including attributes; or the attribute that is not a valid header.
     pub(crate) fn to_unwrapped_headers(&self) -> Result<HeaderMap, String> {
-        let time = self.publish_time.map(rfc3339);
+        let time = self.publish_time.map(rfc3339_millis);
         let attempt = self.delivery_attempt.map(|attempt| attempt.to_string());
         let told = [
             (SUBSCRIPTION, Some(&self.subscription)),
