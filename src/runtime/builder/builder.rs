@@ -22,7 +22,7 @@ use crate::runtime::idempotency::IdempotencyStore;
 /// Builds a [`Runtime`]. `build()` validates everything at once.
 ///
 /// `M` is the mode, which decides where tasks go: where the settings say ([`Configured`]), this process
-/// ([`InProcess`]), a recorder ([`Recorded`](crate::Recorded)) or the local engine ([`Embedded`]).
+/// ([`InProcess`]), a recorder ([`Recorded`](crate::testing::Recorded)) or the local engine ([`Embedded`]).
 ///
 /// ```
 /// use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};

@@ -20,7 +20,7 @@ pub struct Recorded {
 
 impl Runtime {
     /// Starts building a runtime that records what is enqueued. `build()` also returns the
-    /// [`Recorder`](crate::testing::Recorder).
+    /// [`Recorder`].
     pub fn recorded() -> RuntimeBuilder<Recorded> {
         RuntimeBuilder::with_mode(Recorded::default())
     }
