@@ -343,7 +343,7 @@ impl Config {
         }
     }
 
-    /// What this service is told apart by from others that share a store or a queue: project, region, and application; the
+    /// What distinguishes this service from others that share a store or a queue: project, region, and application; the
     /// endpoint if the application has no name.
     pub(crate) fn service_identity(&self) -> [&str; 3] {
         [

@@ -2,7 +2,7 @@
 
 use tokio::sync::Semaphore;
 
-/// At most so many at once; those beyond are turned away and do not wait.
+/// A maximum number of concurrent requests. Requests above it are rejected without waiting.
 pub(crate) struct Limit(Semaphore);
 
 impl Limit {
@@ -10,12 +10,12 @@ impl Limit {
         Self(Semaphore::new(max))
     }
 
-    /// Whether work that came now would be turned away.
+    /// Returns whether a new request would be rejected.
     pub(crate) fn is_reached(&self) -> bool {
         self.0.available_permits() == 0
     }
 
-    /// Does the work; `None` if there is too much of it already.
+    /// Runs the work, or returns `None` if the limit is reached.
     pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let _permit = self.0.try_acquire().ok()?;
         Some(work.await)

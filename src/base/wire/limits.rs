@@ -21,7 +21,7 @@ pub(crate) const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(crate) const INDEFINITELY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 const MAX_STORED_BYTES: usize = 1_048_569;
 const MAX_URL_BYTES: usize = 2083;
-const MAX_HEADER_BYTES: usize = 80 * 1024;
+const MAX_HEADERS_BYTES: usize = 80 * 1024;
 
 /// Validates a timeout.
 pub(crate) fn timeout_mistake(timeout: Duration) -> Option<String> {
@@ -80,9 +80,9 @@ fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
-    if headers >= MAX_HEADER_BYTES {
+    if headers >= MAX_HEADERS_BYTES {
         return Some(format!(
-            "its headers have {headers} bytes; Cloud Tasks accepts less than {MAX_HEADER_BYTES}"
+            "its headers have {headers} bytes; Cloud Tasks accepts less than {MAX_HEADERS_BYTES}"
         ));
     }
     let count = envelope.headers.len();
