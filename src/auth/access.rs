@@ -21,10 +21,10 @@ pub(crate) enum Endpoint {
 
 impl Endpoint {
     #[cfg(feature = "google")]
-    pub(crate) const ALL: [Self; 2] = [Self::Tasks, Self::Subscriptions];
+    pub const ALL: [Self; 2] = [Self::Tasks, Self::Subscriptions];
 
     /// The path of its routes, up to their names.
-    pub(crate) fn path(self) -> &'static str {
+    pub fn path(self) -> &'static str {
         match self {
             Self::Tasks => "/tasks/",
             Self::Subscriptions => "/subscriptions/",
@@ -35,17 +35,17 @@ impl Endpoint {
 /// The route that is called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Called<'a> {
-    pub(crate) endpoint: Endpoint,
+    pub endpoint: Endpoint,
     /// The name in the path, decoded; nobody says that there is such a task.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Whether its pushes carry a token, as far as the subscriber of this name says.
-    pub(crate) signed: bool,
+    pub signed: bool,
     /// Where else the subscriber of this name says that its pushes go.
     #[cfg_attr(
         not(feature = "google"),
         expect(dead_code, reason = "without it there is no verifier")
     )]
-    pub(crate) own_url: Option<&'a str>,
+    pub own_url: Option<&'a str>,
 }
 
 /// Who may use the routes of a runtime.
@@ -74,16 +74,16 @@ enum Policy {
 
 impl Access {
     /// Accepts every caller: for tests, and for a runtime that was configured so.
-    pub(crate) fn anybody() -> Self {
+    pub fn anybody() -> Self {
         Self::new(Policy::Anybody)
     }
 
     /// Rejects every caller.
-    pub(crate) fn nobody() -> Self {
+    pub fn nobody() -> Self {
         Self::new(Policy::Nobody)
     }
 
-    pub(crate) fn verified(verifier: Verifier) -> Self {
+    pub fn verified(verifier: Verifier) -> Self {
         Self::new(Policy::Verified(Arc::new(verifier)))
     }
 
@@ -95,13 +95,13 @@ impl Access {
         }
     }
 
-    pub(crate) fn with_unsigned_pushes(mut self, unsigned: UnsignedPushes) -> Self {
+    pub fn with_unsigned_pushes(mut self, unsigned: UnsignedPushes) -> Self {
         self.unsigned_pushes = unsigned;
         self
     }
 
     /// The accounts and the audiences that open every route; for the log.
-    pub(crate) fn trusted(&self) -> (&[String], &[String]) {
+    pub fn trusted(&self) -> (&[String], &[String]) {
         match &self.callers {
             Policy::Verified(verifier) => verifier.trusted(),
             Policy::Anybody | Policy::Nobody => (&[], &[]),
@@ -109,12 +109,12 @@ impl Access {
     }
 
     /// Whether everybody gets in.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         matches!(self.callers, Policy::Anybody)
     }
 
     /// Lets a caller in, or says why not, also to the log. Marks the token, so that no `Debug` form of the headers shows it.
-    pub(crate) async fn check(&self, called: &Called<'_>, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    pub async fn check(&self, called: &Called<'_>, headers: &mut HeaderMap) -> Result<(), Refusal> {
         hide_tokens(headers);
         if self.needs_no_token(called) {
             return Ok(());

@@ -29,7 +29,7 @@ pub(crate) enum Opens {
 
 impl Opens {
     /// Whether the route that is called is among it.
-    pub(crate) fn includes(&self, called: &Called<'_>) -> bool {
+    pub fn includes(&self, called: &Called<'_>) -> bool {
         match self {
             Self::Everything => true,
             Self::Route(endpoint, name) => *endpoint == called.endpoint && **name == *called.name,
@@ -39,7 +39,7 @@ impl Opens {
 
 impl Audiences {
     /// Accepts the endpoint, these audiences, and for each route its own URL.
-    pub(crate) fn new(endpoint: &str, others: &[String]) -> Self {
+    pub fn new(endpoint: &str, others: &[String]) -> Self {
         let endpoint = normalized(endpoint).into_owned();
         let others = others.iter().map(|other| normalized(other).into_owned());
         Self {
@@ -49,7 +49,7 @@ impl Audiences {
     }
 
     /// What a token for this audience opens, given the route that is called.
-    pub(crate) fn opened_by(&self, audience: &Audience<'_>, called: &Called<'_>) -> Option<Opens> {
+    pub fn opened_by(&self, audience: &Audience<'_>, called: &Called<'_>) -> Option<Opens> {
         let given: Vec<_> = audience.all().map(normalized).collect();
         let is_given = |accepted: &str| given.iter().any(|given| given == accepted);
         if self.general.iter().any(|accepted| is_given(accepted)) {
@@ -62,14 +62,14 @@ impl Audiences {
     }
 
     /// The audiences that open a route, for the log.
-    pub(crate) fn accepted(&self, called: &Called<'_>) -> Vec<String> {
+    pub fn accepted(&self, called: &Called<'_>) -> Vec<String> {
         let own = self.own_url_of(called).map(Cow::into_owned);
         let general = self.general.iter().cloned();
         general.chain([self.url_of(called)]).chain(own).collect()
     }
 
     /// The audiences that open every route.
-    pub(crate) fn general(&self) -> &[String] {
+    pub fn general(&self) -> &[String] {
         &self.general
     }
 

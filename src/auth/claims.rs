@@ -32,7 +32,7 @@ pub(crate) enum Audience<'a> {
 
 impl Audience<'_> {
     /// All of them.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+    pub fn all(&self) -> impl Iterator<Item = &str> {
         let audiences = match self {
             Self::One(audience) => std::slice::from_ref(audience),
             Self::Several(audiences) => audiences,

@@ -32,7 +32,7 @@ impl PartialEq for Key {
 /// The keys of a test, by their ids.
 #[cfg(feature = "testing")]
 #[derive(Clone)]
-pub(crate) struct FixedKeys(pub(crate) HashMap<String, Key>);
+pub(crate) struct FixedKeys(pub HashMap<String, Key>);
 
 #[cfg(feature = "testing")]
 impl std::fmt::Debug for FixedKeys {

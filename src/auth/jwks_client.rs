@@ -29,7 +29,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// A source at this URL; `timeout` covers the whole response, including its body.
-    pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, String> {
+    pub fn new(url: &str, timeout: Duration) -> Result<Self, String> {
         let accepted = "expected an http or https URL, such as https://www.googleapis.com/oauth2/v3/certs";
         let uri: Uri = url
             .parse()
@@ -52,7 +52,7 @@ impl Source {
     }
 
     /// Fetches the keys, and how long they may be cached.
-    pub(crate) async fn fetch(&self) -> Result<(HashMap<String, Key>, Duration), BoxError> {
+    pub async fn fetch(&self) -> Result<(HashMap<String, Key>, Duration), BoxError> {
         tokio::time::timeout(self.timeout, self.get())
             .await
             .map_err(|_| format!("no response within {:?}", self.timeout))?

@@ -31,7 +31,7 @@ pub(crate) struct KeySet {
 }
 
 impl KeySet {
-    pub(crate) fn get(&self, id: &str) -> Option<&Key> {
+    pub fn get(&self, id: &str) -> Option<&Key> {
         self.keys.get(id)
     }
 
@@ -63,13 +63,13 @@ struct Fetch {
 }
 
 impl Keys {
-    pub(crate) fn new(source: Source, timing: Timing) -> Self {
+    pub fn new(source: Source, timing: Timing) -> Self {
         Self::from_parts(Some(source), timing, None)
     }
 
     /// Fixed keys, which are never fetched.
     #[cfg(feature = "testing")]
-    pub(crate) fn fixed(keys: HashMap<String, Key>, timing: Timing) -> Self {
+    pub fn fixed(keys: HashMap<String, Key>, timing: Timing) -> Self {
         let end = Instant::now() + crate::base::limits::INDEFINITELY;
         let set = KeySet {
             keys,
@@ -97,7 +97,7 @@ impl Keys {
     }
 
     /// Reads the keys if they are still usable. Starts a refresh if one is due, and does not wait for it.
-    pub(crate) fn read<R>(&self, look: impl FnOnce(&Arc<KeySet>) -> R) -> Option<R> {
+    pub fn read<R>(&self, look: impl FnOnce(&Arc<KeySet>) -> R) -> Option<R> {
         let current = self.shared.current.load();
         let set = current.as_ref()?;
         let now = Instant::now();
@@ -111,7 +111,7 @@ impl Keys {
     }
 
     /// The keys, including this one. If it is unknown, waits for a fetch that is due or in progress.
-    pub(crate) async fn with(&self, id: &str) -> Result<Arc<KeySet>, Refusal> {
+    pub async fn with(&self, id: &str) -> Result<Arc<KeySet>, Refusal> {
         let before = self.current();
         if let Some(set) = before.clone().filter(|set| set.get(id).is_some()) {
             return Ok(set);

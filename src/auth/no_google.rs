@@ -25,15 +25,15 @@ pub(crate) enum Verifier {}
 
 impl Verifier {
     #[expect(clippy::unused_async, reason = "with the feature, this is awaited")]
-    pub(crate) async fn verify(&self, _called: &Called<'_>, _headers: &HeaderMap) -> Result<(), Refusal> {
+    pub async fn verify(&self, _called: &Called<'_>, _headers: &HeaderMap) -> Result<(), Refusal> {
         match *self {}
     }
 
-    pub(crate) fn foreign(&self, _called: &Called<'_>, _headers: &HeaderMap) -> Option<Foreign> {
+    pub fn foreign(&self, _called: &Called<'_>, _headers: &HeaderMap) -> Option<Foreign> {
         match *self {}
     }
 
-    pub(crate) fn trusted(&self) -> (&[String], &[String]) {
+    pub fn trusted(&self) -> (&[String], &[String]) {
         match *self {}
     }
 }

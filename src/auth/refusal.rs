@@ -38,7 +38,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Whether the token is valid, but of an account that is not trusted.
-    pub(crate) fn is_foreign(self) -> bool {
+    pub fn is_foreign(self) -> bool {
         matches!(
             self,
             Self::Issuer | Self::Audience | Self::Account | Self::EmailNotVerified

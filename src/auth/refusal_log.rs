@@ -30,19 +30,14 @@ struct Span {
 
 /// Whose token was refused, and for what.
 pub(crate) struct Foreign {
-    pub(crate) account: String,
-    pub(crate) received: Vec<String>,
-    pub(crate) accepted: Vec<String>,
+    pub account: String,
+    pub received: Vec<String>,
+    pub accepted: Vec<String>,
 }
 
 impl RefusalLog {
     /// Logs a refusal, unless there were too many of its kind; `foreign` reads the token again.
-    pub(crate) fn write(
-        &self,
-        refusal: Refusal,
-        called: &Called<'_>,
-        foreign: impl FnOnce() -> Option<Foreign>,
-    ) {
+    pub fn write(&self, refusal: Refusal, called: &Called<'_>, foreign: impl FnOnce() -> Option<Foreign>) {
         let Some(left_out) = self.admit(refusal, Instant::now()) else {
             return;
         };

@@ -39,14 +39,14 @@ pub(crate) struct Header {
 
 impl Header {
     /// The id of the key that signed the token, according to its header.
-    pub(crate) fn key_id(self) -> Result<String, Refusal> {
+    pub fn key_id(self) -> Result<String, Refusal> {
         self.kid.ok_or(Refusal::Malformed("the token names no key"))
     }
 }
 
 impl<'a> Token<'a> {
     /// The token of the only `Authorization: Bearer` header.
-    pub(crate) fn of(headers: &'a HeaderMap) -> Result<Self, Refusal> {
+    pub fn of(headers: &'a HeaderMap) -> Result<Self, Refusal> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(Refusal::NoToken)?;
         if values.next().is_some() {
@@ -64,7 +64,7 @@ impl<'a> Token<'a> {
     }
 
     /// Splits a token.
-    pub(crate) fn split(text: &'a str) -> Result<Self, Refusal> {
+    pub fn split(text: &'a str) -> Result<Self, Refusal> {
         let parts = text
             .rsplit_once('.')
             .and_then(|(signed, signature)| Some((signed, signed.split_once('.')?, signature)))
@@ -81,19 +81,19 @@ impl<'a> Token<'a> {
     }
 
     /// Whether the platform verified the signature and removed it.
-    pub(crate) fn was_checked_by_platform(&self) -> bool {
+    pub fn was_checked_by_platform(&self) -> bool {
         self.signature == SIGNATURE_REMOVED
     }
 
     /// The decoded header.
-    pub(crate) fn header(&self) -> Result<Header, Refusal> {
+    pub fn header(&self) -> Result<Header, Refusal> {
         decode(self.header)
             .and_then(|json| serde_json::from_slice(&json).ok())
             .ok_or(Refusal::Malformed("the token's header does not decode"))
     }
 
     /// The JSON of the claims.
-    pub(crate) fn claims(&self) -> Result<Vec<u8>, Refusal> {
+    pub fn claims(&self) -> Result<Vec<u8>, Refusal> {
         decode(self.claims).ok_or(Refusal::Claims)
     }
 }

@@ -47,14 +47,14 @@ impl Weighter<Tail, Arc<Passed>> for Bytes {
 }
 
 impl TokenCache {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             tokens: Cache::with_weighter(EXPECTED, MAX_BYTES, Bytes),
         }
     }
 
     /// Whether this very token passed under these keys, opens what is called and is still in force.
-    pub(crate) fn has(&self, token: &Token<'_>, called: &Called<'_>, epoch: u64, now: u64) -> bool {
+    pub fn has(&self, token: &Token<'_>, called: &Called<'_>, epoch: u64, now: u64) -> bool {
         tail(token)
             .and_then(|tail| self.tokens.get(&tail))
             .is_some_and(|passed| {
@@ -66,7 +66,7 @@ impl TokenCache {
     }
 
     /// Remembers a token that passed every check.
-    pub(crate) fn insert(&self, token: &Token<'_>, opens: Opens, exp: u64, epoch: u64) {
+    pub fn insert(&self, token: &Token<'_>, opens: Opens, exp: u64, epoch: u64) {
         if let Some(tail) = tail(token) {
             let passed = Passed {
                 token: token.text.into(),
@@ -79,12 +79,12 @@ impl TokenCache {
     }
 
     #[cfg(test)]
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.tokens.weight()
     }
 
     #[cfg(test)]
-    pub(crate) fn forget(&self) {
+    pub fn forget(&self) {
         self.tokens.clear();
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    pub(crate) fn new(rules: Rules, keys: Keys, trusts_platform: bool) -> Self {
+    pub fn new(rules: Rules, keys: Keys, trusts_platform: bool) -> Self {
         // `jsonwebtoken` needs a choice if a program links two of its back ends. A choice by the program stays.
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();
         Self {
@@ -39,12 +39,12 @@ impl Verifier {
     }
 
     /// The accounts and the audiences that open every route.
-    pub(crate) fn trusted(&self) -> (&[String], &[String]) {
+    pub fn trusted(&self) -> (&[String], &[String]) {
         (&self.rules.accounts, self.rules.audiences.general())
     }
 
     /// Lets the caller in, or says why not.
-    pub(crate) async fn verify(&self, called: &Called<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub async fn verify(&self, called: &Called<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.trusts_platform && headers.contains_key(SERVERLESS) {
             return Err(Refusal::Malformed(
                 "there is an X-Serverless-Authorization header",
@@ -78,7 +78,7 @@ impl Verifier {
     }
 
     /// What a refused token says of its origin and purpose; for the log, where its signature was right.
-    pub(crate) fn foreign(&self, called: &Called<'_>, headers: &HeaderMap) -> Option<Foreign> {
+    pub fn foreign(&self, called: &Called<'_>, headers: &HeaderMap) -> Option<Foreign> {
         let json = Token::of(headers).ok()?.claims().ok()?;
         let claims: Claims<'_> = serde_json::from_slice(&json).ok()?;
         Some(Foreign {

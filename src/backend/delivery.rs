@@ -24,20 +24,20 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(delivery: Weak<dyn Delivery>, clock: Clock) -> Self {
+    pub fn new(delivery: Weak<dyn Delivery>, clock: Clock) -> Self {
         Self { delivery, clock }
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// Runs a task, as the first attempt of a queue.
-    pub(crate) async fn run(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
+    pub async fn run(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
         self.delivery()?.run(envelope, envelope.first_attempt(id)).await
     }
 
-    pub(crate) async fn deliver(&self, publication: &Publication, id: &str) -> Result<(), Error> {
+    pub async fn deliver(&self, publication: &Publication, id: &str) -> Result<(), Error> {
         self.delivery()?.deliver(publication, id).await
     }
 
@@ -55,7 +55,7 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    pub(crate) fn new(backend: impl Backend + QueueOperations) -> Self {
+    pub fn new(backend: impl Backend + QueueOperations) -> Self {
         let backend = Arc::new(backend);
         Self {
             backend: Arc::clone(&backend) as _,

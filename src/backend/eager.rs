@@ -16,7 +16,7 @@ pub(crate) struct Eager {
 }
 
 impl Eager {
-    pub(crate) fn new(runtime: Link) -> Self {
+    pub fn new(runtime: Link) -> Self {
         Self {
             runtime,
             taken: Mutex::default(),

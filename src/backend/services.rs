@@ -15,7 +15,7 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    pub(crate) fn new(
+    pub fn new(
         pubsub: Option<PubSubAccess>,
         queues: QueueAccess,
         scheduler: Option<SchedulerAccess>,
@@ -33,24 +33,24 @@ impl Services {
 
     /// Reads dead letters from this store if there is no Pub/Sub.
     #[cfg(feature = "local")]
-    pub(crate) fn or_dead_letters(mut self, store: impl DeadLetterStore + 'static) -> Self {
+    pub fn or_dead_letters(mut self, store: impl DeadLetterStore + 'static) -> Self {
         self.dead_letters.get_or_insert_with(|| Arc::new(store));
         self
     }
 
-    pub(crate) fn pubsub(&self) -> Option<&PubSubAccess> {
+    pub fn pubsub(&self) -> Option<&PubSubAccess> {
         self.pubsub.as_ref()
     }
 
-    pub(crate) fn queues(&self) -> Option<&QueueAccess> {
+    pub fn queues(&self) -> Option<&QueueAccess> {
         self.queues.as_ref()
     }
 
-    pub(crate) fn scheduler(&self) -> Option<&SchedulerAccess> {
+    pub fn scheduler(&self) -> Option<&SchedulerAccess> {
         self.scheduler.as_ref()
     }
 
-    pub(crate) fn dead_letters(&self) -> Option<&dyn DeadLetterStore> {
+    pub fn dead_letters(&self) -> Option<&dyn DeadLetterStore> {
         self.dead_letters.as_deref()
     }
 }

@@ -20,7 +20,7 @@ type Id = (String, String);
 
 impl UsedIds {
     /// Reserves an id for a task that is enqueued now. Returns `false` if it is in use.
-    pub(crate) fn take(&mut self, queue: &str, id: &str, now: SystemTime) -> bool {
+    pub fn take(&mut self, queue: &str, id: &str, now: SystemTime) -> bool {
         self.forget(now);
         let id = (queue.to_owned(), id.to_owned());
         let is_blocked = |end: &Option<SystemTime>| end.is_none_or(|end| !is_over(end, now));
@@ -32,7 +32,7 @@ impl UsedIds {
     }
 
     /// Records the end of a task, whose id becomes free after a day.
-    pub(crate) fn end(&mut self, queue: &str, id: &str, now: SystemTime) {
+    pub fn end(&mut self, queue: &str, id: &str, now: SystemTime) {
         let id = (queue.to_owned(), id.to_owned());
         if let Some(end) = self.ends.get_mut(&id) {
             *end = Some(now);
@@ -41,7 +41,7 @@ impl UsedIds {
     }
 
     /// Frees an id, as if its task had never existed.
-    pub(crate) fn free(&mut self, queue: &str, id: &str) {
+    pub fn free(&mut self, queue: &str, id: &str) {
         self.ends.remove(&(queue.to_owned(), id.to_owned()));
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct States {
 
 impl States {
     /// Adds a state, and replaces an earlier one of the same type.
-    pub(crate) fn insert<S: Send + Sync + 'static>(&mut self, state: S) {
+    pub fn insert<S: Send + Sync + 'static>(&mut self, state: S) {
         self.by_type.insert(TypeId::of::<S>(), Arc::new(state));
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     /// A table with this header.
-    pub(crate) fn new(head: [&str; N]) -> Self {
+    pub fn new(head: [&str; N]) -> Self {
         let mut table = Self {
             widths: [0; N],
             rows: Vec::new(),
@@ -22,7 +22,7 @@ impl<const N: usize> Table<N> {
     }
 
     /// Adds a row, and sanitizes its cells.
-    pub(crate) fn push(&mut self, row: [String; N]) {
+    pub fn push(&mut self, row: [String; N]) {
         let row = row.map(|cell| safe(&cell).into_owned());
         for (width, cell) in self.widths.iter_mut().zip(&row) {
             *width = (*width).max(cell.chars().count());
@@ -31,12 +31,12 @@ impl<const N: usize> Table<N> {
     }
 
     /// The number of rows that are not yet printed.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// The rows that are not yet printed, as text.
-    pub(crate) fn take(&mut self) -> String {
+    pub fn take(&mut self) -> String {
         let lines = std::mem::take(&mut self.rows).into_iter().map(|row| {
             let cells = row.iter().zip(self.widths);
             let padded: Vec<_> = cells.map(|(cell, width)| format!("{cell:<width$}")).collect();

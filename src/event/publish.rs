@@ -47,12 +47,12 @@ struct Rest<'a> {
 pub(crate) struct PublisherBody {
     /// `None` if the message has attributes alone; `null` is content.
     #[serde(default, deserialize_with = "present")]
-    pub(crate) message: Option<Box<RawValue>>,
-    pub(crate) attributes: Option<Attributes>,
-    pub(crate) topic_name: Option<String>,
-    pub(crate) ordering_key: Option<String>,
+    pub message: Option<Box<RawValue>>,
+    pub attributes: Option<Attributes>,
+    pub topic_name: Option<String>,
+    pub ordering_key: Option<String>,
     /// The argument `headers` of django-cloud-tasks' `run`; added to the propagated headers.
-    pub(crate) headers: Option<BTreeMap<String, serde_json::Value>>,
+    pub headers: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// A member that is present, whatever its value.
@@ -62,7 +62,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
 
 impl PublisherBody {
     /// The body of a publisher's task; it has a message, or attributes alone.
-    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
+    pub fn read(body: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct WithMessage {
             #[serde(rename = "message")]
@@ -78,13 +78,13 @@ impl PublisherBody {
     }
 
     /// The original content; empty if there are attributes alone.
-    pub(crate) fn content(&self) -> &str {
+    pub fn content(&self) -> &str {
         self.message.as_deref().map_or("", RawValue::get)
     }
 }
 
 impl Draft {
-    pub(crate) fn new<T: Serialize + DeserializeOwned>(
+    pub fn new<T: Serialize + DeserializeOwned>(
         task: &'static str,
         content: &T,
         topic: Topic,
@@ -102,12 +102,12 @@ impl Draft {
 
     /// Marks the topic as chosen for this message. It travels with the message, since the model may change before it is
     /// published.
-    pub(crate) fn with_own_topic(mut self) -> Self {
+    pub fn with_own_topic(mut self) -> Self {
         self.own_topic = true;
         self
     }
 
-    pub(crate) fn with_attributes(mut self, attributes: Attributes) -> Self {
+    pub fn with_attributes(mut self, attributes: Attributes) -> Self {
         self.attributes = attributes;
         self
     }

@@ -10,15 +10,15 @@ use crate::registry::{Kind, Registration, Registry};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetters {
     /// Its name with its prefix, or its full path.
-    pub(crate) topic: String,
-    pub(crate) subscription: String,
+    pub topic: String,
+    pub subscription: String,
     /// The tasks that are recorded there.
-    pub(crate) tasks: BTreeSet<&'static str>,
+    pub tasks: BTreeSet<&'static str>,
 }
 
 impl DeadLetters {
     /// A topic with a subscription of the same name.
-    pub(crate) fn of(topic: String) -> Self {
+    pub fn of(topic: String) -> Self {
         Self {
             subscription: names::last_segment(&topic).to_owned(),
             topic,
@@ -27,11 +27,7 @@ impl DeadLetters {
     }
 
     /// The topics of all tasks, and every error in them.
-    pub(crate) fn all(
-        registry: &Registry,
-        default: Option<&Topic>,
-        config: &Config,
-    ) -> (Vec<Self>, Vec<String>) {
+    pub fn all(registry: &Registry, default: Option<&Topic>, config: &Config) -> (Vec<Self>, Vec<String>) {
         let mut all: Vec<Self> = Vec::new();
         let mut mistakes = Vec::new();
         let default = default.map(|topic| topic.name(config));

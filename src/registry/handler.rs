@@ -35,8 +35,8 @@ pub(crate) enum TaskInput {
 
 /// A task with its state.
 pub(crate) struct BoundTask {
-    pub(crate) handler: Arc<dyn Handler>,
-    pub(crate) state: Arc<dyn Any + Send + Sync>,
+    pub handler: Arc<dyn Handler>,
+    pub state: Arc<dyn Any + Send + Sync>,
 }
 
 /// Why an attempt failed.

@@ -30,9 +30,9 @@ pub(crate) use subscription_options::subscription_options;
 
 /// A task in a registry.
 pub(crate) struct RegisteredHandler {
-    pub(crate) registration: Registration,
+    pub registration: Registration,
     /// The task with its state, or the types that are missing.
-    pub(crate) bound: Result<BoundTask, Vec<&'static str>>,
+    pub bound: Result<BoundTask, Vec<&'static str>>,
 }
 
 /// The tasks of a runtime.
@@ -46,7 +46,7 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Builds the registry and collects every validation error.
-    pub(crate) fn new(
+    pub fn new(
         registrations: impl IntoIterator<Item = Registration>,
         states: &States,
         config: &Config,
@@ -141,18 +141,18 @@ impl Registry {
     }
 
     /// The schedules of all periodic tasks, sorted by task name.
-    pub(crate) fn schedules(&self) -> &[Schedule] {
+    pub fn schedules(&self) -> &[Schedule] {
         &self.schedules
     }
 
     /// The subscriptions of all subscribers, sorted by task name.
-    pub(crate) fn subscriptions(&self) -> &[Subscription] {
+    pub fn subscriptions(&self) -> &[Subscription] {
         &self.subscriptions
     }
 
     /// The publishers and the names of their topics, as far as these are known in advance.
     #[cfg(feature = "google")]
-    pub(crate) fn published_topics(&self, config: &Config) -> impl Iterator<Item = (&'static str, String)> {
+    pub fn published_topics(&self, config: &Config) -> impl Iterator<Item = (&'static str, String)> {
         self.by_type
             .values()
             .filter_map(|entry| match entry.registration.kind {
@@ -162,7 +162,7 @@ impl Registry {
     }
 
     /// Every registration, sorted by name.
-    pub(crate) fn registrations(&self) -> Vec<&Registration> {
+    pub fn registrations(&self) -> Vec<&Registration> {
         let mut all: Vec<_> = self.by_type.values().map(|entry| &entry.registration).collect();
         all.sort_by_key(|registration| registration.name);
         all
@@ -170,27 +170,27 @@ impl Registry {
 
     /// The queues that the tasks set.
     #[cfg(feature = "google")]
-    pub(crate) fn queues(&self) -> impl Iterator<Item = &'static str> {
+    pub fn queues(&self) -> impl Iterator<Item = &'static str> {
         self.by_type.values().filter_map(|entry| entry.registration.queue)
     }
 
-    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<RegisteredHandler>> {
+    pub fn by_name(&self, name: &str) -> Option<&Arc<RegisteredHandler>> {
         self.by_name.get(name)
     }
 
-    pub(crate) fn by_type(&self, type_id: TypeId) -> Option<&Arc<RegisteredHandler>> {
+    pub fn by_type(&self, type_id: TypeId) -> Option<&Arc<RegisteredHandler>> {
         self.by_type.get(&type_id)
     }
 
     /// The idempotent tasks.
-    pub(crate) fn idempotent(&self) -> Vec<&'static str> {
+    pub fn idempotent(&self) -> Vec<&'static str> {
         let all = self.registrations();
         let idempotent = all.iter().filter(|registration| registration.idempotent);
         idempotent.map(|registration| registration.name).collect()
     }
 
     /// The missing states, each with the tasks that need it.
-    pub(crate) fn missing_states(&self) -> BTreeMap<&'static str, Vec<&'static str>> {
+    pub fn missing_states(&self) -> BTreeMap<&'static str, Vec<&'static str>> {
         let mut missing: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for entry in self.by_type.values() {
             for state in entry.bound.as_ref().err().into_iter().flatten() {

@@ -30,7 +30,7 @@ macro_rules! declare {
         }
 
         impl SubscriptionOptions {
-            pub(crate) const fn new(topic: fn() -> Topic) -> Self {
+            pub const fn new(topic: fn() -> Topic) -> Self {
                 Self {
                     topic,
                     filter: None,

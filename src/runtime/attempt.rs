@@ -128,7 +128,7 @@ impl Runtime {
 
 impl RegisteredHandler {
     /// The task with its state, or an error that lists the missing states.
-    pub(crate) fn bound(&self, name: &str) -> Result<&BoundTask, Error> {
+    pub fn bound(&self, name: &str) -> Result<&BoundTask, Error> {
         self.bound.as_ref().map_err(|missing| {
             Error::new(
                 ErrorKind::MissingState,
@@ -152,7 +152,7 @@ impl RegisteredHandler {
     }
 
     /// The timeout of one attempt: that of the call, otherwise that of the task, otherwise the service's default.
-    pub(crate) fn timeout(&self, metadata: &TaskMetadata) -> Duration {
+    pub fn timeout(&self, metadata: &TaskMetadata) -> Duration {
         metadata
             .timeout()
             .or_else(|| self.deadline_of_schedule(metadata))
@@ -180,7 +180,7 @@ impl AttemptError {
         }
     }
 
-    pub(crate) fn into_error(self, name: &str) -> Error {
+    pub fn into_error(self, name: &str) -> Error {
         match self {
             Self::Decode(mistake) => Error::new(
                 ErrorKind::Decode,

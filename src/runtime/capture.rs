@@ -56,14 +56,14 @@ pub(crate) struct Captured<O>(Output<O>);
 
 impl<O> Captured<O> {
     /// The output; `None` if the task returned none or did not run.
-    pub(crate) fn take(&self) -> Option<O> {
+    pub fn take(&self) -> Option<O> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Capture<S, O> {
     /// A task that this function runs, and its captured output.
-    pub(crate) fn bind<T: Registered + 'static>(
+    pub fn bind<T: Registered + 'static>(
         runtime: &Runtime,
         run: Run<S, O>,
     ) -> Result<(BoundTask, Captured<O>), Error> {

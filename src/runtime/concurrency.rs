@@ -6,17 +6,17 @@ use tokio::sync::Semaphore;
 pub(crate) struct Limit(Semaphore);
 
 impl Limit {
-    pub(crate) fn new(max: usize) -> Self {
+    pub fn new(max: usize) -> Self {
         Self(Semaphore::new(max))
     }
 
     /// Returns whether a new request would be rejected.
-    pub(crate) fn is_reached(&self) -> bool {
+    pub fn is_reached(&self) -> bool {
         self.0.available_permits() == 0
     }
 
     /// Runs the work, or returns `None` if the limit is reached.
-    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let _permit = self.0.try_acquire().ok()?;
         Some(work.await)
     }

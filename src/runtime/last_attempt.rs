@@ -27,7 +27,7 @@ pub(crate) struct Exhausted {
 
 impl Exhausted {
     /// `None` if this is not known to be the last attempt of a task, or if a message was pushed.
-    pub(crate) fn prepare(
+    pub fn prepare(
         runtime: &Runtime,
         registration: &Registration,
         bound: &BoundTask,
@@ -53,7 +53,7 @@ impl Exhausted {
     }
 
     /// The timeout of the attempt itself. If our response must arrive, a tenth is left for the steps after it.
-    pub(crate) fn time_to_run(&self) -> Duration {
+    pub fn time_to_run(&self) -> Duration {
         if self.own {
             self.timeout.mul_f64(0.9)
         } else {
@@ -62,7 +62,7 @@ impl Exhausted {
     }
 
     /// Records the task, runs its hook, and returns the failure for the response.
-    pub(crate) async fn after(self: Box<Self>, failure: AttemptError) -> AttemptError {
+    pub async fn after(self: Box<Self>, failure: AttemptError) -> AttemptError {
         let Some(dead) = self.dead(&failure) else {
             return failure;
         };

@@ -36,7 +36,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(registration: Registration, body: Bytes) -> Self {
+    pub fn new(registration: Registration, body: Bytes) -> Self {
         Self {
             registration,
             body,
@@ -52,61 +52,61 @@ impl Request {
         }
     }
 
-    pub(crate) fn task(&self) -> &'static str {
+    pub fn task(&self) -> &'static str {
         self.registration.name
     }
 
-    pub(crate) fn queue(&self) -> Option<&str> {
+    pub fn queue(&self) -> Option<&str> {
         self.queue.as_deref()
     }
 
-    pub(crate) fn id(&self) -> Option<&str> {
+    pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
     /// Makes the request fail with this error, unless it fails with another one already.
-    pub(crate) fn refuse(&mut self, error: Error) {
+    pub fn refuse(&mut self, error: Error) {
         self.error.get_or_insert(error);
     }
 
-    pub(crate) fn set_body(&mut self, body: Bytes) {
+    pub fn set_body(&mut self, body: Bytes) {
         self.body = body;
     }
 
-    pub(crate) fn set_start(&mut self, start: Start) {
+    pub fn set_start(&mut self, start: Start) {
         self.start = start;
     }
 
-    pub(crate) fn set_queue(&mut self, queue: String) {
+    pub fn set_queue(&mut self, queue: String) {
         self.queue = Some(queue);
     }
 
-    pub(crate) fn set_id(&mut self, id: String) {
+    pub fn set_id(&mut self, id: String) {
         self.id = Some(id);
     }
 
-    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+    pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
     }
 
-    pub(crate) fn set_unique(&mut self, unique: Option<Box<Uniqueness>>) {
+    pub fn set_unique(&mut self, unique: Option<Box<Uniqueness>>) {
         self.unique = unique;
     }
 
     /// The uniqueness of the call, initialized from the type.
-    pub(crate) fn uniqueness(&mut self) -> &mut Uniqueness {
+    pub fn uniqueness(&mut self) -> &mut Uniqueness {
         const BY_ARGUMENTS: &UniqueOptions = &UniqueOptions::new();
         let unique = &mut self.unique;
         unique.get_or_insert_with(|| Box::new(Uniqueness::of_type(BY_ARGUMENTS)))
     }
 
     /// Marks it as a run of a schedule.
-    pub(crate) fn set_job(&mut self, job: &'static ScheduleOptions) {
+    pub fn set_job(&mut self, job: &'static ScheduleOptions) {
         self.job = Some(job);
     }
 
     /// Adds a header, or fails the request.
-    pub(crate) fn set_header(&mut self, name: &str, value: &str) {
+    pub fn set_header(&mut self, name: &str, value: &str) {
         match own_header(name, value) {
             Ok((name, value)) => {
                 self.headers.insert(name, value);
@@ -116,31 +116,31 @@ impl Request {
     }
 
     /// Adds headers that are already valid.
-    pub(crate) fn add_headers(&mut self, headers: &HeaderMap) {
+    pub fn add_headers(&mut self, headers: &HeaderMap) {
         let headers = headers.iter();
         self.headers
             .extend(headers.map(|(name, value)| (name.clone(), value.clone())));
     }
 
     /// Adds a header of our own.
-    pub(super) fn set_our_header(&mut self, name: HeaderName, value: &str) {
+    pub fn set_our_header(&mut self, name: HeaderName, value: &str) {
         self.headers
             .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
     }
 
     /// Sets the headers of the message.
-    pub(super) fn set_carried(&mut self, headers: HeaderMap) {
+    pub fn set_carried(&mut self, headers: HeaderMap) {
         self.carried = headers;
     }
 
     /// Creates the task with the runtime and the headers of a scope.
-    pub(crate) async fn send(self, scope: &Scope) -> Result<Enqueued, Error> {
+    pub async fn send(self, scope: &Scope) -> Result<Enqueued, Error> {
         let envelope = self.into_envelope(scope)?;
         scope.runtime.send_task(envelope).await
     }
 
     /// The envelope for this scope, checked against the service's limits.
-    pub(crate) fn into_envelope(self, scope: &Scope) -> Result<Envelope, Error> {
+    pub fn into_envelope(self, scope: &Scope) -> Result<Envelope, Error> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -229,7 +229,7 @@ pub(crate) enum Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) async fn send(self, runtime: &Runtime) -> Result<(), Error> {
+    pub async fn send(self, runtime: &Runtime) -> Result<(), Error> {
         match self {
             Self::Task(envelope) => runtime.send_task(*envelope).await.map(drop),
             Self::Message(publication) => runtime.send_message(publication).await.map(drop),

@@ -70,7 +70,7 @@ pub(crate) enum Start {
 
 impl Start {
     /// The start time, unless it is now or in the past.
-    pub(super) fn time(self, now: SystemTime, max_ahead: Duration) -> Option<SystemTime> {
+    pub fn time(self, now: SystemTime, max_ahead: Duration) -> Option<SystemTime> {
         match self {
             Self::Now => None,
             Self::At(when) => Some(when.from(now)).filter(|time| *time > now),

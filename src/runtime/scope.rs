@@ -29,7 +29,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     /// The scope of the calling code, or a scope of the installed runtime.
-    pub(crate) fn current() -> Result<Self, Error> {
+    pub fn current() -> Result<Self, Error> {
         SCOPE.try_with(Clone::clone).or_else(|_| {
             let runtime = INSTALLED.get().cloned().ok_or_else(|| {
                 Error::new(
@@ -47,7 +47,7 @@ impl Scope {
     }
 
     /// A scope of this runtime, with the headers of the calling code.
-    pub(crate) fn of(runtime: &Runtime) -> Self {
+    pub fn of(runtime: &Runtime) -> Self {
         Self {
             runtime: runtime.clone(),
             headers: SCOPE.try_with(|scope| scope.headers.clone()).ok().flatten(),
@@ -55,18 +55,18 @@ impl Scope {
     }
 
     /// A scope of this runtime, with the allow-listed ones of these headers.
-    pub(crate) fn with_headers(runtime: &Runtime, headers: &HeaderMap) -> Self {
+    pub fn with_headers(runtime: &Runtime, headers: &HeaderMap) -> Self {
         Self {
             runtime: runtime.clone(),
             headers: propagated(&runtime.inner.propagated, headers),
         }
     }
 
-    pub(crate) fn run<F: Future>(self, future: F) -> Scoped<F> {
+    pub fn run<F: Future>(self, future: F) -> Scoped<F> {
         SCOPE.scope(self, future)
     }
 
-    pub(crate) fn call<R>(self, function: impl FnOnce() -> R) -> R {
+    pub fn call<R>(self, function: impl FnOnce() -> R) -> R {
         SCOPE.sync_scope(self, function)
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Key {
 
 impl Key {
     /// The key of this process.
-    pub(super) fn get() -> Result<&'static Self, Error> {
+    pub fn get() -> Result<&'static Self, Error> {
         KEY.get_or_init(Self::make).as_ref().map_err(|mistake| {
             let text = format!("no signing key could be generated: {mistake}");
             Error::new(ErrorKind::Build, text)
@@ -48,12 +48,12 @@ impl Key {
         Ok(Self { pair, public })
     }
 
-    pub(super) fn public(&self) -> FixedKeys {
+    pub fn public(&self) -> FixedKeys {
         self.public.clone()
     }
 
     /// The signature of a text, with RS256.
-    pub(super) fn sign(&self, text: &str) -> Result<Vec<u8>, Error> {
+    pub fn sign(&self, text: &str) -> Result<Vec<u8>, Error> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(

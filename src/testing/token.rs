@@ -35,7 +35,7 @@ pub(super) enum Signature {
 
 impl Token {
     /// The token that Google's services would send to a service with these settings.
-    pub(super) fn of(config: &Config) -> Self {
+    pub fn of(config: &Config) -> Self {
         Self {
             audience: config.base_url().to_owned(),
             account: config.service_account.as_deref().unwrap_or(ACCOUNT).to_owned(),
@@ -45,7 +45,7 @@ impl Token {
     }
 
     /// The `Authorization` header, if there is a token.
-    pub(super) fn header(&self, key: &Key) -> Result<Option<HeaderValue>, Error> {
+    pub fn header(&self, key: &Key) -> Result<Option<HeaderValue>, Error> {
         if self.signature == Signature::None {
             return Ok(None);
         }

@@ -97,13 +97,13 @@ impl DeadTasks {
 /// A selection of dead tasks.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
-    pub(crate) task: Option<String>,
-    pub(crate) limit: usize,
-    pub(crate) idle_timeout: Duration,
+    pub task: Option<String>,
+    pub limit: usize,
+    pub idle_timeout: Duration,
 }
 
 impl Choice {
-    pub(crate) fn all() -> Self {
+    pub fn all() -> Self {
         Self {
             task: None,
             limit: usize::MAX,
@@ -124,7 +124,7 @@ impl Choice {
         }
     }
 
-    pub(crate) fn takes(&self, task: &DeadTask) -> bool {
+    pub fn takes(&self, task: &DeadTask) -> bool {
         self.task.as_ref().is_none_or(|name| name == task.task())
     }
 }

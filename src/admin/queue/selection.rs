@@ -13,19 +13,19 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn at_least_attempts(mut self, attempts: u32) -> Self {
+    pub fn at_least_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
     /// Tasks of a type.
-    pub(crate) fn of(mut self, registration: &Registration, config: &Config) -> Self {
+    pub fn of(mut self, registration: &Registration, config: &Config) -> Self {
         self.urls = Some(urls(registration, config));
         self
     }
 
     /// Tasks of a name, and of the task's other names if it is registered.
-    pub(crate) fn named(mut self, name: &str, queue: &Queue) -> Self {
+    pub fn named(mut self, name: &str, queue: &Queue) -> Self {
         let config = queue.runtime().config();
         let entry = queue.runtime().registry().by_name(name);
         self.urls = Some(match entry {
@@ -35,13 +35,13 @@ impl Selection {
         self
     }
 
-    pub(crate) fn matches(&self, task: &QueuedTask) -> bool {
+    pub fn matches(&self, task: &QueuedTask) -> bool {
         self.attempts <= task.attempts && self.urls.as_ref().is_none_or(|urls| urls.contains(&task.url))
     }
 
     /// Whether every task matches.
     #[cfg(feature = "cli")]
-    pub(crate) fn is_everything(&self) -> bool {
+    pub fn is_everything(&self) -> bool {
         self.urls.is_none() && self.attempts == 0
     }
 }

@@ -88,20 +88,20 @@ impl FieldChange {
 pub(crate) struct Differences(Vec<FieldChange>);
 
 impl Differences {
-    pub(crate) fn push(&mut self, field: &str, old: Option<String>, new: Option<String>) {
+    pub fn push(&mut self, field: &str, old: Option<String>, new: Option<String>) {
         if old != new {
             self.0.push(FieldChange::new(field, old, new));
         }
     }
 
     /// Only if the code specifies a value.
-    pub(crate) fn push_asked(&mut self, field: &str, old: Option<String>, new: Option<String>) {
+    pub fn push_asked(&mut self, field: &str, old: Option<String>, new: Option<String>) {
         if new.is_some() {
             self.push(field, old, new);
         }
     }
 
-    pub(crate) fn into_fields(self) -> Vec<FieldChange> {
+    pub fn into_fields(self) -> Vec<FieldChange> {
         self.0
     }
 }

@@ -49,15 +49,15 @@ macro_rules! all {
 
 /// The clients of Pub/Sub.
 pub(crate) struct PubSubAdmin {
-    pub(crate) topics: TopicAdmin,
-    pub(crate) subscriptions: SubscriptionAdmin,
+    pub topics: TopicAdmin,
+    pub subscriptions: SubscriptionAdmin,
     /// The only client that also has the policies of topics and subscriptions.
-    pub(crate) policies: SchemaService,
-    pub(crate) access: PubSubAccess,
+    pub policies: SchemaService,
+    pub access: PubSubAccess,
 }
 
 impl PubSubAdmin {
-    pub(crate) async fn new(access: PubSubAccess) -> Result<Self, Error> {
+    pub async fn new(access: PubSubAccess) -> Result<Self, Error> {
         Ok(Self {
             topics: build!(TopicAdmin, access),
             subscriptions: build!(SubscriptionAdmin, access),
@@ -72,19 +72,19 @@ impl PubSubAdmin {
     }
 
     /// Whether this full path is in the project that is set up.
-    pub(crate) fn is_in_project(&self, path: &str) -> bool {
+    pub fn is_in_project(&self, path: &str) -> bool {
         path.starts_with(&format!("{}/", self.project()))
     }
 
     /// The full paths of all topics of the project.
-    pub(crate) async fn list_topics(&self) -> Result<BTreeSet<String>, Error> {
+    pub async fn list_topics(&self) -> Result<BTreeSet<String>, Error> {
         let request = self.topics.list_topics().set_project(self.project());
         let topics = all!(request, format!("{}/topics", self.project()));
         Ok(topics.into_iter().map(|topic| topic.name).collect())
     }
 
     /// All subscriptions of the project.
-    pub(crate) async fn list_subscriptions(&self) -> Result<Vec<PubSubSubscription>, Error> {
+    pub async fn list_subscriptions(&self) -> Result<Vec<PubSubSubscription>, Error> {
         let request = self
             .subscriptions
             .list_subscriptions()
@@ -95,18 +95,18 @@ impl PubSubAdmin {
 
 /// The client of Cloud Scheduler.
 pub(crate) struct SchedulerAdmin {
-    pub(crate) client: CloudScheduler,
-    pub(crate) access: SchedulerAccess,
+    pub client: CloudScheduler,
+    pub access: SchedulerAccess,
 }
 
 impl SchedulerAdmin {
-    pub(crate) async fn new(access: SchedulerAccess) -> Result<Self, Error> {
+    pub async fn new(access: SchedulerAccess) -> Result<Self, Error> {
         let client = build!(CloudScheduler, access);
         Ok(Self { client, access })
     }
 
     /// All jobs of the location.
-    pub(crate) async fn list_jobs(&self) -> Result<Vec<Job>, Error> {
+    pub async fn list_jobs(&self) -> Result<Vec<Job>, Error> {
         let location = &self.access.location;
         Ok(all!(
             self.client.list_jobs().set_parent(location),
@@ -117,12 +117,12 @@ impl SchedulerAdmin {
 
 /// The client of Cloud Tasks' queues.
 pub(crate) struct QueueAdmin {
-    pub(crate) client: CloudTasks,
-    pub(crate) location: String,
+    pub client: CloudTasks,
+    pub location: String,
 }
 
 impl QueueAdmin {
-    pub(crate) async fn new(access: QueueAccess) -> Result<Self, Error> {
+    pub async fn new(access: QueueAccess) -> Result<Self, Error> {
         let client = build!(CloudTasks, access);
         Ok(Self {
             client,
@@ -131,7 +131,7 @@ impl QueueAdmin {
     }
 
     /// All queues of the location.
-    pub(crate) async fn list_queues(&self) -> Result<Vec<Queue>, Error> {
+    pub async fn list_queues(&self) -> Result<Vec<Queue>, Error> {
         let location = &self.location;
         Ok(all!(
             self.client.list_queues().set_parent(location),

@@ -18,9 +18,9 @@ const WITH_CONDITIONS: i32 = 3;
 /// A role of a member on a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
-    pub(crate) resource: String,
-    pub(crate) role: &'static str,
-    pub(crate) member: String,
+    pub resource: String,
+    pub role: &'static str,
+    pub member: String,
 }
 
 impl Grant {

@@ -17,15 +17,15 @@ use crate::base::{Error, ErrorKind};
 
 /// A change and its operation.
 pub(crate) struct Step {
-    pub(crate) change: Change,
-    pub(crate) operation: Operation,
+    pub change: Change,
+    pub operation: Operation,
 }
 
 /// A change that was made instead of the planned one.
 pub(crate) struct Instead {
-    pub(crate) change: Change,
+    pub change: Change,
     /// The reason, in one sentence.
-    pub(crate) note: String,
+    pub note: String,
 }
 
 pub(crate) enum Operation {
@@ -46,9 +46,9 @@ pub(crate) enum Operation {
 
 /// All clients of a plan.
 pub(crate) struct Clients {
-    pub(crate) pubsub: Option<PubSubAdmin>,
-    pub(crate) queues: Option<QueueAdmin>,
-    pub(crate) scheduler: Option<SchedulerAdmin>,
+    pub pubsub: Option<PubSubAdmin>,
+    pub queues: Option<QueueAdmin>,
+    pub scheduler: Option<SchedulerAdmin>,
 }
 
 impl Clients {
@@ -73,7 +73,7 @@ impl Clients {
 
 impl Step {
     /// The order of the changes: dependencies first, deletions last.
-    pub(crate) fn phase(&self) -> u8 {
+    pub fn phase(&self) -> u8 {
         match self.operation {
             Operation::MakeTopic => 0,
             // Before the subscription that its dead letters come from: a dead letter without a subscription is lost.
@@ -89,7 +89,7 @@ impl Step {
     }
 
     /// Makes the change, or returns another change that was made instead.
-    pub(crate) async fn perform(&self, clients: &Clients) -> Result<Option<Instead>, Error> {
+    pub async fn perform(&self, clients: &Clients) -> Result<Option<Instead>, Error> {
         if let Operation::MakeQueue(queue, backup) = &self.operation {
             return queues::make(clients.queues()?, queue, backup).await;
         }

@@ -6,20 +6,20 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Options {
-    pub(crate) prune: bool,
-    pub(crate) allow_data_loss: bool,
-    pub(crate) subscribers: bool,
-    pub(crate) queues: bool,
-    pub(crate) schedules: bool,
+    pub prune: bool,
+    pub allow_data_loss: bool,
+    pub subscribers: bool,
+    pub queues: bool,
+    pub schedules: bool,
     /// The selected types; `None` selects all.
-    pub(crate) only: Option<BTreeSet<String>>,
+    pub only: Option<BTreeSet<String>>,
     /// As given, or from the metadata server.
-    pub(crate) project_number: Option<u64>,
+    pub project_number: Option<u64>,
 }
 
 impl Options {
     /// Whether this task, publisher or subscriber is selected.
-    pub(crate) fn takes(&self, name: &str) -> bool {
+    pub fn takes(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(name))
     }
 }

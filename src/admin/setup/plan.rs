@@ -30,20 +30,20 @@ pub struct Plan {
 /// A plan under construction.
 #[derive(Default)]
 pub(crate) struct PlanDraft {
-    pub(crate) steps: Vec<Step>,
+    pub steps: Vec<Step>,
     /// The names of subscribers whose subscriptions are in the desired state.
-    pub(crate) unchanged: Vec<String>,
-    pub(crate) held_back: Vec<HeldBack>,
-    pub(crate) notes: Vec<String>,
+    pub unchanged: Vec<String>,
+    pub held_back: Vec<HeldBack>,
+    pub notes: Vec<String>,
     /// How many subscribers, queues and schedules were checked; `None` if they were not.
-    pub(crate) subscribers: Option<usize>,
-    pub(crate) queues: Option<usize>,
-    pub(crate) schedules: Option<usize>,
+    pub subscribers: Option<usize>,
+    pub queues: Option<usize>,
+    pub schedules: Option<usize>,
 }
 
 impl PlanDraft {
     /// Adds a deletion, if deletions are enabled.
-    pub(crate) fn delete(&mut self, change: Change, operation: Operation, options: &Options) {
+    pub fn delete(&mut self, change: Change, operation: Operation, options: &Options) {
         if options.prune {
             self.steps.push(Step { change, operation });
         } else {
@@ -51,7 +51,7 @@ impl PlanDraft {
         }
     }
 
-    pub(crate) fn hold_back(&mut self, change: Change, reason: &'static str) {
+    pub fn hold_back(&mut self, change: Change, reason: &'static str) {
         self.held_back.push(HeldBack { change, reason });
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct PubSubAccess {
 
 impl PubSubAccess {
     /// The access to the emulator of the settings, if they name one.
-    pub(crate) fn emulator(config: &Config) -> Option<Self> {
+    pub fn emulator(config: &Config) -> Option<Self> {
         let host = config.pubsub_emulator_host.as_ref()?;
         Some(Self {
             endpoint: Some(format!("http://{host}")),
@@ -53,12 +53,12 @@ impl PubSubAccess {
     }
 
     /// The full path of a topic, from its name or its full path.
-    pub(crate) fn topic(&self, name: &str) -> String {
+    pub fn topic(&self, name: &str) -> String {
         self.path("topics", name)
     }
 
     /// The full path of a subscription, from its name or its full path.
-    pub(crate) fn subscription(&self, name: &str) -> String {
+    pub fn subscription(&self, name: &str) -> String {
         self.path("subscriptions", name)
     }
 

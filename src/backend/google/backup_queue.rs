@@ -16,7 +16,7 @@ pub(crate) struct Backup {
 }
 
 impl Backup {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
             config: config.clone(),
             makes_every_queue: false,
@@ -108,7 +108,7 @@ impl GoogleBackend {
     }
 
     /// Creates a queue with the default settings of Cloud Tasks. An existing queue is not changed.
-    pub(crate) async fn make_queue(&self, queue: &str) -> Result<(), GoogleError> {
+    pub async fn make_queue(&self, queue: &str) -> Result<(), GoogleError> {
         let made = self
             .client
             .create_queue()

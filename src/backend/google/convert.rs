@@ -17,7 +17,7 @@ pub(crate) struct TaskFactory {
 
 impl TaskFactory {
     /// Reads the target from the settings, or returns every missing setting.
-    pub(crate) fn new(config: &Config) -> Result<Self, Vec<String>> {
+    pub fn new(config: &Config) -> Result<Self, Vec<String>> {
         let mut missing = Vec::new();
         let mut get = |value: &Option<String>, what: &str| {
             value.clone().unwrap_or_else(|| {
@@ -49,20 +49,20 @@ impl TaskFactory {
         }
     }
 
-    pub(crate) fn queue(&self, queue: &str) -> String {
+    pub fn queue(&self, queue: &str) -> String {
         format!("{}/queues/{queue}", self.location)
     }
 
-    pub(crate) fn location(&self) -> &str {
+    pub fn location(&self) -> &str {
         &self.location
     }
 
-    pub(crate) fn service_account(&self) -> &str {
+    pub fn service_account(&self) -> &str {
         &self.service_account
     }
 
     /// The message `google.cloud.tasks.v2.CreateTaskRequest.task`.
-    pub(crate) fn task(&self, envelope: &Envelope, id: Option<&str>) -> Task {
+    pub fn task(&self, envelope: &Envelope, id: Option<&str>) -> Task {
         // A header has one value in Google's message; several values become one list, as in RFC 9110 (5.3).
         let headers = envelope.headers.keys().map(|name| {
             // The values are known to be ASCII, or come from a request that was propagated.

@@ -31,7 +31,7 @@ impl CreateOutcome {
         repeat: false,
     };
     /// Nothing was created, but a retry may succeed.
-    pub(crate) const NOT_YET: Self = Self {
+    pub const NOT_YET: Self = Self {
         exists: false,
         may_have_taken_effect: false,
         repeat: true,
@@ -43,7 +43,7 @@ impl CreateOutcome {
         repeat: true,
     };
 
-    pub(crate) fn of(error: &GoogleError) -> Self {
+    pub fn of(error: &GoogleError) -> Self {
         if error.is_authentication() {
             let transient = error
                 .source()
@@ -107,7 +107,7 @@ pub(crate) enum MissingQueue {
 
 impl Failed {
     /// The state of the queue, if that is the reason, and if the queue certainly does not hold the task.
-    pub(crate) fn missing_queue(&self) -> Option<MissingQueue> {
+    pub fn missing_queue(&self) -> Option<MissingQueue> {
         if self.may_have_taken_effect {
             return None;
         }
@@ -150,7 +150,7 @@ pub(crate) struct BackupFailure {
 
 impl BackupFailure {
     /// The backup queue rejects the task as well, and always will.
-    pub(crate) fn refused(said: String) -> Self {
+    pub fn refused(said: String) -> Self {
         Self {
             said,
             outcome: CreateOutcome::REFUSED,

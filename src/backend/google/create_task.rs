@@ -50,7 +50,7 @@ pub(super) struct CreateAttempt {
 impl GoogleBackend {
     /// Creates a task, in the backup queue if its own was deleted. Retries until the outcome is certain or the deadline
     /// has passed.
-    pub(crate) async fn create(&self, envelope: Envelope) -> Result<Enqueued, Error> {
+    pub async fn create(&self, envelope: Envelope) -> Result<Enqueued, Error> {
         let repeats = !self.retry.deadline.is_zero();
         let given = envelope.id.is_some();
         // Only a name prevents a retry from creating a second task.
@@ -120,7 +120,7 @@ impl GoogleBackend {
     }
 
     /// The services behind this backend, for set-up and administration.
-    pub(crate) fn services(&self) -> Services {
+    pub fn services(&self) -> Services {
         let pubsub = self.pubsub.as_ref().map(PubSub::access);
         Services::new(pubsub.cloned(), self.queues.clone(), self.scheduler.clone())
     }

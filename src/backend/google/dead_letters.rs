@@ -34,7 +34,7 @@ pub(crate) struct PubSubDeadLetters {
 }
 
 impl PubSubDeadLetters {
-    pub(crate) fn new(access: PubSubAccess) -> Self {
+    pub fn new(access: PubSubAccess) -> Self {
         Self { access }
     }
 }

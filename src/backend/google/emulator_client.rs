@@ -22,7 +22,7 @@ pub(crate) struct EmulatorClient {
 }
 
 impl EmulatorClient {
-    pub(crate) fn new(url: &str, timeout: Duration) -> Self {
+    pub fn new(url: &str, timeout: Duration) -> Self {
         Self {
             // A connection belongs to the tokio runtime that opened it, which may be a test's and end before the next
             // call.
@@ -35,7 +35,7 @@ impl EmulatorClient {
     }
 
     /// Gets the resource at a path, with the errors of Google's client.
-    pub(crate) async fn get<T: DeserializeOwned>(
+    pub async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
         query: &[(&str, &str)],

@@ -33,7 +33,7 @@ pub(crate) struct PubSub {
 }
 
 impl PubSub {
-    pub(crate) fn new(access: PubSubAccess, retry: RetrySettings) -> Self {
+    pub fn new(access: PubSubAccess, retry: RetrySettings) -> Self {
         Self {
             access,
             retry,
@@ -42,14 +42,14 @@ impl PubSub {
         }
     }
 
-    pub(crate) fn access(&self) -> &PubSubAccess {
+    pub fn access(&self) -> &PubSubAccess {
         &self.access
     }
 
     /// Publishes a message, and returns its id.
     ///
     /// If the topic's publisher exists, the message is sent at once, and the boxed future is small.
-    pub(crate) fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
+    pub fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         match self.known(publication.topic()) {
             Some(topic) => publish(topic, publication),
             None => {
@@ -59,7 +59,7 @@ impl PubSub {
     }
 
     /// Waits until every message was published or has failed.
-    pub(crate) async fn flush(&self) {
+    pub async fn flush(&self) {
         let topics: Vec<_> = self.topics().values().cloned().collect();
         join_all(topics.iter().map(|topic| topic.flush())).await;
     }

@@ -43,7 +43,7 @@ struct Reason {
 }
 
 impl PullClient {
-    pub(crate) fn new(access: &PubSubAccess) -> Result<Self, Error> {
+    pub fn new(access: &PubSubAccess) -> Result<Self, Error> {
         let https = access
             .endpoint
             .as_ref()
@@ -59,12 +59,7 @@ impl PullClient {
     }
 
     /// `POST /v1/{path}:{verb}`. The error says what was not done, and what to do.
-    pub(crate) async fn call<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        verb: &str,
-        body: &Value,
-    ) -> Result<T, Error> {
+    pub async fn call<T: DeserializeOwned>(&self, path: &str, verb: &str, body: &Value) -> Result<T, Error> {
         let failed = |error: BoxError| {
             Error::unavailable(format!("{path} was not read ({verb}): {error}"), false).with_source(error)
         };

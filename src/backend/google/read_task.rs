@@ -8,12 +8,12 @@ use crate::backend::queue_admin::View;
 
 impl GoogleBackend {
     /// The full path of a task.
-    pub(super) fn task_path(&self, queue: &str, id: &str) -> String {
+    pub fn task_path(&self, queue: &str, id: &str) -> String {
         format!("{}/tasks/{id}", self.target.queue(queue))
     }
 
     /// One attempt to get a task.
-    pub(super) async fn get_task(&self, queue: &str, id: &str, view: View) -> Result<Task, GoogleError> {
+    pub async fn get_task(&self, queue: &str, id: &str, view: View) -> Result<Task, GoogleError> {
         let path = self.task_path(queue, id);
         let view = of(view);
         if let Some(emulator_client) = &self.emulator_client {
@@ -25,7 +25,7 @@ impl GoogleBackend {
     }
 
     /// One attempt to list a page of tasks.
-    pub(super) async fn list_tasks(
+    pub async fn list_tasks(
         &self,
         queue: &str,
         view: View,

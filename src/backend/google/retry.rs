@@ -57,7 +57,7 @@ pub(crate) fn is(error: &GoogleError, code: Code) -> bool {
 #[derive(Clone, Copy)]
 pub(crate) struct Api {
     /// Its name for `gcloud services enable`.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The variable that names the emulator.
     emulator: Option<&'static str>,
     /// The setter that overrides the URL.
@@ -82,7 +82,7 @@ pub(crate) const SCHEDULER: Api = Api {
 
 impl Api {
     /// The remedy if the API was not reached or is disabled, whatever the call.
-    pub(crate) fn help(self, error: &GoogleError, project: &str) -> Option<String> {
+    pub fn help(self, error: &GoogleError, project: &str) -> Option<String> {
         let Self {
             name,
             emulator,

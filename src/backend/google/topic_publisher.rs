@@ -44,7 +44,7 @@ struct Ordered {
 
 impl TopicPublisher {
     /// A publisher for the topic with this full path.
-    pub(crate) fn new(client: BasePublisher, topic: String) -> Self {
+    pub fn new(client: BasePublisher, topic: String) -> Self {
         Self {
             single: publisher(&client, &topic, 1),
             batching: publisher(&client, &topic, BATCH),
@@ -61,12 +61,12 @@ impl TopicPublisher {
     }
 
     /// The topic's full path.
-    pub(crate) fn topic(&self) -> &str {
+    pub fn topic(&self) -> &str {
         &self.topic
     }
 
     /// Sends a message without ordering key. Dropping the returned future does not stop it.
-    pub(crate) fn publish(self: Arc<Self>, message: Message) -> PendingMessage {
+    pub fn publish(self: Arc<Self>, message: Message) -> PendingMessage {
         let alone = self.in_flight.fetch_add(1, Ordering::Relaxed) == 0;
         let publisher = if alone { &self.single } else { &self.batching };
         PendingMessage {
@@ -78,7 +78,7 @@ impl TopicPublisher {
     /// Publishes a message with an ordering key, and returns its id.
     ///
     /// The message is sent at the first poll; dropping the future afterwards does not stop it.
-    pub(crate) async fn publish_ordered(&self, message: Message) -> Result<String, PublishError> {
+    pub async fn publish_ordered(&self, message: Message) -> Result<String, PublishError> {
         let key = message.ordering_key.clone();
         let (publisher, alone) = self.enter(&key);
         let _leave = OnDrop(|| self.leave(&key));
@@ -126,7 +126,7 @@ impl TopicPublisher {
     }
 
     /// Waits until every message was published or has failed.
-    pub(crate) async fn flush(&self) {
+    pub async fn flush(&self) {
         let mut publishers = vec![self.single.clone(), self.batching.clone()];
         {
             let ordered = self.ordered();
@@ -145,7 +145,7 @@ pub(crate) struct PendingMessage {
 
 impl PendingMessage {
     /// The topic's full path.
-    pub(crate) fn topic(&self) -> &str {
+    pub fn topic(&self) -> &str {
         &self.topic.topic
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct LocalBackend {
 }
 
 impl LocalBackend {
-    pub(crate) fn new(mut google: GoogleBackend, pubsub: Option<Arc<PubSub>>, engine: Handle) -> Self {
+    pub fn new(mut google: GoogleBackend, pubsub: Option<Arc<PubSub>>, engine: Handle) -> Self {
         google.backup.makes_every_queue = true;
         Self {
             google,
@@ -33,12 +33,12 @@ impl LocalBackend {
         }
     }
 
-    pub(crate) fn queue_access(&self) -> QueueAccess {
+    pub fn queue_access(&self) -> QueueAccess {
         self.google.queues.clone()
     }
 
     /// Creates a queue once. A blocked name is left to the backup queue.
-    pub(super) async fn make_queue(&self, queue: &str) -> Result<(), Error> {
+    pub async fn make_queue(&self, queue: &str) -> Result<(), Error> {
         let mut made = self.queues.lock().await;
         if made.contains(queue) {
             return Ok(());

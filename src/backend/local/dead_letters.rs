@@ -23,7 +23,7 @@ struct Message {
 }
 
 impl LocalDeadLetters {
-    pub(crate) fn new(project: &str) -> Self {
+    pub fn new(project: &str) -> Self {
         Self {
             project: project.to_owned(),
             topics: Arc::default(),
@@ -31,7 +31,7 @@ impl LocalDeadLetters {
     }
 
     /// Keeps messages of these topics from now on.
-    pub(crate) fn keep(&self, letters: &[DeadLetters]) {
+    pub fn keep(&self, letters: &[DeadLetters]) {
         let mut topics = self.topics();
         for letters in letters {
             topics.entry(self.full(&letters.topic)).or_default();
@@ -39,7 +39,7 @@ impl LocalDeadLetters {
     }
 
     /// Keeps a message if its topic is one of dead tasks. Returns whether it was kept.
-    pub(crate) fn add(&self, topic: &str, id: &str, data: &Bytes) -> bool {
+    pub fn add(&self, topic: &str, id: &str, data: &Bytes) -> bool {
         let mut topics = self.topics();
         let Some(messages) = topics.get_mut(topic) else {
             return false;

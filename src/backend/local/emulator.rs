@@ -30,7 +30,7 @@ pub(crate) struct Emulator {
 
 impl Emulator {
     /// Creates a queue with these settings. An existing queue is not changed.
-    pub(crate) async fn create_queue(
+    pub async fn create_queue(
         &self,
         location: &str,
         queue: &str,
@@ -44,12 +44,7 @@ impl Emulator {
     }
 
     /// Creates a task that calls `url` with a signed token until the response is a success.
-    pub(crate) async fn create_task(
-        &self,
-        queue: &str,
-        url: &str,
-        deadline: Duration,
-    ) -> Result<(), BoxError> {
+    pub async fn create_task(&self, queue: &str, url: &str, deadline: Duration) -> Result<(), BoxError> {
         let body = json!({
             "task": {
                 "httpRequest": {

@@ -32,7 +32,7 @@ pub(crate) struct PubSub {
 }
 
 impl PubSub {
-    pub(crate) fn new(emulator: Arc<Emulator>, relay: String, project: String) -> Self {
+    pub fn new(emulator: Arc<Emulator>, relay: String, project: String) -> Self {
         Self {
             kept: LocalDeadLetters::new(&project),
             emulator,
@@ -44,7 +44,7 @@ impl PubSub {
     }
 
     /// Delivers to these subscriptions from now on. Only the first call has an effect.
-    pub(crate) fn subscribe(&self, subscriptions: &[Subscription]) {
+    pub fn subscribe(&self, subscriptions: &[Subscription]) {
         self.queues.get_or_init(|| {
             let queue = |subscription| Arc::new(PushQueue::new(subscription, &self.project));
             subscriptions.iter().map(queue).collect()
@@ -52,7 +52,7 @@ impl PubSub {
     }
 
     /// Sends a message to every matching subscription of its topic, and returns its id.
-    pub(crate) async fn publish(&self, publication: &Publication) -> Result<String, Error> {
+    pub async fn publish(&self, publication: &Publication) -> Result<String, Error> {
         let topic = full_topic(publication.topic(), &self.project);
         let id = message_id();
         let mut wanted = 0;
@@ -139,7 +139,7 @@ impl PubSub {
     }
 
     /// Delivers a message once. Returns `false` if it must be delivered again.
-    pub(crate) async fn deliver(&self, path: &str, token: Option<HeaderValue>) -> bool {
+    pub async fn deliver(&self, path: &str, token: Option<HeaderValue>) -> bool {
         let Some(mut delivery) = self.unacked.begin(path) else {
             // An earlier attempt settled it, and its response was lost.
             return true;

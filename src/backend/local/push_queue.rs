@@ -34,7 +34,7 @@ pub(crate) struct PushQueue {
 }
 
 impl PushQueue {
-    pub(crate) fn new(subscription: &Subscription, project: &str) -> Self {
+    pub fn new(subscription: &Subscription, project: &str) -> Self {
         let path: Vec<_> = subscription.name.split('/').collect();
         let (own_project, name) = match path[..] {
             ["projects", own, "subscriptions", name] => (own, name),
@@ -51,12 +51,12 @@ impl PushQueue {
     }
 
     /// The subscription's full name, as in a push.
-    pub(crate) fn full_name(&self) -> String {
+    pub fn full_name(&self) -> String {
         pubsub_path(&self.project, "subscriptions", &self.name).into_owned()
     }
 
     /// The deadline of a push.
-    pub(crate) fn ack_deadline(&self) -> Duration {
+    pub fn ack_deadline(&self) -> Duration {
         self.subscription.ack_deadline.unwrap_or(ACK_DEADLINE)
     }
 
@@ -74,7 +74,7 @@ impl PushQueue {
     }
 
     /// The settings of the queue, with unlimited retries.
-    pub(crate) fn settings(&self) -> Value {
+    pub fn settings(&self) -> Value {
         let (min_backoff, max_backoff) = self.backoff();
         json!({
             "retryConfig": {
@@ -87,7 +87,7 @@ impl PushQueue {
     }
 
     /// The dead-letter topic for a message that failed in this delivery, if it must go there.
-    pub(crate) fn dead_letter_topic(&self, delivery: u32) -> Option<&str> {
+    pub fn dead_letter_topic(&self, delivery: u32) -> Option<&str> {
         // Zero leaves the number to the service.
         let max = self.subscription.max_retries.filter(|max| *max != 0);
         self.subscription

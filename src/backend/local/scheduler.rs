@@ -99,7 +99,7 @@ impl Job {
 }
 
 impl Scheduler {
-    pub(crate) fn new(emulator: Arc<Emulator>, relay: String, project: &str, clock: Clock) -> Self {
+    pub fn new(emulator: Arc<Emulator>, relay: String, project: &str, clock: Clock) -> Self {
         Self {
             emulator,
             relay,
@@ -112,7 +112,7 @@ impl Scheduler {
     }
 
     /// Runs these schedules from now on. Only the first call has an effect.
-    pub(crate) fn add(&self, schedules: &[Schedule]) {
+    pub fn add(&self, schedules: &[Schedule]) {
         self.jobs.get_or_init(|| {
             let now = self.clock.now();
             let job = |schedule| Job::new(schedule, now);
@@ -122,7 +122,7 @@ impl Scheduler {
     }
 
     /// Starts runs when they are due.
-    pub(crate) async fn run(&self) -> Infallible {
+    pub async fn run(&self) -> Infallible {
         self.known.notified().await;
         let jobs = self.jobs.get().map(Vec::as_slice).unwrap_or_default();
         if jobs.is_empty() {
@@ -141,7 +141,7 @@ impl Scheduler {
     }
 
     /// Starts a run of the job, or of the task, with this name.
-    pub(crate) async fn run_now(&self, name: &str) -> Result<(), BoxError> {
+    pub async fn run_now(&self, name: &str) -> Result<(), BoxError> {
         let jobs = self.jobs.get().into_iter().flatten();
         let is_meant = |job: &Job| job.schedule.name == name || job.schedule.task == name;
         let Some(at) = jobs.clone().position(is_meant) else {
@@ -175,14 +175,14 @@ impl Scheduler {
     }
 
     /// The location and the ids of the queues with runs.
-    pub(crate) fn queues(&self) -> (&str, impl Iterator<Item = &str>) {
+    pub fn queues(&self) -> (&str, impl Iterator<Item = &str>) {
         let jobs = self.jobs.get().into_iter().flatten();
         let used = jobs.filter(|job| job.made.initialized());
         (&self.location, used.map(|job| job.queue.as_str()))
     }
 
     /// Makes one attempt of a run. Returns `false` if it must be retried.
-    pub(crate) async fn attempt(&self, path: &str, token: Option<HeaderValue>) -> bool {
+    pub async fn attempt(&self, path: &str, token: Option<HeaderValue>) -> bool {
         let Some((job, due)) = self.find(path) else {
             return true;
         };

@@ -47,7 +47,7 @@ pub(crate) struct Unacked {
 }
 
 impl Unacked {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             state: Mutex::default(),
             count: watch::Sender::new(Some(0)),
@@ -59,7 +59,7 @@ impl Unacked {
     }
 
     /// Inserts a message. Returns `true` if it must be delivered now, `false` if another one goes first.
-    pub(crate) fn insert(&self, path: &str, delivery: Delivery) -> Result<bool, Error> {
+    pub fn insert(&self, path: &str, delivery: Delivery) -> Result<bool, Error> {
         let mut state = self.lock();
         if state.stopped {
             return Err(Error::unavailable("the local engine has stopped", false));
@@ -82,7 +82,7 @@ impl Unacked {
     }
 
     /// Counts a delivery, and returns the message; `None` if there is nothing left to do.
-    pub(crate) fn begin(&self, path: &str) -> Option<Delivery> {
+    pub fn begin(&self, path: &str) -> Option<Delivery> {
         let mut state = self.lock();
         let delivery = state.messages.get_mut(path)?;
         delivery.number += 1;
@@ -94,7 +94,7 @@ impl Unacked {
     }
 
     /// Removes a message, and returns the one that waited for it.
-    pub(crate) fn remove(&self, path: &str) -> Option<(String, Arc<PushQueue>)> {
+    pub fn remove(&self, path: &str) -> Option<(String, Arc<PushQueue>)> {
         let mut state = self.lock();
         let delivery = state.messages.remove(path)?;
         let next = delivery.lane().and_then(|lane| {
@@ -109,14 +109,14 @@ impl Unacked {
     }
 
     /// Waits until there are none. Returns `false` if the engine has stopped instead.
-    pub(crate) async fn none_left(&self) -> bool {
+    pub async fn none_left(&self) -> bool {
         let mut count = self.count.subscribe();
         let seen = count.wait_for(|count| count.is_none_or(|count| count == 0)).await;
         seen.is_ok_and(|count| count.is_some())
     }
 
     /// Removes all messages and accepts no more.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         *self.lock() = State {
             stopped: true,
             ..State::default()

@@ -45,7 +45,7 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 
 impl<'a> Record<'a> {
     /// Adds the body, as JSON or as base64.
-    pub(super) fn with_body(mut self, body: &'a [u8]) -> Self {
+    pub fn with_body(mut self, body: &'a [u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(json) => self.body = Some(json),
             Err(_) => self.data = Some(STANDARD.encode(body)),

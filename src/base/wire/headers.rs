@@ -124,7 +124,7 @@ pub(crate) struct Propagated {
 
 impl Propagated {
     /// Adds a header if it is within the limits. Returns whether it was added.
-    pub(crate) fn add(&mut self, name: &HeaderName, value: &[u8]) -> bool {
+    pub fn add(&mut self, name: &HeaderName, value: &[u8]) -> bool {
         let bytes = name.as_str().len() + value.len();
         let fits = bytes <= MAX_HEADER_BYTES && self.bytes + bytes <= MAX_PROPAGATED_BYTES;
         if !fits || !is_printable(value) {
@@ -139,7 +139,7 @@ impl Propagated {
     }
 
     /// The allow-listed ones of some headers.
-    pub(crate) fn of(allowed: &[HeaderName], headers: &HeaderMap) -> HeaderMap {
+    pub fn of(allowed: &[HeaderName], headers: &HeaderMap) -> HeaderMap {
         let mut propagated = Self::default();
         for name in allowed {
             for value in headers.get_all(name) {
@@ -149,7 +149,7 @@ impl Propagated {
         propagated.headers
     }
 
-    pub(crate) fn into_headers(self) -> HeaderMap {
+    pub fn into_headers(self) -> HeaderMap {
         self.headers
     }
 }

@@ -6,8 +6,8 @@ use super::error::{FilterError, place, quoted};
 
 #[derive(Debug)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
-    pub(super) span: Range<usize>,
+    pub kind: Kind,
+    pub span: Range<usize>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -35,12 +35,12 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub fn new(text: &'a str) -> Self {
         Self { text, position: 0 }
     }
 
     /// The next token; at the end of the text always `End`.
-    pub(super) fn token(&mut self) -> Result<Token, FilterError> {
+    pub fn token(&mut self) -> Result<Token, FilterError> {
         self.position += count(self.rest(self.position), is_blank);
         let start = self.position;
         let rest = self.rest(start);

@@ -28,19 +28,19 @@ pub(super) fn has(set: u64, bit: u8) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Days {
     /// From 1.
-    pub(super) months: u64,
+    pub months: u64,
     /// From 1.
-    pub(super) monthdays: u64,
+    pub monthdays: u64,
     /// From Sunday, 0.
-    pub(super) weekdays: u64,
+    pub weekdays: u64,
     /// The ordinal of the weekday in the month, from 1.
-    pub(super) weeks: u64,
+    pub weeks: u64,
     /// Whether a match of either the day of the month or the weekday is enough.
-    pub(super) either: bool,
+    pub either: bool,
 }
 
 impl Days {
-    pub(super) const ALL: Self = Self {
+    pub const ALL: Self = Self {
         months: bits(1, 12),
         monthdays: bits(1, 31),
         weekdays: bits(0, 6),
@@ -48,7 +48,7 @@ impl Days {
         either: false,
     };
 
-    pub(super) fn contain(&self, date: Date) -> bool {
+    pub fn contain(&self, date: Date) -> bool {
         let (month, day) = (date.month().unsigned_abs(), date.day().unsigned_abs());
         let weekday = date.weekday().to_sunday_zero_offset().unsigned_abs();
         if !has(self.months, month) {
@@ -67,14 +67,14 @@ impl Days {
 /// Times of day on selected days.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Calendar {
-    pub(super) days: Days,
+    pub days: Days,
     /// Minutes since midnight, in order.
-    pub(super) times: Vec<u16>,
+    pub times: Vec<u16>,
 }
 
 impl Calendar {
     /// Whether any day matches.
-    pub(super) fn ever_comes(&self) -> bool {
+    pub fn ever_comes(&self) -> bool {
         self.at_or_after(DateTime::constant(2000, 1, 1, 0, 0, 0, 0))
             .is_some()
     }
@@ -98,7 +98,7 @@ impl Calendar {
     }
 
     /// The first time after this one. Times that the clock skips are left out; times that it repeats occur twice.
-    pub(super) fn next_after(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
+    pub fn next_after(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
         let mut offset = zone.to_offset(after);
         let mut from = next_minute(offset.to_datetime(after))?;
         // Between two changes of the clock, times are in order.

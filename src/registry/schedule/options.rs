@@ -27,8 +27,8 @@ pub struct ScheduleOptions {
 /// The schedule in a registration.
 #[derive(Clone, Copy)]
 pub(crate) struct Periodic {
-    pub(crate) options: &'static ScheduleOptions,
-    pub(crate) payload: fn() -> Result<Bytes, serde_json::Error>,
+    pub options: &'static ScheduleOptions,
+    pub payload: fn() -> Result<Bytes, serde_json::Error>,
 }
 
 macro_rules! options {

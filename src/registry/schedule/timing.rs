@@ -19,7 +19,7 @@ pub(super) struct Timing {
 
 impl Timing {
     /// Parses the times and the zone, or returns every error.
-    pub(super) fn parse(every: &str, zone: &str) -> Result<Self, Vec<String>> {
+    pub fn parse(every: &str, zone: &str) -> Result<Self, Vec<String>> {
         let parsed = times(every).map_err(|mistakes| {
             let place = |mistake| format!("the times {every:?} are not accepted: {mistake}");
             mistakes.into_iter().map(place).collect::<Vec<_>>()
@@ -31,11 +31,11 @@ impl Timing {
     }
 
     /// The schedule as Cloud Scheduler accepts it.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.text.clone()
     }
 
-    pub(super) fn next_after(&self, after: SystemTime) -> Option<SystemTime> {
+    pub fn next_after(&self, after: SystemTime) -> Option<SystemTime> {
         let after = Timestamp::try_from(after).ok()?;
         let next = match &self.rule {
             Words::Interval(minutes) => {

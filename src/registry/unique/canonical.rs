@@ -16,7 +16,7 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    pub(crate) fn reason(self) -> String {
+    pub fn reason(self) -> String {
         match self {
             Self::TooDeep => format!("nest deeper than {MAX_DEPTH} levels"),
             Self::NotJson => "are not JSON".to_owned(),

@@ -36,7 +36,7 @@ enum Key {
 
 impl Uniqueness {
     /// The options of a type; if it is unique by fields, [`by_fields`](Self::by_fields) must follow.
-    pub(crate) fn of_type(options: &UniqueOptions) -> Self {
+    pub fn of_type(options: &UniqueOptions) -> Self {
         let key = match options.of {
             Of::Arguments | Of::Fields => Key::Arguments,
             Of::Name => Key::Name,
@@ -49,7 +49,7 @@ impl Uniqueness {
     }
 
     /// Adds the fields of the task, if the type is unique by fields.
-    pub(crate) fn by_fields(
+    pub fn by_fields(
         &mut self,
         options: &UniqueOptions,
         add: impl FnOnce(&mut UniqueFields),
@@ -63,14 +63,14 @@ impl Uniqueness {
     }
 
     /// Sets the key of a call, which replaces the options of the type.
-    pub(crate) fn set_key(&mut self, key: &impl Serialize) -> Result<(), serde_json::Error> {
+    pub fn set_key(&mut self, key: &impl Serialize) -> Result<(), serde_json::Error> {
         self.key = Key::Given(json::encode_key(key)?);
         self.window = self.window.filter(|_| self.called);
         Ok(())
     }
 
     /// Sets the window of a call.
-    pub(crate) fn set_window(&mut self, window: Duration) {
+    pub fn set_window(&mut self, window: Duration) {
         self.window = Some(window);
         self.called = true;
     }
@@ -79,7 +79,7 @@ impl Uniqueness {
     ///
     /// It is the hash of a JSON array: name, kind of key, key, window. Waiting tasks are found by it, so it never
     /// changes.
-    pub(crate) fn id(&self, task: &str, body: &[u8], now: SystemTime) -> Result<String, String> {
+    pub fn id(&self, task: &str, body: &[u8], now: SystemTime) -> Result<String, String> {
         let (kind, key) = match (&self.key, self.window) {
             (Key::Name, None) => return Ok(task.to_owned()),
             (Key::Name, Some(_)) => ("name", b"null".as_slice()),

@@ -39,7 +39,7 @@ pub(crate) enum Begun {
 
 impl Guard {
     /// Claims the effect until the deadline plus a margin.
-    pub(crate) async fn begin(self, deadline: Instant) -> Result<Begun, BoxError> {
+    pub async fn begin(self, deadline: Instant) -> Result<Begun, BoxError> {
         let lease = deadline.saturating_duration_since(Instant::now()) + MARGIN;
         let claim = timeout_at(deadline, self.store.begin(&self.key, lease)).await;
         match claim.map_err(|_| "no response in time")?? {
@@ -52,7 +52,7 @@ impl Guard {
     }
 
     /// Runs an attempt, unless an earlier one has completed the effect.
-    pub(crate) async fn run(
+    pub async fn run(
         self,
         deadline: Instant,
         attempt: impl Future<Output = Result<Vec<u8>, AttemptError>>,
@@ -87,7 +87,7 @@ fn happened(outcome: &Result<Vec<u8>, AttemptError>) -> bool {
 
 impl Held {
     /// Records that the effect happened. A failure is only logged, because a retry would repeat the effect.
-    pub(crate) async fn complete(mut self) {
+    pub async fn complete(mut self) {
         let Some((guard, token)) = self.claim.take() else {
             return;
         };
@@ -108,7 +108,7 @@ impl Held {
     }
 
     /// Releases the claim, so that a retry need not wait for the end of the lease.
-    pub(crate) async fn release(mut self) {
+    pub async fn release(mut self) {
         if let Some((guard, token)) = self.claim.take() {
             let released = tokio::spawn(release(guard, token).in_current_span());
             // It logs its own failure.

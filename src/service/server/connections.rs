@@ -64,7 +64,7 @@ where
     R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Accepts connections forever.
-    pub(crate) async fn accept(&mut self, listener: &TcpListener) {
+    pub async fn accept(&mut self, listener: &TcpListener) {
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {

@@ -42,7 +42,7 @@ pub(crate) struct Gate<S> {
 
 impl<S: Clone> Gate<S> {
     /// A gate for one connection, and the flag whether the connection has received a request.
-    pub(crate) fn for_connection(&self) -> (Self, Arc<AtomicBool>) {
+    pub fn for_connection(&self) -> (Self, Arc<AtomicBool>) {
         let started = Arc::new(AtomicBool::new(false));
         let gate = Self {
             started: Arc::clone(&started),

@@ -14,11 +14,11 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn new(shared: Arc<Shared>, runtime: Link) -> Self {
+    pub fn new(shared: Arc<Shared>, runtime: Link) -> Self {
         Self { shared, runtime }
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub fn shared(&self) -> &Shared {
         &self.shared
     }
 }

@@ -7,28 +7,28 @@ use std::time::{Duration, SystemTime};
 pub(super) struct Time(Mutex<Option<SystemTime>>);
 
 impl Time {
-    pub(super) fn new(start: Option<SystemTime>) -> Self {
+    pub fn new(start: Option<SystemTime>) -> Self {
         Self(Mutex::new(start))
     }
 
-    pub(super) fn now(&self) -> SystemTime {
+    pub fn now(&self) -> SystemTime {
         self.lock().unwrap_or_else(SystemTime::now)
     }
 
     /// Stops the clock, and returns its time.
-    pub(super) fn stop(&self) -> SystemTime {
+    pub fn stop(&self) -> SystemTime {
         *self.lock().get_or_insert_with(SystemTime::now)
     }
 
     /// Advances the clock, unless the resulting time cannot be represented.
-    pub(super) fn advance(&self, by: Duration) {
+    pub fn advance(&self, by: Duration) {
         let mut time = self.lock();
         let now = time.unwrap_or_else(SystemTime::now);
         *time = Some(now.checked_add(by).unwrap_or(now));
     }
 
     /// Advances the clock to this time. Fails with the current time if that is later.
-    pub(super) fn advance_to(&self, to: SystemTime) -> Result<(), SystemTime> {
+    pub fn advance_to(&self, to: SystemTime) -> Result<(), SystemTime> {
         let mut time = self.lock();
         let now = time.unwrap_or_else(SystemTime::now);
         if now > to {

@@ -47,25 +47,25 @@ pub(super) enum What {
 }
 
 impl Shared {
-    pub(super) fn new(start: Option<SystemTime>) -> Self {
+    pub fn new(start: Option<SystemTime>) -> Self {
         Self {
             tasks: Mutex::default(),
             time: Time::new(start),
         }
     }
 
-    pub(super) fn tasks(&self) -> MutexGuard<'_, Tasks> {
+    pub fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends a task, whose id stays blocked for a while.
-    pub(super) fn end(&self, queue: &str, id: &str) {
+    pub fn end(&self, queue: &str, id: &str) {
         let now = self.time.now();
         self.tasks().used_ids.end(queue, id, now);
     }
 
     /// A record of the current time.
-    pub(super) fn record(&self, id: String, what: What) -> Record {
+    pub fn record(&self, id: String, what: What) -> Record {
         Record {
             id,
             what,
@@ -77,14 +77,14 @@ impl Shared {
 }
 
 impl Record {
-    pub(super) fn envelope(&self) -> Option<&Envelope> {
+    pub fn envelope(&self) -> Option<&Envelope> {
         match &self.what {
             What::Task(envelope) => Some(envelope),
             What::Message(_) => None,
         }
     }
 
-    pub(super) fn publication(&self) -> Option<&Publication> {
+    pub fn publication(&self) -> Option<&Publication> {
         match &self.what {
             What::Message(publication) => Some(publication),
             What::Task(_) => None,
@@ -92,23 +92,23 @@ impl Record {
     }
 
     /// Whether it is a task of this queue.
-    pub(super) fn is_of(&self, queue: &str) -> bool {
+    pub fn is_of(&self, queue: &str) -> bool {
         self.envelope().is_some_and(|envelope| envelope.queue() == queue)
     }
 
     /// Whether it is the task of this id in this queue.
-    pub(super) fn is(&self, queue: &str, id: &str) -> bool {
+    pub fn is(&self, queue: &str, id: &str) -> bool {
         self.id == id && self.is_of(queue)
     }
 
     /// The time before which it does not run, if any.
-    pub(super) fn not_before(&self) -> Option<SystemTime> {
+    pub fn not_before(&self) -> Option<SystemTime> {
         self.paused_until
             .or_else(|| self.envelope().and_then(Envelope::schedule_time))
     }
 
     /// When it is due; for most records when they were recorded.
-    pub(super) fn due(&self) -> SystemTime {
+    pub fn due(&self) -> SystemTime {
         self.not_before().unwrap_or(self.recorded_at)
     }
 }

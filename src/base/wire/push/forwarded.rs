@@ -62,7 +62,7 @@ fn read_message(headers: &HeaderMap) -> ForwardedMessage {
 
 impl Push {
     /// The body of the task that this message is forwarded to.
-    pub(crate) fn to_forwarded_body(&self) -> Vec<u8> {
+    pub fn to_forwarded_body(&self) -> Vec<u8> {
         let content = serde_json::from_slice::<Box<RawValue>>(&self.data)
             .ok()
             // Whitespace around the JSON would be lost, and a custom parser may depend on it.
@@ -77,7 +77,7 @@ impl Push {
     }
 
     /// The header of the task that this message is forwarded to.
-    pub(crate) fn to_forwarded_header(&self) -> (HeaderName, String) {
+    pub fn to_forwarded_header(&self) -> (HeaderName, String) {
         let message = ForwardedMessage {
             id: Some(self.id.clone()).filter(|id| !id.is_empty()),
             publish_time: self.publish_time.map(rfc3339),
@@ -90,7 +90,7 @@ impl Push {
     }
 
     /// Parses the body of a forwarded task. One that django-cloud-tasks forwarded lacks the header.
-    pub(crate) fn read_forwarded(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
+    pub fn read_forwarded(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
         let body: Forwarded = json::decode(body)?;
         let message = read_message(headers);
         let data = match (body.content, body.data) {

@@ -62,7 +62,7 @@ struct WrappedMessage<'a> {
 
 impl Push {
     /// Parses a request's body, wrapped or not, or says what is wrong with it.
-    pub(crate) fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
+    pub fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
         match cloud_event::form(headers) {
             _ if unwrapped::has_metadata(headers) => Ok(Self::unwrapped(headers, body)),
             Some(form) => Self::cloud_event(form, headers, body),
@@ -71,7 +71,7 @@ impl Push {
     }
 
     /// Parses a request's body for a subscriber that accepts bare bodies without metadata.
-    pub(crate) fn read_or_bare(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
+    pub fn read_or_bare(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
         match Self::read(headers, body.clone()) {
             Err(_) if cloud_event::form(headers).is_none() => Ok(Self::unwrapped(headers, body)),
             read => read,
@@ -103,7 +103,7 @@ impl Push {
     }
 
     /// The wrapped body of this message, as Pub/Sub sends it.
-    pub(crate) fn to_body(&self) -> Vec<u8> {
+    pub fn to_body(&self) -> Vec<u8> {
         let id = (!self.id.is_empty()).then_some(self.id.as_str());
         let time = self.publish_time.map(rfc3339_millis);
         let body = Body {

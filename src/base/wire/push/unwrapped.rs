@@ -22,7 +22,7 @@ pub(super) fn has_metadata(headers: &HeaderMap) -> bool {
 
 impl Push {
     /// Parses the unwrapped form: the body is the data, and headers hold everything else.
-    pub(super) fn unwrapped(headers: &HeaderMap, body: Bytes) -> Self {
+    pub fn unwrapped(headers: &HeaderMap, body: Bytes) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let attributes = headers
             .iter()
@@ -47,7 +47,7 @@ impl Push {
 #[cfg(feature = "testing")]
 impl Push {
     /// The headers of an unwrapped push, including attributes; or the attribute that is not a valid header.
-    pub(crate) fn to_unwrapped_headers(&self) -> Result<HeaderMap, String> {
+    pub fn to_unwrapped_headers(&self) -> Result<HeaderMap, String> {
         let time = self.publish_time.map(rfc3339_millis);
         let attempt = self.delivery_attempt.map(|attempt| attempt.to_string());
         let told = [
