@@ -6,6 +6,9 @@ pub mod backup_queue {}
 #[doc = include_str!("bulk.md")]
 pub mod bulk {}
 
+#[doc = include_str!("google_events.md")]
+pub mod google_events {}
+
 #[doc = include_str!("idempotency.md")]
 pub mod idempotency {}
 
