@@ -27,10 +27,10 @@ pub(crate) struct Checks {
     pub claims: Vec<ClaimCheck>,
 }
 
-pub(crate) type HeaderCheck = fn(&Header) -> Result<(), Refusal>;
-pub(crate) type SignatureCheck = fn(&Token<'_>, &Key) -> Result<(), Refusal>;
+type HeaderCheck = fn(&Header) -> Result<(), Refusal>;
+type SignatureCheck = fn(&Token<'_>, &Key) -> Result<(), Refusal>;
 /// `now` is in seconds since 1970.
-pub(crate) type ClaimCheck = fn(&Rules, &Claims<'_>, &Called<'_>, now: u64) -> Result<(), Refusal>;
+type ClaimCheck = fn(&Rules, &Claims<'_>, &Called<'_>, now: u64) -> Result<(), Refusal>;
 
 impl Default for Checks {
     fn default() -> Self {

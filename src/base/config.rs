@@ -53,7 +53,7 @@ pub struct Config {
     pub(crate) delimiter: String,
     pub(crate) eager: bool,
     pub(crate) maximum_eta: Option<Duration>,
-    pub(crate) backup_queue_name: Option<String>,
+    backup_queue_name: Option<String>,
     pub(crate) propagated_headers: Vec<String>,
     pub(crate) propagated_headers_key: String,
     pub(crate) subscriber_max_retries: Option<u32>,

@@ -1,10 +1,10 @@
 //! Events, and the publishers and subscribers that use them.
 
-pub(crate) mod attributes;
+mod attributes;
 pub(crate) mod message;
-pub(crate) mod model;
+mod model;
 pub(crate) mod publish;
-pub(crate) mod publisher;
+mod publisher;
 pub(crate) mod subscriber;
 
 pub use crate::base::{Attributes, Publication};

@@ -38,8 +38,7 @@ impl Runtime {
     }
 }
 
-pub(crate) type Run<S, O> =
-    fn(Arc<S>, TaskInput, TaskMetadata) -> BoxFuture<'static, Result<O, AttemptError>>;
+type Run<S, O> = fn(Arc<S>, TaskInput, TaskMetadata) -> BoxFuture<'static, Result<O, AttemptError>>;
 
 /// A handler that keeps the output before it becomes JSON, and otherwise acts like the task's own.
 pub(crate) struct Capture<S, O> {

@@ -1,6 +1,6 @@
 //! Tasks, and how they are enqueued.
 
-pub(crate) mod bulk;
+mod bulk;
 pub mod commit;
 pub(crate) mod enqueue;
 pub(crate) mod periodic;

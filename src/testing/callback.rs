@@ -46,8 +46,8 @@ const RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretry
 #[must_use = "it becomes a request with `request()`"]
 pub struct CallbackRequest {
     signer: Signer,
-    pub(super) token: Token,
-    pub(super) url: String,
+    token: Token,
+    url: String,
     body: Result<Bytes, String>,
     headers: HeaderMap,
     mistake: Option<String>,

@@ -23,8 +23,8 @@ const ID_DIGITS: u32 = 16;
 #[must_use = "it becomes a request with `request()`"]
 pub struct PushRequest {
     signer: Signer,
-    pub(super) token: Token,
-    pub(super) url: String,
+    token: Token,
+    url: String,
     push: Push,
     wrapped: bool,
 }

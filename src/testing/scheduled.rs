@@ -20,8 +20,8 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static("Google-Cloud-Scheduler
 #[must_use = "it becomes a request with `request()`"]
 pub struct ScheduledRequest {
     signer: Signer,
-    pub(super) token: Token,
-    pub(super) url: String,
+    token: Token,
+    url: String,
     schedule: Schedule,
     due: SystemTime,
 }

@@ -1,11 +1,11 @@
 //! Tasks whose last attempt has failed: recording, listing and replaying them.
 
 #[cfg(feature = "google")]
-pub(crate) mod dead_tasks;
+mod dead_tasks;
 #[cfg(feature = "google")]
-pub(crate) mod list;
+mod list;
 #[cfg(feature = "google")]
-pub(crate) mod replay;
+mod replay;
 
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]

@@ -1,11 +1,11 @@
 //! Operations on a queue, by its name.
 
 pub(crate) mod delete;
-pub(crate) mod list;
-pub(crate) mod of_type;
+mod list;
+mod of_type;
 pub(crate) mod report;
-pub(crate) mod run_here;
-pub(crate) mod selection;
+mod run_here;
+mod selection;
 
 pub use crate::base::{LastAttempt, QueuedTask};
 pub use crate::base::{QueueInfo, QueueState};
@@ -110,12 +110,12 @@ impl Queue {
         &self.name
     }
 
-    pub(crate) fn runtime(&self) -> &Runtime {
+    fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
     /// The backend's operations, if the name is valid.
-    pub(crate) fn operations(&self) -> Result<&Arc<dyn QueueOperations>, Error> {
+    fn operations(&self) -> Result<&Arc<dyn QueueOperations>, Error> {
         if let Some(mistake) = names::queue_mistake(&self.name) {
             return Err(Error::invalid(format!("nothing was done: {mistake}")));
         }
@@ -146,7 +146,7 @@ impl Queue {
     }
 
     /// A task, with or without its arguments.
-    pub(crate) async fn view(&self, id: &str, view: View) -> Result<Option<QueuedTask>, Error> {
+    async fn view(&self, id: &str, view: View) -> Result<Option<QueuedTask>, Error> {
         self.operations_on(id)?.get(&self.name, id, view).await
     }
 

@@ -86,7 +86,7 @@ fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
 }
 
 /// The differences in the specified settings.
-pub(crate) fn changes(current: &Queue, desired: &Queue) -> Vec<FieldChange> {
+fn changes(current: &Queue, desired: &Queue) -> Vec<FieldChange> {
     let mut differing = Differences::default();
     let number = |number: i32| (number != 0).then(|| number.to_string());
     let rates = |queue: &Queue| queue.rate_limits.clone().unwrap_or_default();

@@ -120,7 +120,7 @@ impl Api {
 }
 
 /// Whether an API is disabled in its project.
-pub(crate) fn is_off(error: &GoogleError) -> bool {
+fn is_off(error: &GoogleError) -> bool {
     let text = error.to_string();
     is(error, Code::PermissionDenied)
         && ["has not been used", "is disabled", "SERVICE_DISABLED"]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::base::BoxError;
 
 /// An HTTP client without TLS, for calls to this machine.
-pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
+type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
 const MAX_ERROR_BYTES: usize = 4096;
 

@@ -20,10 +20,10 @@ use crate::base::wire::dead_record::Record;
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeadTask {
     pub(crate) task: String,
-    pub(crate) queue: Option<String>,
+    queue: Option<String>,
     pub(crate) id: Option<String>,
-    pub(crate) attempts: u32,
-    pub(crate) error: String,
+    attempts: u32,
+    error: String,
     pub(crate) body: Bytes,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) died_at: String,

@@ -139,10 +139,10 @@ impl fmt::Debug for Envelope {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enqueued {
-    pub(crate) queue: String,
-    pub(crate) id: String,
+    queue: String,
+    id: String,
     pub(crate) schedule_time: Option<SystemTime>,
-    pub(crate) duplicate: bool,
+    duplicate: bool,
 }
 
 impl Enqueued {

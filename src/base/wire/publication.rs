@@ -86,7 +86,7 @@ impl Publication {
 }
 
 /// Validates attributes.
-pub(crate) fn attributes_mistake(attributes: &Attributes) -> Option<String> {
+fn attributes_mistake(attributes: &Attributes) -> Option<String> {
     if attributes.len() > MAX_ATTRIBUTES {
         let count = attributes.len();
         return Some(format!(

@@ -7,10 +7,10 @@
 //! filter that silently matches something else loses messages: unquoted and single-quoted values, `\x` and octal
 //! escapes beyond ASCII (a byte, or a character?), halves of a surrogate pair.
 
-pub(crate) mod error;
-pub(crate) mod expression;
-pub(crate) mod lexer;
-pub(crate) mod parse;
+mod error;
+mod expression;
+mod lexer;
+mod parse;
 #[cfg(test)]
 mod tests;
 

@@ -1,12 +1,12 @@
 //! The schedules of periodic tasks: the Cloud Scheduler job, and when it is due.
 
-pub(crate) mod app_engine;
-pub(crate) mod calendar;
-pub(crate) mod cron;
-pub(crate) mod options;
+mod app_engine;
+mod calendar;
+mod cron;
+mod options;
 #[cfg(test)]
 mod tests;
-pub(crate) mod timing;
+mod timing;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

@@ -19,8 +19,8 @@ pub struct ScheduleOptions {
     pub(crate) max_doublings: Option<u32>,
     pub(crate) attempt_deadline: Option<Duration>,
     pub(crate) description: Option<&'static str>,
-    pub(crate) name: Option<&'static str>,
-    pub(crate) absolute: bool,
+    name: Option<&'static str>,
+    absolute: bool,
     pub(crate) oidc: bool,
 }
 

@@ -1,8 +1,8 @@
 //! Uniqueness of tasks, and the id that follows from it.
 
-pub(crate) mod canonical;
+mod canonical;
 pub(crate) mod id;
-pub(crate) mod options;
+mod options;
 
 pub(crate) use id::Uniqueness;
 pub(crate) use options::window_mistake;
