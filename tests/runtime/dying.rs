@@ -107,7 +107,7 @@ impl PublisherTask for Shouted {}
 struct Slow {}
 
 #[derive(Clone, Default)]
-struct Steps {
+pub(crate) struct Steps {
     begun: Arc<Notify>,
     go_on: Arc<Notify>,
     done: Arc<Notify>,

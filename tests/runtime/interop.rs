@@ -196,7 +196,7 @@ struct Audited {
 
 /// What ran, typed.
 #[derive(Clone, Default)]
-struct Seen {
+pub(crate) struct Seen {
     welcomed: Arc<Mutex<Vec<SendWelcomeEmail>>>,
     audited: Arc<Mutex<Vec<Audited>>>,
 }

@@ -1,12 +1,16 @@
-//! The runtime through its public API: settings, enqueueing, backends in this process, the service.
+//! The runtime through its public API: settings, enqueueing, backends in this process, the service, what follows a commit,
+//! idempotency.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod auto_traits;
+mod commit;
 mod config;
+mod dependencies;
 mod dying;
 mod eager;
 mod enqueueing;
 mod events;
+mod idempotency;
 mod interop;
 mod linking;
 mod mounting;
@@ -19,6 +23,5 @@ mod recorder;
 mod scopes;
 mod service;
 mod subscribing;
-#[path = "../support/mod.rs"]
 mod support;
 mod tasks;

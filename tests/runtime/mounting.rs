@@ -186,7 +186,7 @@ async fn in_a_oneshot() {
 struct Stay;
 
 #[derive(Clone, Default)]
-struct Watch {
+pub(crate) struct Watch {
     started: Arc<Notify>,
     cancelled: Arc<Notify>,
 }

@@ -83,9 +83,11 @@ async fn eager(log: &Log) -> Runtime {
 async fn a_schedule_is_what_its_task_says_and_the_settings_make_of_it() {
     let runtime = eager(&Log::default()).await;
 
-    let [digest, _, sweep] = runtime.schedules() else {
-        panic!("{:?}", runtime.schedules());
+    let schedule = |task| {
+        let mut schedules = runtime.schedules().iter();
+        schedules.find(|schedule| schedule.task == task).unwrap()
     };
+    let (digest, sweep) = (schedule("Digest"), schedule("Sweep"));
     assert_eq!(
         (digest.task, digest.name.as_str()),
         ("Digest", "shop--morning-digest")

@@ -52,7 +52,7 @@ impl Task for Strict {
 struct Hang;
 
 #[derive(Clone, Default)]
-struct Cancelled(Arc<AtomicBool>);
+pub(crate) struct Cancelled(Arc<AtomicBool>);
 
 struct Guard(Cancelled);
 

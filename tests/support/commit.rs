@@ -12,27 +12,27 @@ use cloud_tasks::{Context, Error, PublisherTask, Runtime, Task, TaskResult, task
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct SendWelcomeEmail {
+pub(crate) struct GreetUser {
     pub(crate) user_id: i64,
 }
 
 #[task(queue = "emails")]
-impl Task for SendWelcomeEmail {
+impl Task for GreetUser {
     async fn run(self, _cx: Context) -> TaskResult {
         Ok(())
     }
 }
 
 #[derive(Deserialize, Serialize)]
-pub(crate) struct UserAction {
+pub(crate) struct SignUp {
     pub(crate) action: String,
 }
 
 #[task(topic = "user-actions")]
-impl PublisherTask for UserAction {}
+impl PublisherTask for SignUp {}
 
-pub(crate) fn action(action: &str) -> UserAction {
-    UserAction {
+pub(crate) fn action(action: &str) -> SignUp {
+    SignUp {
         action: action.to_owned(),
     }
 }
@@ -58,14 +58,9 @@ impl Shaky {
         shaky
     }
 
-    /// A builder of a runtime with this backend; it lacks what the program's other tasks need.
+    /// A builder of a runtime with this backend. It lacks the states and the store that other tasks of the program need.
     pub(crate) fn builder(&self) -> RuntimeBuilder {
         Runtime::builder().backend(self.clone()).allow_unauthenticated()
-    }
-
-    pub(crate) async fn runtime(failures: usize) -> (Runtime, Self) {
-        let shaky = Self::failing(failures);
-        (shaky.builder().build().await.unwrap(), shaky)
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {

@@ -10,7 +10,7 @@ use crate::integration::{CommitError, Transaction};
 use crate::sqlx::sqlite::SqlitePoolOptions;
 use crate::sqlx::{self, Connection, Database, Executor, Pool, Sqlite, SqliteConnection, SqlitePool};
 use crate::support;
-use crate::support::commit::{SendWelcomeEmail, Shaky, action};
+use crate::support::commit::{GreetUser, Shaky, action};
 use crate::support::deliveries::Effects;
 
 /// A database with users, and posts whose author is looked for at the commit.
@@ -51,7 +51,7 @@ async fn recorded() -> (SqlitePool, Runtime, Recorder) {
 }
 
 fn welcome(tx: &mut impl Transactional, runtime: &Runtime, user_id: i64) {
-    let email = SendWelcomeEmail { user_id }.asap();
+    let email = GreetUser { user_id }.asap();
     email.on(runtime).on_commit(tx).unwrap();
 }
 
@@ -67,7 +67,7 @@ async fn a_commit_keeps_the_data_and_then_sends() {
     tx.commit().await.unwrap();
 
     assert_eq!((before, users(&pool).await), (0, 1));
-    recorder.assert_enqueued::<SendWelcomeEmail>(|email| email.user_id == 7);
+    recorder.assert_enqueued::<GreetUser>(|email| email.user_id == 7);
     assert_eq!(recorder.publications().len(), 1);
 }
 
@@ -177,7 +177,7 @@ async fn what_a_savepoint_was_handed_shares_its_fate_and_that_of_the_transaction
     tx.commit().await.unwrap();
 
     let sent: Vec<_> = recorder
-        .enqueued::<SendWelcomeEmail>()
+        .enqueued::<GreetUser>()
         .iter()
         .map(|email| email.user_id)
         .collect();

@@ -35,7 +35,7 @@ impl Task for Order {
 }
 
 #[derive(Clone, Default)]
-struct Signals {
+pub(super) struct Signals {
     started: Arc<Notify>,
     finish: Arc<Notify>,
 }

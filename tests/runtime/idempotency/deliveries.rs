@@ -58,10 +58,10 @@ impl Task for GiveUp {
 }
 
 #[derive(Default, Deserialize, Serialize)]
-struct Digest;
+struct Tally;
 
 #[task(idempotent, every = "@daily")]
-impl Task for Digest {
+impl Task for Tally {
     async fn run(self, cx: Context<Effects>) -> TaskResult {
         cx.state().happen(0);
         Ok(())
@@ -70,16 +70,16 @@ impl Task for Digest {
 
 /// Says that it started, and waits until it may end.
 #[derive(Deserialize, Serialize)]
-struct Slow;
+struct SlowDelivery;
 
 #[derive(Clone, Default)]
-struct Signals {
+pub(super) struct Signals {
     started: Arc<Notify>,
     finish: Arc<Notify>,
 }
 
 #[task(idempotent)]
-impl Task for Slow {
+impl Task for SlowDelivery {
     async fn run(self, cx: Context<(Effects, Signals)>) -> TaskResult {
         let (effects, signals) = cx.state();
         effects.happen(0);
@@ -133,7 +133,7 @@ async fn a_delivery_of_what_ran_before_is_answered_with_success_and_no_result() 
 #[tokio::test]
 async fn a_delivery_of_what_is_under_way_is_refused_until_it_is_done() {
     let (runtime, effects, signals) = runtime(MemoryStore::new()).await;
-    let request = || delivery("Slow", "a", &json!(null));
+    let request = || delivery("SlowDelivery", "a", &json!(null));
 
     let first = runtime.spawn({
         let (runtime, request) = (runtime.clone(), request());
@@ -145,7 +145,7 @@ async fn a_delivery_of_what_is_under_way_is_refused_until_it_is_done() {
     let first = first.await.unwrap();
     let after = answer(&runtime, request()).await;
 
-    let error = "Task Slow is under way in another delivery";
+    let error = "Task SlowDelivery is under way in another delivery";
     assert_eq!(during, (409, json!({ "error": error })));
     assert_eq!((first.0, after.0, effects.of(0)), (200, 200, 1));
 }
@@ -259,9 +259,9 @@ async fn services_that_share_a_store_run_their_own_tasks_messages_and_schedules(
             .build()
             .await
             .unwrap();
-        let digest = Request::post("/tasks/Digest")
+        let digest = Request::post("/tasks/Tally")
             .header("x-cloudscheduler", "true")
-            .header("x-cloudscheduler-jobname", "Digest")
+            .header("x-cloudscheduler-jobname", "Tally")
             .header("x-cloudscheduler-scheduletime", "2026-01-01T00:00:00Z")
             .body(Body::from("{}"))
             .unwrap();
@@ -280,9 +280,9 @@ async fn services_that_share_a_store_run_their_own_tasks_messages_and_schedules(
 async fn a_scheduled_run_is_known_by_its_job_and_its_time() {
     let (runtime, effects, _) = runtime(MemoryStore::new()).await;
     let request = |time: &str| {
-        let request = Request::post("/tasks/Digest")
+        let request = Request::post("/tasks/Tally")
             .header("x-cloudscheduler", "true")
-            .header("x-cloudscheduler-jobname", "shop--Digest")
+            .header("x-cloudscheduler-jobname", "shop--Tally")
             .header("x-cloudscheduler-scheduletime", time);
         request.body(Body::from("{}")).unwrap()
     };

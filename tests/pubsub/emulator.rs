@@ -7,7 +7,6 @@
 //! What the emulator cannot do, and so nothing here shows: it ignores filters, signs no pushes, leaves `orderingKey` and
 //! `deliveryAttempt` out of them, takes the answer 202 for a failure, answers IAM with 501, changes neither expiration
 //! nor filter of a subscription, and its first retry comes after about a second whatever the backoff.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +22,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use cloud_tasks::backend::{LocalEngine, RetrySettings};
 use cloud_tasks::event::Attributes;
+use cloud_tasks::runtime::{Embedded, RuntimeBuilder};
 use cloud_tasks::setup::{Action, ResourceKind, SetUpReport};
 use cloud_tasks::{
     Config, Context, Discard, Error, Message, PublisherTask, Runtime, SubscriberTask, TaskResult, task,
@@ -37,11 +37,9 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::engine;
 use crate::support::calls::Calls;
 use crate::support::pubsub::{self, make_topic, rest};
-
-#[path = "../support/mod.rs"]
-mod support;
 
 /// Longer than anything here takes: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,13 +56,24 @@ struct Delivery {
 
 /// Where subscribers tell what arrives.
 #[derive(Clone)]
-struct Journal {
+pub(crate) struct Journal {
     deliveries: mpsc::UnboundedSender<Delivery>,
     /// How often a message came so far.
     times: Arc<Mutex<HashMap<String, u32>>>,
 }
 
 impl Journal {
+    /// A journal that nobody reads.
+    pub(crate) fn unread() -> Self {
+        Self::new().0
+    }
+
+    fn new() -> (Self, mpsc::UnboundedReceiver<Delivery>) {
+        let (deliveries, delivered) = mpsc::unbounded_channel();
+        let times = Arc::default();
+        (Self { deliveries, times }, delivered)
+    }
+
     /// Notes a delivery, and says which one of its message it is.
     fn note(
         &self,
@@ -129,7 +138,7 @@ event!(
     { max_retries = 5, min_backoff = "0s", max_backoff = "1s", dead_letter_topic = "doomed-failed" },
     |_| Err("never".into())
 );
-event!(Step, Follower, { topic = "steps" }, { ordering = true }, |_| Ok(
+event!(Page, Follower, { topic = "pages" }, { ordering = true }, |_| Ok(
     ()
 ));
 event!(
@@ -171,10 +180,9 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let project = own_project();
-        let (sender, deliveries) = mpsc::unbounded_channel();
-        let (runtime, engine) = Runtime::local()
-            .config(config(&emulator, &project).endpoint(&endpoint))
-            .state(journal(sender))
+        let (journal, deliveries) = Journal::new();
+        let (runtime, engine) = local(config(&emulator, &project).endpoint(&endpoint))
+            .state(journal)
             .allow_emulator_pushes()
             .build()
             .await
@@ -229,11 +237,12 @@ fn config(emulator: &str, project: &str) -> Config {
         .enqueue_retry(RetrySettings::off())
 }
 
-fn journal(deliveries: mpsc::UnboundedSender<Delivery>) -> Journal {
-    Journal {
-        deliveries,
-        times: Arc::default(),
-    }
+/// A runtime whose tasks go through the local engine.
+fn local(config: Config) -> RuntimeBuilder<Embedded> {
+    Runtime::local()
+        .config(config)
+        .state(Journal::unread())
+        .state(engine::Journal::unread())
 }
 
 /// Places an order by a task.
@@ -246,20 +255,23 @@ async fn place(Path(number): Path<u64>) -> Result<(), StatusCode> {
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// Sets up the subscribers of this file.
 async fn set_up(runtime: &Runtime) -> SetUpReport {
-    let plan = runtime.setup().only_subscribers().plan().await.unwrap();
-    plan.apply().await.unwrap()
+    let setup = runtime
+        .setup()
+        .only::<Clerk>()
+        .only::<Stumbler>()
+        .only::<Failing>()
+        .only::<Follower>()
+        .only::<Refuser>()
+        .only::<Chooser>()
+        .only::<Tuner>();
+    setup.plan().await.unwrap().apply().await.unwrap()
 }
 
 /// A runtime that publishes to `emulator` and serves nothing.
 async fn publisher(emulator: &str, project: &str) -> (Runtime, LocalEngine) {
-    let (sender, _) = mpsc::unbounded_channel();
-    Runtime::local()
-        .config(config(emulator, project))
-        .state(journal(sender))
-        .build()
-        .await
-        .unwrap()
+    local(config(emulator, project)).build().await.unwrap()
 }
 
 #[tokio::test]
@@ -332,13 +344,11 @@ async fn a_second_set_up_changes_only_what_differs() {
     assert!(again.changes.is_empty(), "{again:?}");
 
     // The service has moved, and someone has made the topic of one subscription by hand before.
-    let (sender, _) = mpsc::unbounded_channel();
-    let (moved, engine) = Runtime::local()
-        .config(config(&stage.emulator, &stage.project).endpoint("http://127.0.0.1:9/moved/"))
-        .state(journal(sender))
-        .build()
-        .await
-        .unwrap();
+    let (moved, engine) =
+        local(config(&stage.emulator, &stage.project).endpoint("http://127.0.0.1:9/moved/"))
+            .build()
+            .await
+            .unwrap();
     let report = set_up(&moved).await;
     let changed = report.names(Action::Change, ResourceKind::Subscription);
     assert_eq!(changed.len(), 7, "{report:?}");
@@ -358,10 +368,13 @@ async fn a_second_set_up_changes_only_what_differs() {
 
 #[tokio::test]
 async fn a_subscription_whose_subscriber_is_gone_is_deleted_with_prune_alone() {
-    let Some(stage) = Stage::set("a_subscription_whose_subscriber_is_gone_is_deleted_with_prune_alone").await
+    let Some(stage) =
+        Stage::bare("a_subscription_whose_subscriber_is_gone_is_deleted_with_prune_alone").await
     else {
         return;
     };
+    let setup = || stage.runtime.setup().only_subscribers();
+    setup().plan().await.unwrap().apply().await.unwrap();
     let project = &stage.project;
     let path = format!("projects/{project}/subscriptions/shop--Gone");
     let subscription = json!({
@@ -371,17 +384,9 @@ async fn a_subscription_whose_subscriber_is_gone_is_deleted_with_prune_alone() {
     let (status, answer) = rest(&stage.emulator, Method::PUT, &path, &subscription).await;
     assert_eq!(status, 200, "{answer}");
 
-    let kept = set_up(&stage.runtime).await;
+    let kept = setup().plan().await.unwrap().apply().await.unwrap();
     let (there, _) = rest(&stage.emulator, Method::GET, &path, &json!({})).await;
-    let plan = stage
-        .runtime
-        .setup()
-        .only_subscribers()
-        .prune()
-        .plan()
-        .await
-        .unwrap();
-    let report = plan.apply().await.unwrap();
+    let report = setup().prune().plan().await.unwrap().apply().await.unwrap();
     let (gone, _) = rest(&stage.emulator, Method::GET, &path, &json!({})).await;
 
     assert_eq!(
@@ -532,7 +537,7 @@ async fn messages_of_one_key_arrive_in_the_order_in_which_they_were_published() 
 
     // Polled in their order, and not one after the other: what makes batches, and so mixes them up if anything does.
     let publishing = (0..50).map(|number| {
-        Step { number }
+        Page { number }
             .sync()
             .ordering_key("walk")
             .on(&stage.runtime)

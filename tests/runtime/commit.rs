@@ -1,3 +1,5 @@
+//! What is sent after a commit, and only then.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
@@ -12,15 +14,16 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::support::{Call, SendWelcomeEmail, Shaky, action};
+use crate::dependencies::with_dependencies;
+use crate::support::commit::{Call, GreetUser, Shaky, action};
 
 /// JSON has only strings as keys.
 #[derive(Deserialize, Serialize)]
-struct Unwritable {
+struct KeyedByPair {
     by_pair: BTreeMap<(u8, u8), u8>,
 }
 
-impl Unwritable {
+impl KeyedByPair {
     fn new() -> Self {
         Self {
             by_pair: [((1, 2), 3)].into(),
@@ -29,7 +32,7 @@ impl Unwritable {
 }
 
 #[task]
-impl PublisherTask for Unwritable {}
+impl PublisherTask for KeyedByPair {}
 
 #[derive(Model)]
 #[model(app_label = "sales")]
@@ -38,12 +41,12 @@ struct Order {
 }
 
 #[derive(Deserialize, Serialize)]
-struct OrderCreated {
+struct OrderOpened {
     order_id: i64,
 }
 
 #[task]
-impl ModelPublisherTask for OrderCreated {
+impl ModelPublisherTask for OrderOpened {
     fn content(order: &Order, _extra: &()) -> Self {
         Self { order_id: order.id }
     }
@@ -53,12 +56,19 @@ impl ModelPublisherTask for OrderCreated {
     }
 }
 
+/// A runtime whose backend fails a number of times.
+async fn shaky(failures: usize) -> (Runtime, Shaky) {
+    let backend = Shaky::failing(failures);
+    let runtime = with_dependencies(backend.builder()).build().await.unwrap();
+    (runtime, backend)
+}
+
 #[tokio::test]
 async fn nothing_is_sent_before_the_hooks_are_run_and_everything_after() {
     let (runtime, recorder) = Runtime::recorded().build().await.unwrap();
     let mut hooks = CommitHooks::new();
 
-    SendWelcomeEmail { user_id: 7 }
+    GreetUser { user_id: 7 }
         .later(Duration::from_secs(60))
         .queue("slow")
         .task_id("welcome-7")
@@ -88,21 +98,18 @@ async fn nothing_is_sent_before_the_hooks_are_run_and_everything_after() {
         ("slow", Some("welcome-7"))
     );
     assert!(envelopes[0].schedule_time().unwrap() > SystemTime::now());
-    assert_eq!(
-        (envelopes[1].task(), envelopes[1].queue()),
-        ("UserAction", "events")
-    );
+    assert_eq!((envelopes[1].task(), envelopes[1].queue()), ("SignUp", "events"));
     assert_eq!(recorder.publications()[0].attributes()["priority"], "high");
 }
 
 #[tokio::test]
 async fn the_hooks_run_in_the_order_in_which_they_were_added() {
-    let (runtime, backend) = Shaky::runtime(0).await;
+    let (runtime, backend) = shaky(0).await;
     let mut hooks = CommitHooks::new();
 
     for user_id in 1..=3 {
         let id = user_id.to_string();
-        let email = SendWelcomeEmail { user_id }.asap().task_id(id);
+        let email = GreetUser { user_id }.asap().task_id(id);
         email.on(&runtime).on_commit(&mut hooks).unwrap();
         action("step").sync().on(&runtime).on_commit(&mut hooks).unwrap();
     }
@@ -115,7 +122,7 @@ async fn the_hooks_run_in_the_order_in_which_they_were_added() {
 
 #[tokio::test]
 async fn dropped_hooks_send_nothing() {
-    let (runtime, backend) = Shaky::runtime(0).await;
+    let (runtime, backend) = shaky(0).await;
     let mut hooks = CommitHooks::new();
 
     action("signup")
@@ -138,9 +145,9 @@ async fn a_publisher_and_an_event_of_a_model_have_methods_of_their_own() {
         .scope(async {
             action("login").sync_on_commit(&mut hooks)?;
             action("logout").asap_on_commit(&mut hooks)?;
-            OrderCreated::of(&order).sync_on_commit(&mut hooks)?;
+            OrderOpened::of(&order).sync_on_commit(&mut hooks)?;
             order.id = 8;
-            OrderCreated::of(&order).asap_on_commit(&mut hooks)
+            OrderOpened::of(&order).asap_on_commit(&mut hooks)
         })
         .await
         .unwrap();
@@ -168,16 +175,16 @@ async fn a_publisher_and_an_event_of_a_model_have_methods_of_their_own() {
 #[tokio::test]
 async fn what_cannot_be_sent_is_said_at_once_and_not_kept() {
     let (runtime, _recorder) = Runtime::recorded().build().await.unwrap();
-    let email = || SendWelcomeEmail { user_id: 7 }.asap().on(&runtime);
+    let email = || GreetUser { user_id: 7 }.asap().on(&runtime);
     let mut hooks = CommitHooks::new();
 
     for (error, kind) in [
         (
-            Unwritable::new().asap().on(&runtime).on_commit(&mut hooks),
+            KeyedByPair::new().asap().on(&runtime).on_commit(&mut hooks),
             ErrorKind::Encode,
         ),
         (
-            Unwritable::new().sync().on(&runtime).on_commit(&mut hooks),
+            KeyedByPair::new().sync().on(&runtime).on_commit(&mut hooks),
             ErrorKind::Encode,
         ),
         (
@@ -205,7 +212,7 @@ async fn what_cannot_be_sent_is_said_at_once_and_not_kept() {
             ErrorKind::InvalidRequest,
         ),
         (
-            SendWelcomeEmail { user_id: 7 }.asap().on_commit(&mut hooks),
+            GreetUser { user_id: 7 }.asap().on_commit(&mut hooks),
             ErrorKind::NoRuntime,
         ),
         (action("x").sync_on_commit(&mut hooks), ErrorKind::NoRuntime),
@@ -219,9 +226,9 @@ async fn what_cannot_be_sent_is_said_at_once_and_not_kept() {
 
 #[tokio::test]
 async fn what_was_not_sent_is_in_the_error_and_is_sent_again_under_the_same_id() {
-    let (runtime, backend) = Shaky::runtime(2).await;
+    let (runtime, backend) = shaky(2).await;
     let mut hooks = CommitHooks::new();
-    let email = |user_id| SendWelcomeEmail { user_id }.asap().on(&runtime);
+    let email = |user_id| GreetUser { user_id }.asap().on(&runtime);
 
     email(1).on_commit(&mut hooks).unwrap();
     action("signup")
@@ -280,7 +287,7 @@ impl Backend for Mumbling {
 #[tokio::test]
 async fn an_unclear_answer_makes_no_second_task() {
     let backend = Mumbling::default();
-    let runtime = Runtime::builder()
+    let runtime = with_dependencies(Runtime::builder())
         .backend(backend.clone())
         .allow_unauthenticated()
         .build()
@@ -303,7 +310,7 @@ async fn an_unclear_answer_makes_no_second_task() {
 
 #[tokio::test]
 async fn a_retry_that_fails_holds_what_is_still_not_sent() {
-    let (runtime, backend) = Shaky::runtime(3).await;
+    let (runtime, backend) = shaky(3).await;
     let mut hooks = CommitHooks::new();
     action("one").sync().on(&runtime).on_commit(&mut hooks).unwrap();
     action("two").sync().on(&runtime).on_commit(&mut hooks).unwrap();
@@ -326,10 +333,7 @@ async fn the_propagated_headers_are_those_of_when_it_was_added() {
     let shared = Arc::clone(&hooks);
     let handler = service_fn(move |_request: Request<String>| {
         let mut hooks = shared.lock().unwrap();
-        SendWelcomeEmail { user_id: 7 }
-            .asap()
-            .on_commit(&mut *hooks)
-            .unwrap();
+        GreetUser { user_id: 7 }.asap().on_commit(&mut *hooks).unwrap();
         action("signup").sync_on_commit(&mut *hooks).unwrap();
         async { Ok::<_, std::convert::Infallible>(Response::new(axum::body::Body::empty())) }
     });
@@ -386,7 +390,7 @@ async fn hooks_cross_threads_and_show_no_content() {
     fn crosses_threads<T: Send + Sync>(value: T) -> T {
         value
     }
-    let (runtime, _backend) = Shaky::runtime(1).await;
+    let (runtime, _backend) = shaky(1).await;
     let mut hooks = CommitHooks::new();
     action("secret")
         .sync()
