@@ -31,7 +31,8 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
         }
         return Ok(if args.exit_code && !plan.is_empty() { 2 } else { 0 });
     }
-    if !args.yes && !plan.is_empty() {
+    let changes = plan.changes().count();
+    if !args.yes && changes > 0 {
         console.error(&plan.to_string())?;
         match console.confirm("Do it?")? {
             Some(true) => {}
@@ -50,7 +51,7 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
         remarks(&plan, console)?;
     }
     let said = plan.notes().len();
-    let bar = (console.shows_progress() && plan.changes().count() >= MANY).then(|| bar(&plan));
+    let bar = (console.shows_progress() && changes >= MANY).then(|| bar(&plan));
     let applied = plan
         .apply_with(|change| {
             if let Some(bar) = &bar {
@@ -65,10 +66,13 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
     report(applied, said, args, console)
 }
 
-/// The changes that are held back and the notes of a plan.
+/// The changes that are held back, the warnings and the notes of a plan.
 fn remarks(plan: &Plan, console: &mut Console) -> Result<(), BoxError> {
     for left in plan.held_back() {
         console.error(&format!("left as it is, {}:\n{}", left.reason, left.change))?;
+    }
+    for warning in plan.warnings() {
+        console.error(&format!("warning: {}", safe(warning)))?;
     }
     for note in plan.notes() {
         console.error(&format!("note: {}", safe(note)))?;

@@ -140,6 +140,13 @@ impl Cloud {
         self.state().resources.insert(path.to_owned(), resource);
     }
 
+    /// Sets one field of a resource, by its JSON pointer.
+    pub(crate) fn set(&self, path: &str, field: &str, value: Value) {
+        let mut state = self.state();
+        let resource = state.resources.get_mut(path).unwrap();
+        set(resource, &field.trim_start_matches('/').replace('/', "."), value);
+    }
+
     pub(crate) fn set_policy(&self, path: &str, policy: Value) {
         self.state().policies.insert(path.to_owned(), policy);
     }
@@ -165,6 +172,13 @@ impl Cloud {
             .iter()
             .map(|request| format!("{} {}", request.method, request.url.path()))
             .collect()
+    }
+
+    /// How many calls of this method there were.
+    pub(crate) async fn count(&self, method: &str) -> usize {
+        let prefix = format!("{method} ");
+        let calls = self.calls().await;
+        calls.iter().filter(|call| call.starts_with(&prefix)).count()
     }
 
     /// The body and the query of the calls of this method to this path.

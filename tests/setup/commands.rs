@@ -158,6 +158,32 @@ async fn leftovers_are_mentioned_and_deleted_with_prune() {
 }
 
 #[tokio::test]
+async fn what_is_held_back_and_what_does_not_work_is_told_by_the_exit_code_and_asks_nothing() {
+    let cloud = Cloud::new().await;
+    let runtime = cloud.runtime().await;
+    plain(&runtime, "initialize-tasks --yes").await;
+    let path = format!("{SUBSCRIPTIONS}/shop--Plain");
+    let line = "initialize-tasks --plan --exit-code";
+
+    let (desired, ..) = plain(&runtime, line).await;
+    cloud.set(&path, "/state", json!("RESOURCE_ERROR"));
+    let (warned, out, _) = plain(&runtime, line).await;
+    let (applied, _, err) = plain(&runtime, "initialize-tasks").await;
+    cloud.set(&path, "/state", json!("ACTIVE"));
+    cloud.set(&path, "/filter", json!("attributes:x"));
+    let (held_back, ..) = plain(&runtime, line).await;
+
+    assert_eq!((desired, warned, applied, held_back), (0, 2, 0, 2));
+    assert!(out.starts_with(
+        "Nothing to change for https://shop.example, but 0 held back and 1 to look at\nwarning: "
+    ));
+    assert!(
+        err.starts_with("warning: ") && err.contains("RESOURCE_ERROR"),
+        "{err}"
+    );
+}
+
+#[tokio::test]
 async fn changes_are_coloured_where_there_are_colours() {
     let cloud = Cloud::new().await;
     let runtime = cloud.runtime().await;

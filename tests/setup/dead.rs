@@ -72,8 +72,8 @@ async fn a_subscription_of_that_name_that_keeps_something_else_is_told() {
 
     let plan = runtime.setup().only::<Send>().plan().await.unwrap();
 
-    assert_eq!(plan.notes().len(), 1);
-    assert!(plan.notes()[0].contains("would be lost"), "{:?}", plan.notes());
+    assert_eq!(plan.warnings().len(), 1);
+    assert!(plan.warnings()[0].contains("would be lost"), "{:?}", plan.notes());
 }
 
 #[tokio::test]

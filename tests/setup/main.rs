@@ -5,6 +5,7 @@ mod cloud;
 mod commands;
 mod dead;
 mod failures;
+mod health;
 mod labels;
 mod local;
 mod plans;

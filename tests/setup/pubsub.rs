@@ -253,8 +253,8 @@ async fn dead_letters_that_another_topic_takes_the_place_of_are_noted() {
 
     let plan = plan(&cloud).await;
 
-    assert_eq!(plan.notes().len(), 1);
-    assert!(plan.notes()[0].contains("would be lost"), "{plan}");
+    assert_eq!(plan.warnings().len(), 1);
+    assert!(plan.warnings()[0].contains("would be lost"), "{plan}");
 }
 
 #[tokio::test]
@@ -363,7 +363,12 @@ async fn leftovers_are_deleted_only_when_asked_for_and_only_what_is_ours() {
     cloud.put(&gone, ours.clone());
 
     let careful = plan(&cloud).await;
-    assert!(careful.is_empty());
+    assert_eq!(careful.changes().count(), 0);
+    assert!(!careful.is_empty());
+    assert_eq!(
+        careful.to_string().lines().next(),
+        Some("Nothing to change for https://shop.example, but 1 held back and 0 to look at")
+    );
     assert_eq!(careful.held_back()[0].reason, "it needs `prune`");
     careful.apply().await.unwrap();
     assert!(cloud.get(&gone).is_some());
@@ -427,11 +432,11 @@ async fn a_subscription_that_pushes_bare_bodies_is_said_not_to_work_unless_its_s
 
         let plan = plan(&cloud).await;
 
-        let notes = plan
-            .notes()
+        let warnings = plan
+            .warnings()
             .iter()
-            .filter(|note| note.contains("noWrapper: {}"))
+            .filter(|warning| warning.contains("noWrapper: {}"))
             .count();
-        assert_eq!(notes, usize::from(noted), "{plan}");
+        assert_eq!(warnings, usize::from(noted), "{plan}");
     }
 }

@@ -17,8 +17,8 @@ pub(crate) trait ApiField<Field> {
     /// The value of a field as it is shown; `None` if the field has none.
     fn shown(field: &Field) -> Option<String>;
 
-    /// Adds what a field leaves open, as the current one has it.
-    fn complete(field: &mut Field, current: &Field);
+    /// Writes a desired field over the current one.
+    fn overlay(current: &mut Field, desired: &Field);
 }
 
 /// Whole seconds, of which 0 stands for none.
@@ -31,10 +31,8 @@ impl ApiField<i32> for Duration {
         (*field != 0).then(|| format!("{field}s"))
     }
 
-    fn complete(field: &mut i32, current: &i32) {
-        if *field == 0 {
-            *field = *current;
-        }
+    fn overlay(current: &mut i32, desired: &i32) {
+        *current = *desired;
     }
 }
 
@@ -47,8 +45,8 @@ impl ApiField<Option<WktDuration>> for Duration {
         field.map(String::from)
     }
 
-    fn complete(field: &mut Option<WktDuration>, current: &Option<WktDuration>) {
-        *field = field.or(*current);
+    fn overlay(current: &mut Option<WktDuration>, desired: &Option<WktDuration>) {
+        *current = *desired;
     }
 }
 
@@ -67,10 +65,10 @@ impl ApiField<Option<ExpirationPolicy>> for Duration {
         Some(policy.ttl.map_or_else(|| "never".to_owned(), String::from))
     }
 
-    fn complete(field: &mut Option<ExpirationPolicy>, current: &Option<ExpirationPolicy>) {
-        if field.is_none() {
-            field.clone_from(current);
-        }
+    fn overlay(current: &mut Option<ExpirationPolicy>, desired: &Option<ExpirationPolicy>) {
+        // The other fields of the policy stay.
+        let ttl = desired.as_ref().and_then(|policy| policy.ttl);
+        current.get_or_insert_default().ttl = ttl;
     }
 }
 
@@ -92,9 +90,7 @@ impl ApiField<HashMap<String, String>> for &[(&str, &str)] {
         (!pairs.is_empty()).then(|| pairs.join(", "))
     }
 
-    fn complete(field: &mut HashMap<String, String>, current: &HashMap<String, String>) {
-        for (key, value) in current {
-            field.entry(key.clone()).or_insert_with(|| value.clone());
-        }
+    fn overlay(current: &mut HashMap<String, String>, desired: &HashMap<String, String>) {
+        current.extend(desired.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
 }

@@ -9,7 +9,7 @@ use crate::admin::setup::clients::PubSubAdmin;
 use crate::admin::setup::operation::{Operation, Step};
 use crate::admin::setup::options::Options;
 use crate::admin::setup::plan::PlanDraft;
-use crate::admin::setup::subscription_diff;
+use crate::admin::setup::{subscription_diff, subscription_health};
 use crate::base::names::last_segment;
 use crate::runtime::Runtime;
 
@@ -39,21 +39,21 @@ pub(crate) fn find(
     name: &str,
     admin: &PubSubAdmin,
     current: &BTreeMap<String, PubSubSubscription>,
-    made: &mut BTreeSet<String>,
+    planned: &mut BTreeSet<String>,
     found: &mut PlanDraft,
 ) {
     let path = admin.access.subscription(name);
     let topic = admin.access.topic(topic);
-    if let Some(current) = current.get(&path) {
-        if current.topic != topic {
-            found.notes.push(format!(
-                "{path} already belongs to the topic {}, so dead letters in {topic} would be lost: give `dead_letter_subscription`, or the topic of dead tasks, another name",
-                current.topic
-            ));
-        }
+    if !planned.insert(path.clone()) {
         return;
     }
-    if !admin.is_in_project(&path) || !made.insert(path.clone()) {
+    if let Some(current) = current.get(&path) {
+        found
+            .warnings
+            .extend(subscription_health::of_dead_letters(&topic, current));
+        return;
+    }
+    if !admin.is_in_project(&path) {
         return;
     }
     found.steps.push(Step {

@@ -16,6 +16,7 @@ mod report;
 mod schedules;
 mod setup;
 mod subscription_diff;
+mod subscription_health;
 mod subscriptions;
 
 pub use change::{Action, Change, FieldChange, ResourceKind};

@@ -34,6 +34,7 @@ pub(crate) struct PlanDraft {
     /// The names of subscribers whose subscriptions are in the desired state.
     pub unchanged: Vec<String>,
     pub held_back: Vec<HeldBack>,
+    pub warnings: Vec<String>,
     pub notes: Vec<String>,
     /// How many subscribers, queues and schedules were checked; `None` if they were not.
     pub subscribers: Option<usize>,
@@ -68,9 +69,15 @@ pub struct HeldBack {
 }
 
 impl Plan {
-    /// Whether there are no changes.
+    /// Whether the cloud is as the code describes it: no changes, nothing held back and no warnings.
     pub fn is_empty(&self) -> bool {
-        self.found.steps.is_empty()
+        let PlanDraft {
+            steps,
+            held_back,
+            warnings,
+            ..
+        } = &self.found;
+        steps.is_empty() && held_back.is_empty() && warnings.is_empty()
     }
 
     /// The changes, in the order they will be made.
@@ -83,18 +90,24 @@ impl Plan {
         &self.found.held_back
     }
 
+    /// What does not work and needs you, since a set-up cannot or should not change it; one sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.found.warnings
+    }
+
     /// What could not be checked, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.found.notes
     }
 
-    /// The plan as `{"endpoint", "changes", "held_back", "unchanged", "notes"}`.
+    /// The plan as `{"endpoint", "changes", "held_back", "unchanged", "warnings", "notes"}`.
     pub fn to_json(&self) -> Value {
         json!({
             "endpoint": self.endpoint,
             "changes": self.changes().collect::<Vec<_>>(),
             "held_back": self.found.held_back,
             "unchanged": self.found.unchanged,
+            "warnings": self.found.warnings,
             "notes": self.found.notes,
         })
     }
@@ -125,6 +138,7 @@ impl Plan {
             endpoint,
             unchanged: found.unchanged,
             held_back: found.held_back,
+            warnings: found.warnings,
             notes: found.notes,
             subscribers: found.subscribers,
             queues: found.queues,
@@ -191,6 +205,14 @@ impl fmt::Display for Plan {
         let count = |action| self.changes().filter(|change| change.action == action).count();
         if self.is_empty() {
             write!(f, "Nothing to do for {}", self.endpoint)?;
+        } else if self.found.steps.is_empty() {
+            write!(
+                f,
+                "Nothing to change for {}, but {} held back and {} to look at",
+                self.endpoint,
+                self.held_back().len(),
+                self.warnings().len()
+            )?;
         } else {
             write!(
                 f,
@@ -206,6 +228,9 @@ impl fmt::Display for Plan {
         }
         for held_back in self.held_back() {
             write!(f, "\nleft as it is, {}:\n{}", held_back.reason, held_back.change)?;
+        }
+        for warning in self.warnings() {
+            write!(f, "\nwarning: {}", safe(warning))?;
         }
         for note in self.notes() {
             write!(f, "\nnote: {}", safe(note))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_gax::options::RequestOptionsBuilder;
+use google_cloud_tasks_v2::model::queue::State;
 use google_cloud_tasks_v2::model::{Queue, RateLimits, RetryConfig};
 use google_cloud_wkt::{Duration as WktDuration, FieldMask};
 
@@ -13,13 +14,14 @@ use crate::admin::setup::change::{Action, Change, Differences, FieldChange, Reso
 use crate::admin::setup::clients::QueueAdmin;
 use crate::admin::setup::convert;
 use crate::admin::setup::operation::{Instead, Operation, Step};
+use crate::admin::setup::plan::PlanDraft;
 use crate::backend::{google::is, google::is_blocked};
 use crate::base::{Error, names};
 use crate::registry::queue_settings::QueueSettings;
 use crate::runtime::Runtime;
 
-/// The steps for the queues of a runtime's tasks, and the number of these queues.
-pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<Step>, usize), Error> {
+/// Plans the queues of a runtime's tasks.
+pub(crate) async fn find(runtime: &Runtime, admin: &QueueAdmin, found: &mut PlanDraft) -> Result<(), Error> {
     let current: BTreeMap<String, Queue> = admin
         .list_queues()
         .await?
@@ -30,31 +32,48 @@ pub(crate) async fn steps(runtime: &Runtime, admin: &QueueAdmin) -> Result<(Vec<
     let mut names: BTreeSet<&str> = runtime.registry().queues().collect();
     names.insert(runtime.config().default_queue());
     names.extend(settings.iter().map(|settings| settings.name.as_str()));
-    let mut steps = Vec::new();
     for name in &names {
         let default = QueueSettings::new(*name);
         let settings = settings.iter().find(|settings| settings.name == *name);
         let path = format!("{}/queues/{name}", admin.location);
         let desired = queue(&path, settings.unwrap_or(&default))?;
         let Some(current) = current.get(&path) else {
-            steps.push(Step {
+            found.steps.push(Step {
                 change: Change::new(Action::Add, ResourceKind::Queue, name, &path),
                 operation: Operation::MakeQueue(Box::new(desired), runtime.config().backup_queue(name)),
             });
             continue;
         };
+        found.warnings.extend(stopped(name, current, admin));
         let fields = changes(current, &desired);
         if !fields.is_empty() {
             let mask = fields.iter().map(|change| change.field.clone()).collect();
             let mut change = Change::new(Action::Change, ResourceKind::Queue, name, &path);
             change.fields = fields;
-            steps.push(Step {
+            found.steps.push(Step {
                 change,
                 operation: Operation::ChangeQueue(Box::new(desired), mask),
             });
         }
     }
-    Ok((steps, names.len()))
+    found.queues = Some(names.len());
+    Ok(())
+}
+
+/// Says that a queue dispatches no tasks.
+fn stopped(name: &str, queue: &Queue, admin: &QueueAdmin) -> Option<String> {
+    let location = names::last_segment(&admin.location);
+    match queue.state {
+        State::Paused => Some(format!(
+            "the queue {name} is paused, so its tasks wait; `gcloud tasks queues resume {name} --location={location}` resumes \
+             it"
+        )),
+        State::Disabled => Some(format!(
+            "the queue {name} is disabled, so its tasks wait: Cloud Tasks does this if billing is off, or if a `queue.yaml` \
+             without the queue was uploaded; `gcloud tasks queues resume {name} --location={location}` enables it"
+        )),
+        _ => None,
+    }
 }
 
 /// The queue as Cloud Tasks accepts it; unset settings stay unset.

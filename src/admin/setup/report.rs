@@ -22,6 +22,8 @@ pub struct SetUpReport {
     pub unchanged: Vec<String>,
     /// The changes that were not allowed.
     pub held_back: Vec<HeldBack>,
+    /// What does not work and needs you, one sentence each.
+    pub warnings: Vec<String>,
     /// What could not be checked, and what was created instead of something else, one sentence each.
     pub notes: Vec<String>,
     /// The number of subscribers; `None` if they were not part of the set-up.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_scheduler_v1::model::http_target::AuthorizationHeader;
+use google_cloud_scheduler_v1::model::job::State;
 use google_cloud_scheduler_v1::model::{HttpMethod, HttpTarget, Job, OidcToken, RetryConfig};
 use google_cloud_wkt::{Duration as WktDuration, FieldMask};
 
@@ -19,7 +20,7 @@ use crate::admin::setup::ownership::made_by_us;
 use crate::admin::setup::plan::PlanDraft;
 use crate::admin::setup::subscription_diff;
 use crate::backend::google::is;
-use crate::base::Error;
+use crate::base::{Error, names::last_segment};
 use crate::registry::schedule::Schedule;
 use crate::runtime::Runtime;
 
@@ -52,10 +53,17 @@ pub(crate) async fn find(
             });
             continue;
         };
-        let fields = changes(current, &desired, schedule);
+        found.warnings.extend(stopped(current, admin));
+        let mut fields = changes(current, &desired, schedule);
+        let mut mask = subscription_diff::mask(&fields);
+        if current.state == State::UpdateFailed {
+            // Only a successful update takes the job out of this state.
+            let (old, new) = ("UPDATE_FAILED".to_owned(), "ENABLED".to_owned());
+            fields.push(FieldChange::new("state", Some(old), Some(new)));
+            mask = asked_for(&desired);
+        }
         if !fields.is_empty() {
             let mut change = change(Action::Change);
-            let mask = subscription_diff::mask(&fields);
             change.fields = fields;
             found.steps.push(Step {
                 change,
@@ -68,6 +76,22 @@ pub(crate) async fn find(
         leftovers(runtime, &current, &desired, options, found);
     }
     Ok(())
+}
+
+/// Says that a job does not run.
+fn stopped(job: &Job, admin: &SchedulerAdmin) -> Option<String> {
+    let (name, location) = (last_segment(&job.name), last_segment(&admin.access.location));
+    match job.state {
+        State::Paused => Some(format!(
+            "the schedule {name} is paused, so its task does not run; `gcloud scheduler jobs resume {name} \
+             --location={location}` resumes it"
+        )),
+        State::Disabled => Some(format!(
+            "the schedule {name} is disabled, so its task does not run: Cloud Scheduler does this after an error, which \
+             `gcloud scheduler jobs describe {name} --location={location}` shows"
+        )),
+        _ => None,
+    }
 }
 
 /// Jobs of this application whose periodic tasks no longer exist.

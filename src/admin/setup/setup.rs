@@ -192,9 +192,7 @@ impl Setup {
             )
         })?;
         let admin = QueueAdmin::new(access).await?;
-        let (steps, count) = queues::steps(&self.runtime, &admin).await?;
-        found.steps.extend(steps);
-        found.queues = Some(count);
+        queues::find(&self.runtime, &admin, found).await?;
         clients.queues = Some(admin);
         Ok(())
     }

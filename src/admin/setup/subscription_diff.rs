@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use google_cloud_pubsub::model::push_config::{AuthenticationMethod, OidcToken};
+use google_cloud_pubsub::model::subscription::State;
 use google_cloud_pubsub::model::{
     DeadLetterPolicy, ExpirationPolicy, PushConfig, Subscription as PubSubSubscription,
 };
@@ -36,21 +37,18 @@ macro_rules! field_mut {
     };
 }
 
-/// Completes what is sent as a whole: a policy, and a field that is set.
-macro_rules! complete_given {
-    ($type:ty, $subscription:expr, $current:expr, $field:ident) => {
-        if <$type as ApiField<_>>::shown(&$subscription.$field).is_some() {
-            <$type as ApiField<_>>::complete(&mut $subscription.$field, &$current.$field);
-        }
-    };
-    ($type:ty, $subscription:expr, $current:expr, $policy:ident.$field:ident) => {
-        if let (Some(policy), Some(current)) = (&mut $subscription.$policy, &$current.$policy) {
-            <$type as ApiField<_>>::complete(&mut policy.$field, &current.$field);
+/// Writes a desired field over the current one, if the desired one is set.
+macro_rules! overlay_field {
+    ($type:ty, $desired:expr, $current:expr, $($field:ident).+) => {
+        if let Some(desired) = field!($desired, $($field).+)
+            && <$type as ApiField<_>>::shown(desired).is_some()
+        {
+            <$type as ApiField<_>>::overlay(field_mut!($current, $($field).+), desired);
         }
     };
 }
 
-/// Writes, compares and completes each of the [`subscription_options`].
+/// Writes, compares and overlays each of the [`subscription_options`].
 macro_rules! fields {
     ($($(#[$doc:meta])* $name:ident: $type:ty => $($field:ident).+, $check:expr, $default:expr;)*) => {
         fn write_options(options: &Subscription, subscription: &mut PubSubSubscription) -> Result<(), Error> {
@@ -68,14 +66,8 @@ macro_rules! fields {
             )*
         }
 
-        fn complete_given_options(desired: &mut PubSubSubscription, current: &PubSubSubscription) {
-            $(complete_given!($type, desired, current, $($field).+);)*
-        }
-
-        fn complete_options(desired: &mut PubSubSubscription, current: &PubSubSubscription) {
-            $(if let Some(current) = field!(current, $($field).+) {
-                <$type as ApiField<_>>::complete(field_mut!(desired, $($field).+), current);
-            })*
+        fn overlay_options(current: &mut PubSubSubscription, desired: &PubSubSubscription) {
+            $(overlay_field!($type, desired, current, $($field).+);)*
         }
     };
 }
@@ -125,7 +117,12 @@ pub(crate) fn dead_letters(path: &str, topic: &str) -> PubSubSubscription {
 pub(crate) fn changes(current: &PubSubSubscription, desired: &PubSubSubscription) -> Vec<FieldChange> {
     let mut differing = Differences::default();
     differing.push("push_config", push(current), push(desired));
-    compare_options(current, &completed(desired.clone(), current), &mut differing);
+    if current.enable_exactly_once_delivery {
+        // Pub/Sub accepts it for pull subscriptions only.
+        let (old, new) = ("true".to_owned(), "false".to_owned());
+        differing.push("enable_exactly_once_delivery", Some(old), Some(new));
+    }
+    compare_options(current, &overlaid(current, desired), &mut differing);
     let dead_letters = |subscription: &PubSubSubscription| subscription.dead_letter_policy.clone();
     let topic =
         |subscription: &PubSubSubscription| dead_letters(subscription).map(|policy| policy.dead_letter_topic);
@@ -165,6 +162,26 @@ pub(crate) fn fixed_changes(current: &PubSubSubscription, desired: &PubSubSubscr
     }
     let ordering = |subscription: &PubSubSubscription| Some(subscription.enable_message_ordering.to_string());
     differing.push("enable_message_ordering", ordering(current), ordering(desired));
+    if current.detached {
+        // A subscription is attached when it is created, and never again.
+        differing.push("detached", Some("true".to_owned()), Some("false".to_owned()));
+    }
+    differing.into_fields()
+}
+
+/// The deliveries to another service, which a push would take the place of.
+pub(crate) fn exports(current: &PubSubSubscription) -> Vec<FieldChange> {
+    let bigquery = current.bigquery_config.as_ref().map(|config| &config.table);
+    let storage = current.cloud_storage_config.as_ref().map(|config| &config.bucket);
+    let bigtable = current.bigtable_config.as_ref().map(|config| &config.table);
+    let mut differing = Differences::default();
+    for (field, target) in [
+        ("bigquery_config", bigquery),
+        ("cloud_storage_config", storage),
+        ("bigtable_config", bigtable),
+    ] {
+        differing.push(field, target.cloned(), None);
+    }
     differing.into_fields()
 }
 
@@ -178,36 +195,44 @@ pub(crate) fn mask(changes: &[FieldChange]) -> Vec<String> {
     fields
 }
 
-/// The desired subscription, with unset parts of policies taken from the current one, since policies are sent as a
-/// whole.
-pub(crate) fn completed(mut desired: PubSubSubscription, current: &PubSubSubscription) -> PubSubSubscription {
-    complete_given_options(&mut desired, current);
-    if let (Some(desired), Some(current)) = (&mut desired.push_config, &current.push_config) {
-        // Set by hand perhaps; both forms can be read.
-        desired.wrapper.clone_from(&current.wrapper);
-        desired.attributes.clone_from(&current.attributes);
+/// The current subscription with the desired settings written over it. Everything else stays as it is, also fields that
+/// this version does not know: they may have been set by hand, or by a later version of the API.
+pub(crate) fn overlaid(current: &PubSubSubscription, desired: &PubSubSubscription) -> PubSubSubscription {
+    let mut overlaid = current.clone();
+    overlay_options(&mut overlaid, desired);
+    if let Some(desired) = &desired.push_config {
+        let push = overlaid.push_config.get_or_insert_default();
+        push.push_endpoint.clone_from(&desired.push_endpoint);
+        push.authentication_method
+            .clone_from(&desired.authentication_method);
+        // A subscription has one way of delivery.
+        overlaid.bigquery_config = None;
+        overlaid.cloud_storage_config = None;
+        overlaid.bigtable_config = None;
+        overlaid.enable_exactly_once_delivery = false;
     }
-    if let (Some(desired), Some(current)) = (&mut desired.dead_letter_policy, &current.dead_letter_policy)
-        && desired.max_delivery_attempts == 0
-    {
-        desired.max_delivery_attempts = current.max_delivery_attempts;
+    if let Some(desired) = &desired.dead_letter_policy {
+        let policy = overlaid.dead_letter_policy.get_or_insert_default();
+        policy.dead_letter_topic.clone_from(&desired.dead_letter_topic);
+        if desired.max_delivery_attempts != 0 {
+            policy.max_delivery_attempts = desired.max_delivery_attempts;
+        }
     }
-    desired
+    // What only the service sets.
+    overlaid.state = State::default();
+    overlaid.topic_message_retention_duration = None;
+    overlaid.analytics_hub_subscription_info = None;
+    overlaid
 }
 
-/// The desired state of a recreated subscription, with unset settings taken from the current one.
-pub(crate) fn recreate_from(desired: PubSubSubscription, current: &PubSubSubscription) -> PubSubSubscription {
-    let mut desired = completed(desired, current);
-    complete_options(&mut desired, current);
-    desired.dead_letter_policy = desired
-        .dead_letter_policy
-        .or_else(|| current.dead_letter_policy.clone());
-    for (key, value) in &current.labels {
-        desired.labels.entry(key.clone()).or_insert_with(|| value.clone());
-    }
-    desired
-        .set_retain_acked_messages(current.retain_acked_messages)
-        .set_enable_exactly_once_delivery(current.enable_exactly_once_delivery)
+/// The subscription that takes the place of the current one: its copy with the desired settings.
+pub(crate) fn recreated(current: &PubSubSubscription, desired: &PubSubSubscription) -> PubSubSubscription {
+    let mut recreated = overlaid(current, desired);
+    recreated.topic.clone_from(&desired.topic);
+    recreated.filter.clone_from(&desired.filter);
+    recreated.enable_message_ordering = desired.enable_message_ordering;
+    recreated.detached = false;
+    recreated
 }
 
 /// The URL of pushes and the account that signs them. The service fills in attributes, so only those that we set are

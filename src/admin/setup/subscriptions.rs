@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::stream;
 use google_cloud_pubsub::model::Subscription as PubSubSubscription;
-use google_cloud_pubsub::model::push_config::Wrapper;
 
 use crate::admin::setup::change::{Action, Change, FieldChange, ResourceKind};
 use crate::admin::setup::clients::PubSubAdmin;
@@ -14,7 +13,7 @@ use crate::admin::setup::operation::{Operation, Step};
 use crate::admin::setup::options::Options;
 use crate::admin::setup::ownership::made_by_us;
 use crate::admin::setup::plan::{AT_ONCE, PlanDraft};
-use crate::admin::setup::{dead_letters, subscription_diff};
+use crate::admin::setup::{dead_letters, subscription_diff, subscription_health};
 use crate::base::{Error, names::last_segment};
 use crate::registry::subscription::Subscription;
 use crate::runtime::Runtime;
@@ -59,15 +58,6 @@ pub(crate) async fn find(
         leftovers(runtime, admin, &current, options, found);
     }
     grants(&subscriptions, admin, options, found).await
-}
-
-/// Whether a subscription pushes only the data of its messages.
-fn pushes_bare_bodies(current: &PubSubSubscription) -> bool {
-    let wrapper = current
-        .push_config
-        .as_ref()
-        .and_then(|config| config.wrapper.as_ref());
-    matches!(wrapper, Some(Wrapper::NoWrapper(no_wrapper)) if !no_wrapper.write_metadata)
 }
 
 /// The full paths of all topics that publishers, subscribers and dead letters need.
@@ -123,47 +113,62 @@ fn one(
         });
         return Ok(());
     };
-    if !subscription.bare_body && pushes_bare_bodies(current) {
-        found.notes.push(format!(
-            "{} pushes bare bodies without metadata (`noWrapper: {{}}`), which {} cannot tell from a request without a \
-             message: write `#[task(bare_body)]` above the subscriber, or have it write metadata: `gcloud pubsub \
-             subscriptions update {} --push-no-wrapper --push-no-wrapper-write-metadata`",
-            desired.name, subscription.task, desired.name
-        ));
-    }
+    found
+        .warnings
+        .extend(subscription_health::of_subscriber(subscription, current));
     let fixed = subscription_diff::fixed_changes(current, &desired);
-    let fields = subscription_diff::changes(current, &desired);
+    let exports = subscription_diff::exports(current);
+    let mut fields = subscription_diff::changes(current, &desired);
     if !fixed.is_empty() {
         let mut replaced = change(Action::Change);
         replaced.data_loss = Some("unacknowledged messages, since the subscription is recreated".to_owned());
         replaced.fields = fixed;
         if options.allow_data_loss {
+            replaced.fields.extend(exports);
             replaced.fields.extend(fields);
             found.steps.push(Step {
                 change: replaced,
-                operation: Operation::ReplaceSubscription(Box::new(subscription_diff::recreate_from(
-                    desired, current,
+                operation: Operation::ReplaceSubscription(Box::new(subscription_diff::recreated(
+                    current, &desired,
                 ))),
             });
             return Ok(());
         }
         found.hold_back(replaced, "it needs `allow_data_loss`");
     }
+    let mut changed = change(Action::Change);
+    if !exports.is_empty() {
+        changed.data_loss =
+            Some("the delivery to that service, since the messages are pushed here".to_owned());
+        fields = [exports, fields].concat();
+        if !options.allow_data_loss {
+            // Pub/Sub refuses a second way of delivery, so the push is held back too.
+            let (delivery, others) = fields.into_iter().partition(|change| is_delivery(&change.field));
+            changed.fields = delivery;
+            found.hold_back(changed, "it needs `allow_data_loss`");
+            changed = change(Action::Change);
+            fields = others;
+        }
+    }
     if fields.is_empty() {
         found.unchanged.push(subscription.task.to_owned());
         return Ok(());
     }
     let mask = subscription_diff::mask(&fields);
-    let mut changed = change(Action::Change);
     changed.fields = fields;
     found.steps.push(Step {
         change: changed,
         operation: Operation::ChangeSubscription(
-            Box::new(subscription_diff::completed(desired, current)),
+            Box::new(subscription_diff::overlaid(current, &desired)),
             mask,
         ),
     });
     Ok(())
+}
+
+/// Whether a field says where messages go.
+fn is_delivery(field: &str) -> bool {
+    field.ends_with("_config")
 }
 
 /// Subscriptions of this application whose subscribers no longer exist.
