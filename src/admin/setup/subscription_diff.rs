@@ -170,7 +170,7 @@ pub(crate) fn fixed_changes(current: &PubSubSubscription, desired: &PubSubSubscr
 }
 
 /// The deliveries to another service, which a push would take the place of.
-pub(crate) fn exports(current: &PubSubSubscription) -> Vec<FieldChange> {
+pub(super) fn exports(current: &PubSubSubscription) -> Vec<FieldChange> {
     let bigquery = current.bigquery_config.as_ref().map(|config| &config.table);
     let storage = current.cloud_storage_config.as_ref().map(|config| &config.bucket);
     let bigtable = current.bigtable_config.as_ref().map(|config| &config.table);
@@ -197,7 +197,7 @@ pub(crate) fn mask(changes: &[FieldChange]) -> Vec<String> {
 
 /// The current subscription with the desired settings written over it. Everything else stays as it is, also fields that
 /// this version does not know: they may have been set by hand, or by a later version of the API.
-pub(crate) fn overlaid(current: &PubSubSubscription, desired: &PubSubSubscription) -> PubSubSubscription {
+pub(super) fn overlaid(current: &PubSubSubscription, desired: &PubSubSubscription) -> PubSubSubscription {
     let mut overlaid = current.clone();
     overlay_options(&mut overlaid, desired);
     if let Some(desired) = &desired.push_config {
@@ -226,7 +226,7 @@ pub(crate) fn overlaid(current: &PubSubSubscription, desired: &PubSubSubscriptio
 }
 
 /// The subscription that takes the place of the current one: its copy with the desired settings.
-pub(crate) fn recreated(current: &PubSubSubscription, desired: &PubSubSubscription) -> PubSubSubscription {
+pub(super) fn recreated(current: &PubSubSubscription, desired: &PubSubSubscription) -> PubSubSubscription {
     let mut recreated = overlaid(current, desired);
     recreated.topic.clone_from(&desired.topic);
     recreated.filter.clone_from(&desired.filter);
