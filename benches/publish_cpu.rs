@@ -139,9 +139,9 @@ async fn subjects(host: &str) -> [Subject; 3] {
     };
     // Nothing is enqueued, so that there need not be anybody.
     let config = Config::default()
-        .project(&project)
-        .pubsub_emulator_host(host)
-        .cloud_tasks_emulator_host("127.0.0.1:9");
+        .with_project(&project)
+        .with_pubsub_emulator_host(host)
+        .with_cloud_tasks_emulator_host("127.0.0.1:9");
     let quick = bare()
         .set_delay_threshold(Duration::ZERO)
         .set_message_count_threshold(1000);

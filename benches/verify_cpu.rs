@@ -63,8 +63,8 @@ async fn verified(server: &MockServer) -> TaskService {
         .backend(Nowhere)
         .config(
             Config::default()
-                .endpoint(ENDPOINT)
-                .service_account(tokens::ACCOUNT),
+                .with_endpoint(ENDPOINT)
+                .with_service_account(tokens::ACCOUNT),
         )
         .callers(callers)
         .build()

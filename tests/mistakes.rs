@@ -93,7 +93,7 @@ async fn build_names_everything_that_is_wrong_at_once() {
     let error = Runtime::builder()
         .backend(Nowhere::default())
         .allow_unauthenticated()
-        .config(Config::default().endpoint("nowhere"))
+        .config(Config::default().with_endpoint("nowhere"))
         .expect_tasks(["Elsewhere"])
         .build()
         .await

@@ -90,11 +90,11 @@ pub(crate) async fn official(url: &str) -> CloudTasks {
 
 pub(crate) async fn ours(url: &str, retry: RetrySettings) -> Runtime {
     let config = Config::default()
-        .endpoint(ENDPOINT)
-        .project("my-project")
-        .location("europe-west1")
-        .service_account(ACCOUNT)
-        .enqueue_retry(retry);
+        .with_endpoint(ENDPOINT)
+        .with_project("my-project")
+        .with_location("europe-west1")
+        .with_service_account(ACCOUNT)
+        .with_enqueue_retry(retry);
     let google = Google::new()
         .api_endpoint(url)
         .credentials(anonymous::Builder::new().build());

@@ -90,8 +90,8 @@ pub(crate) async fn be_the_worker() -> Result<bool, BoxError> {
     let address: SocketAddr = std::env::var(ADDRESS)?.parse()?;
     let record = Record::open(Path::new(&std::env::var(RECORD)?))?;
     let config = Config::default()
-        .endpoint(format!("http://{address}"))
-        .cloud_tasks_emulator_host(engine.trim_start_matches("http://"));
+        .with_endpoint(format!("http://{address}"))
+        .with_cloud_tasks_emulator_host(engine.trim_start_matches("http://"));
     let runtime = Runtime::builder()
         .config(config)
         .callers(TrustedCallers::new().issuer(&engine, format!("{engine}/jwks")))
@@ -154,7 +154,7 @@ impl Storm {
         let place = socket("127.0.0.1:0".parse()?)?;
         let address = place.local_addr()?;
         let record = RecordFile::new(address);
-        let config = Config::default().endpoint(format!("http://{address}"));
+        let config = Config::default().with_endpoint(format!("http://{address}"));
         // It only enqueues; the state is what every runtime with this task has.
         let (runtime, engine) = Runtime::local()
             .config(config)

@@ -97,7 +97,7 @@ async fn serve(trust: Trust) -> Result<(), Box<dyn Error>> {
     let url = format!("http://{}", listener.local_addr()?);
 
     let activity = Activity::default();
-    let config = Config::from_env()?.endpoint(&url);
+    let config = Config::from_env()?.with_endpoint(&url);
     let (runtime, engine) = start(config, activity.clone(), trust).await?;
     match &engine {
         Some(engine) => println!(
@@ -172,7 +172,7 @@ async fn set_up(command: Command, trust: Trust) -> Result<ExitCode, Box<dyn Erro
         }
         port => format!("http://127.0.0.1:{port}"),
     };
-    let config = Config::from_env()?.endpoint(url);
+    let config = Config::from_env()?.with_endpoint(url);
     let (runtime, engine) = start(config, Activity::default(), trust).await?;
     let code = command.run(&runtime).await;
     if let Some(engine) = engine {

@@ -250,11 +250,11 @@ impl Meant {
         let plain = |text: Option<String>| text.filter(|text| !text.is_empty() && text.trim() == text);
         if let Some(app) = plain(self.app) {
             set("CLOUD_TASKS_APP_NAME", app.clone());
-            config = config.app_name(app);
+            config = config.with_app_name(app);
         }
         if let Some(delimiter) = plain(self.delimiter) {
             set("CLOUD_TASKS_DELIMITER", delimiter.clone());
-            config = config.delimiter(delimiter);
+            config = config.with_delimiter(delimiter);
         }
         if let Some((eager, word)) = self.eager {
             let words = if eager {
@@ -266,23 +266,23 @@ impl Meant {
                 "CLOUD_TASKS_EAGER",
                 words[usize::from(word) % words.len()].to_owned(),
             );
-            config = config.eager(eager);
+            config = config.with_eager(eager);
         }
         if let Some(seconds) = self.maximum_eta {
             set("CLOUD_TASKS_MAXIMUM_ETA_TASK", seconds.text());
-            config = config.maximum_eta(seconds.is());
+            config = config.with_maximum_eta(seconds.is());
         }
         if let Some(seconds) = self.min_backoff {
             set("CLOUD_TASKS_SUBSCRIBER_MIN_BACKOFF", seconds.text());
-            config = config.subscriber_min_backoff(seconds.is());
+            config = config.with_subscriber_min_backoff(seconds.is());
         }
         if let Some(retries) = self.max_retries {
             set("CLOUD_TASKS_SUBSCRIBER_MAX_RETRIES", retries.to_string());
-            config = config.subscriber_max_retries(retries);
+            config = config.with_subscriber_max_retries(retries);
         }
         if let Some(days) = self.expiration_days {
             set("CLOUD_TASKS_SUBSCRIBER_EXPIRATION", days.to_string());
-            config = config.subscriber_expiration(Duration::from_secs(u64::from(days) * 86400));
+            config = config.with_subscriber_expiration(Duration::from_secs(u64::from(days) * 86400));
         }
         let mut retry = RetrySettings::default();
         if let Some(seconds) = self.initial {
@@ -297,14 +297,14 @@ impl Meant {
             set("CLOUD_TASKS_ENQUEUE_RETRY_DEADLINE", seconds.text());
             retry.deadline = seconds.is();
         }
-        config = config.enqueue_retry(retry);
+        config = config.with_enqueue_retry(retry);
         if let Some(backup) = plain(self.backup) {
             set("CLOUD_TASKS_BACKUP_QUEUE_NAME", backup.clone());
-            config = config.backup_queue_name(backup);
+            config = config.with_backup_queue_name(backup);
         }
         if let Some(project) = plain(self.project) {
             set("GOOGLE_CLOUD_PROJECT", project.clone());
-            config = config.project(project);
+            config = config.with_project(project);
         }
         if let Some(port) = self.port {
             let (url, host) = (
@@ -313,7 +313,7 @@ impl Meant {
             );
             set("CLOUD_TASKS_ENDPOINT", url.clone());
             set("PUBSUB_EMULATOR_HOST", host.clone());
-            config = config.endpoint(url).pubsub_emulator_host(host);
+            config = config.with_endpoint(url).with_pubsub_emulator_host(host);
         }
         assert_eq!(Config::from_vars(vars).unwrap(), config);
     }

@@ -243,10 +243,10 @@ fuzz_target!(|input: Input| {
     let delimiter = input.delimiter.as_ref().map(Name::text);
     let mut config = Config::default();
     if let Some(app) = &app {
-        config = config.app_name(app.as_str());
+        config = config.with_app_name(app.as_str());
     }
     if let Some(delimiter) = &delimiter {
-        config = config.delimiter(delimiter.as_str());
+        config = config.with_delimiter(delimiter.as_str());
     }
     let delimiter = delimiter.as_deref().unwrap_or("--");
     let (topic, name) = input.topic.topic(&config, app.as_deref(), delimiter);

@@ -31,10 +31,10 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let config = Config::default()
-///     .endpoint("https://shop.example")
-///     .project("my-project")
-///     .location("europe-west1")
-///     .service_account("tasks@my-project.iam.gserviceaccount.com");
+///     .with_endpoint("https://shop.example")
+///     .with_project("my-project")
+///     .with_location("europe-west1")
+///     .with_service_account("tasks@my-project.iam.gserviceaccount.com");
 /// let callers = TrustedCallers::new()
 ///     .account("scheduler@my-project.iam.gserviceaccount.com")   // besides the one of the settings
 ///     .audience("https://shop-a1b2c3-ew.a.run.app");             // besides the endpoint
@@ -174,7 +174,7 @@ impl TrustedCallers {
         trusts_platform: bool,
     ) -> Result<Verifier, Vec<String>> {
         let mut mistakes = Vec::new();
-        self.accounts.extend(config.service_account.clone());
+        self.accounts.extend(config.service_account().map(str::to_owned));
         if self.accounts.is_empty() {
             mistakes.push(
                 "no caller is trusted: set CLOUD_TASKS_SERVICE_ACCOUNT, name an account with \

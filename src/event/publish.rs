@@ -161,7 +161,7 @@ pub(crate) fn publication(
         attributes,
         ordering_key,
     };
-    let key = &scope.runtime.config().propagated_headers_key;
+    let key = scope.runtime.config().propagated_headers_key();
     let Some(headers) = headers.filter(|headers| !headers.is_empty()) else {
         return publication.check().map(|()| publication);
     };

@@ -156,7 +156,7 @@ pub(crate) async fn run_input<T: SubscriberTask>(
 fn read_forwarded(body: &[u8], metadata: &TaskMetadata) -> Result<Push, AttemptError> {
     let mut push = Push::read_forwarded(metadata.headers(), body).map_err(AttemptError::Decode)?;
     let scope = Scope::current().map_err(|error| AttemptError::Task(TaskError::from(error)))?;
-    let key = &scope.runtime.config().propagated_headers_key;
+    let key = scope.runtime.config().propagated_headers_key();
     (push.data, _) = propagation::read(push.data, &push.attributes, key, &[]);
     Ok(push)
 }

@@ -19,8 +19,8 @@ use crate::base::names;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let runtime = Runtime::eager()
-///     .queue(QueueSettings::new("emails").max_dispatches_per_second(10.0).max_attempts(20))
-///     .queue(QueueSettings::new("billing").max_concurrent_dispatches(1).max_backoff(Duration::from_secs(60)))
+///     .queue(QueueSettings::new("emails").with_max_dispatches_per_second(10.0).with_max_attempts(20))
+///     .queue(QueueSettings::new("billing").with_max_concurrent_dispatches(1).with_max_backoff(Duration::from_secs(60)))
 ///     .build()
 ///     .await?;
 /// # let _ = runtime;
@@ -29,14 +29,14 @@ use crate::base::names;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueSettings {
-    pub(crate) name: String,
-    pub(crate) max_dispatches_per_second: Option<f64>,
-    pub(crate) max_concurrent_dispatches: Option<u32>,
-    pub(crate) max_attempts: Option<i32>,
-    pub(crate) max_retry_duration: Option<Duration>,
-    pub(crate) min_backoff: Option<Duration>,
-    pub(crate) max_backoff: Option<Duration>,
-    pub(crate) max_doublings: Option<u32>,
+    name: String,
+    max_dispatches_per_second: Option<f64>,
+    max_concurrent_dispatches: Option<u32>,
+    max_attempts: Option<i32>,
+    max_retry_duration: Option<Duration>,
+    min_backoff: Option<Duration>,
+    max_backoff: Option<Duration>,
+    max_doublings: Option<u32>,
 }
 
 impl QueueSettings {
@@ -55,13 +55,13 @@ impl QueueSettings {
     }
 
     /// Sets the maximum number of dispatches per second; more than 0 and at most 500.
-    pub fn max_dispatches_per_second(mut self, rate: f64) -> Self {
+    pub fn with_max_dispatches_per_second(mut self, rate: f64) -> Self {
         self.max_dispatches_per_second = Some(rate);
         self
     }
 
     /// Sets the maximum number of concurrent dispatches; 1 to 5,000.
-    pub fn max_concurrent_dispatches(mut self, tasks: u32) -> Self {
+    pub fn with_max_concurrent_dispatches(mut self, tasks: u32) -> Self {
         self.max_concurrent_dispatches = Some(tasks);
         self
     }
@@ -71,33 +71,73 @@ impl QueueSettings {
     /// A task is given up when both this and [`max_retry_duration`](Self::max_retry_duration) are reached. If only this
     /// is set, the runtime knows which attempt of a task from this queue is the
     /// [last](crate::task::TaskMetadata::is_last_attempt), and runs its [hook](crate::Task::on_dead).
-    pub fn max_attempts(mut self, attempts: i32) -> Self {
+    pub fn with_max_attempts(mut self, attempts: i32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
     /// Sets how long a task is retried; zero means unlimited.
-    pub fn max_retry_duration(mut self, duration: Duration) -> Self {
+    pub fn with_max_retry_duration(mut self, duration: Duration) -> Self {
         self.max_retry_duration = Some(duration);
         self
     }
 
     /// Sets the shortest backoff between two attempts.
-    pub fn min_backoff(mut self, pause: Duration) -> Self {
+    pub fn with_min_backoff(mut self, pause: Duration) -> Self {
         self.min_backoff = Some(pause);
         self
     }
 
     /// Sets the longest backoff between two attempts.
-    pub fn max_backoff(mut self, pause: Duration) -> Self {
+    pub fn with_max_backoff(mut self, pause: Duration) -> Self {
         self.max_backoff = Some(pause);
         self
     }
 
     /// Sets how often the backoff doubles before it grows linearly; 1 to 1,000.
-    pub fn max_doublings(mut self, doublings: u32) -> Self {
+    pub fn with_max_doublings(mut self, doublings: u32) -> Self {
         self.max_doublings = Some(doublings);
         self
+    }
+
+    /// The queue's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The maximum number of dispatches per second.
+    pub fn max_dispatches_per_second(&self) -> Option<f64> {
+        self.max_dispatches_per_second
+    }
+
+    /// The maximum number of concurrent dispatches.
+    pub fn max_concurrent_dispatches(&self) -> Option<u32> {
+        self.max_concurrent_dispatches
+    }
+
+    /// The maximum number of attempts; -1 means unlimited.
+    pub fn max_attempts(&self) -> Option<i32> {
+        self.max_attempts
+    }
+
+    /// How long a task is retried; zero means unlimited.
+    pub fn max_retry_duration(&self) -> Option<Duration> {
+        self.max_retry_duration
+    }
+
+    /// The shortest backoff between two attempts.
+    pub fn min_backoff(&self) -> Option<Duration> {
+        self.min_backoff
+    }
+
+    /// The longest backoff between two attempts.
+    pub fn max_backoff(&self) -> Option<Duration> {
+        self.max_backoff
+    }
+
+    /// How often the backoff doubles before it grows linearly.
+    pub fn max_doublings(&self) -> Option<u32> {
+        self.max_doublings
     }
 
     /// The maximum number of attempts, if no other limit applies.

@@ -155,7 +155,7 @@ impl Subscription {
                 str::to_owned,
             ),
             filter,
-            max_retries: options.max_retries.or(config.subscriber_max_retries),
+            max_retries: options.max_retries.or(config.subscriber_max_retries()),
             dead_letter_topic: dead_letter_topic.map(|topic| topic.name(config)),
             dead_letter_subscription,
             ..of_options(options, config)

@@ -14,11 +14,11 @@ macro_rules! subscription_options {
             /// The deadline of a push.
             ack_deadline: Duration => ack_deadline_seconds, checks::lengths(10..=600), |_| None;
             /// The shortest backoff before a message is redelivered.
-            min_backoff: Duration => retry_policy.minimum_backoff, checks::lengths(0..=600), |config| config.subscriber_min_backoff;
+            min_backoff: Duration => retry_policy.minimum_backoff, checks::lengths(0..=600), |config| config.subscriber_min_backoff();
             /// The longest backoff before a message is redelivered.
-            max_backoff: Duration => retry_policy.maximum_backoff, checks::lengths(0..=600), |config| config.subscriber_max_backoff;
+            max_backoff: Duration => retry_policy.maximum_backoff, checks::lengths(0..=600), |config| config.subscriber_max_backoff();
             /// How long the subscription is kept without activity; [`Duration::MAX`] means forever.
-            expiration: Duration => expiration_policy, checks::at_least(checks::DAY), |config| config.subscriber_expiration;
+            expiration: Duration => expiration_policy, checks::at_least(checks::DAY), |config| config.subscriber_expiration();
             /// How long an unacknowledged message is kept.
             retention: Duration => message_retention_duration, checks::lengths(600..=31 * checks::DAY), |_| None;
             /// Labels of the subscription, as keys and values; labels that others have set stay.

@@ -13,7 +13,7 @@ use crate::base::Config;
 /// use cloud_tasks::event::Topic;
 /// use cloud_tasks::Config;
 ///
-/// let config = Config::default().app_name("shop");
+/// let config = Config::default().with_app_name("shop");
 /// assert_eq!(Topic::new("orders").name(&config), "shop--orders");
 /// assert_eq!(Topic::new("user-actions").of_app("accounts").name(&config), "accounts--user-actions");
 /// assert_eq!(Topic::absolute("legacy-bus").name(&config), "legacy-bus");
@@ -73,9 +73,9 @@ impl Topic {
     /// The name with its prefix, without a copy if there is no prefix to add.
     pub(crate) fn into_name(self, config: &Config) -> Cow<'static, str> {
         match self.owner {
-            Owner::ThisApp if config.app_name.is_none() => self.base,
+            Owner::ThisApp if config.app_name().is_none() => self.base,
             Owner::ThisApp => config.prefixed(&self.base).into(),
-            Owner::App(app) => [&*app, &config.delimiter, &self.base].concat().into(),
+            Owner::App(app) => [&*app, config.delimiter(), &self.base].concat().into(),
             Owner::Nobody => self.base,
         }
     }

@@ -37,7 +37,7 @@ impl Runtime {
     /// The maximum number of attempts of queues, as far as their settings are known.
     fn attempts_of_queue(&self, name: &str) -> Option<u32> {
         let mut queues = self.inner.queues.iter();
-        queues.find(|queue| queue.name == name)?.attempts()
+        queues.find(|queue| queue.name() == name)?.attempts()
     }
 }
 

@@ -85,7 +85,7 @@ impl Runtime {
         let (data, headers) = propagation::read(
             std::mem::take(&mut push.data),
             &push.attributes,
-            &inner.config.propagated_headers_key,
+            inner.config.propagated_headers_key(),
             &inner.propagated,
         );
         push.data = data;
@@ -126,7 +126,7 @@ impl Runtime {
     /// All subscribers run, and all failures are reported.
     pub(crate) async fn deliver(&self, publication: &Publication, id: &str) -> Result<(), Error> {
         let inner = &self.inner;
-        let project = inner.config.project.as_deref().unwrap_or("local");
+        let project = inner.config.project().unwrap_or("local");
         let topic = |name| pubsub_path(project, "topics", name);
         let published = topic(&publication.topic);
         let mut failures = Vec::new();

@@ -109,7 +109,7 @@ pub(super) fn push_of(
     message: &Message<impl Serialize>,
 ) -> Result<Push, Error> {
     let data = json::encode_once(&message.content).map_err(|error| encode_error(subscription.task, error))?;
-    let project = runtime.config().project.as_deref().unwrap_or("local");
+    let project = runtime.config().project().unwrap_or("local");
     let id = match message.id.as_str() {
         "" => fastrand::u64(10_u64.pow(ID_DIGITS - 1)..10_u64.pow(ID_DIGITS)).to_string(),
         id => id.to_owned(),

@@ -38,7 +38,7 @@ impl Token {
     pub fn of(config: &Config) -> Self {
         Self {
             audience: config.base_url().to_owned(),
-            account: config.service_account.as_deref().unwrap_or(ACCOUNT).to_owned(),
+            account: config.service_account().unwrap_or(ACCOUNT).to_owned(),
             expired: false,
             signature: Signature::Right,
         }

@@ -78,7 +78,7 @@ impl Cloud {
             ..RetrySettings::default()
         };
         let runtime = Runtime::builder()
-            .config(config.enqueue_retry(at_once))
+            .config(config.with_enqueue_retry(at_once))
             .google(google(self.0.uri()))
             .build()
             .await
@@ -151,8 +151,8 @@ async fn the_backup_is_that_of_the_queue_that_the_call_named() {
 #[tokio::test]
 async fn the_settings_name_one_backup_queue_for_all_or_another_delimiter() {
     for (config, backup) in [
-        (config().backup_queue_name("spare"), "spare"),
-        (config().delimiter("-x-"), "emails-x-temp"),
+        (config().with_backup_queue_name("spare"), "spare"),
+        (config().with_delimiter("-x-"), "emails-x-temp"),
     ] {
         let cloud = Cloud::new()
             .await
@@ -303,10 +303,13 @@ async fn a_refusal_for_another_reason_does_not_go_to_the_backup_queue() {
 async fn a_name_that_no_queue_can_have_is_said_and_not_tried() {
     for (config, part) in [
         (
-            config().delimiter("__"),
+            config().with_delimiter("__"),
             "the queue \"emails__temp\" is not accepted: 1 to 100 letters, digits and `-`",
         ),
-        (config().backup_queue_name("emails"), "it is its own backup queue"),
+        (
+            config().with_backup_queue_name("emails"),
+            "it is its own backup queue",
+        ),
     ] {
         let cloud = Cloud::new().await.queue("emails", [blocked()]).await;
 

@@ -44,7 +44,7 @@ const BRIEFLY: RetrySettings = RetrySettings {
 
 async fn runtime(google: Google, retry: RetrySettings) -> Runtime {
     Runtime::builder()
-        .config(config().enqueue_retry(retry))
+        .config(config().with_enqueue_retry(retry))
         .google(google)
         .build()
         .await

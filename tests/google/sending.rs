@@ -185,7 +185,7 @@ async fn a_task_without_arguments_sends_an_empty_object() {
 
 #[tokio::test]
 async fn a_task_that_names_no_queue_goes_to_the_applications() {
-    let (request, enqueued) = enqueue_with(config().app_name("shop"), CloseBooks.asap()).await;
+    let (request, enqueued) = enqueue_with(config().with_app_name("shop"), CloseBooks.asap()).await;
 
     assert_eq!(request.url.path(), format!("/v2/{QUEUES}/shop/tasks"));
     assert_eq!(enqueued.queue(), "shop");
@@ -215,7 +215,7 @@ async fn two_tasks_get_two_ids() {
 
 #[tokio::test]
 async fn no_name_is_sent_where_nothing_is_repeated_and_no_id_was_given() {
-    let once = config().enqueue_retry(RetrySettings::off());
+    let once = config().with_enqueue_retry(RetrySettings::off());
 
     let (request, enqueued) = enqueue_with(once, welcome()).await;
 
@@ -225,7 +225,7 @@ async fn no_name_is_sent_where_nothing_is_repeated_and_no_id_was_given() {
 
 #[tokio::test]
 async fn a_given_id_is_sent_where_nothing_is_repeated() {
-    let once = config().enqueue_retry(RetrySettings::off());
+    let once = config().with_enqueue_retry(RetrySettings::off());
 
     let (request, enqueued) = enqueue_with(once, welcome().task_id("welcome-7")).await;
 
@@ -278,7 +278,7 @@ async fn the_receipt_tells_the_time_that_the_service_tells() {
 
 #[tokio::test]
 async fn the_path_of_the_endpoint_stays_and_its_last_slash_goes() {
-    let endpoint = config().endpoint("https://shop.example/jobs/");
+    let endpoint = config().with_endpoint("https://shop.example/jobs/");
 
     let (request, _) = enqueue_with(endpoint, welcome()).await;
 
@@ -312,7 +312,7 @@ async fn enqueue_behind_the_layer(
 
 #[tokio::test]
 async fn listed_headers_of_a_request_go_along_with_what_it_enqueues() {
-    let config = config().propagated_headers(["TraceParent", "x-tenant", "x-absent"]);
+    let config = config().with_propagated_headers(["TraceParent", "x-tenant", "x-absent"]);
     let request: &[(_, &[u8])] = &[
         ("traceparent", b"00-trace-span-01"),
         ("x-tenant", b"acme"),
@@ -347,7 +347,7 @@ async fn a_header_of_the_call_wins_over_one_of_the_request() {
 
 #[tokio::test]
 async fn a_header_that_a_request_carries_twice_goes_along_whole() {
-    let config = config().propagated_headers(["tracestate"]);
+    let config = config().with_propagated_headers(["tracestate"]);
     let request: &[(_, &[u8])] = &[("tracestate", b"one=1"), ("tracestate", b"two=2")];
 
     let headers = enqueue_behind_the_layer(config, request, welcome).await;
@@ -380,7 +380,7 @@ async fn the_variable_of_the_emulator_leads_there_without_credentials() {
 #[tokio::test]
 async fn an_emulator_is_told_the_project_the_location_and_the_account_of_the_settings() {
     let emulator = willing_api().await;
-    let config = config().cloud_tasks_emulator_host(emulator.address().to_string());
+    let config = config().with_cloud_tasks_emulator_host(emulator.address().to_string());
     let runtime = runtime_with(config, Google::new()).await;
 
     welcome().on(&runtime).await.unwrap();
@@ -749,7 +749,7 @@ async fn an_answer_without_the_header_of_the_metadata_server_is_not_believed() {
 #[tokio::test]
 async fn an_emulator_of_the_settings_is_called_without_the_credentials_of_the_code() {
     let emulator = willing_api().await;
-    let config = config().cloud_tasks_emulator_host(emulator.address().to_string());
+    let config = config().with_cloud_tasks_emulator_host(emulator.address().to_string());
     let credentials = Rotating {
         given: AtomicU32::new(1),
     };
@@ -824,7 +824,7 @@ async fn build_names_credentials_that_are_missing_along_with_all_else() {
 #[tokio::test]
 async fn an_endpoint_that_google_cannot_reach_is_refused_by_build() {
     let google = Google::new().credentials(anonymous::Builder::new().build());
-    let config = config().endpoint("http://shop.example");
+    let config = config().with_endpoint("http://shop.example");
 
     let error = Runtime::builder()
         .config(config)
@@ -1011,8 +1011,8 @@ async fn an_emulator_that_is_not_there_is_named_by_its_variable() {
     let host = free.local_addr().unwrap().to_string();
     drop(free);
     let config = Config::default()
-        .cloud_tasks_emulator_host(host)
-        .enqueue_retry(RetrySettings::off());
+        .with_cloud_tasks_emulator_host(host)
+        .with_enqueue_retry(RetrySettings::off());
     let runtime = Runtime::builder()
         .config(config)
         .google(Google::new())
@@ -1046,7 +1046,7 @@ async fn a_path_that_was_pasted_whole_is_refused_with_the_variable() {
             "{error}"
         );
     }
-    let config = config().location("projects/acme/locations/europe-west1");
+    let config = config().with_location("projects/acme/locations/europe-west1");
     let error = Runtime::builder()
         .config(config)
         .google(google("http://127.0.0.1:9"))

@@ -43,7 +43,7 @@ async fn a_task_of_a_queue_that_was_deleted_runs_from_the_backup_queue() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (sender, mut ran) = mpsc::unbounded_channel();
     let (runtime, engine) = with_dependencies(Runtime::local())
-        .config(Config::default().endpoint(endpoint))
+        .config(Config::default().with_endpoint(endpoint))
         .state(Queues(sender))
         .build()
         .await

@@ -368,7 +368,7 @@ async fn two_thousand_tasks_are_enqueued_and_all_of_them_run() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (sender, mut ran) = mpsc::unbounded_channel();
     let (runtime, engine) = with_dependencies(Runtime::local())
-        .config(Config::default().endpoint(endpoint))
+        .config(Config::default().with_endpoint(endpoint))
         .state(Ran(sender))
         .build()
         .await
@@ -410,7 +410,7 @@ async fn the_api_of_google_is_called_for_each_and_its_refusals_are_told_in_order
     let api = MockServer::start().await;
     Mock::given(any()).respond_with(picky).mount(&api).await;
     let runtime = with_dependencies(Runtime::builder())
-        .config(config().enqueue_retry(RetrySettings::off()))
+        .config(config().with_enqueue_retry(RetrySettings::off()))
         .google(google(api.uri()))
         .build()
         .await

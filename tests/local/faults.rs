@@ -100,7 +100,7 @@ impl Stage {
         let journal = Journal::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = listener.local_addr().unwrap();
-        let endpoint = |address| Config::default().endpoint(format!("http://{address}"));
+        let endpoint = |address| Config::default().with_endpoint(format!("http://{address}"));
         let (_, engine) = with_dependencies(Runtime::local())
             .config(endpoint(service))
             .state(journal.clone())
@@ -113,11 +113,11 @@ impl Stage {
             Side::Enqueue => {
                 let chaos = Chaos::before(host, side, SEED, number_created).await;
                 let host = chaos.address().to_string();
-                (chaos, endpoint(service).cloud_tasks_emulator_host(host))
+                (chaos, endpoint(service).with_cloud_tasks_emulator_host(host))
             }
             Side::Callback => {
                 let chaos = Chaos::before(service, side, SEED, number).await;
-                let config = endpoint(chaos.address()).cloud_tasks_emulator_host(host.to_string());
+                let config = endpoint(chaos.address()).with_cloud_tasks_emulator_host(host.to_string());
                 (chaos, config)
             }
         };
@@ -142,7 +142,7 @@ impl Stage {
         numbers: std::ops::Range<u64>,
         retry: RetrySettings,
     ) -> Vec<(u64, Result<Enqueued, Error>)> {
-        let config = self.config.clone().enqueue_retry(retry);
+        let config = self.config.clone().with_enqueue_retry(retry);
         let runtime = &connect(&self.engine, &config, &self.journal).await;
         stream::iter(numbers)
             .map(|number| async move { (number, Work { number }.asap().on(runtime).await) })

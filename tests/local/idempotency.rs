@@ -104,7 +104,7 @@ impl Stage {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let effects = Effects::default();
         let (runtime, engine) = with_dependencies(Runtime::local())
-            .config(Config::default().endpoint(endpoint))
+            .config(Config::default().with_endpoint(endpoint))
             .state(effects.clone())
             .idempotency(MemoryStore::new())
             .build()

@@ -141,7 +141,7 @@ impl Stage {
             gate: Arc::clone(&gate),
         };
         let (runtime, engine) = with_dependencies(Runtime::local())
-            .config(Config::default().app_name("shop").endpoint(endpoint))
+            .config(Config::default().with_app_name("shop").with_endpoint(endpoint))
             .clock(clock)
             .state(journal)
             .build()

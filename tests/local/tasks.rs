@@ -188,8 +188,8 @@ impl Stage {
         let (runtime, engine) = with_dependencies(Runtime::local())
             .config(
                 config
-                    .endpoint(endpoint.as_str())
-                    .enqueue_retry(RetrySettings::off()),
+                    .with_endpoint(endpoint.as_str())
+                    .with_enqueue_retry(RetrySettings::off()),
             )
             .state(Journal { events: sender })
             .build()
@@ -468,7 +468,7 @@ struct Claims {
 #[tokio::test]
 async fn a_task_comes_back_with_a_token_that_the_engine_signed() {
     let account = "tasks@acme.iam.gserviceaccount.com";
-    let stage = Stage::set_with(Config::default().service_account(account), "/jobs").await;
+    let stage = Stage::set_with(Config::default().with_service_account(account), "/jobs").await;
 
     stage.enqueue(Greet.asap()).await;
 
@@ -651,11 +651,11 @@ async fn a_header_is_refused_or_arrives() {
 #[tokio::test]
 async fn the_largest_task_that_is_accepted_arrives() {
     let config = Config::default()
-        .project("acme")
-        .location("europe-west1")
-        .service_account("tasks@acme.iam.gserviceaccount.com");
+        .with_project("acme")
+        .with_location("europe-west1")
+        .with_service_account("tasks@acme.iam.gserviceaccount.com");
     let mut stage = Stage::set_with(config.clone(), "").await;
-    let recorded = Runtime::recorded().config(config.endpoint(stage.endpoint.as_str()));
+    let recorded = Runtime::recorded().config(config.with_endpoint(stage.endpoint.as_str()));
     let (recorded, _recorder) = recorded.build().await.unwrap();
     let (mut accepted, mut refused) = (1_000_000, 1_048_576);
     while accepted + 1 < refused {
@@ -779,7 +779,7 @@ async fn an_engine_that_is_dropped_stops_too() {
 #[tokio::test]
 async fn a_mistake_leaves_no_engine_behind_and_names_what_is_wrong() {
     let error = Runtime::local()
-        .config(Config::default().app_name("not a queue"))
+        .config(Config::default().with_app_name("not a queue"))
         .build()
         .await
         .unwrap_err();

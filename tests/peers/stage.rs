@@ -203,15 +203,15 @@ fn own_project() -> String {
 
 fn config(project: &str, endpoint: &str, emulator: Option<&str>) -> Config {
     let config = Config::default()
-        .app_name("shop")
-        .endpoint(endpoint)
-        .project(project)
-        .location(LOCATION)
-        .service_account(ACCOUNT)
-        .propagated_headers(["traceparent", "x-request-id"])
-        .enqueue_retry(RetrySettings::off());
+        .with_app_name("shop")
+        .with_endpoint(endpoint)
+        .with_project(project)
+        .with_location(LOCATION)
+        .with_service_account(ACCOUNT)
+        .with_propagated_headers(["traceparent", "x-request-id"])
+        .with_enqueue_retry(RetrySettings::off());
     match emulator {
-        Some(host) => config.pubsub_emulator_host(host),
+        Some(host) => config.with_pubsub_emulator_host(host),
         None => config,
     }
 }

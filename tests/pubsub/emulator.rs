@@ -181,7 +181,7 @@ impl Stage {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let project = own_project();
         let (journal, deliveries) = Journal::new();
-        let (runtime, engine) = local(config(&emulator, &project).endpoint(&endpoint))
+        let (runtime, engine) = local(config(&emulator, &project).with_endpoint(&endpoint))
             .state(journal)
             .allow_emulator_pushes()
             .build()
@@ -231,10 +231,10 @@ fn own_project() -> String {
 
 fn config(emulator: &str, project: &str) -> Config {
     Config::default()
-        .app_name("shop")
-        .project(project)
-        .pubsub_emulator_host(emulator)
-        .enqueue_retry(RetrySettings::off())
+        .with_app_name("shop")
+        .with_project(project)
+        .with_pubsub_emulator_host(emulator)
+        .with_enqueue_retry(RetrySettings::off())
 }
 
 /// A runtime whose tasks go through the local engine.
@@ -345,7 +345,7 @@ async fn a_second_set_up_changes_only_what_differs() {
 
     // The service has moved, and someone has made the topic of one subscription by hand before.
     let (moved, engine) =
-        local(config(&stage.emulator, &stage.project).endpoint("http://127.0.0.1:9/moved/"))
+        local(config(&stage.emulator, &stage.project).with_endpoint("http://127.0.0.1:9/moved/"))
             .build()
             .await
             .unwrap();

@@ -364,9 +364,9 @@ impl Shop {
         let (listener, endpoint) = listen().await;
         let (journal, changed) = Journal::new();
         let config = config
-            .endpoint(&endpoint)
-            .app_name("shop")
-            .service_account("shop@local.iam.gserviceaccount.com");
+            .with_endpoint(&endpoint)
+            .with_app_name("shop")
+            .with_service_account("shop@local.iam.gserviceaccount.com");
         let (runtime, engine) = Runtime::local()
             .config(config)
             .state(journal.clone())
@@ -873,8 +873,8 @@ async fn messages_go_to_the_pubsub_emulator_where_the_settings_name_one() {
     let (listener, url) = listen().await;
     drop(listener);
     let config = Config::default()
-        .pubsub_emulator_host(url.strip_prefix("http://").unwrap())
-        .enqueue_retry(RetrySettings::off());
+        .with_pubsub_emulator_host(url.strip_prefix("http://").unwrap())
+        .with_enqueue_retry(RetrySettings::off());
     let shop = Shop::open_with(config, []).await;
 
     let error = within(Order { id: 7 }.sync().on(&shop.runtime).into_future()).await;

@@ -327,7 +327,7 @@ async fn a_retry_that_fails_holds_what_is_still_not_sent() {
 
 #[tokio::test]
 async fn the_propagated_headers_are_those_of_when_it_was_added() {
-    let config = Config::default().propagated_headers(["x-request-id"]);
+    let config = Config::default().with_propagated_headers(["x-request-id"]);
     let (runtime, recorder) = Runtime::recorded().config(config).build().await.unwrap();
     let hooks = Arc::new(Mutex::new(CommitHooks::new()));
     let shared = Arc::clone(&hooks);

@@ -13,6 +13,48 @@ fn without_variables_the_settings_are_the_documented_defaults() {
 }
 
 #[test]
+fn every_setting_can_be_read() {
+    let config = Config::default()
+        .with_endpoint("https://shop.example")
+        .with_app_name("shop")
+        .with_delimiter("__")
+        .with_eager(true)
+        .with_maximum_eta(Duration::from_secs(1))
+        .with_backup_queue_name("spare")
+        .with_propagated_headers(["baggage"])
+        .with_propagated_headers_key("_h")
+        .with_subscriber_max_retries(2)
+        .with_subscriber_min_backoff(Duration::from_secs(3))
+        .with_subscriber_max_backoff(Duration::from_secs(4))
+        .with_subscriber_expiration(Duration::from_secs(5))
+        .with_enqueue_retry(RetrySettings::off())
+        .with_project("acme")
+        .with_location("europe-west1")
+        .with_service_account("a@b")
+        .with_pubsub_emulator_host("localhost:6")
+        .with_cloud_tasks_emulator_host("localhost:7");
+
+    assert_eq!(config.endpoint(), "https://shop.example");
+    assert_eq!(config.app_name(), Some("shop"));
+    assert_eq!(config.delimiter(), "__");
+    assert!(config.eager());
+    assert_eq!(config.maximum_eta(), Some(Duration::from_secs(1)));
+    assert_eq!(config.backup_queue_name(), Some("spare"));
+    assert_eq!(config.propagated_headers(), ["baggage"]);
+    assert_eq!(config.propagated_headers_key(), "_h");
+    assert_eq!(config.subscriber_max_retries(), Some(2));
+    assert_eq!(config.subscriber_min_backoff(), Some(Duration::from_secs(3)));
+    assert_eq!(config.subscriber_max_backoff(), Some(Duration::from_secs(4)));
+    assert_eq!(config.subscriber_expiration(), Some(Duration::from_secs(5)));
+    assert_eq!(config.enqueue_retry(), RetrySettings::off());
+    assert_eq!(config.project(), Some("acme"));
+    assert_eq!(config.location(), Some("europe-west1"));
+    assert_eq!(config.service_account(), Some("a@b"));
+    assert_eq!(config.pubsub_emulator_host(), Some("localhost:6"));
+    assert_eq!(config.cloud_tasks_emulator_host(), Some("localhost:7"));
+}
+
+#[test]
 fn every_variable_sets_what_its_setter_sets() {
     let retry = RetrySettings {
         initial: Duration::from_millis(500),
@@ -24,78 +66,86 @@ fn every_variable_sets_what_its_setter_sets() {
         (
             "CLOUD_TASKS_ENDPOINT",
             "https://shop.example/jobs",
-            Config::default().endpoint("https://shop.example/jobs"),
+            Config::default().with_endpoint("https://shop.example/jobs"),
         ),
-        ("CLOUD_TASKS_APP_NAME", "shop", Config::default().app_name("shop")),
-        ("CLOUD_TASKS_DELIMITER", "__", Config::default().delimiter("__")),
-        ("CLOUD_TASKS_EAGER", "YES", Config::default().eager(true)),
-        ("CLOUD_TASKS_EAGER", "0", Config::default().eager(false)),
+        (
+            "CLOUD_TASKS_APP_NAME",
+            "shop",
+            Config::default().with_app_name("shop"),
+        ),
+        (
+            "CLOUD_TASKS_DELIMITER",
+            "__",
+            Config::default().with_delimiter("__"),
+        ),
+        ("CLOUD_TASKS_EAGER", "YES", Config::default().with_eager(true)),
+        ("CLOUD_TASKS_EAGER", "0", Config::default().with_eager(false)),
         (
             "CLOUD_TASKS_MAXIMUM_ETA_TASK",
             "3600",
-            Config::default().maximum_eta(Duration::from_secs(3600)),
+            Config::default().with_maximum_eta(Duration::from_secs(3600)),
         ),
         (
             "CLOUD_TASKS_BACKUP_QUEUE_NAME",
             "spare",
-            Config::default().backup_queue_name("spare"),
+            Config::default().with_backup_queue_name("spare"),
         ),
         (
             "CLOUD_TASKS_PROPAGATED_HEADERS",
             " Traceparent ,X-Request-Id",
-            Config::default().propagated_headers(["traceparent", "x-request-id"]),
+            Config::default().with_propagated_headers(["traceparent", "x-request-id"]),
         ),
         (
             "CLOUD_TASKS_PROPAGATED_HEADERS",
             "",
-            Config::default().propagated_headers::<&str>([]),
+            Config::default().with_propagated_headers::<&str>([]),
         ),
         (
             "CLOUD_TASKS_PROPAGATED_HEADERS_KEY",
             "_h",
-            Config::default().propagated_headers_key("_h"),
+            Config::default().with_propagated_headers_key("_h"),
         ),
         (
             "CLOUD_TASKS_SUBSCRIBER_MAX_RETRIES",
             "0",
-            Config::default().subscriber_max_retries(0),
+            Config::default().with_subscriber_max_retries(0),
         ),
         (
             "CLOUD_TASKS_SUBSCRIBER_MIN_BACKOFF",
             "5",
-            Config::default().subscriber_min_backoff(Duration::from_secs(5)),
+            Config::default().with_subscriber_min_backoff(Duration::from_secs(5)),
         ),
         (
             "CLOUD_TASKS_SUBSCRIBER_MAX_BACKOFF",
             "60",
-            Config::default().subscriber_max_backoff(Duration::from_secs(60)),
+            Config::default().with_subscriber_max_backoff(Duration::from_secs(60)),
         ),
         (
             "CLOUD_TASKS_SUBSCRIBER_EXPIRATION",
             "2",
-            Config::default().subscriber_expiration(Duration::from_secs(2 * 24 * 60 * 60)),
+            Config::default().with_subscriber_expiration(Duration::from_secs(2 * 24 * 60 * 60)),
         ),
-        ("CLOUD_TASKS_PROJECT", "p", Config::default().project("p")),
-        ("GOOGLE_CLOUD_PROJECT", "p", Config::default().project("p")),
+        ("CLOUD_TASKS_PROJECT", "p", Config::default().with_project("p")),
+        ("GOOGLE_CLOUD_PROJECT", "p", Config::default().with_project("p")),
         (
             "CLOUD_TASKS_LOCATION",
             "europe-west1",
-            Config::default().location("europe-west1"),
+            Config::default().with_location("europe-west1"),
         ),
         (
             "CLOUD_TASKS_SERVICE_ACCOUNT",
             "a@b",
-            Config::default().service_account("a@b"),
+            Config::default().with_service_account("a@b"),
         ),
         (
             "PUBSUB_EMULATOR_HOST",
             "localhost:8085",
-            Config::default().pubsub_emulator_host("localhost:8085"),
+            Config::default().with_pubsub_emulator_host("localhost:8085"),
         ),
         (
             "CLOUD_TASKS_EMULATOR_HOST",
             "[::1]:8123",
-            Config::default().cloud_tasks_emulator_host("[::1]:8123"),
+            Config::default().with_cloud_tasks_emulator_host("[::1]:8123"),
         ),
     ] {
         assert_eq!(
@@ -111,7 +161,7 @@ fn every_variable_sets_what_its_setter_sets() {
         ("CLOUD_TASKS_ENQUEUE_RETRY_MULTIPLIER", "1.5"),
         ("CLOUD_TASKS_ENQUEUE_RETRY_DEADLINE", "90"),
     ]);
-    assert_eq!(patient.unwrap(), Config::default().enqueue_retry(retry));
+    assert_eq!(patient.unwrap(), Config::default().with_enqueue_retry(retry));
 }
 
 #[test]
@@ -231,14 +281,14 @@ fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
         ("GOOGLE_CLOUD_PROJECT", "p"),
     ]);
 
-    assert_eq!(config.unwrap(), Config::default().project("p"));
+    assert_eq!(config.unwrap(), Config::default().with_project("p"));
 }
 
 #[test]
 fn a_value_set_in_code_wins_over_the_environment() {
     let config = Config::from_vars([("CLOUD_TASKS_APP_NAME", "from-env")])
         .unwrap()
-        .app_name("from-code");
+        .with_app_name("from-code");
 
     assert_eq!(config.default_queue(), "from-code");
 }
@@ -246,12 +296,12 @@ fn a_value_set_in_code_wins_over_the_environment() {
 #[tokio::test]
 async fn values_set_in_code_are_checked_by_build_all_at_once() {
     let config = Config::default()
-        .endpoint("shop")
-        .delimiter("")
-        .app_name("no_underscores")
-        .propagated_headers(["a b"])
-        .cloud_tasks_emulator_host("nowhere")
-        .pubsub_emulator_host("user:secret@localhost:8085");
+        .with_endpoint("shop")
+        .with_delimiter("")
+        .with_app_name("no_underscores")
+        .with_propagated_headers(["a b"])
+        .with_cloud_tasks_emulator_host("nowhere")
+        .with_pubsub_emulator_host("user:secret@localhost:8085");
 
     let error = Runtime::eager().config(config).build().await.unwrap_err();
 
@@ -275,7 +325,7 @@ async fn the_eager_variable_makes_an_ordinary_runtime_run_everything_here() {
 
     let runtime = Runtime::builder().config(config).build().await.unwrap();
 
-    assert!(runtime.config() == &Config::default().eager(true));
+    assert!(runtime.config() == &Config::default().with_eager(true));
 }
 
 #[test]

@@ -418,7 +418,7 @@ async fn a_hook_runs_on_when_its_caller_is_gone() {
 
 #[tokio::test]
 async fn where_the_queues_limit_ends_it_the_usual_answer_is_given() {
-    let settings = QueueSettings::new("notes").max_attempts(2);
+    let settings = QueueSettings::new("notes").with_max_attempts(2);
     let stage = Stage::set_with(|builder| builder.queue(settings).dead_letter_topic("dead-tasks")).await;
 
     let first = answer(&stage.runtime, attempt("Plain", 1, "{}")).await;
@@ -436,7 +436,7 @@ async fn where_the_queues_limit_ends_it_the_usual_answer_is_given() {
 
 #[tokio::test]
 async fn the_lower_limit_counts_and_a_hook_that_failed_changes_nothing_of_the_queues_answer() {
-    let settings = QueueSettings::new("notes").max_attempts(2);
+    let settings = QueueSettings::new("notes").with_max_attempts(2);
     let stage = Stage::set_with(|builder| builder.queue(settings)).await;
 
     let answer = stage.attempt(2, How::Wait, How::Fail).await;
@@ -450,11 +450,11 @@ async fn the_lower_limit_counts_and_a_hook_that_failed_changes_nothing_of_the_qu
 async fn a_queue_whose_end_is_not_known_ends_nothing() {
     for settings in [
         QueueSettings::new("notes"),
-        QueueSettings::new("notes").max_attempts(-1),
+        QueueSettings::new("notes").with_max_attempts(-1),
         QueueSettings::new("notes")
-            .max_attempts(1)
-            .max_retry_duration(Duration::from_secs(60)),
-        QueueSettings::new("others").max_attempts(1),
+            .with_max_attempts(1)
+            .with_max_retry_duration(Duration::from_secs(60)),
+        QueueSettings::new("others").with_max_attempts(1),
     ] {
         let shown = format!("{settings:?}");
         let stage = Stage::set_with(|builder| builder.queue(settings).dead_letter_topic("dead-tasks")).await;
@@ -466,8 +466,8 @@ async fn a_queue_whose_end_is_not_known_ends_nothing() {
         assert!(stage.recorded().is_empty(), "{shown}");
     }
     let endless_time = QueueSettings::new("notes")
-        .max_attempts(1)
-        .max_retry_duration(Duration::ZERO);
+        .with_max_attempts(1)
+        .with_max_retry_duration(Duration::ZERO);
     let stage = Stage::set_with(|builder| builder.queue(endless_time)).await;
     answer(&stage.runtime, attempt("Plain", 1, "{}")).await;
     assert_eq!(stage.log.lines(), ["last true"]);
@@ -475,9 +475,9 @@ async fn a_queue_whose_end_is_not_known_ends_nothing() {
 
 #[tokio::test]
 async fn topics_get_the_prefix_of_the_application_and_a_tasks_own_comes_first() {
-    let config = Config::default().app_name("shop");
+    let config = Config::default().with_app_name("shop");
     let stage = Stage::set_with(|builder| {
-        let settings = QueueSettings::new("notes").max_attempts(3);
+        let settings = QueueSettings::new("notes").with_max_attempts(3);
         builder
             .config(config)
             .queue(settings)
@@ -536,7 +536,7 @@ async fn in_eager_mode_the_failure_comes_back_to_the_caller_and_only_a_single_at
 #[tokio::test]
 async fn the_build_says_which_hook_is_out_of_reach_and_which_topic_cannot_be() {
     let error = Runtime::eager()
-        .queue(QueueSettings::new("tasks").max_attempts(2))
+        .queue(QueueSettings::new("tasks").with_max_attempts(2))
         .dead_letter_topic("no spaces")
         .build()
         .await

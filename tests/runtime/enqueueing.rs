@@ -46,7 +46,7 @@ fn only_envelope(recorder: &Recorder) -> Envelope {
 
 #[tokio::test]
 async fn a_task_takes_its_own_options_and_a_call_overrides_them() {
-    let (runtime, recorder) = recorded(Config::default().app_name("shop")).await;
+    let (runtime, recorder) = recorded(Config::default().with_app_name("shop")).await;
 
     add().asap().on(&runtime).await.unwrap();
     Note { text: String::new() }.asap().on(&runtime).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_task_takes_its_own_options_and_a_call_overrides_them() {
 
 #[tokio::test]
 async fn the_endpoint_keeps_its_path_and_loses_its_slash() {
-    let (runtime, recorder) = recorded(Config::default().endpoint("https://shop.example/jobs/")).await;
+    let (runtime, recorder) = recorded(Config::default().with_endpoint("https://shop.example/jobs/")).await;
 
     Bulky { text: "hi".into() }.asap().on(&runtime).await.unwrap();
 
@@ -122,7 +122,7 @@ async fn later_takes_a_duration_a_system_time_and_an_instant() {
 async fn the_farthest_instant_is_the_services_or_the_settings() {
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     let (free, _) = recorded(Config::default()).await;
-    let (bound, _) = recorded(Config::default().maximum_eta(Duration::from_secs(3600))).await;
+    let (bound, _) = recorded(Config::default().with_maximum_eta(Duration::from_secs(3600))).await;
 
     let beyond = add().later(days(31)).on(&free).await.unwrap_err();
     let beyond_ours = add().later(days(1)).on(&bound).await.unwrap_err();
@@ -275,7 +275,7 @@ proptest! {
     fn until_picks_an_instant_before_the_deadline_and_the_maximum(seconds in 1..100_000_u64, maximum in 1..100_000_u64) {
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
         tokio.block_on(async {
-            let (runtime, recorder) = recorded(Config::default().maximum_eta(Duration::from_secs(maximum))).await;
+            let (runtime, recorder) = recorded(Config::default().with_maximum_eta(Duration::from_secs(maximum))).await;
             let before = SystemTime::now();
 
             add().spread_until(Duration::from_secs(seconds)).on(&runtime).await.unwrap();

@@ -211,9 +211,9 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let config = Config::default()
-            .app_name("shop")
-            .endpoint("https://shop.example")
-            .propagated_headers(["traceparent", "x-request-id"]);
+            .with_app_name("shop")
+            .with_endpoint("https://shop.example")
+            .with_propagated_headers(["traceparent", "x-request-id"]);
         let seen = Seen::default();
         let (runtime, recorder) = Runtime::recorded()
             .config(config)

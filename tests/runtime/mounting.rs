@@ -26,7 +26,7 @@ const ANSWER: &str = r#"{"result":"42 in attempt 1","status":"executed"}"#;
 
 async fn eager(endpoint: &str) -> Runtime {
     Runtime::eager()
-        .config(Config::default().endpoint(endpoint))
+        .config(Config::default().with_endpoint(endpoint))
         .build()
         .await
         .unwrap()

@@ -66,8 +66,8 @@ impl Task for Endless {
 
 fn config() -> Config {
     Config::default()
-        .app_name("shop")
-        .endpoint("https://shop.example.com/jobs/")
+        .with_app_name("shop")
+        .with_endpoint("https://shop.example.com/jobs/")
 }
 
 async fn eager(log: &Log) -> Runtime {

@@ -123,7 +123,7 @@ async fn tasks_that_run_in_this_process_hand_the_headers_on_too() {
 
 #[tokio::test]
 async fn only_the_headers_of_the_allow_list_travel_and_a_call_may_set_its_own() {
-    let (runtime, recorder) = recorded(Config::default().propagated_headers(["X-Request-Id"])).await;
+    let (runtime, recorder) = recorded(Config::default().with_propagated_headers(["X-Request-Id"])).await;
     let app = Router::new()
         .route(
             "/signup",
@@ -230,7 +230,7 @@ async fn where_there_is_no_room_for_propagated_headers_the_task_goes_without_the
 
 #[tokio::test]
 async fn a_runtime_that_would_propagate_a_reserved_header_is_not_built() {
-    let config = Config::default().add_propagated_headers([
+    let config = Config::default().with_added_propagated_headers([
         "Authorization",
         "cookie",
         "host",

@@ -13,7 +13,7 @@ async fn recorded(config: Config) -> (Runtime, Recorder) {
 }
 
 async fn shop() -> (Runtime, Recorder) {
-    recorded(Config::default().app_name("shop")).await
+    recorded(Config::default().with_app_name("shop")).await
 }
 
 fn order() -> Order {
@@ -157,7 +157,7 @@ async fn a_model_publisher_keeps_content_attributes_and_topic_as_they_were_when_
 
 #[tokio::test]
 async fn the_topic_of_a_model_publishers_task_is_final_whatever_the_settings_say_when_it_runs() {
-    let (elsewhere, recorder) = recorded(Config::default().app_name("renamed")).await;
+    let (elsewhere, recorder) = recorded(Config::default().with_app_name("renamed")).await;
     let body =
         r#"{"message": {"order_id": 1, "source": "x"}, "attributes": {}, "topic_name": "shop--sales-order"}"#;
 
@@ -285,7 +285,7 @@ impl PublisherTask for Keyless {}
 #[tokio::test]
 async fn headers_of_the_request_ride_in_the_content_and_as_attributes() {
     let (runtime, recorder) =
-        recorded(Config::default().propagated_headers(["traceparent", "x-request-id"])).await;
+        recorded(Config::default().with_propagated_headers(["traceparent", "x-request-id"])).await;
     let mut request = post(
         "/tasks/UserAction",
         r#"{"message": {"user_id": 7, "action": "a"}}"#,

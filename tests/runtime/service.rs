@@ -439,7 +439,7 @@ async fn the_authorization_header_does_not_reach_the_task() {
 
 #[tokio::test]
 async fn under_an_endpoint_with_a_path_tasks_are_found_with_it_and_without_it() {
-    let config = Config::default().endpoint("https://shop.example/jobs");
+    let config = Config::default().with_endpoint("https://shop.example/jobs");
     let runtime = Runtime::eager().config(config).build().await.unwrap();
     let body = r#"{"left": 1, "right": 1}"#;
 

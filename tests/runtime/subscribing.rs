@@ -11,8 +11,8 @@ use crate::tasks::{Log, answer, post, send};
 
 async fn eager(log: &Log) -> Runtime {
     let config = Config::default()
-        .app_name("shop")
-        .propagated_headers(["traceparent", "x-request-id"]);
+        .with_app_name("shop")
+        .with_propagated_headers(["traceparent", "x-request-id"]);
     Runtime::eager()
         .config(config)
         .state(log.clone())
@@ -469,11 +469,11 @@ fn subscription(runtime: &Runtime, task: &str) -> Subscription {
 #[tokio::test]
 async fn a_subscription_is_as_its_subscriber_says_and_else_as_the_settings_say() {
     let settings = Config::default()
-        .app_name("shop")
-        .endpoint("https://shop.example/jobs/")
-        .subscriber_max_retries(9)
-        .subscriber_min_backoff(Duration::from_secs(1))
-        .subscriber_expiration(Duration::from_secs(2 * 86_400));
+        .with_app_name("shop")
+        .with_endpoint("https://shop.example/jobs/")
+        .with_subscriber_max_retries(9)
+        .with_subscriber_min_backoff(Duration::from_secs(1))
+        .with_subscriber_expiration(Duration::from_secs(2 * 86_400));
     let runtime = Runtime::eager().config(settings).build().await.unwrap();
 
     let plain = subscription(&runtime, "Auditor");

@@ -205,9 +205,9 @@ impl Cloud {
     /// A runtime of the application `shop` that reaches this cloud.
     pub(crate) async fn runtime(&self) -> Runtime {
         let emails = QueueSettings::new("emails")
-            .max_dispatches_per_second(5.0)
-            .max_attempts(3);
-        self.builder(config().app_name("shop"))
+            .with_max_dispatches_per_second(5.0)
+            .with_max_attempts(3);
+        self.builder(config().with_app_name("shop"))
             .queue(emails)
             .build()
             .await

@@ -8,7 +8,7 @@ use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS, Send, TOPICS};
 use crate::support::api::config;
 
 async fn runtime(cloud: &Cloud, topic: &'static str) -> Runtime {
-    let builder = cloud.builder(config().app_name("shop"));
+    let builder = cloud.builder(config().with_app_name("shop"));
     builder.dead_letter_topic(topic).build().await.unwrap()
 }
 
@@ -80,7 +80,7 @@ async fn a_subscription_of_that_name_that_keeps_something_else_is_told() {
 async fn a_name_that_a_subscriber_uses_otherwise_is_a_mistake() {
     let cloud = Cloud::new().await;
     let build = |topic: &'static str| {
-        let builder = cloud.builder(config().app_name("shop"));
+        let builder = cloud.builder(config().with_app_name("shop"));
         builder.dead_letter_topic(topic).build()
     };
 

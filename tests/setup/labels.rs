@@ -44,7 +44,7 @@ impl SubscriberTask for Labelled {
 
 async fn runtime(cloud: &Cloud, labels: Labels) -> Result<Runtime, Error> {
     cloud
-        .builder(config().app_name("shop"))
+        .builder(config().with_app_name("shop"))
         .register_all([Labelled::__REGISTRATION.labels(labels)])
         .build()
         .await

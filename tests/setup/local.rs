@@ -8,11 +8,13 @@ use crate::cloud::Send;
 
 #[tokio::test]
 async fn queues_of_the_local_engine_are_made_and_changed() {
-    let config = Config::default().app_name("shop").endpoint("http://127.0.0.1:9");
+    let config = Config::default()
+        .with_app_name("shop")
+        .with_endpoint("http://127.0.0.1:9");
     let emails = |rate| {
         QueueSettings::new("emails")
-            .max_dispatches_per_second(rate)
-            .max_attempts(3)
+            .with_max_dispatches_per_second(rate)
+            .with_max_attempts(3)
     };
     let (runtime, engine) = Runtime::local()
         .config(config.clone())
@@ -41,7 +43,7 @@ async fn queues_of_the_local_engine_are_made_and_changed() {
 
     let host = engine.url().trim_start_matches("http://").to_owned();
     let changed = Runtime::builder()
-        .config(config.cloud_tasks_emulator_host(host))
+        .config(config.with_cloud_tasks_emulator_host(host))
         .queue(emails(7.0))
         .allow_unsigned_pushes()
         .build()

@@ -90,7 +90,7 @@ fn hundred() -> Vec<Registration> {
 async fn a_plan_for_a_hundred_subscriptions_takes_a_handful_of_calls() {
     let cloud = Cloud::new().await;
     let runtime = cloud
-        .builder(config().app_name("shop"))
+        .builder(config().with_app_name("shop"))
         .register_all(hundred())
         .build()
         .await
@@ -139,7 +139,7 @@ async fn a_hundred_subscriptions_are_made_side_by_side_and_never_more_than_sixte
     let app = Router::new().fallback(any(count)).with_state(busy.clone());
     let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     let runtime = Runtime::builder()
-        .config(config().app_name("shop"))
+        .config(config().with_app_name("shop"))
         .google(google(&url).pubsub_endpoint(&url))
         .allow_unsigned_pushes()
         .register_all(hundred())

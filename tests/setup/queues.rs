@@ -50,14 +50,14 @@ async fn only_the_settings_that_differ_are_changed() {
         }),
     );
     let settings = QueueSettings::new("emails")
-        .max_dispatches_per_second(500.0)
-        .max_concurrent_dispatches(10)
-        .min_backoff(Duration::from_millis(100))
-        .max_backoff(Duration::from_secs(60))
-        .max_retry_duration(Duration::from_secs(90))
-        .max_doublings(3);
+        .with_max_dispatches_per_second(500.0)
+        .with_max_concurrent_dispatches(10)
+        .with_min_backoff(Duration::from_millis(100))
+        .with_max_backoff(Duration::from_secs(60))
+        .with_max_retry_duration(Duration::from_secs(90))
+        .with_max_doublings(3);
     let runtime = cloud
-        .builder(config().app_name("shop"))
+        .builder(config().with_app_name("shop"))
         .queue(settings)
         .build()
         .await
@@ -103,12 +103,12 @@ async fn a_queue_that_somebody_else_made_in_between_gets_the_settings_all_the_sa
 async fn settings_that_cloud_tasks_would_refuse_are_named_by_build() {
     let cloud = Cloud::new().await;
     let wrong = QueueSettings::new("emails")
-        .max_dispatches_per_second(501.0)
-        .max_concurrent_dispatches(0)
-        .max_attempts(0)
-        .min_backoff(Duration::from_secs(2))
-        .max_backoff(Duration::from_secs(1))
-        .max_doublings(2000);
+        .with_max_dispatches_per_second(501.0)
+        .with_max_concurrent_dispatches(0)
+        .with_max_attempts(0)
+        .with_min_backoff(Duration::from_secs(2))
+        .with_max_backoff(Duration::from_secs(1))
+        .with_max_doublings(2000);
 
     let error = cloud
         .builder(config())

@@ -12,10 +12,10 @@ pub(crate) const QUEUES: &str = "projects/acme/locations/europe-west1/queues";
 /// Settings that leave nothing to be found.
 pub(crate) fn config() -> Config {
     Config::default()
-        .endpoint("https://shop.example")
-        .project("acme")
-        .location("europe-west1")
-        .service_account("tasks@acme.iam.gserviceaccount.com")
+        .with_endpoint("https://shop.example")
+        .with_project("acme")
+        .with_location("europe-west1")
+        .with_service_account("tasks@acme.iam.gserviceaccount.com")
 }
 
 /// The client of an API at this URL, which asks for no credentials.

@@ -36,10 +36,10 @@ impl SubscriberTask for Unsigned {
 
 async fn shop() -> (Signer, Runtime, Recorder) {
     let config = Config::default()
-        .app_name("shop")
-        .project("my-project")
-        .endpoint("https://shop.example/jobs/")
-        .service_account("tasks@my-project.iam.gserviceaccount.com");
+        .with_app_name("shop")
+        .with_project("my-project")
+        .with_endpoint("https://shop.example/jobs/")
+        .with_service_account("tasks@my-project.iam.gserviceaccount.com");
     let (runtime, recorder) = Runtime::recorded()
         .config(config)
         .starting_at(new_year())

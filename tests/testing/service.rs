@@ -42,8 +42,8 @@ fn sum() -> Add {
 async fn a_signed_callback_is_let_in_and_every_other_is_refused_for_its_reason() {
     let signer = Signer::new().unwrap();
     let config = Config::default()
-        .endpoint("https://shop.example/jobs")
-        .service_account(ACCOUNT);
+        .with_endpoint("https://shop.example/jobs")
+        .with_service_account(ACCOUNT);
     let builder = Runtime::recorded().config(config).verified_by(&signer);
     let (runtime, _recorder) = builder.build().await.unwrap();
     let app = app(&runtime);
@@ -199,7 +199,7 @@ async fn a_runtime_that_was_not_told_of_the_signer_does_not_trust_it() {
     let signer = Signer::new().unwrap();
     let callers =
         TrustedCallers::new().issuer("https://accounts.google.com", format!("{}/certs", server.uri()));
-    let config = Config::default().service_account(ACCOUNT);
+    let config = Config::default().with_service_account(ACCOUNT);
     let builder = Runtime::builder()
         .backend(Nowhere::default())
         .config(config)
@@ -219,7 +219,7 @@ async fn a_runtime_that_trusts_the_signer_trusts_no_other_key_and_looks_for_none
     let signer = Signer::new().unwrap();
     let builder = Runtime::recorded()
         .verified_by(&signer)
-        .config(Config::default().service_account(ACCOUNT));
+        .config(Config::default().with_service_account(ACCOUNT));
     let (runtime, _recorder) = builder.build().await.unwrap();
     let mut request = signer.callback(&runtime, &sum()).request().unwrap();
     let token = format!("Bearer {}", crate::support::tokens::good("http://localhost:8080"));
@@ -238,7 +238,7 @@ async fn a_runtime_that_trusts_the_signer_trusts_no_other_key_and_looks_for_none
 async fn the_requests_also_go_over_http_to_a_real_server() {
     let signer = Signer::new().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = Config::default().endpoint(format!("http://{}", listener.local_addr().unwrap()));
+    let config = Config::default().with_endpoint(format!("http://{}", listener.local_addr().unwrap()));
     let log = Log::default();
     let builder = Runtime::recorded()
         .config(config)

@@ -277,7 +277,7 @@ async fn the_local_engine_signs_for_real_and_nobody_else_gets_in() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (runtime, engine) = Runtime::local()
-        .config(Config::default().endpoint(endpoint))
+        .config(Config::default().with_endpoint(endpoint))
         .state(foreman.clone())
         .build()
         .await

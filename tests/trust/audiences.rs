@@ -112,7 +112,7 @@ impl Service {
     async fn start(callers: TrustedCallers) -> Self {
         let runtime = Runtime::builder()
             .backend(Nowhere::default())
-            .config(config().endpoint(ENDPOINT))
+            .config(config().with_endpoint(ENDPOINT))
             .callers(callers.audience(SECOND))
             .state(state())
             .build()
@@ -237,7 +237,7 @@ async fn behind_a_platform_that_checks_signatures_the_audiences_are_the_same() {
     let server = key_server().await;
     let runtime = Runtime::builder()
         .backend(Nowhere::default())
-        .config(config().endpoint(ENDPOINT))
+        .config(config().with_endpoint(ENDPOINT))
         .callers(callers(&server).audience(SECOND))
         .trust_platform()
         .state(state())

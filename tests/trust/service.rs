@@ -161,8 +161,8 @@ pub(crate) fn state() -> Foreman {
 
 pub(crate) fn config() -> Config {
     Config::default()
-        .endpoint(ENDPOINT)
-        .service_account(tokens::ACCOUNT)
+        .with_endpoint(ENDPOINT)
+        .with_service_account(tokens::ACCOUNT)
 }
 
 pub(crate) fn callers(server: &MockServer) -> TrustedCallers {

@@ -7,7 +7,9 @@ use cloud_tasks::{Config, Runtime};
 use crate::service::{Lines, Nowhere, state};
 
 fn config() -> Config {
-    crate::service::config().project("acme").location("europe-west1")
+    crate::service::config()
+        .with_project("acme")
+        .with_location("europe-west1")
 }
 
 fn builder(config: Config) -> RuntimeBuilder {
@@ -57,9 +59,9 @@ fn with_backend() -> RuntimeBuilder {
 }
 
 fn with_emulators(tasks: &str, messages: Option<&str>) -> RuntimeBuilder {
-    let config = config().cloud_tasks_emulator_host(tasks);
+    let config = config().with_cloud_tasks_emulator_host(tasks);
     builder(match messages {
-        Some(host) => config.pubsub_emulator_host(host),
+        Some(host) => config.with_pubsub_emulator_host(host),
         None => config,
     })
 }

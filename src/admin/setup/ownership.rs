@@ -8,8 +8,8 @@ use crate::base::{Config, names::last_segment};
 /// may belong to an application `user--billing`, so it never counts as one of `user`. Without an application name
 /// nothing is owned.
 fn owned<'a>(config: &Config, name: &'a str) -> Option<&'a str> {
-    let app = config.app_name.as_deref().filter(|app| !app.is_empty())?;
-    let delimiter = Some(config.delimiter.as_str()).filter(|delimiter| !delimiter.is_empty())?;
+    let app = config.app_name().filter(|app| !app.is_empty())?;
+    let delimiter = Some(config.delimiter()).filter(|delimiter| !delimiter.is_empty())?;
     name.strip_prefix(app)?
         .strip_prefix(delimiter)
         .filter(|base| !base.is_empty() && !base.contains(delimiter))
@@ -34,7 +34,7 @@ mod tests {
     }
 
     fn app(name: &str) -> Config {
-        Config::default().app_name(name)
+        Config::default().with_app_name(name)
     }
 
     #[test]
@@ -55,7 +55,7 @@ mod tests {
             assert_eq!(owns(&app("user"), name), owned, "{name}");
         }
         assert!(!owns(&Config::default(), "user--Audit"));
-        assert!(!owns(&app("user").delimiter(""), "userAudit"));
+        assert!(!owns(&app("user").with_delimiter(""), "userAudit"));
     }
 
     proptest! {
@@ -76,7 +76,7 @@ mod tests {
 
         #[test]
         fn no_name_makes_it_panic(ours in "\\PC{0,6}", name in "\\PC{0,20}", delimiter in "\\PC{0,3}") {
-            owns(&app(&ours).delimiter(delimiter), &name);
+            owns(&app(&ours).with_delimiter(delimiter), &name);
         }
     }
 }

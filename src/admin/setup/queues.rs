@@ -31,10 +31,10 @@ pub(crate) async fn find(runtime: &Runtime, admin: &QueueAdmin, found: &mut Plan
     let settings = runtime.queue_settings();
     let mut names: BTreeSet<&str> = runtime.registry().queues().collect();
     names.insert(runtime.config().default_queue());
-    names.extend(settings.iter().map(|settings| settings.name.as_str()));
+    names.extend(settings.iter().map(|settings| settings.name()));
     for name in &names {
         let default = QueueSettings::new(*name);
-        let settings = settings.iter().find(|settings| settings.name == *name);
+        let settings = settings.iter().find(|settings| settings.name() == *name);
         let path = format!("{}/queues/{name}", admin.location);
         let desired = queue(&path, settings.unwrap_or(&default))?;
         let Some(current) = current.get(&path) else {
@@ -79,19 +79,19 @@ fn stopped(name: &str, queue: &Queue, admin: &QueueAdmin) -> Option<String> {
 /// The queue as Cloud Tasks accepts it; unset settings stay unset.
 fn queue(path: &str, settings: &QueueSettings) -> Result<Queue, Error> {
     let mut queue = Queue::new().set_name(path);
-    if settings.max_dispatches_per_second.is_some() || settings.max_concurrent_dispatches.is_some() {
+    if settings.max_dispatches_per_second().is_some() || settings.max_concurrent_dispatches().is_some() {
         queue = queue.set_rate_limits(
             RateLimits::new()
-                .set_max_dispatches_per_second(settings.max_dispatches_per_second.unwrap_or_default())
-                .set_max_concurrent_dispatches(convert::number(settings.max_concurrent_dispatches)),
+                .set_max_dispatches_per_second(settings.max_dispatches_per_second().unwrap_or_default())
+                .set_max_concurrent_dispatches(convert::number(settings.max_concurrent_dispatches())),
         );
     }
     let retries = RetryConfig::new()
-        .set_max_attempts(settings.max_attempts.unwrap_or_default())
-        .set_or_clear_max_retry_duration(duration(settings.max_retry_duration)?)
-        .set_or_clear_min_backoff(duration(settings.min_backoff)?)
-        .set_or_clear_max_backoff(duration(settings.max_backoff)?)
-        .set_max_doublings(convert::number(settings.max_doublings));
+        .set_max_attempts(settings.max_attempts().unwrap_or_default())
+        .set_or_clear_max_retry_duration(duration(settings.max_retry_duration())?)
+        .set_or_clear_min_backoff(duration(settings.min_backoff())?)
+        .set_or_clear_max_backoff(duration(settings.max_backoff())?)
+        .set_max_doublings(convert::number(settings.max_doublings()));
     if retries != RetryConfig::new() {
         queue = queue.set_retry_config(retries);
     }

@@ -509,7 +509,9 @@ mod behind_a_platform {
     use super::*;
 
     fn trusting(server: &MockServer) -> Verifier {
-        let config = Config::default().endpoint(ENDPOINT).service_account(ACCOUNT);
+        let config = Config::default()
+            .with_endpoint(ENDPOINT)
+            .with_service_account(ACCOUNT);
         callers(server).verifier(&config, true).unwrap()
     }
 

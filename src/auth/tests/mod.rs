@@ -69,7 +69,9 @@ fn callers(server: &MockServer) -> TrustedCallers {
 }
 
 fn verifier_of(callers: TrustedCallers) -> Verifier {
-    let config = Config::default().endpoint(ENDPOINT).service_account(ACCOUNT);
+    let config = Config::default()
+        .with_endpoint(ENDPOINT)
+        .with_service_account(ACCOUNT);
     callers.verifier(&config, false).unwrap()
 }
 

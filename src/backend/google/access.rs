@@ -43,11 +43,11 @@ pub(crate) struct PubSubAccess {
 impl PubSubAccess {
     /// The access to the emulator of the settings, if they name one.
     pub fn emulator(config: &Config) -> Option<Self> {
-        let host = config.pubsub_emulator_host.as_ref()?;
+        let host = config.pubsub_emulator_host()?;
         Some(Self {
             endpoint: Some(format!("http://{host}")),
             credentials: anonymous::Builder::new().build(),
-            project: config.project.clone().unwrap_or_else(|| "local".to_owned()),
+            project: config.project().unwrap_or("local").to_owned(),
             signer: None,
         })
     }

@@ -38,10 +38,10 @@ use crate::base::Config;
 ///     .calls_in_flight(16)
 ///     .attempt_timeout(Duration::from_secs(5));
 /// let config = Config::default()
-///     .endpoint("https://shop.example")
-///     .project("my-project")
-///     .location("europe-west1")
-///     .service_account("tasks@my-project.iam.gserviceaccount.com");
+///     .with_endpoint("https://shop.example")
+///     .with_project("my-project")
+///     .with_location("europe-west1")
+///     .with_service_account("tasks@my-project.iam.gserviceaccount.com");
 /// let runtime = Runtime::builder().config(config).google(google).build().await?;
 /// # let _ = runtime;
 /// # Ok(())
@@ -129,17 +129,13 @@ impl Google {
 
     /// Resolves the settings that are not set, and stores them.
     pub(crate) async fn connect(self, config: &mut Config) -> Result<GoogleBackend, Vec<String>> {
-        let emulator = config.cloud_tasks_emulator_host.clone();
+        let emulator = config.cloud_tasks_emulator_host().map(str::to_owned);
         let api_endpoint = self
             .api_endpoint
             .or_else(|| emulator.as_ref().map(|host| format!("http://{host}")));
         let mut mistakes = Vec::new();
         let credentials = if emulator.is_some() {
-            config.project.get_or_insert_with(|| "local".to_owned());
-            config.location.get_or_insert_with(|| "local".to_owned());
-            config
-                .service_account
-                .get_or_insert_with(|| "local@local.iam.gserviceaccount.com".to_owned());
+            *config = with_local_names(config.clone());
             // Even if the code passed some: an emulator is called without encryption, and checks nothing.
             Some(anonymous::Builder::new().build())
         } else {
@@ -150,13 +146,13 @@ impl Google {
         };
         if api_endpoint.is_none()
             && config
-                .endpoint
+                .endpoint()
                 .parse::<Uri>()
                 .is_ok_and(|uri| uri.scheme_str() != Some("https"))
         {
             mistakes.push(format!(
                 "the endpoint {:?} cannot be called by Google: set CLOUD_TASKS_ENDPOINT to the https URL of this service, since tokens are sent over https only",
-                config.endpoint
+                config.endpoint()
             ));
         }
         let target = TaskFactory::new(config)
@@ -169,8 +165,8 @@ impl Google {
             emulator.is_none().then(|| PubSubAccess {
                 endpoint: self.pubsub_endpoint,
                 credentials: credentials.clone(),
-                project: config.project.clone().unwrap_or_default(),
-                signer: config.service_account.clone(),
+                project: config.project().unwrap_or_default().to_owned(),
+                signer: config.service_account().map(str::to_owned),
             })
         });
         // We retry calls ourselves: only then can we tell an ALREADY_EXISTS on the first call from one on a retry.
@@ -208,11 +204,25 @@ impl Google {
             emulator_client,
             scheduler,
             calls: Semaphore::new(self.calls_in_flight),
-            retry: config.enqueue_retry,
+            retry: config.enqueue_retry(),
             backup: Backup::new(config),
-            pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry)),
+            pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry())),
         })
     }
+}
+
+/// Names what the settings leave open: an emulator accepts any project, region and account, but it needs one in its paths.
+fn with_local_names(mut config: Config) -> Config {
+    if config.project().is_none() {
+        config = config.with_project("local");
+    }
+    if config.location().is_none() {
+        config = config.with_location("local");
+    }
+    if config.service_account().is_none() {
+        config = config.with_service_account("local@local.iam.gserviceaccount.com");
+    }
+    config
 }
 
 impl fmt::Debug for Google {

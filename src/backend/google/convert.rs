@@ -19,22 +19,22 @@ impl TaskFactory {
     /// Reads the target from the settings, or returns every missing setting.
     pub fn new(config: &Config) -> Result<Self, Vec<String>> {
         let mut missing = Vec::new();
-        let mut get = |value: &Option<String>, what: &str| {
-            value.clone().unwrap_or_else(|| {
+        let mut get = |value: Option<&str>, what: &str| {
+            value.map(str::to_owned).unwrap_or_else(|| {
                 missing.push(what.to_owned());
                 String::new()
             })
         };
         let project = get(
-            &config.project,
+            config.project(),
             "the Google Cloud project is unknown: set CLOUD_TASKS_PROJECT or GOOGLE_CLOUD_PROJECT",
         );
         let location = get(
-            &config.location,
+            config.location(),
             "the region of Cloud Tasks is unknown: set CLOUD_TASKS_LOCATION, such as europe-west1",
         );
         let service_account = get(
-            &config.service_account,
+            config.service_account(),
             "the account that tasks are signed as is not known, and the credentials do not tell it: \
              set CLOUD_TASKS_SERVICE_ACCOUNT to the e-mail of a service account (credentials from code always need it)",
         );

@@ -24,8 +24,10 @@ const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// only for credentials that were found.
 pub(crate) async fn find(given: Option<Credentials>, config: &mut Config) -> Result<Credentials, String> {
     if let Some(credentials) = given {
-        if config.project.is_none() {
-            config.project = metadata("project/project-id").await;
+        if config.project().is_none()
+            && let Some(project) = metadata("project/project-id").await
+        {
+            *config = config.clone().with_project(project);
         }
         // They do not say whose they are, and the account that the metadata server names may be another one.
         return Ok(credentials);
@@ -36,14 +38,19 @@ pub(crate) async fn find(given: Option<Credentials>, config: &mut Config) -> Res
              credentials with `.google(Google::new().credentials(..))`"
         )
     })?;
-    if config.project.is_none() {
-        config.project = provider.project_id().await.ok().map(|id| id.to_string());
+    if config.project().is_none()
+        && let Ok(project) = provider.project_id().await
+    {
+        *config = config.clone().with_project(&*project);
     }
-    if config.service_account.is_none() {
-        config.service_account = match key_file_account() {
+    if config.service_account().is_none() {
+        let email = match key_file_account() {
             Some(email) => Some(email),
             None => metadata("instance/service-accounts/default/email").await,
         };
+        if let Some(email) = email {
+            *config = config.clone().with_service_account(email);
+        }
     }
     Ok(Bridge::new(provider).into())
 }

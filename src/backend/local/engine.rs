@@ -43,7 +43,7 @@ use crate::registry::subscription::Subscription;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-/// let config = Config::from_env()?.endpoint("http://127.0.0.1:8080");
+/// let config = Config::from_env()?.with_endpoint("http://127.0.0.1:8080");
 /// let (runtime, engine) = Runtime::local().config(config).build().await?;
 /// axum::serve(listener, axum::Router::new().layer(runtime.layer())).await?;
 /// engine.stop().await;
@@ -100,7 +100,7 @@ impl LocalEngine {
         let relay = listen()?;
         let emulated = listen_apart()?;
         let address = address(&listener)?;
-        config.cloud_tasks_emulator_host = Some(address.to_string());
+        *config = config.clone().with_cloud_tasks_emulator_host(address.to_string());
         let google = Google::new().connect(config).await.map_err(|mistakes| {
             Error::new(
                 ErrorKind::Build,
@@ -114,7 +114,7 @@ impl LocalEngine {
             audience: config.base_url().to_owned(),
         });
         let relay_url = format!("http://{}", self::address(&relay)?);
-        let project = config.project.clone().unwrap_or_default();
+        let project = config.project().unwrap_or_default().to_owned();
         let scheduler = Scheduler::new(Arc::clone(&emulator), relay_url.clone(), &project, clock);
         let scheduler = Arc::new(scheduler);
         let pubsub = Arc::new(PubSub::new(emulator, relay_url, project));
@@ -140,7 +140,7 @@ impl LocalEngine {
             stop: Some(stop),
             thread: Some(thread),
         };
-        let pubsub = config.pubsub_emulator_host.is_none().then_some(pubsub);
+        let pubsub = config.pubsub_emulator_host().is_none().then_some(pubsub);
         Ok((engine, LocalBackend::new(google, pubsub, handle)))
     }
 

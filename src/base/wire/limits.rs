@@ -32,7 +32,7 @@ pub(crate) fn timeout_mistake(timeout: Duration) -> Option<String> {
 
 /// How far ahead a task may be scheduled.
 pub(crate) fn max_ahead(config: &Config) -> Duration {
-    config.maximum_eta.map_or(MAX_AHEAD, |max| max.min(MAX_AHEAD))
+    config.maximum_eta().map_or(MAX_AHEAD, |max| max.min(MAX_AHEAD))
 }
 
 /// Checks every limit of Cloud Tasks, and the maximum of the settings.
@@ -55,7 +55,7 @@ fn schedule_mistake(envelope: &Envelope, config: &Config, now: SystemTime) -> Op
     let ahead = envelope.schedule_time?.duration_since(now).unwrap_or_default();
     let max = max_ahead(config);
     (ahead > max).then(|| {
-        let whose = if config.maximum_eta.is_some_and(|own| own < MAX_AHEAD) {
+        let whose = if config.maximum_eta().is_some_and(|own| own < MAX_AHEAD) {
             "the setting MAXIMUM_ETA_TASK allows"
         } else {
             "Cloud Tasks accepts at most"
@@ -105,10 +105,10 @@ fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
 /// The size of `google.cloud.tasks.v2.Task` as the service stores it. For a part that is not known yet (the project of
 /// a runtime without Google, a generated id) its longest usual length is assumed.
 fn stored_size(envelope: &Envelope, config: &Config) -> usize {
-    let known = |value: &Option<String>, usual| value.as_ref().map_or(usual, String::len);
+    let known = |value: Option<&str>, usual| value.map_or(usual, str::len);
     let name = "projects//locations//queues//tasks/".len()
-        + known(&config.project, 30)
-        + known(&config.location, 23)
+        + known(config.project(), 30)
+        + known(config.location(), 23)
         + envelope.queue.len()
         + envelope.id.as_ref().map_or(32, String::len);
     let headers: usize = envelope
@@ -117,7 +117,7 @@ fn stored_size(envelope: &Envelope, config: &Config) -> usize {
         .map(|(name, value)| field(field(name.as_str().len()) + field(value.len())))
         .sum();
     // The audience is the endpoint, which is never longer than the URL.
-    let token = field(known(&config.service_account, 64)) + field(envelope.url.len());
+    let token = field(known(config.service_account(), 64)) + field(envelope.url.len());
     let request = field(envelope.url.len()) + 2 + headers + field(envelope.body.len()) + field(token);
     let timestamp = field(12);
     // The service adds a `User-Agent: Google-Cloud-Tasks` header, and stores the view.

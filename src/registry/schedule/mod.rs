@@ -46,7 +46,7 @@ pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(3 * 60);
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
-/// let config = Config::default().app_name("shop").endpoint("https://shop.example.com");
+/// let config = Config::default().with_app_name("shop").with_endpoint("https://shop.example.com");
 /// let runtime = Runtime::eager().config(config).build().await?;
 ///
 /// let schedule = &runtime.schedules()[0];

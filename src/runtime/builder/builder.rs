@@ -39,7 +39,7 @@ use crate::runtime::idempotency::IdempotencyStore;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), cloud_tasks::Error> {
 /// let runtime = Runtime::eager()
-///     .config(Config::from_env()?.app_name("shop"))
+///     .config(Config::from_env()?.with_app_name("shop"))
 ///     .state(String::from("a state, which tasks ask for by its type"))
 ///     .expect_tasks(["ChargeDelivery"])
 ///     .build()
@@ -161,7 +161,7 @@ impl<M> RuntimeBuilder<M> {
     ///
     /// [`Runtime::setup`]: crate::Runtime#method.setup
     pub fn queue(mut self, settings: QueueSettings) -> Self {
-        self.parts.queues.retain(|other| other.name != settings.name);
+        self.parts.queues.retain(|other| other.name() != settings.name());
         self.parts.queues.push(settings);
         self
     }

@@ -85,7 +85,7 @@ impl Parts {
         registry: Registry,
         dead_letters: Vec<DeadLetters>,
     ) -> Runtime {
-        let propagated = self.config.propagated_headers.iter();
+        let propagated = self.config.propagated_headers().iter();
         let propagated = propagated.filter_map(|name| name.parse().ok()).collect();
         let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
             let Connected { backend, queues } = connect(Link::new(inner.clone(), self.clock.clone()));
@@ -120,7 +120,7 @@ impl Parts {
         let mut mistakes = Vec::new();
         for registration in registry.registrations() {
             let queue = registration.queue.unwrap_or(self.config.default_queue());
-            let settings = self.queues.iter().find(|settings| settings.name == queue);
+            let settings = self.queues.iter().find(|settings| settings.name() == queue);
             let max = settings.and_then(QueueSettings::attempts);
             if let (Some(own), Some(max)) = (registration.max_attempts, max)
                 && own > max
@@ -178,9 +178,9 @@ impl Parts {
         let (accounts, audiences) = access.trusted();
         tracing::info!(
             backend = self.backend,
-            endpoint = config.endpoint,
-            project = config.project,
-            location = config.location,
+            endpoint = config.endpoint(),
+            project = config.project(),
+            location = config.location(),
             ?accounts,
             ?audiences,
             "the runtime is built"
@@ -201,7 +201,7 @@ impl Parts {
                 "pushes are not verified: `allow_emulator_pushes()` lets anybody call every subscriber"
             ),
         }
-        if config.pubsub_emulator_host.is_some()
+        if config.pubsub_emulator_host().is_some()
             && self.unsigned_pushes != UnsignedPushes::Emulator
             && !access.is_open()
         {

@@ -53,10 +53,10 @@ impl Mode for Configured {
     async fn build(self, mut parts: Parts) -> Result<Runtime, Error> {
         let mut mistakes = Vec::new();
         if self.backend.is_none() {
-            warn_of_emulator("tasks", parts.config.cloud_tasks_emulator_host.as_deref());
-            warn_of_emulator("messages", parts.config.pubsub_emulator_host.as_deref());
+            warn_of_emulator("tasks", parts.config.cloud_tasks_emulator_host());
+            warn_of_emulator("messages", parts.config.pubsub_emulator_host());
         }
-        let eager = parts.config.eager && self.backend.is_none();
+        let eager = parts.config.eager() && self.backend.is_none();
         let connect: Option<Connect> = match self.backend {
             Some(backend) => Some(Box::new(|_| Connected {
                 backend,
@@ -69,10 +69,9 @@ impl Mode for Configured {
             None => match self.google.open(&mut parts.config).await {
                 Ok((connected, services)) => {
                     parts.services = services;
-                    let emulator = parts.config.cloud_tasks_emulator_host.as_ref();
-                    parts.set_backend_name(
-                        emulator.map_or("Google Cloud Tasks", |_| "a Cloud Tasks emulator"),
-                    );
+                    let emulator = parts.config.cloud_tasks_emulator_host();
+                    let name = emulator.map_or("Google Cloud Tasks", |_| "a Cloud Tasks emulator");
+                    parts.set_backend_name(name);
                     Some(Box::new(|_| connected))
                 }
                 Err(found) => {

@@ -26,7 +26,7 @@ impl Mode for Embedded {
     type Built = (Runtime, LocalEngine);
 
     async fn build(self, mut parts: Parts) -> Result<(Runtime, LocalEngine), Error> {
-        warn_of_emulator("messages", parts.config.pubsub_emulator_host.as_deref());
+        warn_of_emulator("messages", parts.config.pubsub_emulator_host());
         parts.set_backend_name("the local engine");
         let (engine, backend) = LocalEngine::start(&mut parts.config, self.clock).await?;
         parts.services = engine.services(&backend, &parts.config);

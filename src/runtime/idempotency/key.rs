@@ -118,12 +118,12 @@ mod tests {
 
     #[test]
     fn keys_say_what_they_are_of() {
-        let unnamed = Config::default().endpoint("https://shop.example/");
+        let unnamed = Config::default().with_endpoint("https://shop.example/");
         let shop = unnamed
             .clone()
-            .project("acme")
-            .location("europe-west1")
-            .app_name("shop");
+            .with_project("acme")
+            .with_location("europe-west1")
+            .with_app_name("shop");
         let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(43_200);
         for (key, expected) in [
             (

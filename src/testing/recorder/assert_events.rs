@@ -154,7 +154,7 @@ fn read<E: Event + DeserializeOwned + 'static>(
 ) -> Option<(E, Attributes)> {
     let topic = E::topic().name(runtime.config());
     if let Some(message) = record.publication() {
-        let key = &runtime.config().propagated_headers_key;
+        let key = runtime.config().propagated_headers_key();
         let (content, _) = propagation::read(message.data.clone(), message.attributes(), key, &[]);
         let event = json::decode(&content).ok()?;
         return (message.topic() == topic).then(|| (event, message.attributes().clone()));

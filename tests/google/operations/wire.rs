@@ -229,7 +229,7 @@ async fn running_here_tells_the_task_what_its_next_attempt_would_be_told() {
     let runtime = Runtime::builder()
         .config(config())
         .google(google(played.url()))
-        .queue(QueueSettings::new("emails").max_attempts(20))
+        .queue(QueueSettings::new("emails").with_max_attempts(20))
         .build()
         .await
         .unwrap();

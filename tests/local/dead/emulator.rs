@@ -23,9 +23,9 @@ fn own_project() -> String {
 
 async fn stage(host: &str, project: &str) -> Stage {
     let config = Config::default()
-        .app_name("shop")
-        .project(project)
-        .pubsub_emulator_host(host);
+        .with_app_name("shop")
+        .with_project(project)
+        .with_pubsub_emulator_host(host);
     Stage::set_with(config).await
 }
 

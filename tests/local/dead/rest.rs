@@ -47,11 +47,11 @@ fn message(id: &str, queue: &str) -> Value {
 
 async fn runtime(server: &MockServer) -> Runtime {
     let config = Config::default()
-        .endpoint("https://shop.example")
-        .project("acme")
-        .location("europe-west1")
-        .service_account("tasks@acme.iam.gserviceaccount.com")
-        .enqueue_retry(RetrySettings::off());
+        .with_endpoint("https://shop.example")
+        .with_project("acme")
+        .with_location("europe-west1")
+        .with_service_account("tasks@acme.iam.gserviceaccount.com")
+        .with_enqueue_retry(RetrySettings::off());
     let google = Google::new()
         .credentials(anonymous::Builder::new().build())
         .api_endpoint(server.uri())

@@ -142,13 +142,13 @@ impl Stage {
     pub(crate) async fn set_with(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = config
-            .endpoint(format!("http://{}", listener.local_addr().unwrap()))
-            .enqueue_retry(RetrySettings::off());
+            .with_endpoint(format!("http://{}", listener.local_addr().unwrap()))
+            .with_enqueue_retry(RetrySettings::off());
         let shop = Shop::default();
         let (runtime, engine) = with_dependencies(Runtime::local())
             .config(config)
             .state(shop.clone())
-            .queue(QueueSettings::new("few").max_attempts(2))
+            .queue(QueueSettings::new("few").with_max_attempts(2))
             .dead_letter_topic("dead-tasks")
             .build()
             .await

@@ -66,7 +66,7 @@ impl Stage {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (sender, attempts) = mpsc::unbounded_channel();
         let (runtime, engine) = with_dependencies(Runtime::local())
-            .config(Config::default().endpoint(endpoint))
+            .config(Config::default().with_endpoint(endpoint))
             .state(Journal(sender))
             .allow_unsigned_pushes()
             .build()
@@ -85,8 +85,8 @@ impl Stage {
     /// A runtime of another service with the same tasks, which sends to the same engine.
     pub(crate) async fn neighbour(&self) -> Runtime {
         let config = Config::default()
-            .endpoint("http://127.0.0.1:9")
-            .cloud_tasks_emulator_host(self.engine.url().trim_start_matches("http://"));
+            .with_endpoint("http://127.0.0.1:9")
+            .with_cloud_tasks_emulator_host(self.engine.url().trim_start_matches("http://"));
         let builder = with_dependencies(Runtime::builder()).config(config);
         builder.allow_unsigned_pushes().build().await.unwrap()
     }

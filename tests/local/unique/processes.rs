@@ -60,7 +60,7 @@ async fn of_the_same_tasks_of_two_processes_each_runs_once() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let log = Log::default();
     let (runtime, engine) = with_dependencies(Runtime::local())
-        .config(Config::default().endpoint(&endpoint))
+        .config(Config::default().with_endpoint(&endpoint))
         .state(log.clone())
         .build()
         .await

@@ -235,20 +235,20 @@ async fn services_that_share_a_store_run_their_own_tasks_messages_and_schedules(
     let store = MemoryStore::new();
     let shop = || {
         Config::default()
-            .app_name("shop")
-            .project("acme")
-            .location("europe-west1")
+            .with_app_name("shop")
+            .with_project("acme")
+            .with_location("europe-west1")
     };
     for (config, expected) in [
         (Config::default(), 1),
-        (Config::default().endpoint("https://other.example"), 1),
+        (Config::default().with_endpoint("https://other.example"), 1),
         (shop(), 1),
-        (shop().app_name("accounts"), 1),
-        (shop().project("acme-staging"), 1),
-        (shop().location("us-east1"), 1),
+        (shop().with_app_name("accounts"), 1),
+        (shop().with_project("acme-staging"), 1),
+        (shop().with_location("us-east1"), 1),
         // The same service once more, at another URL.
-        (shop().endpoint("https://shop-2.example"), 0),
-        (Config::default().endpoint("http://localhost:8080/"), 0),
+        (shop().with_endpoint("https://shop-2.example"), 0),
+        (Config::default().with_endpoint("http://localhost:8080/"), 0),
     ] {
         let effects = Effects::default();
         let told = format!("{config:?}");

@@ -1,0 +1,227 @@
+//! Setters and getters of the settings.
+
+use std::time::Duration;
+
+use super::{Config, RetrySettings};
+
+impl Config {
+    /// Sets the base URL of this service, which Cloud Tasks calls. It may have a path.
+    pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = url.into();
+        self
+    }
+
+    /// Sets the application's name: the default queue, and the prefix of topics, subscriptions and schedules.
+    pub fn with_app_name(mut self, name: impl Into<String>) -> Self {
+        self.app_name = Some(name.into());
+        self
+    }
+
+    /// Sets the delimiter between the application's name and a resource's name.
+    pub fn with_delimiter(mut self, delimiter: impl Into<String>) -> Self {
+        self.delimiter = delimiter.into();
+        self
+    }
+
+    /// Sets whether every task runs in this process, as soon as it is enqueued.
+    pub fn with_eager(mut self, eager: bool) -> Self {
+        self.eager = eager;
+        self
+    }
+
+    /// Sets how far ahead a task may be scheduled; Cloud Tasks accepts at most 30 days.
+    pub fn with_maximum_eta(mut self, maximum: Duration) -> Self {
+        self.maximum_eta = Some(maximum);
+        self
+    }
+
+    /// Sets the queue that receives the tasks of a queue whose name is blocked; see the [backup queue
+    /// guide](crate::guide::backup_queue).
+    pub fn with_backup_queue_name(mut self, name: impl Into<String>) -> Self {
+        self.backup_queue_name = Some(name.into());
+        self
+    }
+
+    /// Sets the headers that propagate from a request to what it enqueues, instead of `traceparent`. Names are
+    /// case-insensitive.
+    ///
+    /// `build()` rejects the headers that [`Enqueue::header`](crate::task::Enqueue::header) rejects, and those of a
+    /// body. A value that is empty, not printable or longer than 8 KiB is left out, and so is everything beyond 16 KiB
+    /// in all.
+    pub fn with_propagated_headers<H: Into<String>>(mut self, names: impl IntoIterator<Item = H>) -> Self {
+        self.propagated_headers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds headers to propagate, in addition to `traceparent`.
+    ///
+    /// ```
+    /// use cloud_tasks::Config;
+    ///
+    /// let config = Config::default().with_added_propagated_headers(["baggage"]);
+    /// assert_eq!(config, Config::default().with_propagated_headers(["traceparent", "baggage"]));
+    /// ```
+    pub fn with_added_propagated_headers<H: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = H>,
+    ) -> Self {
+        self.propagated_headers.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the field of a message's content that holds the propagated headers.
+    pub fn with_propagated_headers_key(mut self, key: impl Into<String>) -> Self {
+        self.propagated_headers_key = key.into();
+        self
+    }
+
+    /// Sets how often a message is delivered before it goes to the dead-letter topic.
+    pub fn with_subscriber_max_retries(mut self, retries: u32) -> Self {
+        self.subscriber_max_retries = Some(retries);
+        self
+    }
+
+    /// Sets the shortest backoff before a message is redelivered.
+    pub fn with_subscriber_min_backoff(mut self, backoff: Duration) -> Self {
+        self.subscriber_min_backoff = Some(backoff);
+        self
+    }
+
+    /// Sets the longest backoff before a message is redelivered.
+    pub fn with_subscriber_max_backoff(mut self, backoff: Duration) -> Self {
+        self.subscriber_max_backoff = Some(backoff);
+        self
+    }
+
+    /// Sets how long a subscription is kept without activity.
+    pub fn with_subscriber_expiration(mut self, expiration: Duration) -> Self {
+        self.subscriber_expiration = Some(expiration);
+        self
+    }
+
+    /// Sets the retry policy of an enqueue without a clear response.
+    pub fn with_enqueue_retry(mut self, settings: RetrySettings) -> Self {
+        self.enqueue_retry = settings;
+        self
+    }
+
+    /// Sets the Google Cloud project.
+    pub fn with_project(mut self, project: impl Into<String>) -> Self {
+        self.project = Some(project.into());
+        self
+    }
+
+    /// Sets the region of Cloud Tasks and Cloud Scheduler, such as `europe-west1`.
+    pub fn with_location(mut self, location: impl Into<String>) -> Self {
+        self.location = Some(location.into());
+        self
+    }
+
+    /// Sets the e-mail address of the service account that signs tasks and pushes.
+    pub fn with_service_account(mut self, email: impl Into<String>) -> Self {
+        self.service_account = Some(email.into());
+        self
+    }
+
+    /// Sets a Pub/Sub emulator to use instead of Google Cloud, as `host:port`.
+    pub fn with_pubsub_emulator_host(mut self, host: impl Into<String>) -> Self {
+        self.pubsub_emulator_host = Some(host.into());
+        self
+    }
+
+    /// Sets a Cloud Tasks emulator to use instead of Google Cloud, as `host:port`.
+    pub fn with_cloud_tasks_emulator_host(mut self, host: impl Into<String>) -> Self {
+        self.cloud_tasks_emulator_host = Some(host.into());
+        self
+    }
+
+    /// The base URL of this service, which Cloud Tasks calls.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The application's name, if it has one.
+    pub fn app_name(&self) -> Option<&str> {
+        self.app_name.as_deref()
+    }
+
+    /// The delimiter between the application's name and a resource's name.
+    pub fn delimiter(&self) -> &str {
+        &self.delimiter
+    }
+
+    /// Whether every task runs in this process, as soon as it is enqueued.
+    pub fn eager(&self) -> bool {
+        self.eager
+    }
+
+    /// How far ahead a task may be scheduled, if it is less than Cloud Tasks accepts.
+    pub fn maximum_eta(&self) -> Option<Duration> {
+        self.maximum_eta
+    }
+
+    /// The backup queue, if it is not named after the queue that it stands in for.
+    pub fn backup_queue_name(&self) -> Option<&str> {
+        self.backup_queue_name.as_deref()
+    }
+
+    /// The headers that propagate from a request to what it enqueues.
+    pub fn propagated_headers(&self) -> &[String] {
+        &self.propagated_headers
+    }
+
+    /// The field of a message's content that holds the propagated headers.
+    pub fn propagated_headers_key(&self) -> &str {
+        &self.propagated_headers_key
+    }
+
+    /// How often a message is delivered before it goes to the dead-letter topic.
+    pub fn subscriber_max_retries(&self) -> Option<u32> {
+        self.subscriber_max_retries
+    }
+
+    /// The shortest backoff before a message is redelivered.
+    pub fn subscriber_min_backoff(&self) -> Option<Duration> {
+        self.subscriber_min_backoff
+    }
+
+    /// The longest backoff before a message is redelivered.
+    pub fn subscriber_max_backoff(&self) -> Option<Duration> {
+        self.subscriber_max_backoff
+    }
+
+    /// How long a subscription is kept without activity.
+    pub fn subscriber_expiration(&self) -> Option<Duration> {
+        self.subscriber_expiration
+    }
+
+    /// The retry policy of an enqueue without a clear response.
+    pub fn enqueue_retry(&self) -> RetrySettings {
+        self.enqueue_retry
+    }
+
+    /// The Google Cloud project, once it is known: `build()` may learn it from the credentials.
+    pub fn project(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
+
+    /// The region of Cloud Tasks and Cloud Scheduler.
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+
+    /// The e-mail address of the service account that signs tasks and pushes, once it is known.
+    pub fn service_account(&self) -> Option<&str> {
+        self.service_account.as_deref()
+    }
+
+    /// The Pub/Sub emulator to use instead of Google Cloud, as `host:port`.
+    pub fn pubsub_emulator_host(&self) -> Option<&str> {
+        self.pubsub_emulator_host.as_deref()
+    }
+
+    /// The Cloud Tasks emulator to use instead of Google Cloud, as `host:port`.
+    pub fn cloud_tasks_emulator_host(&self) -> Option<&str> {
+        self.cloud_tasks_emulator_host.as_deref()
+    }
+}

@@ -1,0 +1,51 @@
+//! The retry policy of an enqueue.
+
+use std::time::Duration;
+
+/// The retry policy of an enqueue without a clear response: backoff of 1, 2, 4… up to 60 seconds, with jitter, for 120
+/// seconds.
+///
+/// A retry never creates a duplicate, because the client chooses the task's id.
+///
+/// ```
+/// use std::time::Duration;
+/// use cloud_tasks::backend::RetrySettings;
+/// use cloud_tasks::Config;
+///
+/// let patient = RetrySettings { deadline: Duration::from_secs(600), ..RetrySettings::default() };
+/// let config = Config::default().with_enqueue_retry(patient);
+/// let once = Config::default().with_enqueue_retry(RetrySettings::off());
+/// # let _ = (config, once);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetrySettings {
+    /// The backoff before the first retry; default 1 second.
+    pub initial: Duration,
+    /// The longest backoff; default 60 seconds.
+    pub maximum: Duration,
+    /// The factor by which the backoff grows; default 2.
+    pub multiplier: f64,
+    /// When to give up, counted from the first call; default 120 seconds. Zero disables retries.
+    pub deadline: Duration,
+}
+
+impl RetrySettings {
+    /// Disables retries.
+    pub fn off() -> Self {
+        Self {
+            deadline: Duration::ZERO,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_secs(1),
+            maximum: Duration::from_secs(60),
+            multiplier: 2.0,
+            deadline: Duration::from_secs(120),
+        }
+    }
+}
