@@ -1,0 +1,83 @@
+//! The attributes as the fields of a struct.
+
+use serde::Deserializer;
+use serde::de::Visitor;
+use serde::de::value::MapDeserializer;
+use serde::forward_to_deserialize_any;
+
+use crate::base::Attributes;
+use crate::event::attributes::Typed;
+use crate::event::attributes::error::Error;
+use crate::event::attributes::value::Value;
+
+/// The attributes, as the fields of a struct.
+pub(super) struct Fields<'a> {
+    attributes: &'a Attributes,
+    typed: &'a Typed,
+}
+
+impl<'a> Fields<'a> {
+    pub fn new(attributes: &'a Attributes, typed: &'a Typed) -> Self {
+        Self { attributes, typed }
+    }
+
+    /// The attributes, with the names of these fields where they differ only in case.
+    fn pairs(self, fields: &'static [&'static str]) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        let Self { attributes, typed } = self;
+        attributes.iter().map(move |(key, value)| {
+            let spelled = || {
+                let same_but_case =
+                    |field: &&&str| field.eq_ignore_ascii_case(key) && !attributes.contains_key(**field);
+                fields.iter().find(same_but_case).copied()
+            };
+            let name = if fields.contains(&key.as_str()) {
+                key
+            } else {
+                spelled().unwrap_or(key)
+            };
+            (name, Value::new(name, value, typed.contains(key)))
+        })
+    }
+}
+
+impl<'de> Deserializer<'de> for Fields<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_map(MapDeserializer::new(self.pairs(&[])))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_map(MapDeserializer::new(self.pairs(fields)))
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option seq tuple tuple_struct
+        map enum identifier ignored_any
+    }
+}
