@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::auth::Refusal;
 use crate::auth::jwks::Key;
 use crate::auth::jwks_client::Source;
+use crate::base::text::error_chain;
 
 /// When keys are fetched, and how long expired keys stay in use.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +173,7 @@ impl Shared {
         let (keys, max_age) = match source.fetch().await {
             Ok(fetched) => fetched,
             Err(error) => {
-                tracing::error!(url = %source, error = %error, "fetching the signing keys failed");
+                tracing::error!(url = %source, error = %error_chain(&*error), "fetching the signing keys failed");
                 return;
             }
         };

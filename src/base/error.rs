@@ -278,8 +278,21 @@ impl fmt::Debug for Error {
             .field("kind", &self.inner.kind)
             .field("message", &self.inner.message)
             .field("may_have_taken_effect", &self.inner.may_have_taken_effect)
-            .field("source", &self.inner.source)
+            .field("source", &self.inner.source.as_deref().map(SafeDebug))
             .finish()
+    }
+}
+
+/// The `Debug` form of an error from elsewhere, which may write anything.
+struct SafeDebug<'a>(&'a (dyn StdError + Send + Sync));
+
+impl fmt::Debug for SafeDebug<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            f.write_str(&text::safe_lines(&format!("{:#?}", self.0)))
+        } else {
+            f.write_str(&text::safe(&format!("{:?}", self.0)))
+        }
     }
 }
 

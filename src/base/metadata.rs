@@ -24,8 +24,8 @@ const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
 
 /// The metadata of an attempt: the task's id, its queue and the number of the attempt.
 ///
-/// Each value is read from the `X-CloudTasks-*` and `X-CloudScheduler-*` headers on access; a missing or invalid header
-/// is `None`. The headers prove nothing about the caller. Source: [Cloud Tasks, task request
+/// Each value is read from the `X-CloudTasks-*` and `X-CloudScheduler-*` headers on access; a missing, blank or invalid
+/// header is `None`. The headers prove nothing about the caller. Source: [Cloud Tasks, task request
 /// headers](https://cloud.google.com/tasks/docs/creating-http-target-tasks#handler).
 ///
 /// ```
@@ -115,7 +115,7 @@ impl TaskMetadata {
 
     /// When this attempt was due.
     pub fn eta(&self) -> Option<SystemTime> {
-        time::from_epoch_seconds(self.text(&ETA)?.trim())
+        time::from_epoch_seconds(self.text(&ETA)?)
     }
 
     /// The HTTP status of the previous attempt; 504 if it timed out.
@@ -125,7 +125,7 @@ impl TaskMetadata {
 
     /// Why the task is retried, if Cloud Tasks says so.
     pub fn retry_reason(&self) -> Option<&str> {
-        self.text(&RETRY_REASON).filter(|reason| !reason.is_empty())
+        self.text(&RETRY_REASON)
     }
 
     /// Whether Cloud Scheduler made this request.
@@ -225,12 +225,14 @@ impl TaskMetadata {
         self
     }
 
+    /// The value of a header; one that is blank, or that has a tab inside, counts as missing.
     fn text(&self, name: &HeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        let text = self.headers.get(name)?.to_str().ok()?.trim();
+        (!text.is_empty() && !text.contains('\t')).then_some(text)
     }
 
     fn number<N: std::str::FromStr>(&self, name: &HeaderName) -> Option<N> {
-        self.text(name)?.trim().parse().ok()
+        self.text(name)?.parse().ok()
     }
 }
 

@@ -32,4 +32,6 @@ pub use wire::{
     Attributes, Dead, DeadCause, Enqueued, Envelope, LastAttempt, Publication, QueueInfo, QueueState,
     QueuedTask,
 };
-pub(crate) use wire::{Push, dead_record, headers, limits, own_header, propagation, push, task_name};
+pub(crate) use wire::{
+    ForwardedMessage, MessageIdentity, Push, dead_record, headers, limits, own_header, propagation, task_name,
+};

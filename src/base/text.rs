@@ -3,6 +3,7 @@
 //! Every text of a caller, of a message or of the cloud goes through this module before it is shown.
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
 #[cfg(any(feature = "cli", test))]
 use std::fmt::Write;
 
@@ -35,6 +36,23 @@ pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
 pub(crate) fn excerpt(name: &str) -> Cow<'_, str> {
     const SHOWN: usize = 100;
     safe(&name[..name.floor_char_boundary(SHOWN)])
+}
+
+/// An error with its causes, sanitized and on one line. A cause that the text quotes already is not repeated.
+pub(crate) fn error_chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&*safe(&said)) && !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    match safe(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(safe) => safe,
+    }
 }
 
 fn escape(text: &str, steers: impl Fn(char) -> bool, write: impl Fn(&mut String, char)) -> Cow<'_, str> {

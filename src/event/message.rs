@@ -32,7 +32,7 @@ pub struct Message<C, A = Attributes> {
     pub ordering_key: Option<String>,
     /// The number of this delivery, starting at 1; only known if the subscription has a dead-letter topic.
     pub delivery_attempt: Option<u32>,
-    /// The full name of the subscription, as sent by Pub/Sub.
+    /// The full name of the subscription, as sent by Pub/Sub; the source of a CloudEvent.
     pub subscription: String,
 }
 

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::base::text::safe;
+use crate::base::text::{error_chain, safe};
 use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, limits};
 use crate::registry::schedule;
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
@@ -228,31 +228,20 @@ fn report(outcome: &Result<Vec<u8>, AttemptError>) {
             tracing::info!(delay = ?retry.delay(), "asked to be retried");
         }
         Err(AttemptError::Task(TaskError::Failed(error))) => {
-            tracing::error!(error = %chain(&**error), "failed");
+            tracing::error!(error = %error_chain(&**error), "failed");
         }
         Err(AttemptError::Output(error)) => {
-            tracing::error!(error = %chain(error), "the output does not serialize");
+            tracing::error!(error = %error_chain(error), "the output does not serialize");
         }
         Err(AttemptError::Panicked(message)) => tracing::error!(message = %safe(message), "panicked"),
         Err(AttemptError::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
         Err(AttemptError::InProgress) => tracing::info!("under way in another delivery"),
         Err(AttemptError::Store(error)) => {
-            tracing::error!(error = %chain(&**error), "the idempotency store failed; nothing ran");
+            tracing::error!(error = %error_chain(&**error), "the idempotency store failed; nothing ran");
         }
         // Logged by the code that handles the last attempt.
         Err(AttemptError::Dead(_)) => {}
     }
-}
-
-/// An error with its causes on one line, sanitized.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    safe(&text).into_owned()
 }
 
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {

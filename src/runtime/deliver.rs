@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::backend::{BackendFuture, Delivery};
 use crate::base::{
-    Config, Envelope, Error, ErrorKind, Publication, Push, TaskError, TaskMetadata, names::pubsub_path,
-    propagation,
+    Config, Envelope, Error, ErrorKind, MessageIdentity, Publication, Push, TaskError, TaskMetadata,
+    names::pubsub_path, propagation,
 };
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::attempt::Attempt;
@@ -18,10 +18,11 @@ use crate::runtime::scope::Scope;
 use crate::runtime::{Inner, Runtime};
 
 /// The id of the task that a message makes: of the subscriber that is registered, not of the subscription that the body names.
-fn forwarded_task_id(config: &Config, subscriber: &str, message: &str) -> String {
-    let [project, location, service] = config.service_identity();
+fn forwarded_task_id(config: &Config, subscriber: &str, message: MessageIdentity<'_>) -> String {
+    let parts = config.service_identity().into_iter().chain([subscriber]);
+    let parts: Vec<_> = parts.chain(message.parts()).collect();
     // As JSON, so that what is between the parts cannot be in them.
-    let name = json!([project, location, service, subscriber, message]).to_string();
+    let name = json!(parts).to_string();
     let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
     id.simple().to_string()
 }
@@ -105,9 +106,9 @@ impl Runtime {
         if !message.is_empty() {
             request.set_our_header(name, &message);
         }
-        if !push.id.is_empty() {
+        if let Some(message) = push.identity() {
             let subscriber = entry.registration.name;
-            request.set_id(forwarded_task_id(&self.inner.config, subscriber, &push.id));
+            request.set_id(forwarded_task_id(&self.inner.config, subscriber, message));
         }
         request.set_carried(headers);
         let enqueued = request
@@ -145,6 +146,7 @@ impl Runtime {
                 ordering_key: publication.ordering_key.clone(),
                 delivery_attempt: subscription.dead_letter_topic.as_ref().map(|_| 1),
                 subscription: subscription.name.clone(),
+                source: None,
             };
             if let Err(error) = self.deliver_to(entry, &push).await
                 && !error.is_discarded()

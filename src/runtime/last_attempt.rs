@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::{Instrument, Span};
 
-use crate::base::text::safe;
+use crate::base::text::{error_chain, safe};
 use crate::base::{Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, dead_record};
 use crate::registry::{AttemptError, BoundTask, Handler, Registration, TaskInput};
 use crate::runtime::Runtime;
-use crate::runtime::attempt::{chain, panic_message};
+use crate::runtime::attempt::panic_message;
 use crate::runtime::scope::Scope;
 
 /// What is needed if this last attempt fails.
@@ -103,7 +103,7 @@ impl Exhausted {
             _ => {}
         }
         let (cause, error) = text(failure);
-        Some(Dead::new(cause, error, &self.metadata))
+        Some(Dead::new(cause, &error, &self.metadata))
     }
 
     async fn bury(self: Box<Self>, dead: Dead) -> Result<(), AttemptError> {
@@ -165,7 +165,7 @@ fn text(failure: &AttemptError) -> (DeadCause, String) {
             DeadCause::Undecodable,
             format!("its arguments do not decode: {mistake}"),
         ),
-        AttemptError::Task(TaskError::Failed(error)) => (DeadCause::Failed, chain(&**error)),
+        AttemptError::Task(TaskError::Failed(error)) => (DeadCause::Failed, error_chain(&**error)),
         AttemptError::Task(error) => (DeadCause::Failed, error.to_string()),
         AttemptError::Output(error) => (
             DeadCause::Failed,
@@ -181,7 +181,7 @@ fn text(failure: &AttemptError) -> (DeadCause, String) {
             DeadCause::Failed,
             format!(
                 "it did not run, since the idempotency store failed: {}",
-                chain(&**error)
+                error_chain(&**error)
             ),
         ),
         AttemptError::Dead(failure) => text(failure),

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
 
+use crate::base::text::error_chain;
 use crate::base::{
     Enqueued, Envelope, Error, ErrorKind, Publication, job_headers, limits, own_header, timeout_header,
 };
@@ -253,7 +254,7 @@ impl Runtime {
                     Span::current().record("id", enqueued.id());
                     tracing::debug!(duplicate = enqueued.duplicate(), "enqueued");
                 }
-                Err(error) => tracing::warn!(%error, "not enqueued"),
+                Err(error) => tracing::warn!(error = %error_chain(error), "not enqueued"),
             }
             result
         };
@@ -283,7 +284,7 @@ impl Runtime {
                     span.record("id", id.as_str());
                     tracing::debug!("published");
                 }
-                Err(error) => tracing::warn!(%error, "not published"),
+                Err(error) => tracing::warn!(error = %error_chain(error), "not published"),
             });
             result
         }

@@ -78,7 +78,7 @@ async fn perform(
     let bound = match entry.bound(name) {
         Ok(bound) => bound,
         Err(error) => {
-            tracing::error!(task = name, %error, "the task cannot run");
+            tracing::error!(task = name, error = %text::error_chain(&error), "the task cannot run");
             return respond::failed_inside(name);
         }
     };
@@ -91,7 +91,7 @@ async fn perform(
         match read(&headers, body) {
             Ok(push) => runtime.receive(entry, bound, push).await,
             Err(mistake) => {
-                tracing::error!(task = name, %mistake, "the push does not decode");
+                tracing::error!(task = name, mistake = %text::safe(&mistake), "the push does not decode");
                 Err(AttemptError::Decode(mistake))
             }
         }

@@ -127,6 +127,7 @@ pub(super) fn push_of(
         ordering_key: message.ordering_key.clone(),
         delivery_attempt: message.delivery_attempt.or(first),
         subscription: name,
+        source: None,
     })
 }
 

@@ -403,6 +403,22 @@ async fn headers_that_are_missing_or_no_numbers_are_none_and_never_a_crash() {
     let nothing = "None None attempt 1 (None, None) None None None scheduled false None None";
 
     assert_eq!(tell(&[]).await, nothing);
+    for value in ["", " ", "\t", "a\tb"] {
+        let names = [
+            "x-cloudtasks-queuename",
+            "x-cloudtasks-taskname",
+            "x-cloudtasks-taskretrycount",
+            "x-cloudtasks-taskexecutioncount",
+            "x-cloudtasks-tasketa",
+            "x-cloudtasks-taskpreviousresponse",
+            "x-cloudtasks-taskretryreason",
+            "x-cloudscheduler",
+            "x-cloudscheduler-jobname",
+            "x-cloudscheduler-scheduletime",
+            "x-cloud-tasks-timeout",
+        ];
+        assert_eq!(tell(&names.map(|name| (name, value))).await, nothing, "{value:?}");
+    }
     assert_eq!(
         tell(&[
             ("x-cloudtasks-taskretrycount", "many"),

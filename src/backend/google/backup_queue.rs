@@ -5,6 +5,7 @@ use google_cloud_tasks_v2::model::Queue;
 
 use crate::backend::google::create_error::{self, BackupFailure, CreateOutcome, Failed, MissingQueue};
 use crate::backend::google::create_task::{CreateAttempt, GoogleBackend};
+use crate::base::text::error_chain;
 use crate::base::{Config, Enqueued, Envelope, Error, names};
 
 /// The names of backup queues, and when they are created.
@@ -52,7 +53,7 @@ impl GoogleBackend {
                 tracing::warn!(
                     queue,
                     backup,
-                    error = %failed.cause,
+                    error = %error_chain(&failed.cause),
                     "the queue is blocked or missing: the task goes to its backup queue"
                 );
                 envelope.queue = backup;

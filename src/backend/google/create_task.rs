@@ -19,6 +19,7 @@ use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
 use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::limits::INDEFINITELY;
+use crate::base::text::error_chain;
 use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names};
 
 /// Creates tasks in Google Cloud Tasks, or in an emulator of its API.
@@ -113,7 +114,7 @@ impl GoogleBackend {
                     may_have_taken_effect,
                 });
             }
-            tracing::debug!(error = %cause, pause = ?next, "no clear response; retrying the call");
+            tracing::debug!(error = %error_chain(&cause), pause = ?next, "no clear response; retrying the call");
             tokio::time::sleep(next).await;
             pause = longer(pause, &self.retry);
         }

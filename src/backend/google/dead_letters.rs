@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, DeadLetterStore, Reading};
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::pull_client::PullClient;
+use crate::base::text::error_chain;
 use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
 
@@ -187,7 +188,7 @@ impl DeadLetterReader for Pulled {
             drop(held);
             self.pool.clear();
             if let Err(error) = self.settle().await {
-                tracing::warn!(%error, "releasing messages failed; they become visible when their lease ends");
+                tracing::warn!(error = %error_chain(&error), "releasing messages failed; they become visible when their lease ends");
             }
         })
     }

@@ -12,6 +12,7 @@ use crate::backend::google::create_error::{CreateOutcome, is_absent};
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::retry::{CLOUD_TASKS, RetryUnavailable, backoff, caller_help, is};
 use crate::backend::queue_admin::{Page, QueueOperations, View};
+use crate::base::text::error_chain;
 use crate::base::{Error, QueueInfo, QueuedTask};
 
 /// The operation, for an error message that says what was not done.
@@ -64,7 +65,7 @@ impl GoogleBackend {
                 RetryResult::Continue(error) => {
                     unclear |= maybe_done;
                     let pause = pauses.on_failure(&state);
-                    tracing::debug!(%error, ?pause, "no clear response; retrying the call");
+                    tracing::debug!(error = %error_chain(&error), ?pause, "no clear response; retrying the call");
                     tokio::time::sleep(pause).await;
                 }
                 RetryResult::Permanent(error) | RetryResult::Exhausted(error) => {

@@ -10,6 +10,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::base::BoxError;
+use crate::base::text::safe;
 
 /// An HTTP client without TLS, for calls to this machine.
 type HttpClient = Client<HttpConnector, Full<Bytes>>;
@@ -72,7 +73,8 @@ impl Emulator {
                 .collect()
                 .await;
             let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            tracing::debug!(%status, answer = %String::from_utf8_lossy(&text), path, "refused by the emulator");
+            let answer = String::from_utf8_lossy(&text);
+            tracing::debug!(%status, answer = %safe(&answer), path, "refused by the emulator");
         }
         Ok(status)
     }

@@ -25,6 +25,7 @@ use crate::backend::local::guard;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay;
 use crate::backend::local::scheduler::Scheduler;
+use crate::base::text::error_chain;
 use crate::base::{BoxError, Clock, Config, Error, ErrorKind};
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::schedule::Schedule;
@@ -346,7 +347,7 @@ fn run(
         }
     });
     if let Err(error) = served {
-        tracing::error!(error, "the local engine stopped");
+        tracing::error!(error = %error_chain(&*error), "the local engine stopped");
     }
     pubsub.unacked.stop();
     runtime.shutdown_timeout(Duration::from_secs(1));

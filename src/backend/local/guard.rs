@@ -21,6 +21,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
 use crate::base::is_loopback;
+use crate::base::text::error_chain;
 
 /// What a form or a script may send to another origin without asking first. Google's clients send JSON or gRPC.
 const OF_FORMS: [&str; 3] = [
@@ -84,7 +85,7 @@ pub(super) async fn serve(listener: TcpListener, emulator: SocketAddr) -> Infall
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Most often too many open files, which passes.
-                tracing::error!(%error, "the local engine accepts no connection");
+                tracing::error!(error = %error_chain(&error), "the local engine accepts no connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -96,7 +97,7 @@ pub(super) async fn serve(listener: TcpListener, emulator: SocketAddr) -> Infall
             let service = service_fn(move |request| guard.clone().answer(request));
             let http = auto::Builder::new(TokioExecutor::new());
             if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!(error, "a connection to the local engine broke");
+                tracing::debug!(error = %error_chain(&*error), "a connection to the local engine broke");
             }
         });
     }
@@ -133,7 +134,7 @@ impl Guard {
         Ok(match self.pass_on(request).await {
             Ok(response) => response.map(Either::Left),
             Err(error) => {
-                tracing::debug!(%error, "the emulator gave no answer");
+                tracing::debug!(error = %error_chain(&error), "the emulator gave no answer");
                 let mut response = Response::new(Either::Right(Full::default()));
                 *response.status_mut() = StatusCode::BAD_GATEWAY;
                 response

@@ -10,6 +10,7 @@ use crate::backend::local::dead_letters::LocalDeadLetters;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::push_queue::{PushQueue, full_topic};
 use crate::backend::local::unacked::{Delivery, Unacked};
+use crate::base::text::{error_chain, safe};
 use crate::base::{BoxError, Error, Publication, Push, acknowledges, time};
 use crate::registry::subscription::Subscription;
 
@@ -68,6 +69,7 @@ impl PubSub {
                 ordering_key: publication.ordering_key.clone(),
                 delivery_attempt: None,
                 subscription: queue.full_name(),
+                source: None,
             };
             self.send(queue, push).await.map_err(|error| {
                 Error::unavailable(
@@ -83,7 +85,7 @@ impl PubSub {
         }
         let kept = self.kept.add(&topic, &id, &publication.data);
         if wanted == 0 && !kept {
-            tracing::debug!(%topic, id, "dropped: no subscription matches the message");
+            tracing::debug!(topic = %safe(&topic), id, "dropped: no subscription matches the message");
         }
         Ok(id)
     }
@@ -130,7 +132,7 @@ impl PubSub {
                 return;
             };
             tracing::error!(
-                error,
+                error = %error_chain(&*error),
                 subscription = queue.name,
                 "the next message of its ordering key is lost"
             );
@@ -149,14 +151,14 @@ impl PubSub {
         // The service sends it only with a dead-letter policy.
         delivery.push.delivery_attempt = queue.subscription.dead_letter_topic.as_ref().map(|_| number);
         if let Err(error) = self.push(&delivery, token).await {
-            tracing::warn!(subscription, id, delivery = number, error, "not acknowledged");
+            tracing::warn!(subscription, id, delivery = number, error = %error_chain(&*error), "not acknowledged");
             let Some(topic) = queue.dead_letter_topic(number) else {
                 return false;
             };
             match self.publish(&dead_letter(topic, delivery)).await {
                 Ok(dead_letter) => tracing::warn!(subscription, id, topic, dead_letter, "a dead letter"),
                 Err(error) => {
-                    tracing::error!(subscription, id, topic, %error, "dead-lettering failed; the message is delivered again");
+                    tracing::error!(subscription, id, topic, error = %error_chain(&error), "dead-lettering failed; the message is delivered again");
                     return false;
                 }
             }

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use crate::backend::local::guard;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::scheduler::{self, Scheduler};
+use crate::base::text::error_chain;
 
 /// Serves until it is dropped. Its connections end with their tokio runtime.
 pub(crate) async fn serve(
@@ -27,7 +28,7 @@ pub(crate) async fn serve(
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Usually too many open files, which is transient.
-                tracing::error!(%error, "the relay could not accept a connection");
+                tracing::error!(error = %error_chain(&error), "the relay could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -37,7 +38,7 @@ pub(crate) async fn serve(
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to the relay failed");
+                tracing::debug!(error = %error_chain(&error), "a connection to the relay failed");
             }
         });
     }

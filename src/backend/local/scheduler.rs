@@ -12,6 +12,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::backend::local::emulator::{Emulator, seconds};
 use crate::backend::local::push_queue::queue_id;
+use crate::base::text::error_chain;
 use crate::base::{BoxError, Clock, job_headers, limits::MAX_TIMEOUT};
 use crate::registry::schedule::{DEFAULT_DEADLINE, Schedule};
 
@@ -133,7 +134,7 @@ impl Scheduler {
             let now = self.clock.now();
             for (at, due) in agenda.take_due(jobs, now) {
                 if let Err(error) = self.start(at, due).await {
-                    tracing::error!(job = jobs[at].schedule.name, error, "the run did not start");
+                    tracing::error!(job = jobs[at].schedule.name, error = %error_chain(&*error), "the run did not start");
                 }
             }
             tokio::time::sleep(agenda.pause(self.clock.now())).await;
@@ -190,7 +191,7 @@ impl Scheduler {
         let Err(error) = self.request(job, due, token).await else {
             return true;
         };
-        tracing::warn!(job = name, error, "the run failed");
+        tracing::warn!(job = name, error = %error_chain(&*error), "the run failed");
         // The service, too, retries only until the next run is due.
         !job.is_latest(due)
     }

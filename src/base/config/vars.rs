@@ -28,7 +28,7 @@ impl Config {
             };
             if !Vars::KNOWN.contains(&name.as_str()) {
                 if name.starts_with(PREFIX) {
-                    tracing::warn!(variable = %name, "unknown setting, ignored");
+                    tracing::warn!(variable = %crate::base::text::safe(&name), "unknown setting, ignored");
                 }
                 continue;
             }

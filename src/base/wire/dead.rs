@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::base::metadata::TaskMetadata;
+use crate::base::text::safe;
 
 /// How the last attempt of a task ended.
 ///
@@ -72,10 +73,10 @@ pub struct Dead {
 }
 
 impl Dead {
-    pub(crate) fn new(cause: DeadCause, error: String, metadata: &TaskMetadata) -> Self {
+    pub(crate) fn new(cause: DeadCause, error: &str, metadata: &TaskMetadata) -> Self {
         Self {
             cause,
-            error,
+            error: safe(error).into_owned(),
             attempts: metadata.attempt(),
             id: metadata.id().map(str::to_owned),
             queue: metadata.queue().map(str::to_owned),

@@ -7,7 +7,8 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
-use crate::base::{BoxError, Config, Error, ErrorKind, TaskError, TaskMetadata, push};
+use crate::base::text::{error_chain, safe};
+use crate::base::{BoxError, Config, Error, ErrorKind, ForwardedMessage, TaskError, TaskMetadata};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore};
@@ -61,7 +62,7 @@ impl Guard {
         let held = match self.begin(deadline).await {
             Ok(Begun::Run(held)) => held,
             Ok(Begun::Done) => {
-                tracing::info!(%key, "already done; this delivery does nothing");
+                tracing::info!(key = %safe(key.as_str()), "already done; this delivery does nothing");
                 return Ok(NOTHING.to_vec());
             }
             Ok(Begun::InProgress) => return Err(AttemptError::InProgress),
@@ -98,7 +99,7 @@ impl Held {
         match written {
             Ok(Ok(Ok(true))) => {}
             Ok(Ok(Ok(false))) => tracing::error!(
-                %key,
+                key = %safe(key.as_str()),
                 "the lease ended before the effect did, so another delivery may have run it as well"
             ),
             Ok(Ok(Err(error))) => lost(&key, &*error),
@@ -134,11 +135,11 @@ async fn release(guard: Guard, token: ClaimToken) {
         Ok(Err(error)) => error,
         Err(late) => late.into(),
     };
-    tracing::warn!(key = %guard.key, %error, "not released; retries are refused until the lease ends");
+    tracing::warn!(key = %safe(guard.key.as_str()), error = %error_chain(&*error), "not released; retries are refused until the lease ends");
 }
 
 fn lost(key: &IdempotencyKey, error: &(dyn std::error::Error + 'static)) {
-    tracing::error!(%key, error, "the effect happened, and it may not be written down: another delivery would run it again");
+    tracing::error!(key = %safe(key.as_str()), error = %error_chain(error), "the effect happened, and it may not be written down: another delivery would run it again");
 }
 
 /// The error for an effect that another delivery has claimed.
@@ -163,11 +164,12 @@ pub(crate) fn key(
     metadata: &TaskMetadata,
 ) -> Option<IdempotencyKey> {
     let name = entry.registration.name;
-    let message = |id: &str| (!id.is_empty()).then(|| IdempotencyKey::message(config, name, id));
+    let message = |message| IdempotencyKey::message(config, name, message);
     match input {
-        TaskInput::Push(push) => return message(&push.id),
+        TaskInput::Push(push) => return push.identity().map(message),
         TaskInput::Body(_) if entry.registration.subscriber_options().is_some() => {
-            if let Some(key) = message(&push::forwarded_id(metadata.headers())) {
+            let forwarded = ForwardedMessage::read(metadata.headers());
+            if let Some(key) = forwarded.identity().map(message) {
                 return Some(key);
             }
         }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
-use crate::base::{Config, time};
+use crate::base::{Config, MessageIdentity, time};
 
 /// The maximum length of a key in bytes.
 const MAX_BYTES: usize = 255;
@@ -45,8 +45,9 @@ impl IdempotencyKey {
     }
 
     /// A message to a subscriber of this service: the one that is registered, whatever the request says.
-    pub(crate) fn message(config: &Config, subscriber: &str, id: &str) -> Self {
-        Self::of_service("message", config, &[subscriber, id])
+    pub(crate) fn message(config: &Config, subscriber: &str, message: MessageIdentity<'_>) -> Self {
+        let parts: Vec<_> = std::iter::once(subscriber).chain(message.parts()).collect();
+        Self::of_service("message", config, &parts)
     }
 
     /// A run of a schedule of this service.
@@ -131,8 +132,26 @@ mod tests {
                 "task/acme/europe-west1/shop/Charge/billing/a-1_b",
             ),
             (
-                IdempotencyKey::message(&unnamed, "Listener", "7"),
+                IdempotencyKey::message(
+                    &unnamed,
+                    "Listener",
+                    MessageIdentity {
+                        source: None,
+                        id: "7",
+                    },
+                ),
                 "message///https%3A%2F%2Fshop.example/Listener/7",
+            ),
+            (
+                IdempotencyKey::message(
+                    &unnamed,
+                    "Listener",
+                    MessageIdentity {
+                        source: Some("//a/b"),
+                        id: "7",
+                    },
+                ),
+                "message///https%3A%2F%2Fshop.example/Listener/%2F%2Fa%2Fb/7",
             ),
             (
                 IdempotencyKey::scheduled(&shop, "Digest", "shop--Digest", noon),

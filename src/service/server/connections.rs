@@ -20,6 +20,7 @@ use tower_service::Service;
 
 use crate::base::BoxError;
 use crate::base::headers::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
+use crate::base::text::error_chain;
 use crate::service::server::shutdown::Gate;
 
 /// How long a server without free sockets waits for connections to close.
@@ -71,7 +72,7 @@ where
                     Ok((stream, _)) => self.serve(stream),
                     Err(error) if is_of_connection(&error) => {}
                     Err(error) => {
-                        tracing::error!(%error, "accepting a connection failed");
+                        tracing::error!(error = %error_chain(&error), "accepting a connection failed");
                         tokio::time::sleep(OUT_OF_SOCKETS).await;
                     }
                 },
@@ -104,7 +105,7 @@ where
                 Err(_) => connection.await,
             };
             if let Err(error) = ended {
-                tracing::debug!(error, "a connection failed");
+                tracing::debug!(error = %error_chain(&*error), "a connection failed");
             }
         });
     }

@@ -131,6 +131,20 @@ async fn a_delivery_of_what_ran_before_is_answered_with_success_and_no_result() 
 }
 
 #[tokio::test]
+async fn tasks_without_an_id_are_not_taken_for_the_same() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+
+    for id in ["", " ", "\t"] {
+        for _ in 0..2 {
+            let (status, answered) = answer(&runtime, charge(7, id)).await;
+            assert_eq!((status, &answered["result"]), (200, &json!(7)), "{id:?}");
+        }
+    }
+
+    assert_eq!(effects.of(7), 6);
+}
+
+#[tokio::test]
 async fn a_delivery_of_what_is_under_way_is_refused_until_it_is_done() {
     let (runtime, effects, signals) = runtime(MemoryStore::new()).await;
     let request = || delivery("SlowDelivery", "a", &json!(null));

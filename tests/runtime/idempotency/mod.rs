@@ -1,5 +1,6 @@
 //! Idempotency: stores, repeated deliveries, failures.
 
+mod cloud_events;
 mod deliveries;
 mod failures;
 mod once;

@@ -10,7 +10,7 @@ use crate::base::wire::dead_task::DeadTask;
 
 fn written(body: &[u8], error: &str, headers: &HeaderMap) -> Vec<u8> {
     let metadata = TaskMetadata::new().with_queue("billing").with_retry_count(4);
-    let dead = Dead::new(DeadCause::Failed, error.to_owned(), &metadata);
+    let dead = Dead::new(DeadCause::Failed, error, &metadata);
     encode("Charge", &dead, body, headers, SystemTime::UNIX_EPOCH)
 }
 

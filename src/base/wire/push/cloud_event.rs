@@ -15,7 +15,10 @@ use crate::base::json;
 use crate::base::wire::publication::Attributes;
 
 const PREFIX: &str = "ce-";
-const STRUCTURED: &str = "application/cloudevents";
+/// The content type of an event in a JSON object.
+const STRUCTURED: &str = "application/cloudevents+json";
+/// The prefix of the content types of all other formats, and of several events in one request.
+const FORMATS: [&str; 2] = ["application/cloudevents", "application/cloudevents-batch"];
 const CONTENT_TYPE: &str = "ce-datacontenttype";
 /// The event of Eventarc for a Pub/Sub message: its data is the body of a push.
 const OF_PUBSUB: &str = "google.cloud.pubsub.topic.v1.messagePublished";
@@ -27,18 +30,26 @@ pub(super) enum Form {
     Binary,
     /// The body contains everything.
     Structured,
+    /// A format that is not read: several events in one request, or an encoding other than JSON.
+    Unread,
 }
 
 /// The form of the event, if the request is one.
 pub(super) fn form(headers: &HeaderMap) -> Option<Form> {
-    let is_structured = content_type(headers)
-        .and_then(|text| text.get(..STRUCTURED.len()))
-        .is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED));
-    if is_structured {
+    let media_type = content_type(headers).map(media_type).unwrap_or_default();
+    let kind = media_type.split('+').next().unwrap_or_default();
+    if media_type.eq_ignore_ascii_case(STRUCTURED) || media_type.eq_ignore_ascii_case(FORMATS[0]) {
         Some(Form::Structured)
+    } else if FORMATS.iter().any(|format| kind.eq_ignore_ascii_case(format)) {
+        Some(Form::Unread)
     } else {
         headers.contains_key("ce-specversion").then_some(Form::Binary)
     }
+}
+
+/// A content type without its parameters.
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {
@@ -50,6 +61,11 @@ impl Push {
         let (members, data) = match form {
             Form::Binary => (binary(headers), body),
             Form::Structured => structured(&body)?,
+            Form::Unread => {
+                return Err(format!(
+                    "the CloudEvents are in a format that is not read: send one event per request, in binary mode or as {STRUCTURED}"
+                ));
+            }
         };
         let required = |name: &str| {
             let value = members
@@ -57,6 +73,7 @@ impl Push {
                 .filter(|value| !value.is_empty());
             value.ok_or_else(|| format!("the CloudEvent has no `{name}`"))
         };
+        required("specversion")?;
         let (id, source) = (required("id")?.clone(), required("source")?.clone());
         if required("type")? == OF_PUBSUB {
             let mut push = Self::wrapped(&data)?;
@@ -68,8 +85,8 @@ impl Push {
         Ok(Self {
             data,
             id,
-            // An event is identified by its source and its id.
-            subscription: source,
+            subscription: source.clone(),
+            source: Some(source),
             publish_time: time(members.get("ce-time").map(String::as_str)),
             ordering_key: None,
             delivery_attempt: None,
@@ -117,9 +134,7 @@ fn structured(body: &[u8]) -> Result<(Attributes, Bytes), String> {
 
 /// The data as in the binary form: JSON, unless it is a string of another type.
 fn plain(data: &RawValue, content_type: Option<&str>) -> Bytes {
-    let media_type = content_type
-        .and_then(|text| text.split(';').next())
-        .map(str::trim);
+    let media_type = content_type.map(media_type);
     let is_json = media_type.is_none_or(|text| text.ends_with("/json") || text.ends_with("+json"));
     let text = serde_json::from_str::<String>(data.get())
         .ok()

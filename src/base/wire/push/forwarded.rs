@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Push, decode_base64, time};
+use super::{MessageIdentity, Push, decode_base64, time};
 use crate::base::json;
 use crate::base::time::rfc3339;
 use crate::base::wire::publication::Attributes;
@@ -30,7 +30,7 @@ struct Forwarded {
 /// The other fields of a forwarded message, form-encoded in the header [`MESSAGE`].
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
-struct ForwardedMessage {
+pub(crate) struct ForwardedMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,23 +41,28 @@ struct ForwardedMessage {
     subscription: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+impl ForwardedMessage {
+    /// Reads the header; everything is missing if there is none.
+    pub fn read(headers: &HeaderMap) -> Self {
+        headers
+            .get(MESSAGE)
+            .and_then(|text| serde_urlencoded::from_bytes(text.as_bytes()).ok())
+            .unwrap_or_default()
+    }
+
+    /// What identifies the message that a task was made of, if its headers say so.
+    pub fn identity(&self) -> Option<MessageIdentity<'_>> {
+        MessageIdentity::of(self.id.as_deref()?, self.source.as_deref())
+    }
 }
 
 /// Deserializes a member that is present; `null` is content as well.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
-}
-
-/// The id of the message that a task was made of; empty where its headers do not tell.
-pub(crate) fn forwarded_id(headers: &HeaderMap) -> String {
-    read_message(headers).id.unwrap_or_default()
-}
-
-fn read_message(headers: &HeaderMap) -> ForwardedMessage {
-    headers
-        .get(MESSAGE)
-        .and_then(|text| serde_urlencoded::from_bytes(text.as_bytes()).ok())
-        .unwrap_or_default()
 }
 
 impl Push {
@@ -84,6 +89,7 @@ impl Push {
             ordering_key: self.ordering_key.clone(),
             delivery_attempt: self.delivery_attempt,
             subscription: Some(self.subscription.clone()).filter(|name| !name.is_empty()),
+            source: self.source.clone(),
         };
         // Strings always encode.
         (MESSAGE, serde_urlencoded::to_string(message).unwrap_or_default())
@@ -92,7 +98,7 @@ impl Push {
     /// Parses the body of a forwarded task. One that django-cloud-tasks forwarded lacks the header.
     pub fn read_forwarded(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
         let body: Forwarded = json::decode(body)?;
-        let message = read_message(headers);
+        let message = ForwardedMessage::read(headers);
         let data = match (body.content, body.data) {
             (Some(content), _) => content.get().as_bytes().to_vec(),
             (None, Some(data)) => decode_base64(&data).ok_or("data: it is not base64")?,
@@ -106,6 +112,7 @@ impl Push {
             ordering_key: message.ordering_key.filter(|key| !key.is_empty()),
             delivery_attempt: message.delivery_attempt,
             subscription: message.subscription.unwrap_or_default(),
+            source: message.source,
         })
     }
 }

@@ -6,7 +6,7 @@ mod cloud_event;
 mod forwarded;
 mod unwrapped;
 
-pub(crate) use forwarded::forwarded_id;
+pub(crate) use forwarded::ForwardedMessage;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,6 +32,28 @@ pub(crate) struct Push {
     pub ordering_key: Option<String>,
     pub delivery_attempt: Option<u32>,
     pub subscription: String,
+    /// The source of a CloudEvent: its id is unique only together with it.
+    pub source: Option<String>,
+}
+
+/// What identifies a message for its subscriber: the id of Pub/Sub, or the source and the id of a CloudEvent.
+///
+/// Source: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#id>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageIdentity<'a> {
+    pub source: Option<&'a str>,
+    pub id: &'a str,
+}
+
+impl<'a> MessageIdentity<'a> {
+    fn of(id: &'a str, source: Option<&'a str>) -> Option<Self> {
+        (!id.is_empty()).then_some(Self { source, id })
+    }
+
+    /// Its parts; as many tell whether there is a source.
+    pub fn parts(self) -> impl Iterator<Item = &'a str> {
+        self.source.into_iter().chain([self.id])
+    }
 }
 
 /// The wrapped form. Both spellings of a field arrive together, so each needs a field here.
@@ -78,6 +100,11 @@ impl Push {
         }
     }
 
+    /// What identifies the message for its subscriber.
+    pub fn identity(&self) -> Option<MessageIdentity<'_>> {
+        MessageIdentity::of(&self.id, self.source.as_deref())
+    }
+
     fn wrapped(body: &[u8]) -> Result<Self, String> {
         let push: Wrapped<'_> = json::decode(body)?;
         let message = push.message;
@@ -99,6 +126,7 @@ impl Push {
                 .filter(|key| !key.is_empty()),
             delivery_attempt: push.delivery_attempt,
             subscription: push.subscription.unwrap_or_default(),
+            source: None,
         })
     }
 

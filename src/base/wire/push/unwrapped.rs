@@ -40,6 +40,7 @@ impl Push {
                 .map(str::to_owned),
             delivery_attempt: text(DELIVERY_ATTEMPT).and_then(|attempt| attempt.parse().ok()),
             subscription: text(SUBSCRIPTION).unwrap_or_default().to_owned(),
+            source: None,
         }
     }
 }
