@@ -9,6 +9,7 @@ pub(crate) mod child;
 pub(crate) mod console;
 pub(crate) mod http;
 pub(crate) mod key_server;
+pub(crate) mod logs;
 pub(crate) mod nowhere;
 pub(crate) mod peer;
 pub(crate) mod pubsub;

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::service::{Lines, Nowhere, callers, config, key_server, push, state};
+use crate::service::{Nowhere, callers, config, key_server, push, state};
+use crate::support::logs::Logs;
 use crate::support::tokens::{self, claims, header, sign, with};
 
 const ENDPOINT: &str = "https://shop.example/jobs";
@@ -262,14 +263,11 @@ async fn a_refused_audience_is_logged_with_those_that_are_accepted_the_path_and_
     let server = key_server().await;
     let service = Service::start(callers(&server)).await;
     let token = tokens::good("https://shop.example/old\u{202e}\r\nERROR forged");
-    let lines = Lines::default();
-    // Once without a subscriber: a line that is met for the first time while another test meets it may be lost.
-    service.post(&token, HOOKED).await;
-    let _guard = lines.capture();
+    let logs = Logs::capture();
 
     let (status, answer) = service.post(&token, HOOKED).await;
 
-    let logged = lines.text();
+    let logged = logs.text();
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert_eq!(
         answer,

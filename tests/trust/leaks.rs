@@ -6,14 +6,14 @@ use http::HeaderMap;
 use serde_json::json;
 use tower::{Layer, ServiceExt};
 
-use crate::service::{Lines, bearer, key_server, post, push, send, verified};
+use crate::service::{bearer, key_server, post, push, send, verified};
+use crate::support::logs::Logs;
 use crate::support::tokens::{self, claims, header, sign, with};
 
 #[tokio::test]
 async fn no_log_and_no_answer_holds_a_token_an_argument_or_an_internal_error() {
     let server = key_server().await;
     let runtime = verified(&server).build().await.unwrap();
-    let lines = Lines::default();
     let foreign = sign(
         &header(),
         &with(
@@ -22,39 +22,33 @@ async fn no_log_and_no_answer_holds_a_token_an_argument_or_an_internal_error() {
         ),
     );
     let card = json!({"card": "4111-1111", "unknown": "4111-2222"}).to_string();
-    let requests = || {
-        [
-            post("/tasks/Fail", Some(&bearer()), card.clone()),
-            post("/tasks/Fail", Some(&bearer()), r#"{"card": 41113333}"#),
-            post(
-                "/subscriptions/Listener",
-                Some(&bearer()),
-                push(&json!({"what": "4111-4444"})),
-            ),
-            post(
-                "/subscriptions/Listener",
-                Some(&bearer()),
-                push(&json!({"what": [41_115_555]})),
-            ),
-            post("/tasks/Fail", Some(&format!("Bearer {foreign}")), "null"),
-            post("/tasks/Fail", Some(&format!("{}A", bearer())), "null"),
-            post("/tasks/x%0AERROR%20forged%20line", Some(&bearer()), "null"),
-        ]
-    };
-    // Once without a subscriber: a line that is met for the first time while another test meets it may be lost.
-    for request in requests() {
-        send(&runtime, request).await;
-    }
-    let _guard = lines.capture();
+    let requests = [
+        post("/tasks/Fail", Some(&bearer()), card.clone()),
+        post("/tasks/Fail", Some(&bearer()), r#"{"card": 41113333}"#),
+        post(
+            "/subscriptions/Listener",
+            Some(&bearer()),
+            push(&json!({"what": "4111-4444"})),
+        ),
+        post(
+            "/subscriptions/Listener",
+            Some(&bearer()),
+            push(&json!({"what": [41_115_555]})),
+        ),
+        post("/tasks/Fail", Some(&format!("Bearer {foreign}")), "null"),
+        post("/tasks/Fail", Some(&format!("{}A", bearer())), "null"),
+        post("/tasks/x%0AERROR%20forged%20line", Some(&bearer()), "null"),
+    ];
+    let logs = Logs::capture();
     let mut answers = Vec::new();
 
-    for request in requests() {
+    for request in requests {
         let response = send(&runtime, request).await;
         answers.push(format!("{response:?}"));
     }
 
     let answers = answers.join("\n");
-    let logged = lines.text();
+    let logged = logs.text();
     let token = tokens::good(crate::service::ENDPOINT);
     let (_, signature) = token.rsplit_once('.').unwrap();
     assert!(logged.contains("a caller was refused"), "{logged}");

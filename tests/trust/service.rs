@@ -1,8 +1,7 @@
 //! A service whose callers are verified, and the tasks in it.
 
-use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,8 +11,6 @@ use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTa
 use http::Request;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
 use wiremock::MockServer;
 
 pub(crate) use crate::support::http::send;
@@ -199,42 +196,4 @@ pub(crate) fn push(content: &serde_json::Value) -> String {
     let data = base64::engine::general_purpose::STANDARD.encode(content.to_string());
     serde_json::json!({"message": {"data": data, "messageId": "1"}, "subscription": "projects/p/subscriptions/s"})
         .to_string()
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    /// Takes everything of ours from now on, and of others what is shown by default, in this thread.
-    pub(crate) fn capture(&self) -> DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter("info,cloud_tasks=trace")
-            .with_ansi(false)
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }

@@ -4,7 +4,8 @@ use cloud_tasks::runtime::RuntimeBuilder;
 use cloud_tasks::service::TrustedCallers;
 use cloud_tasks::{Config, Runtime};
 
-use crate::service::{Lines, Nowhere, state};
+use crate::service::{Nowhere, state};
+use crate::support::logs::Logs;
 
 fn config() -> Config {
     crate::service::config()
@@ -17,24 +18,18 @@ fn builder(config: Config) -> RuntimeBuilder {
 }
 
 /// What is logged while this is built.
-async fn logged(builder: impl Fn() -> RuntimeBuilder) -> String {
-    // Once without a subscriber: a line that is met for the first time while another test meets it may be lost.
-    builder().build().await.unwrap();
-    let lines = Lines::default();
-    let _guard = lines.capture();
-    builder().build().await.unwrap();
-    lines.text()
+async fn logged(builder: RuntimeBuilder) -> String {
+    let logs = Logs::capture();
+    builder.build().await.unwrap();
+    logs.text()
 }
 
 #[tokio::test]
 async fn who_is_trusted_and_where_tasks_go_is_logged_at_the_start() {
-    let text = logged(|| {
-        let callers = TrustedCallers::new()
-            .account("scheduler@my-project.iam.gserviceaccount.com")
-            .audience("https://shop-a1b2c3-ew.a.run.app/");
-        builder(config()).callers(callers).backend(Nowhere::default())
-    })
-    .await;
+    let callers = TrustedCallers::new()
+        .account("scheduler@my-project.iam.gserviceaccount.com")
+        .audience("https://shop-a1b2c3-ew.a.run.app/");
+    let text = logged(builder(config()).callers(callers).backend(Nowhere::default())).await;
 
     let line = text
         .lines()
@@ -88,7 +83,7 @@ async fn whatever_opens_access_is_warned_of() {
         ),
     ];
     for (open, part) in openings {
-        let text = logged(|| open(with_backend())).await;
+        let text = logged(open(with_backend())).await;
 
         assert!(
             text.lines()
@@ -146,7 +141,7 @@ async fn emulators_are_warned_of_and_louder_if_they_are_on_another_machine() {
             "sends no token, so its pushes are refused",
         ),
     ] {
-        let text = logged(|| with_emulators(tasks, messages)).await;
+        let text = logged(with_emulators(tasks, messages)).await;
 
         assert!(
             text.lines()
