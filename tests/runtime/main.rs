@@ -10,6 +10,7 @@ mod dying;
 mod eager;
 mod enqueueing;
 mod events;
+mod google_events;
 mod idempotency;
 mod interop;
 mod linking;

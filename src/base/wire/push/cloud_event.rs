@@ -95,17 +95,39 @@ impl Push {
     }
 }
 
-/// The members in headers, whose values may be percent-encoded.
+/// The members in headers, whose values may be quoted and percent-encoded.
 fn binary(headers: &HeaderMap) -> Attributes {
     let members = headers
         .iter()
         .filter(|(name, _)| name.as_str().starts_with(PREFIX))
         .map(|(name, value)| {
-            let value = percent_decode(value.as_bytes()).decode_utf8_lossy().into_owned();
+            let value = unquoted(value.as_bytes());
+            let value = percent_decode(&value).decode_utf8_lossy().into_owned();
             (name.as_str().to_owned(), value)
         });
     let content_type = content_type(headers).map(|value| (CONTENT_TYPE.to_owned(), value.to_owned()));
     content_type.into_iter().chain(members).collect()
+}
+
+/// The text of a quoted string of RFC 9110, 5.6.4; any other value stays as it is.
+fn unquoted(value: &[u8]) -> Cow<'_, [u8]> {
+    let Some(quoted) = value
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""))
+    else {
+        return value.into();
+    };
+    let mut text = Vec::with_capacity(quoted.len());
+    let mut bytes = quoted.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => text.extend(bytes.next()),
+            // A quote inside that is not escaped: this is not a quoted string.
+            b'"' => return value.into(),
+            byte => text.push(*byte),
+        }
+    }
+    text.into()
 }
 
 /// The members and the data of an event in a JSON object.
@@ -208,6 +230,29 @@ mod tests {
                 .as_deref(),
             Some("2026-01-02T02:04:05.678Z")
         );
+    }
+
+    #[test]
+    fn a_member_in_a_header_is_unquoted_and_decoded_once() {
+        for (header, expected) in [
+            ("objects/a b.txt", "objects/a b.txt"),
+            ("objects/%C3%BC%20%22x%22.txt", "objects/ü \"x\".txt"),
+            ("objects/100%25.txt", "objects/100%.txt"),
+            ("objects/100%.txt", "objects/100%.txt"),
+            ("objects/a%2525.txt", "objects/a%25.txt"),
+            ("\"objects/a b.txt\"", "objects/a b.txt"),
+            (r#""a \"b\" \\ %25""#, r#"a "b" \ %"#),
+            ("\"\"", ""),
+            ("\"", "\""),
+            ("\"a\" and \"b\"", "\"a\" and \"b\""),
+        ] {
+            let mut pairs = BINARY.to_vec();
+            pairs[5].1 = header;
+
+            let push = Push::read(&headers(&pairs), Bytes::new()).unwrap();
+
+            assert_eq!(push.attributes["ce-subject"], expected, "{header}");
+        }
     }
 
     #[test]

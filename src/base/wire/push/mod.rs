@@ -94,10 +94,18 @@ impl Push {
 
     /// Parses a request's body for a subscriber that accepts bare bodies without metadata.
     pub fn read_or_bare(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
-        match Self::read(headers, body.clone()) {
-            Err(_) if cloud_event::form(headers).is_none() => Ok(Self::unwrapped(headers, body)),
-            read => read,
+        if cloud_event::form(headers).is_some() {
+            return Self::read(headers, body);
         }
+        match Self::read(headers, body.clone()) {
+            Ok(push) if push.is_named() => Ok(push),
+            _ => Ok(Self::unwrapped(headers, body)),
+        }
+    }
+
+    /// Whether it says which message it is, as each wrapper of Pub/Sub does. Content may have a member `message` as well.
+    fn is_named(&self) -> bool {
+        !self.id.is_empty() || !self.subscription.is_empty()
     }
 
     /// What identifies the message for its subscriber.

@@ -1,7 +1,9 @@
 //! A push without a wrapper: the body is the data, and headers contain everything else, if anything.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Push, time};
 #[cfg(feature = "testing")]
@@ -23,26 +25,32 @@ pub(super) fn has_metadata(headers: &HeaderMap) -> bool {
 impl Push {
     /// Parses the unwrapped form: the body is the data, and headers hold everything else.
     pub fn unwrapped(headers: &HeaderMap, body: Bytes) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| headers.get(name).map(decoded).unwrap_or_default();
         let attributes = headers
             .iter()
             .filter(|(name, _)| !is_of_the_request(name.as_str()))
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .map(|(name, value)| (name.as_str().to_owned(), decoded(value).into_owned()))
             .collect();
         Self {
             data: body,
             attributes,
-            id: text(MESSAGE_ID).unwrap_or_default().to_owned(),
-            publish_time: time(text(PUBLISH_TIME)),
-            ordering_key: text(ORDERING_KEY)
-                .or_else(|| text(EMULATOR_ORDERING_KEY))
-                .filter(|key| !key.is_empty())
-                .map(str::to_owned),
-            delivery_attempt: text(DELIVERY_ATTEMPT).and_then(|attempt| attempt.parse().ok()),
-            subscription: text(SUBSCRIPTION).unwrap_or_default().to_owned(),
+            id: text(MESSAGE_ID).into_owned(),
+            publish_time: time(Some(&text(PUBLISH_TIME))),
+            ordering_key: [ORDERING_KEY, EMULATOR_ORDERING_KEY]
+                .map(text)
+                .into_iter()
+                .find(|key| !key.is_empty())
+                .map(Cow::into_owned),
+            delivery_attempt: text(DELIVERY_ATTEMPT).parse().ok(),
+            subscription: text(SUBSCRIPTION).into_owned(),
             source: None,
         }
     }
+}
+
+/// The value of a header. An attribute may hold any text, such as the name of an object, and arrives as UTF-8.
+fn decoded(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
 }
 
 #[cfg(feature = "testing")]
@@ -62,7 +70,8 @@ impl Push {
         let attributes = self.attributes.iter().map(|(key, value)| (key.as_str(), value));
         told.chain(attributes)
             .map(|(name, value)| {
-                let pair = name.parse::<HeaderName>().ok().zip(value.parse().ok());
+                let text = HeaderValue::from_bytes(value.as_bytes());
+                let pair = name.parse::<HeaderName>().ok().zip(text.ok());
                 pair.ok_or_else(|| {
                     format!("no header can carry {name:?}: {value:?}, as a push without a wrapper would")
                 })
@@ -109,7 +118,10 @@ mod tests {
     fn read(pairs: &[(&'static str, &'static str)]) -> Push {
         let headers = pairs
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .map(|(name, value)| {
+                let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                (HeaderName::from_static(name), value)
+            })
             .chain([(HeaderName::from_static(MESSAGE_ID), "7".parse().unwrap())])
             .collect();
         Push::read(&headers, "content".into()).unwrap()
@@ -132,16 +144,54 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_and_an_ordering_key_may_be_any_text() {
+        let push = read(&[("objectid", "Belege/März, 100%.pdf"), (ORDERING_KEY, "größte")]);
+
+        assert_eq!(push.attributes["objectid"], "Belege/März, 100%.pdf");
+        assert_eq!(push.ordering_key.as_deref(), Some("größte"));
+    }
+
+    #[cfg(feature = "testing")]
+    #[test]
+    fn what_is_pushed_without_a_wrapper_is_read_again() {
+        let push = Push {
+            data: "content".into(),
+            attributes: [("objectid".to_owned(), "Belege/März, 100%.pdf".to_owned())].into(),
+            id: "7".to_owned(),
+            ordering_key: Some("größte".to_owned()),
+            delivery_attempt: Some(3),
+            subscription: "projects/p/subscriptions/s".to_owned(),
+            ..Push::default()
+        };
+
+        let headers = push.to_unwrapped_headers().unwrap();
+
+        assert_eq!(Push::read(&headers, push.data.clone()), Ok(push));
+    }
+
+    #[test]
     fn a_body_without_a_word_of_what_it_is_is_the_content_where_the_subscriber_says_so() {
         let headers = HeaderMap::from_iter([(HeaderName::from_static("userid"), "7".parse().unwrap())]);
-        for body in ["{\"a\": 1}", "plain text", "", "[1]"] {
+        for body in [
+            "{\"a\": 1}",
+            "plain text",
+            "",
+            "[1]",
+            r#"{"message": {}}"#,
+            r#"{"message": {"data": "aGk="}}"#,
+            r#"{"message": "hi", "subscription": "weekly"}"#,
+        ] {
             let bare = Push::read_or_bare(&headers, body.into()).unwrap();
 
-            assert!(Push::read(&headers, body.into()).is_err(), "{body}");
             assert_eq!((&*bare.data, bare.id.as_str()), (body.as_bytes(), ""));
             assert_eq!(bare.attributes["userid"], "7");
         }
-        let wrapped = r#"{"message": {"data": "Nw==", "messageId": "42"}, "subscription": "s"}"#;
-        assert_eq!(Push::read_or_bare(&headers, wrapped.into()).unwrap().data, "7");
+        for wrapped in [
+            r#"{"message": {"data": "Nw==", "messageId": "42"}, "subscription": "s"}"#,
+            r#"{"message": {"data": "Nw==", "message_id": "42"}}"#,
+            r#"{"message": {"data": "Nw=="}, "subscription": "s"}"#,
+        ] {
+            assert_eq!(Push::read_or_bare(&headers, wrapped.into()).unwrap().data, "7");
+        }
     }
 }
