@@ -124,7 +124,7 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
     fn of_with(model: &Self::Model, extra: &Self::Extra) -> PreparedEvent {
         let content = Self::content(model, extra);
         let topic = Self::topic_for(model, extra);
-        let draft = Draft::new(Self::__REGISTRATION.name, &content, topic).map(|draft| {
+        let draft = Draft::new(Self::__REGISTRATION.declared().name, &content, topic).map(|draft| {
             draft
                 .with_own_topic()
                 .with_attributes(Self::attributes(model, extra))

@@ -216,7 +216,7 @@ impl Publish {
     pub(crate) fn new<T: Registered>(event: &T, draft: Result<Draft, Error>) -> Self {
         Self {
             draft,
-            enqueue: Enqueue::new(T::__REGISTRATION, Ok(Bytes::new()), unique_of(event)),
+            enqueue: Enqueue::new(*T::__REGISTRATION.declared(), Ok(Bytes::new()), unique_of(event)),
         }
     }
 

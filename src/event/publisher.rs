@@ -92,7 +92,7 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
 }
 
 fn draft<T: PublisherTask>(event: &T) -> Result<Draft, Error> {
-    Draft::new(T::__REGISTRATION.name, event, T::topic())
+    Draft::new(T::__REGISTRATION.declared().name, event, T::topic())
 }
 
 impl Registration {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::{Config, names};
 use crate::registry::topic::Topic;
-use crate::registry::{Kind, Registration, Registry};
+use crate::registry::{Declared, Kind, Registry};
 
 /// A topic of dead tasks, and the subscription that keeps its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn mistake(topic: &str) -> Option<String> {
 }
 
 /// Whether it comes from Cloud Tasks. Pub/Sub gives up pushed messages itself.
-fn comes_from_a_queue(registration: &Registration) -> bool {
+fn comes_from_a_queue(registration: &Declared) -> bool {
     match &registration.kind {
         Kind::Task | Kind::Publisher { .. } => true,
         Kind::Subscriber(options) => options.use_cloud_tasks,

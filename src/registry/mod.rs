@@ -24,13 +24,13 @@ pub(crate) use handler::{AttemptError, BoundTask, Handler, TaskInput};
 pub use registered::Registered;
 pub(crate) use registered::resolve;
 pub use registration::{Collected, Registration};
-pub(crate) use registration::{Kind, linked};
+pub(crate) use registration::{Declared, Kind, linked};
 #[cfg(feature = "google")]
 pub(crate) use subscription_options::subscription_options;
 
 /// A task in a registry.
 pub(crate) struct RegisteredHandler {
-    pub registration: Registration,
+    pub registration: Declared,
     /// The task with its state, or the types that are missing.
     pub bound: Result<BoundTask, Vec<&'static str>>,
 }
@@ -54,6 +54,7 @@ impl Registry {
         let mut registry = Self::default();
         let mut mistakes = Vec::new();
         for registration in registrations {
+            let registration = *registration.declared();
             let type_id = (registration.type_id)();
             if registry.by_type.contains_key(&type_id) {
                 continue;
@@ -87,7 +88,7 @@ impl Registry {
     }
 
     /// Adds the subscription of a subscriber, and returns its errors.
-    fn add_subscription(&mut self, registration: &Registration, config: &Config) -> Vec<String> {
+    fn add_subscription(&mut self, registration: &Declared, config: &Config) -> Vec<String> {
         let Some(options) = registration.subscriber_options() else {
             return Vec::new();
         };
@@ -113,7 +114,7 @@ impl Registry {
     }
 
     /// Adds the schedule of a periodic task, and returns its errors.
-    fn add_schedule(&mut self, registration: &Registration, config: &Config) -> Vec<String> {
+    fn add_schedule(&mut self, registration: &Declared, config: &Config) -> Vec<String> {
         let Some(periodic) = &registration.periodic else {
             return Vec::new();
         };
@@ -162,7 +163,7 @@ impl Registry {
     }
 
     /// Every registration, sorted by name.
-    pub fn registrations(&self) -> Vec<&Registration> {
+    pub fn registrations(&self) -> Vec<&Declared> {
         let mut all: Vec<_> = self.by_type.values().map(|entry| &entry.registration).collect();
         all.sort_by_key(|registration| registration.name);
         all
@@ -225,7 +226,7 @@ fn dead_letter_mistake(one: &Subscription, other: &Subscription) -> Option<Strin
     })
 }
 
-fn option_mistakes(registration: &Registration) -> impl Iterator<Item = String> {
+fn option_mistakes(registration: &Declared) -> impl Iterator<Item = String> {
     let names = std::iter::once(&registration.name)
         .chain(registration.aliases)
         .filter_map(|name| names::task_name_mistake(name));

@@ -22,23 +22,43 @@ pub(crate) enum Kind {
 
 /// The registration of a task, written by `#[task]`.
 #[derive(Clone, Copy)]
-pub struct Registration {
-    pub(crate) name: &'static str,
-    pub(crate) aliases: &'static [&'static str],
-    pub(crate) queue: Option<&'static str>,
-    pub(crate) timeout: Option<Duration>,
+pub struct Registration(Declared);
+
+/// What `#[task]` declares of a task.
+#[derive(Clone, Copy)]
+pub(crate) struct Declared {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub queue: Option<&'static str>,
+    pub timeout: Option<Duration>,
     /// Whether a repeated delivery runs only once.
-    pub(crate) idempotent: bool,
-    pub(crate) max_attempts: Option<u32>,
+    pub idempotent: bool,
+    pub max_attempts: Option<u32>,
     /// Where a dead task is recorded. For a subscription it is one of the options.
-    pub(crate) dead_letter_topic: Option<fn() -> Topic>,
-    pub(crate) location: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) periodic: Option<Periodic>,
+    pub dead_letter_topic: Option<fn() -> Topic>,
+    pub location: &'static str,
+    pub kind: Kind,
+    pub periodic: Option<Periodic>,
     /// Which tasks count as the same, if the task is unique.
-    pub(crate) unique: Option<&'static UniqueOptions>,
-    pub(crate) type_id: fn() -> TypeId,
-    pub(crate) bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
+    pub unique: Option<&'static UniqueOptions>,
+    pub type_id: fn() -> TypeId,
+    pub bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
+}
+
+impl Declared {
+    /// The options of the subscription, if this is a subscriber.
+    pub fn subscriber_options(&self) -> Option<&SubscriptionOptions> {
+        match &self.kind {
+            Kind::Subscriber(options) => Some(options),
+            Kind::Task | Kind::Publisher { .. } => None,
+        }
+    }
+
+    /// Whether this is a publisher.
+    #[cfg(feature = "google")]
+    pub fn is_publisher(&self) -> bool {
+        matches!(self.kind, Kind::Publisher { .. })
+    }
 }
 
 impl Registration {
@@ -49,7 +69,7 @@ impl Registration {
         kind: Kind,
         bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
     ) -> Self {
-        Self {
+        Self(Declared {
             name,
             aliases: &[],
             queue: None,
@@ -63,58 +83,49 @@ impl Registration {
             unique: None,
             type_id: TypeId::of::<T>,
             bind,
-        }
+        })
     }
 
-    /// The options of the subscription, if this is a subscriber.
-    pub(crate) fn subscriber_options(&self) -> Option<&SubscriptionOptions> {
-        match &self.kind {
-            Kind::Subscriber(options) => Some(options),
-            Kind::Task | Kind::Publisher { .. } => None,
-        }
-    }
-
-    /// Whether this is a publisher.
-    #[cfg(feature = "google")]
-    pub(crate) fn is_publisher(&self) -> bool {
-        matches!(self.kind, Kind::Publisher { .. })
+    /// What was declared.
+    pub(crate) const fn declared(&self) -> &Declared {
+        &self.0
     }
 
     /// Sets further names that the task answers to.
     pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
+        self.0.aliases = aliases;
         self
     }
 
     /// Sets the queue.
     pub const fn queue(mut self, queue: &'static str) -> Self {
-        self.queue = Some(queue);
+        self.0.queue = Some(queue);
         self
     }
 
     /// Sets the timeout of one attempt.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.0.timeout = Some(timeout);
         self
     }
 
     /// Sets whether a repeated delivery runs only once.
     pub const fn idempotent(mut self, idempotent: bool) -> Self {
-        self.idempotent = idempotent;
+        self.0.idempotent = idempotent;
         self
     }
 
     /// Sets the maximum number of attempts.
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
+        self.0.max_attempts = Some(attempts);
         self
     }
 
     /// Sets where dead tasks are recorded, and where undeliverable messages go.
     pub const fn dead_letter_topic(mut self, topic: fn() -> Topic) -> Self {
-        match &mut self.kind {
+        match &mut self.0.kind {
             Kind::Subscriber(options) => options.dead_letter_topic = Some(topic),
-            Kind::Task | Kind::Publisher { .. } => self.dead_letter_topic = Some(topic),
+            Kind::Task | Kind::Publisher { .. } => self.0.dead_letter_topic = Some(topic),
         }
         self
     }
@@ -123,19 +134,19 @@ impl Registration {
 impl Registration {
     /// Sets the schedule.
     pub(crate) const fn scheduled(mut self, periodic: Periodic) -> Self {
-        self.periodic = Some(periodic);
+        self.0.periodic = Some(periodic);
         self
     }
 
     /// Gives equal tasks the same id, by these options.
     pub const fn unique(mut self, options: &'static UniqueOptions) -> Self {
-        self.unique = Some(options);
+        self.0.unique = Some(options);
         self
     }
 
     /// Sets whether all tasks of the type are the same.
     pub const fn only_once(mut self, only_once: bool) -> Self {
-        self.unique = if only_once {
+        self.0.unique = if only_once {
             Some(const { &UniqueOptions::only_once() })
         } else {
             None
@@ -151,7 +162,7 @@ macro_rules! setters {
             $(
                 $(#[$doc])*
                 pub const fn $name(mut self, $name: $type) -> Self {
-                    if let Kind::Subscriber(options) = &mut self.kind {
+                    if let Kind::Subscriber(options) = &mut self.0.kind {
                         options.$name = Some($name);
                     }
                     self
@@ -168,7 +179,7 @@ macro_rules! options {
         impl Registration {
             $($(#[$doc])*
             pub const fn $name(mut self, $option: $type) -> Self {
-                if let Kind::Subscriber(options) = &mut self.kind {
+                if let Kind::Subscriber(options) = &mut self.0.kind {
                     $(options.$field = $value;)+
                 }
                 self
@@ -203,8 +214,8 @@ options! {
 impl fmt::Debug for Registration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registration")
-            .field("name", &self.name)
-            .field("location", &self.location)
+            .field("name", &self.0.name)
+            .field("location", &self.0.location)
             .finish_non_exhaustive()
     }
 }

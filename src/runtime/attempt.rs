@@ -142,10 +142,10 @@ impl RegisteredHandler {
 
     /// The deadline of Cloud Scheduler, if it made this attempt.
     fn deadline_of_schedule(&self, metadata: &TaskMetadata) -> Option<Duration> {
-        let options = self.registration.periodic?.options;
+        let periodic = self.registration.periodic?;
         metadata.is_scheduled().then(|| {
-            options
-                .attempt_deadline
+            periodic
+                .attempt_deadline()
                 .or(self.registration.timeout)
                 .unwrap_or(schedule::DEFAULT_DEADLINE)
         })

@@ -41,12 +41,8 @@ impl Runtime {
     }
 }
 
-/// The attempts of a scheduled run. Cloud Scheduler does not send the attempt number, so only a limit of one is useful.
+/// The attempts of a scheduled run.
 fn attempts_of_schedule(entry: &RegisteredHandler, metadata: &TaskMetadata) -> Option<u32> {
-    let options = entry
-        .registration
-        .periodic
-        .filter(|_| metadata.is_scheduled())?
-        .options;
-    Some(options.max_retries.unwrap_or(0).saturating_add(1))
+    let periodic = entry.registration.periodic.filter(|_| metadata.is_scheduled())?;
+    Some(periodic.attempts())
 }

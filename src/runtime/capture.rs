@@ -15,7 +15,7 @@ impl Runtime {
     pub(crate) fn entry_of<T: Registered + 'static>(&self) -> Result<&Arc<RegisteredHandler>, Error> {
         let entry = self.registry().by_type(TypeId::of::<T>());
         entry.ok_or_else(|| {
-            let name = T::__REGISTRATION.name;
+            let name = T::__REGISTRATION.declared().name;
             Error::new(
                 ErrorKind::UnknownTask,
                 format!("this runtime has no task {name:?}: add `.register::<..>()`"),
@@ -27,7 +27,7 @@ impl Runtime {
     pub(crate) fn state_of<T: Registered + 'static, S: Send + Sync + 'static>(
         &self,
     ) -> Result<Arc<S>, Error> {
-        let name = T::__REGISTRATION.name;
+        let name = T::__REGISTRATION.declared().name;
         let state = Arc::clone(&self.entry_of::<T>()?.bound(name)?.state);
         state.downcast().map_err(|_| {
             Error::new(
@@ -67,7 +67,10 @@ impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Capture<S, O> {
         run: Run<S, O>,
     ) -> Result<(BoundTask, Captured<O>), Error> {
         let state = runtime.state_of::<T, S>()?;
-        let own = &runtime.entry_of::<T>()?.bound(T::__REGISTRATION.name)?.handler;
+        let own = &runtime
+            .entry_of::<T>()?
+            .bound(T::__REGISTRATION.declared().name)?
+            .handler;
         let output = Output::default();
         let handler = Self {
             state: Arc::clone(&state),

@@ -8,7 +8,7 @@ use tracing::{Instrument, Span};
 
 use crate::base::text::{error_chain, safe};
 use crate::base::{Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, dead_record};
-use crate::registry::{AttemptError, BoundTask, Handler, Registration, TaskInput};
+use crate::registry::{AttemptError, BoundTask, Declared, Handler, TaskInput};
 use crate::runtime::Runtime;
 use crate::runtime::attempt::panic_message;
 use crate::runtime::scope::Scope;
@@ -16,7 +16,7 @@ use crate::runtime::scope::Scope;
 /// What is needed if this last attempt fails.
 pub(crate) struct Exhausted {
     pub runtime: Runtime,
-    registration: Registration,
+    registration: Declared,
     handler: Arc<dyn Handler>,
     body: Bytes,
     metadata: TaskMetadata,
@@ -29,7 +29,7 @@ impl Exhausted {
     /// `None` if this is not known to be the last attempt of a task, or if a message was pushed.
     pub fn prepare(
         runtime: &Runtime,
-        registration: &Registration,
+        registration: &Declared,
         bound: &BoundTask,
         input: &TaskInput,
         metadata: &TaskMetadata,
@@ -190,7 +190,7 @@ fn text(failure: &AttemptError) -> (DeadCause, String) {
 
 impl Runtime {
     /// The topic for dead tasks of this kind.
-    fn dead_letter_topic(&self, registration: &Registration) -> Option<String> {
+    fn dead_letter_topic(&self, registration: &Declared) -> Option<String> {
         let own = registration.dead_letter_topic.map(|topic| topic());
         let topic = own.or_else(|| self.inner.dead_letter_topic.clone())?;
         Some(topic.into_name(self.config()).into_owned())

@@ -11,7 +11,7 @@ use crate::base::text::error_chain;
 use crate::base::{
     Enqueued, Envelope, Error, ErrorKind, Publication, job_headers, limits, own_header, timeout_header,
 };
-use crate::registry::Registration;
+use crate::registry::Declared;
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::{UniqueOptions, Uniqueness};
 use crate::runtime::Runtime;
@@ -20,7 +20,7 @@ use crate::runtime::scope::Scope;
 
 /// A task to be created. An invalid part fails the request when it is sent.
 pub(crate) struct Request {
-    registration: Registration,
+    registration: Declared,
     body: Bytes,
     start: Start,
     queue: Option<String>,
@@ -37,7 +37,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub fn new(registration: Registration, body: Bytes) -> Self {
+    pub fn new(registration: Declared, body: Bytes) -> Self {
         Self {
             registration,
             body,

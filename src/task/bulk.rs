@@ -144,7 +144,7 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
                 self.options.headers.insert(name, value);
             }
             Err(mistake) => {
-                let task = T::__REGISTRATION.name;
+                let task = T::__REGISTRATION.declared().name;
                 let mistake = format!("task {task} was not enqueued: {mistake}");
                 self.options.mistake.get_or_insert(mistake);
             }

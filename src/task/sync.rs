@@ -32,7 +32,7 @@ impl<T: Task> RunNow<T> {
             Some(runtime) => Scope::of(runtime),
             None => Scope::current()?,
         };
-        let name = T::__REGISTRATION.name;
+        let name = T::__REGISTRATION.declared().name;
         let state = scope.runtime.state_of::<T, T::State>()?;
         let span = tracing::info_span!("task", task = name, attempt = 1, sync = true);
         let run = self.task.run(Context::new(state, TaskMetadata::new()));

@@ -61,8 +61,11 @@ impl Signer {
     /// Creates the request for a task.
     pub fn callback<T: Task>(&self, runtime: &Runtime, task: &T) -> CallbackRequest {
         let config = runtime.config();
-        let name = T::__REGISTRATION.name;
-        let queue = T::__REGISTRATION.queue.unwrap_or(config.default_queue());
+        let name = T::__REGISTRATION.declared().name;
+        let queue = T::__REGISTRATION
+            .declared()
+            .queue
+            .unwrap_or(config.default_queue());
         let body = json::encode(task).map_err(|error| format!("{:#}", encode_error(name, error)));
         let json = HeaderValue::from_static("application/json");
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);

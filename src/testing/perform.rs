@@ -64,7 +64,10 @@ impl Runtime {
     /// header is invalid. Nothing ran.
     #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
     pub fn perform<T: Task>(&self, task: T) -> Perform<T> {
-        let queue = T::__REGISTRATION.queue.unwrap_or(self.config().default_queue());
+        let queue = T::__REGISTRATION
+            .declared()
+            .queue
+            .unwrap_or(self.config().default_queue());
         let metadata = TaskMetadata::new()
             .with_queue(queue)
             .with_id(&names::random_task_id())
@@ -132,7 +135,8 @@ impl<T: Task> Perform<T> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
-        let body = json::encode(&self.task).map_err(|error| encode_error(T::__REGISTRATION.name, error))?;
+        let body = json::encode(&self.task)
+            .map_err(|error| encode_error(T::__REGISTRATION.declared().name, error))?;
         let mut metadata = self.metadata.with_headers(self.headers);
         if self.last {
             let attempt = metadata.attempt();

@@ -92,7 +92,7 @@ impl Signer {
 
 /// The subscription of a subscriber.
 pub(super) fn subscription<S: SubscriberTask>(runtime: &Runtime) -> Result<&Subscription, Error> {
-    let name = S::__REGISTRATION.name;
+    let name = S::__REGISTRATION.declared().name;
     let mut all = runtime.subscriptions().iter();
     all.find(|subscription| subscription.task == name).ok_or_else(|| {
         Error::new(

@@ -60,7 +60,7 @@ impl Signer {
     ///
     /// If the runtime has no such task.
     pub fn scheduled<T: PeriodicTask>(&self, runtime: &Runtime) -> Result<ScheduledRequest, Error> {
-        let name = T::__REGISTRATION.name;
+        let name = T::__REGISTRATION.declared().name;
         let schedule = runtime.schedules().iter().find(|schedule| schedule.task == name);
         let schedule = schedule.cloned().ok_or_else(|| {
             Error::new(

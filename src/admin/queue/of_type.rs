@@ -107,7 +107,7 @@ impl<T: Registered> Tasks<T> {
             Some(runtime) => runtime.clone(),
             None => Runtime::current()?,
         };
-        let queue = self.queue.as_deref().or(T::__REGISTRATION.queue);
+        let queue = self.queue.as_deref().or(T::__REGISTRATION.declared().queue);
         Ok(queue.map_or_else(|| runtime.default_queue(), |queue| runtime.queue(queue)))
     }
 
@@ -115,7 +115,7 @@ impl<T: Registered> Tasks<T> {
     fn source(&self) -> (Result<Queue, Error>, Selection) {
         let queue = self.queue();
         let selection = match &queue {
-            Ok(queue) => Selection::default().of(&T::__REGISTRATION, queue.runtime().config()),
+            Ok(queue) => Selection::default().of(T::__REGISTRATION.declared(), queue.runtime().config()),
             Err(_) => Selection::default(),
         };
         (queue, selection)
@@ -208,7 +208,7 @@ impl<T: Task> Tasks<T> {
 impl<T: Registered> fmt::Debug for Tasks<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tasks")
-            .field("task", &T::__REGISTRATION.name)
+            .field("task", &T::__REGISTRATION.declared().name)
             .field("queue", &self.queue)
             .finish_non_exhaustive()
     }

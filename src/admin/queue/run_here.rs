@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::admin::queue::selection::Selection;
 use crate::base::{Error, ErrorKind, QueuedTask};
-use crate::registry::{AttemptError, Registration, TaskInput};
+use crate::registry::{AttemptError, Declared, TaskInput};
 use crate::runtime::{Attempt, Capture, Runtime};
 use crate::task::{self, Task};
 
@@ -18,7 +18,7 @@ pub(super) enum Service {
 }
 
 impl Service {
-    fn includes(self, runtime: &Runtime, registration: &Registration, task: &QueuedTask) -> bool {
+    fn includes(self, runtime: &Runtime, registration: &Declared, task: &QueuedTask) -> bool {
         let own = || {
             Selection::default()
                 .of(registration, runtime.config())
@@ -51,14 +51,14 @@ pub(super) async fn run_typed<T: Task>(
     task: QueuedTask,
     of: Service,
 ) -> Result<T::Output, Error> {
-    let name = T::__REGISTRATION.name;
+    let name = T::__REGISTRATION.declared().name;
     let is_its = task
         .task()
-        .is_some_and(|found| found == name || T::__REGISTRATION.aliases.contains(&found));
+        .is_some_and(|found| found == name || T::__REGISTRATION.declared().aliases.contains(&found));
     if !is_its {
         return Err(foreign(&task));
     }
-    if !of.includes(runtime, &T::__REGISTRATION, &task) {
+    if !of.includes(runtime, T::__REGISTRATION.declared(), &task) {
         return Err(elsewhere(&task));
     }
     let entry = runtime.entry_of::<T>()?;

@@ -2,7 +2,7 @@
 
 use crate::admin::queue::Queue;
 use crate::base::{Config, QueuedTask};
-use crate::registry::Registration;
+use crate::registry::Declared;
 
 /// Tasks of a type, with a minimum number of attempts.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ impl Selection {
     }
 
     /// Tasks of a type.
-    pub fn of(mut self, registration: &Registration, config: &Config) -> Self {
+    pub fn of(mut self, registration: &Declared, config: &Config) -> Self {
         self.urls = Some(urls(registration, config));
         self
     }
@@ -47,7 +47,7 @@ impl Selection {
 }
 
 /// The URLs of a task of this service, one per name.
-fn urls(registration: &Registration, config: &Config) -> Vec<String> {
+fn urls(registration: &Declared, config: &Config) -> Vec<String> {
     std::iter::once(&registration.name)
         .chain(registration.aliases)
         .map(|name| config.task_url(name))

@@ -82,9 +82,9 @@ impl Setup {
         let letters = self.runtime.dead_letters();
         let has_letters = letters
             .iter()
-            .any(|letters| letters.tasks.contains(T::__REGISTRATION.name));
-        if T::__REGISTRATION.subscriber_options().is_none()
-            && !T::__REGISTRATION.is_publisher()
+            .any(|letters| letters.tasks.contains(T::__REGISTRATION.declared().name));
+        if T::__REGISTRATION.declared().subscriber_options().is_none()
+            && !T::__REGISTRATION.declared().is_publisher()
             && !has_letters
         {
             self.options.subscribers = false;
@@ -92,7 +92,7 @@ impl Setup {
         self.options
             .only
             .get_or_insert_default()
-            .insert(T::__REGISTRATION.name.to_owned());
+            .insert(T::__REGISTRATION.declared().name.to_owned());
         self
     }
 

@@ -16,8 +16,6 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::base::{Config, names, own_header};
 
-pub(crate) use options::Periodic;
-pub use options::ScheduleOptions;
 use timing::Timing;
 
 const MAX_RETRIES: u32 = 5;
@@ -27,6 +25,42 @@ const MAX_PAYLOAD_BYTES: usize = 1_000_000;
 
 /// The deadline of Cloud Scheduler for a job that sets none.
 pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(3 * 60);
+
+/// The schedule options of a periodic task. Options that are not set are left to the service.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleOptions {
+    every: &'static str,
+    time_zone: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+    max_retries: Option<u32>,
+    min_backoff: Option<Duration>,
+    max_backoff: Option<Duration>,
+    max_doublings: Option<u32>,
+    attempt_deadline: Option<Duration>,
+    description: Option<&'static str>,
+    name: Option<&'static str>,
+    absolute: bool,
+    oidc: bool,
+}
+
+/// The schedule in a registration.
+#[derive(Clone, Copy)]
+pub(crate) struct Periodic {
+    pub options: &'static ScheduleOptions,
+    pub payload: fn() -> Result<Bytes, serde_json::Error>,
+}
+
+impl Periodic {
+    /// The number of attempts of one run. Cloud Scheduler does not send the attempt number, so only a limit of one is useful.
+    pub fn attempts(&self) -> u32 {
+        self.options.max_retries.unwrap_or(0).saturating_add(1)
+    }
+
+    /// The deadline of one attempt, if the options set it.
+    pub fn attempt_deadline(&self) -> Option<Duration> {
+        self.options.attempt_deadline
+    }
+}
 
 /// The desired state of a Cloud Scheduler job, with final names and the encoded payload. `None` leaves a setting to the
 /// service.

@@ -2,34 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::{MAX_DESCRIPTION_CHARS, MAX_DOUBLINGS, MAX_RETRIES};
+use super::{MAX_DESCRIPTION_CHARS, MAX_DOUBLINGS, MAX_RETRIES, ScheduleOptions};
 use crate::base::{Config, limits::MAX_TIMEOUT, limits::MIN_TIMEOUT};
-
-/// The schedule options of a periodic task. Options that are not set are left to the service.
-#[derive(Clone, Copy, Debug)]
-pub struct ScheduleOptions {
-    pub(crate) every: &'static str,
-    pub(crate) time_zone: &'static str,
-    pub(crate) headers: &'static [(&'static str, &'static str)],
-    pub(crate) max_retries: Option<u32>,
-    pub(crate) min_backoff: Option<Duration>,
-    pub(crate) max_backoff: Option<Duration>,
-    pub(crate) max_doublings: Option<u32>,
-    pub(crate) attempt_deadline: Option<Duration>,
-    pub(crate) description: Option<&'static str>,
-    name: Option<&'static str>,
-    absolute: bool,
-    pub(crate) oidc: bool,
-}
-
-/// The schedule in a registration.
-#[derive(Clone, Copy)]
-pub(crate) struct Periodic {
-    pub options: &'static ScheduleOptions,
-    pub payload: fn() -> Result<Bytes, serde_json::Error>,
-}
 
 macro_rules! options {
     ($($(#[$doc:meta])* $name:ident($option:ident: $type:ty) => $($field:ident = $value:expr),+;)*) => {

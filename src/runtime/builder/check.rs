@@ -42,7 +42,10 @@ impl Parts {
         let mut registrations: Vec<_> = registry::linked()
             .chain(self.registered.iter().copied())
             .collect();
-        registrations.sort_by_key(|registration| (registration.name, registration.location));
+        registrations.sort_by_key(|registration| {
+            let declared = registration.declared();
+            (declared.name, declared.location)
+        });
         let (registry, found) = Registry::new(registrations, &self.states, &self.config);
         mistakes.extend(found);
         mistakes.extend(self.hooks_out_of_reach(&registry));

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::base::{Enqueued, Error, json, names};
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::Uniqueness;
-use crate::registry::{Registered, Registration};
+use crate::registry::{Declared, Registered};
 use crate::runtime::{Outgoing, Request, RunAt, Runtime, Scope, Start, encode_error, not_enqueued};
 use crate::task::commit::Transactional;
 
@@ -59,7 +59,7 @@ pub struct Enqueue {
 impl Enqueue {
     /// A task with this body. An error in its parts is returned when it is awaited.
     pub(crate) fn new(
-        registration: Registration,
+        registration: Declared,
         body: Result<Bytes, serde_json::Error>,
         unique: Result<Option<Box<Uniqueness>>, Error>,
     ) -> Self {
@@ -80,7 +80,7 @@ impl Enqueue {
 
     /// A task with these arguments.
     pub(crate) fn of<T: Registered + Serialize + DeserializeOwned>(task: &T) -> Self {
-        Self::new(T::__REGISTRATION, json::encode(task), unique_of(task))
+        Self::new(*T::__REGISTRATION.declared(), json::encode(task), unique_of(task))
     }
 
     /// A run of a schedule, with its headers.

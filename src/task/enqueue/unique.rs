@@ -82,13 +82,13 @@ impl Enqueue {
 
 /// The uniqueness of a task, if its type has any.
 pub(crate) fn unique_of<T: Registered>(task: &T) -> Result<Option<Box<Uniqueness>>, Error> {
-    let Some(options) = T::__REGISTRATION.unique else {
+    let Some(options) = T::__REGISTRATION.declared().unique else {
         return Ok(None);
     };
     let mut unique = Uniqueness::of_type(options);
     unique
         .by_fields(options, |fields| task.__unique_fields(fields))
-        .map_err(|error| key_error(T::__REGISTRATION.name, error))?;
+        .map_err(|error| key_error(T::__REGISTRATION.declared().name, error))?;
     Ok(Some(Box::new(unique)))
 }
 

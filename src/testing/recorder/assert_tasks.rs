@@ -19,8 +19,8 @@ impl Recorder {
         assert!(
             self.enqueued::<T>().iter().any(fits),
             "no matching {} was enqueued; {}",
-            T::__REGISTRATION.name,
-            self.tasks_shown(Some(T::__REGISTRATION.name))
+            T::__REGISTRATION.declared().name,
+            self.tasks_shown(Some(T::__REGISTRATION.declared().name))
         );
     }
 
@@ -34,8 +34,8 @@ impl Recorder {
         assert!(
             !self.enqueued::<T>().iter().any(fits),
             "a matching {} was enqueued; {}",
-            T::__REGISTRATION.name,
-            self.tasks_shown(Some(T::__REGISTRATION.name))
+            T::__REGISTRATION.declared().name,
+            self.tasks_shown(Some(T::__REGISTRATION.declared().name))
         );
     }
 
@@ -65,7 +65,7 @@ impl Recorder {
     /// If the number differs; the message lists what was enqueued.
     #[track_caller]
     pub fn assert_enqueued_count<T: Task>(&self, expected: usize) {
-        let name = T::__REGISTRATION.name;
+        let name = T::__REGISTRATION.declared().name;
         let found = self.enqueued::<T>().len();
         assert!(
             found == expected,

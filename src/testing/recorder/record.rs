@@ -81,7 +81,7 @@ impl<T: Task> RecordedTask<T> {
     #[track_caller]
     pub(super) fn read(record: &Record) -> Option<Self> {
         let envelope = record.envelope()?;
-        if envelope.task() != T::__REGISTRATION.name {
+        if envelope.task() != T::__REGISTRATION.declared().name {
             return None;
         }
         match json::decode(envelope.body()) {
