@@ -33,5 +33,5 @@ pub use wire::{
     QueuedTask,
 };
 pub(crate) use wire::{
-    ForwardedMessage, MessageIdentity, Push, dead_record, headers, limits, own_header, propagation, task_name,
+    ForwardedMessage, MessageIdentity, Push, dead_record, headers, limits, own_header, propagation, QueuedTaskParts,
 };

@@ -184,8 +184,8 @@ async fn delete(
             callback(&task);
             let operations = Arc::clone(operations);
             async move {
-                let deleted = operations.delete(&task.queue, &task.id).await;
-                (task.id, deleted)
+                let deleted = operations.delete(task.queue(), task.id()).await;
+                (task.id().to_owned(), deleted)
             }
         })
         .buffer_unordered(at_once);

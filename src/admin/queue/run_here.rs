@@ -37,7 +37,7 @@ pub(super) async fn run(runtime: &Runtime, task: QueuedTask, of: Service) -> Res
     }
     let (name, bound) = (entry.registration.name, entry.bound(&name)?);
     let metadata = task.metadata();
-    let input = TaskInput::Body(task.body.unwrap_or_default());
+    let input = TaskInput::Body(task.into_body());
     let output = runtime
         .run(entry, bound, input, metadata, Attempt::Detached)
         .await;
@@ -66,7 +66,7 @@ pub(super) async fn run_typed<T: Task>(
         Box::pin(task::run_input::<T>(state, input, metadata))
     })?;
     let metadata = task.metadata();
-    let input = TaskInput::Body(task.body.unwrap_or_default());
+    let input = TaskInput::Body(task.into_body());
     let ran = runtime
         .run(entry, &bound, input, metadata, Attempt::Detached)
         .await;
@@ -82,7 +82,9 @@ fn elsewhere(task: &QueuedTask) -> Error {
     let message = format!(
         "task {} of queue {} did not run here: it goes to {:?}, which is another service's URL; `run_here_of_any_service` \
          (`tasks run-here --any-service`) runs it anyway",
-        task.id, task.queue, task.url
+        task.id(),
+        task.queue(),
+        task.url()
     );
     Error::new(ErrorKind::NotQueued, message)
 }
@@ -90,7 +92,9 @@ fn elsewhere(task: &QueuedTask) -> Error {
 fn foreign(task: &QueuedTask) -> Error {
     let message = format!(
         "task {} of queue {} did not run here: it goes to {:?}, which is another task's URL",
-        task.id, task.queue, task.url
+        task.id(),
+        task.queue(),
+        task.url()
     );
     Error::new(ErrorKind::NotQueued, message)
 }

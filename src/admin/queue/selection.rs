@@ -36,7 +36,11 @@ impl Selection {
     }
 
     pub fn matches(&self, task: &QueuedTask) -> bool {
-        self.attempts <= task.attempts && self.urls.as_ref().is_none_or(|urls| urls.contains(&task.url))
+        self.attempts <= task.attempts()
+            && self
+                .urls
+                .as_ref()
+                .is_none_or(|urls| urls.iter().any(|url| url == task.url()))
     }
 
     /// Whether every task matches.

@@ -8,7 +8,7 @@ use google_cloud_wkt::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::backend::queue_admin::View;
-use crate::base::{LastAttempt, QueueInfo, QueueState, QueuedTask, names, task_name};
+use crate::base::{LastAttempt, QueueInfo, QueueState, QueuedTask, QueuedTaskParts, names};
 
 /// A task from the service. One of App Engine has neither URL nor arguments.
 pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
@@ -16,11 +16,10 @@ pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
         Some(MessageType::HttpRequest(request)) => *request,
         _ => HttpRequest::new(),
     };
-    QueuedTask {
+    QueuedTask::new(QueuedTaskParts {
         id: names::last_segment(&task.name).to_owned(),
         queue: queue.to_owned(),
         headers: headers(&request),
-        task: task_name(&request.url),
         url: request.url,
         body: (view == View::Full).then_some(request.body),
         schedule_time: task.schedule_time.and_then(time),
@@ -32,24 +31,24 @@ pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
         responses: number(task.response_count).unwrap_or(0),
         last_attempt: task.last_attempt.map(last_attempt),
         max_attempts: task.retry_config.and_then(|config| number(config.max_attempts)),
-    }
+    })
 }
 
 /// A queue from the service.
-pub(crate) fn info(shown: Queue, name: &str) -> QueueInfo {
-    let state = match shown.state {
+pub(crate) fn info(found: Queue, name: &str) -> QueueInfo {
+    let state = match found.state {
         queue::State::Running => QueueState::Running,
         queue::State::Paused => QueueState::Paused,
         queue::State::Disabled => QueueState::Disabled,
         _ => QueueState::Unknown,
     };
     let mut info = QueueInfo::new(name, state);
-    if let Some(limits) = shown.rate_limits {
+    if let Some(limits) = found.rate_limits {
         info.max_dispatches_per_second = Some(limits.max_dispatches_per_second).filter(|rate| *rate > 0.0);
         info.max_concurrent_dispatches = number(limits.max_concurrent_dispatches);
     }
-    info.max_attempts = shown.retry_config.and_then(|config| number(config.max_attempts));
-    info.purge_time = shown.purge_time.and_then(time);
+    info.max_attempts = found.retry_config.and_then(|config| number(config.max_attempts));
+    info.purge_time = found.purge_time.and_then(time);
     info
 }
 

@@ -22,5 +22,5 @@ pub(crate) use headers::own_header;
 pub use publication::{Attributes, Publication};
 pub(crate) use push::{ForwardedMessage, MessageIdentity, Push};
 pub use queue_info::{QueueInfo, QueueState};
-pub(crate) use queued_task::task_name;
+pub(crate) use queued_task::QueuedTaskParts;
 pub use queued_task::{LastAttempt, QueuedTask};

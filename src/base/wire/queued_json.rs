@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::base::wire::queued_task::{LastAttempt, QueuedTask};
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct QueuedJson<'a> {
     id: &'a str,
     queue: &'a str,
     task: Option<&'a str>,
@@ -49,35 +49,35 @@ impl<'a> Body<'a> {
 
 impl Serialize for QueuedTask {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let headers = self.headers.iter();
-        let shown = Shown {
-            id: &self.id,
-            queue: &self.queue,
+        let headers = self.headers().iter();
+        let json = QueuedJson {
+            id: self.id(),
+            queue: self.queue(),
             task: self.task(),
-            url: &self.url,
-            attempts: self.attempts,
-            responses: self.responses,
-            schedule_time: self.schedule_time.and_then(rfc3339),
-            create_time: self.create_time.and_then(rfc3339),
-            timeout_seconds: self.timeout.map(|timeout| timeout.as_secs_f64()),
-            last_attempt: self.last_attempt.as_ref(),
+            url: self.url(),
+            attempts: self.attempts(),
+            responses: self.responses(),
+            schedule_time: self.schedule_time().and_then(rfc3339),
+            create_time: self.create_time().and_then(rfc3339),
+            timeout_seconds: self.timeout().map(|timeout| timeout.as_secs_f64()),
+            last_attempt: self.last_attempt(),
             headers: headers
                 .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
                 .collect(),
             body: self.body().map(Body::new),
         };
-        shown.serialize(serializer)
+        json.serialize(serializer)
     }
 }
 
 impl Serialize for LastAttempt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shown = [
+        let members = [
             ("dispatch_time", self.dispatch_time.and_then(rfc3339)),
             ("response_time", self.response_time.and_then(rfc3339)),
             ("status", self.status.clone()),
         ];
-        serializer.collect_map(shown)
+        serializer.collect_map(members)
     }
 }
 

@@ -44,22 +44,28 @@ use crate::base::names;
 /// ```
 #[derive(Clone)]
 pub struct QueuedTask {
-    pub(crate) id: String,
-    pub(crate) queue: String,
-    pub(crate) url: String,
+    parts: QueuedTaskParts,
     /// The last segment of the URL; see [`task_name`].
-    pub(crate) task: Option<String>,
-    pub(crate) headers: HeaderMap,
+    task: Option<String>,
+}
+
+/// What a backend knows of a task in a queue.
+#[derive(Clone)]
+pub(crate) struct QueuedTaskParts {
+    pub id: String,
+    pub queue: String,
+    pub url: String,
+    pub headers: HeaderMap,
     /// `None` if the task was requested without its body.
-    pub(crate) body: Option<Bytes>,
-    pub(crate) schedule_time: Option<SystemTime>,
-    pub(crate) create_time: Option<SystemTime>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) attempts: u32,
-    pub(crate) responses: u32,
-    pub(crate) last_attempt: Option<LastAttempt>,
+    pub body: Option<Bytes>,
+    pub schedule_time: Option<SystemTime>,
+    pub create_time: Option<SystemTime>,
+    pub timeout: Option<Duration>,
+    pub attempts: u32,
+    pub responses: u32,
+    pub last_attempt: Option<LastAttempt>,
     /// Set if the task has a limit of its own instead of its queue's.
-    pub(crate) max_attempts: Option<u32>,
+    pub max_attempts: Option<u32>,
 }
 
 /// The last attempt of a [`QueuedTask`].
@@ -96,14 +102,19 @@ impl LastAttempt {
 }
 
 impl QueuedTask {
+    pub(crate) fn new(parts: QueuedTaskParts) -> Self {
+        let task = task_name(&parts.url);
+        Self { parts, task }
+    }
+
     /// Its id in its queue.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.parts.id
     }
 
     /// The short name of its queue.
     pub fn queue(&self) -> &str {
-        &self.queue
+        &self.parts.queue
     }
 
     /// The name of its task, from the end of its URL (`/tasks/{name}`), whichever service that is; `None` for any other
@@ -114,12 +125,12 @@ impl QueuedTask {
 
     /// The URL that it is dispatched to.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.parts.url
     }
 
     /// The encoded arguments; `None` if the task was listed without them.
     pub fn body(&self) -> Option<&[u8]> {
-        self.body.as_deref()
+        self.parts.body.as_deref()
     }
 
     /// Decodes its arguments.
@@ -132,14 +143,14 @@ impl QueuedTask {
         let body = self.body().ok_or_else(|| {
             Error::invalid(format!(
                 "task {} of queue {} was listed without its arguments: remove `without_arguments()`, or use `get(..)`",
-                self.id, self.queue
+                self.parts.id, self.parts.queue
             ))
         })?;
         json::decode(body).map_err(|mistake| {
             let task = self.task().unwrap_or("?");
             let message = format!(
                 "the arguments of task {task} ({} of queue {}) do not decode: {mistake}",
-                self.id, self.queue
+                self.parts.id, self.parts.queue
             );
             Error::new(ErrorKind::Decode, message)
         })
@@ -147,53 +158,63 @@ impl QueuedTask {
 
     /// The headers that it is dispatched with, besides those that Cloud Tasks adds to each attempt.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.parts.headers
     }
 
     /// When its next attempt is due.
     pub fn schedule_time(&self) -> Option<SystemTime> {
-        self.schedule_time
+        self.parts.schedule_time
     }
 
     /// When it was created, with a precision of one second.
     pub fn create_time(&self) -> Option<SystemTime> {
-        self.create_time
+        self.parts.create_time
     }
 
     /// The timeout of one attempt.
     pub fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.parts.timeout
     }
 
     /// The number of dispatches, including one in progress.
     pub fn attempts(&self) -> u32 {
-        self.attempts
+        self.parts.attempts
     }
 
     /// The number of attempts that got a response. Attempts that timed out or were answered with 5xx do not count.
     pub fn responses(&self) -> u32 {
-        self.responses
+        self.parts.responses
     }
 
     /// The last attempt, if there was one.
     pub fn last_attempt(&self) -> Option<&LastAttempt> {
-        self.last_attempt.as_ref()
+        self.parts.last_attempt.as_ref()
+    }
+
+    /// The encoded arguments; empty if the task was listed without them.
+    pub(crate) fn into_body(self) -> Bytes {
+        self.parts.body.unwrap_or_default()
     }
 
     /// The metadata of its next attempt.
     pub(crate) fn metadata(&self) -> TaskMetadata {
-        let mut metadata = TaskMetadata::from_headers(self.headers.clone())
-            .with_queue(&self.queue)
-            .with_id(&self.id)
-            .with_retry_count(self.attempts)
-            .with_execution_count(self.responses);
-        if let Some(eta) = self.schedule_time {
+        let mut metadata = TaskMetadata::from_headers(self.parts.headers.clone())
+            .with_queue(&self.parts.queue)
+            .with_id(&self.parts.id)
+            .with_retry_count(self.parts.attempts)
+            .with_execution_count(self.parts.responses);
+        if let Some(eta) = self.parts.schedule_time {
             metadata = metadata.with_eta(eta);
         }
-        if let Some(status) = self.last_attempt.as_ref().and_then(LastAttempt::http_status) {
+        if let Some(status) = self
+            .parts
+            .last_attempt
+            .as_ref()
+            .and_then(LastAttempt::http_status)
+        {
             metadata = metadata.with_previous_response(status);
         }
-        if let Some(attempts) = self.max_attempts {
+        if let Some(attempts) = self.parts.max_attempts {
             metadata = metadata.with_max_attempts(attempts);
         }
         metadata
@@ -201,7 +222,7 @@ impl QueuedTask {
 }
 
 /// The name at the end of a URL, if it is the URL of a task.
-pub(crate) fn task_name(url: &str) -> Option<String> {
+fn task_name(url: &str) -> Option<String> {
     let (front, name) = path(url)?.rsplit_once('/')?;
     (front.ends_with("/tasks") && !name.is_empty())
         .then(|| names::decode_segment(name).map(Cow::into_owned))
@@ -219,14 +240,14 @@ fn path(url: &str) -> Option<&str> {
 impl fmt::Debug for QueuedTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueuedTask")
-            .field("id", &self.id)
-            .field("queue", &self.queue)
-            .field("url", &self.url)
-            .field("body_bytes", &self.body.as_ref().map(Bytes::len))
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
-            .field("schedule_time", &self.schedule_time)
-            .field("attempts", &self.attempts)
-            .field("last_attempt", &self.last_attempt)
+            .field("id", &self.parts.id)
+            .field("queue", &self.parts.queue)
+            .field("url", &self.parts.url)
+            .field("body_bytes", &self.parts.body.as_ref().map(Bytes::len))
+            .field("headers", &self.parts.headers.keys().collect::<Vec<_>>())
+            .field("schedule_time", &self.parts.schedule_time)
+            .field("attempts", &self.parts.attempts)
+            .field("last_attempt", &self.parts.last_attempt)
             .finish_non_exhaustive()
     }
 }

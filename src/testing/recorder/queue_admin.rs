@@ -6,7 +6,7 @@ use std::future::ready;
 use super::backend::Recording;
 use super::state::{Record, Shared};
 use crate::backend::{BackendFuture, Page, QueueOperations, View};
-use crate::base::{QueueInfo, QueueState, QueuedTask, task_name};
+use crate::base::{QueueInfo, QueueState, QueuedTask, QueuedTaskParts};
 
 impl Recording {
     /// Responds immediately with the result of a function.
@@ -106,11 +106,10 @@ fn take_away(shared: &Shared, which: impl Fn(&Record) -> bool) -> usize {
 /// A recorded task as a queue returns it; `None` for a message.
 fn queued(record: &Record, view: View) -> Option<QueuedTask> {
     let envelope = record.envelope()?;
-    Some(QueuedTask {
+    Some(QueuedTask::new(QueuedTaskParts {
         id: record.id.clone(),
         queue: envelope.queue.clone(),
         url: envelope.url.clone(),
-        task: task_name(&envelope.url),
         headers: envelope.headers.clone(),
         body: (view == View::Full).then(|| envelope.body.clone()),
         schedule_time: Some(record.due()),
@@ -120,5 +119,5 @@ fn queued(record: &Record, view: View) -> Option<QueuedTask> {
         responses: record.retries,
         last_attempt: None,
         max_attempts: None,
-    })
+    }))
 }
