@@ -156,8 +156,8 @@ impl UnreplayedTask {
     pub(crate) fn new(letter: &DeadLetter, task: &DeadTask, reason: String) -> Self {
         Self {
             message_id: letter.id.clone(),
-            task: Some(task.task.clone()),
-            id: task.id.clone(),
+            task: Some(task.task().to_owned()),
+            id: task.id().map(str::to_owned),
             reason,
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use uuid::Uuid;
@@ -156,7 +157,7 @@ impl Course {
     async fn enqueue(&self, task: &DeadTask, message_id: &str) -> Result<(), Error> {
         let runtime = self.dead.runtime();
         let config = runtime.config();
-        let name = &task.task;
+        let name = task.task();
         let entry = runtime.registry().by_name(name).ok_or_else(|| {
             Error::new(
                 ErrorKind::UnknownTask,
@@ -173,11 +174,11 @@ impl Course {
             format!("{subscription}/{message_id}").as_bytes(),
         );
         let envelope = Envelope {
-            task: name.clone().into(),
+            task: name.to_owned().into(),
             queue: queue.unwrap_or(config.default_queue()).to_owned(),
             id: Some(id.simple().to_string()),
             url: config.task_url(name),
-            body: task.body.clone(),
+            body: Bytes::copy_from_slice(task.body()),
             headers,
             schedule_time: None,
             timeout: timeout.or(registration.timeout),
@@ -190,7 +191,7 @@ impl Course {
 /// The headers of a record that are valid for a task: somebody else may have written the record.
 fn headers(task: &DeadTask) -> HeaderMap {
     let own = task
-        .headers
+        .headers()
         .iter()
         .filter_map(|(name, value)| sent_header(name, value));
     let mut headers: HeaderMap = own.collect();

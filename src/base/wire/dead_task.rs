@@ -19,13 +19,13 @@ use crate::base::wire::dead_record::Record;
 /// [retries guide](crate::guide::retries).
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeadTask {
-    pub(crate) task: String,
+    task: String,
     queue: Option<String>,
-    pub(crate) id: Option<String>,
+    id: Option<String>,
     attempts: u32,
     error: String,
-    pub(crate) body: Bytes,
-    pub(crate) headers: BTreeMap<String, String>,
+    body: Bytes,
+    headers: BTreeMap<String, String>,
     pub(crate) died_at: String,
 }
 
