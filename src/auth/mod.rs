@@ -34,7 +34,9 @@ pub(crate) use jwks::{FixedKeys, parse as parse_keys};
 #[cfg(feature = "google")]
 pub(crate) use jwks_client::connector;
 #[cfg(not(feature = "google"))]
-pub(crate) use no_google::{TrustedCallers, Verifier};
+pub(crate) use no_google::TrustedCallers;
+#[cfg(not(feature = "google"))]
+use no_google::Verifier;
 pub(crate) use refusal::Refusal;
 #[cfg(feature = "google")]
-pub(crate) use verifier::Verifier;
+use verifier::Verifier;

@@ -25,13 +25,13 @@ fn known(time: SystemTime) -> SystemTime {
 }
 
 /// The seconds since 1970 in the format of Cloud Tasks, with microseconds; an earlier time counts as 1970.
-pub(crate) fn epoch_seconds(time: SystemTime) -> String {
+pub(super) fn epoch_seconds(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:06}", since.as_secs(), since.subsec_micros())
 }
 
 /// Parses the seconds since 1970 exactly; `None` if there is no such time.
-pub(crate) fn from_epoch_seconds(text: &str) -> Option<SystemTime> {
+pub(super) fn from_epoch_seconds(text: &str) -> Option<SystemTime> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let since = if is_number(seconds) && is_number(fraction) {

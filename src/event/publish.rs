@@ -21,7 +21,7 @@ use crate::task::enqueue::{Enqueue, unique_of};
 
 /// A message with encoded content, before its headers are added.
 #[derive(Clone)]
-pub(crate) struct Draft {
+pub(super) struct Draft {
     /// The publisher's name.
     task: &'static str,
     content: Bytes,
@@ -147,7 +147,7 @@ impl Draft {
 }
 
 /// A message with these headers, checked against the service's limits.
-pub(crate) fn publication(
+pub(super) fn publication(
     scope: &Scope,
     headers: Option<&HeaderMap>,
     topic: Cow<'static, str>,

@@ -1,6 +1,6 @@
 //! The names that a module shows to those outside of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{Attribute, Item, Visibility};
 
@@ -12,16 +12,22 @@ use crate::source::{ModuleId, Tree};
 /// Who looks at a module.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// A program that uses the crate: sees what is public and documented, each module as one name.
+    /// Who reads the documentation: sees what is public and documented, each module as one name.
     User,
+    /// A program that uses the crate: can name all that is public, in every module, documented or not.
+    Program,
     /// Another room of the crate: sees `pub(crate)` as well, and the names inside of the modules that it can reach.
     Crate,
 }
 
+/// The module that defines an item, and the item's name there.
+pub(crate) type Definition = (ModuleId, String);
+
 /// The names that a module shows.
 #[derive(Default)]
 pub(crate) struct Names {
-    pub(crate) items: BTreeSet<String>,
+    /// With what each name stands for; nothing if that is of another crate.
+    pub(crate) items: BTreeMap<String, BTreeSet<Definition>>,
     pub(crate) modules: BTreeSet<String>,
 }
 
@@ -36,6 +42,12 @@ pub(crate) fn names(tree: &Tree, module: ModuleId, reader: Reader, features: &Fe
     };
     search.module(module, "", 0);
     search.found
+}
+
+impl Names {
+    pub(crate) fn definitions(&self) -> BTreeSet<&Definition> {
+        self.items.values().flatten().collect()
+    }
 }
 
 struct Search<'a> {
@@ -63,10 +75,10 @@ impl Search<'_> {
             match item {
                 Item::Mod(item) => self.child(module, &items::name_of(&item.ident), prefix, depth),
                 Item::Use(item) => self.reexports(module, item, prefix),
-                _ => self
-                    .found
-                    .items
-                    .extend(items::defined(item).map(|name| format!("{prefix}{name}"))),
+                _ => self.found.items.extend(
+                    items::defined(item)
+                        .map(|name| (format!("{prefix}{name}"), BTreeSet::from([(module, name)]))),
+                ),
             }
         }
     }
@@ -74,7 +86,7 @@ impl Search<'_> {
     fn child(&mut self, module: ModuleId, name: &str, prefix: &str, depth: usize) {
         self.found.modules.insert(format!("{prefix}{name}"));
         let child = self.tree.modules[module].children.get(name);
-        if let (Reader::Crate, Some(child)) = (self.reader, child) {
+        if let Some(child) = child.filter(|_| self.reader != Reader::User) {
             self.module(*child, &format!("{prefix}{name}::"), depth + 1);
         }
     }
@@ -86,10 +98,24 @@ impl Search<'_> {
                 !targets.is_empty() && targets.iter().all(|target| matches!(target, Target::Module(_)));
             match one.name {
                 Some(name) if is_module => {
+                    // A room is asked about its own modules; a program is shown what every room passes on.
+                    if self.reader == Reader::Program {
+                        for target in targets {
+                            self.module(target.module(), &format!("{prefix}{name}::"), 1);
+                        }
+                    }
                     self.found.modules.insert(format!("{prefix}{name}"));
                 }
                 Some(name) if name != "_" => {
-                    self.found.items.insert(format!("{prefix}{name}"));
+                    let defined = one.path.last().unwrap_or(&name).clone();
+                    let items = targets
+                        .iter()
+                        .filter(|target| matches!(target, Target::ItemOf(_)));
+                    self.found
+                        .items
+                        .entry(format!("{prefix}{name}"))
+                        .or_default()
+                        .extend(items.map(|target| (target.module(), defined.clone())));
                 }
                 Some(_) => {}
                 None => {

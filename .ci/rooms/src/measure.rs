@@ -45,7 +45,7 @@ impl Measures {
                     count(all.items.len()),
                 ),
             ],
-            rooms: rooms_table(tree, layout, &rooms, &sizes),
+            rooms: rooms_table(tree, arrows, layout, &rooms, &sizes),
         };
         let mut row = |name: &str, value: String| measures.rows.push((name.to_owned(), value));
         let documentation = |room: &str| layout.rooms.get(room) == Some(&None);
@@ -101,8 +101,8 @@ impl Measures {
             // Writing to a string does not fail.
             let _ = writeln!(text, "| {name} | {value} |");
         }
-        text.push_str("\n| room | floor | files | lines of code | crate-private | per 1,000 | names it exposes | imports from |\n");
-        text.push_str("|---|---|---|---|---|---|---|---|\n");
+        text.push_str("\n| room | floor | files | lines of code | crate-private | per 1,000 | names for users | names for other rooms | that none uses | imports from |\n");
+        text.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
         for row in &self.rooms {
             let _ = writeln!(text, "| {} |", row.join(" | "));
         }
@@ -127,8 +127,16 @@ impl Measures {
     }
 }
 
-fn rooms_table(tree: &Tree, layout: &Layout, rooms: &Rooms<'_>, sizes: &Sizes) -> Vec<Vec<String>> {
+fn rooms_table(
+    tree: &Tree,
+    arrows: &BTreeSet<Arrow>,
+    layout: &Layout,
+    rooms: &Rooms<'_>,
+    sizes: &Sizes,
+) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
+    let program = exposed::names(tree, 0, Reader::Program, &None);
+    let for_users = program.definitions();
     for (room, imports) in &rooms.graph {
         let floor = layout.rooms.get(*room).copied().flatten();
         let inside = sizes
@@ -140,6 +148,20 @@ fn rooms_table(tree: &Tree, layout: &Layout, rooms: &Rooms<'_>, sizes: &Sizes) -
             .fold(Size::default(), |sum, (_, size)| sum.plus(size));
         let module = tree.modules[0].children.get(*room);
         let exposed = module.map(|module| exposed::names(tree, *module, Reader::Crate, &None));
+        let exposed = exposed.unwrap_or_default();
+        let (users, others): (Vec<_>, Vec<_>) = exposed
+            .items
+            .iter()
+            .partition(|(_, definitions)| definitions.iter().any(|one| for_users.contains(one)));
+        let unused: Vec<_> = others
+            .iter()
+            .filter(|(name, definitions)| {
+                !definitions
+                    .iter()
+                    .any(|one| is_used(tree, arrows, room, name, one))
+            })
+            .map(|(name, _)| name.as_str())
+            .collect();
         rows.push((
             std::cmp::Reverse(floor),
             vec![
@@ -149,15 +171,40 @@ fn rooms_table(tree: &Tree, layout: &Layout, rooms: &Rooms<'_>, sizes: &Sizes) -
                 size.code.to_string(),
                 size.private.to_string(),
                 format!("{:.0}", per_thousand(size.private, size.code)),
-                exposed
-                    .map(|names| names.items.len().to_string())
-                    .unwrap_or_default(),
+                users.len().to_string(),
+                others.len().to_string(),
+                if unused.is_empty() {
+                    "0".to_owned()
+                } else {
+                    format!("{}: {}", unused.len(), unused.join(", "))
+                },
                 imports.iter().copied().collect::<Vec<_>>().join(", "),
             ],
         ));
     }
     rows.sort();
     rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Whether another room names this item of a room.
+fn is_used(
+    tree: &Tree,
+    arrows: &BTreeSet<Arrow>,
+    room: &str,
+    exposed: &str,
+    (module, defined): &exposed::Definition,
+) -> bool {
+    let file = tree.modules[*module].file;
+    // A re-export may have renamed it.
+    let names = [exposed.rsplit("::").next(), Some(defined.as_str())];
+    arrows.iter().any(|arrow| {
+        arrow.to == file
+            && room_of(&tree.files[arrow.from].path).is_some_and(|from| from != room)
+            && arrow
+                .import
+                .split("::")
+                .any(|part| names.contains(&Some(part.trim_end_matches('!'))))
+    })
 }
 
 /// Which file needs which. A re-export needs nothing: it passes a name on.

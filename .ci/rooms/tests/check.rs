@@ -362,7 +362,9 @@ fn the_measures_are_those_of_the_crate() {
         "| files | 8 |",
         "| functions | 4 |",
         "| lines of a function: median, p90, largest | 1, 1, 1 (new in src/base/error.rs) |",
-        "| event | 3 | 1 | 5 | 0 | 0 | 1 | auth, base, task |",
+        "| event | 3 | 1 | 5 | 0 | 0 | 1 | 0 | 0 | auth, base, task |",
+        "| auth | 2 | 1 | 2 | 1 | 500 | 0 | 1 | 0 | base |",
+        "| task | 2 | 2 | 9 | 2 | 222 | 3 | 1 | 1: helper | base |",
     ] {
         assert!(
             output.measures.lines().any(|line| line == row),

@@ -21,7 +21,7 @@ pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
 pub use connect::Google;
 pub(crate) use create_error::is_blocked;
 #[cfg(feature = "local")]
-pub(crate) use create_task::GoogleBackend;
+pub(super) use create_task::GoogleBackend;
 pub(crate) use credentials::metadata;
-pub(crate) use dead_letters::PubSubDeadLetters;
+pub(super) use dead_letters::PubSubDeadLetters;
 pub(crate) use retry::{CLOUD_TASKS, PUBSUB, RetryUnavailable, SCHEDULER, backoff, caller_help, is};
