@@ -33,5 +33,6 @@ pub use wire::{
     QueuedTask,
 };
 pub(crate) use wire::{
-    ForwardedMessage, MessageIdentity, Push, dead_record, headers, limits, own_header, propagation, QueuedTaskParts,
+    ForwardedMessage, MessageIdentity, Push, QueuedTaskParts, dead_record, headers, limits, own_header,
+    propagation,
 };

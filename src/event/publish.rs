@@ -213,25 +213,25 @@ pub struct Publish {
 
 impl Publish {
     /// A task that publishes this event. Its body is built when the runtime is known.
-    pub(crate) fn new<T: Registered>(event: &T, draft: Result<Draft, Error>) -> Self {
+    pub(super) fn new<T: Registered>(event: &T, draft: Result<Draft, Error>) -> Self {
         Self {
             draft,
             enqueue: Enqueue::new(*T::__REGISTRATION.declared(), Ok(Bytes::new()), unique_of(event)),
         }
     }
 
-    pub(crate) fn at(mut self, when: RunAt) -> Self {
+    pub(super) fn at(mut self, when: RunAt) -> Self {
         self.enqueue = self.enqueue.at(when);
         self
     }
 
-    pub(crate) fn before(mut self, deadline: RunAt) -> Self {
+    pub(super) fn before(mut self, deadline: RunAt) -> Self {
         self.enqueue = self.enqueue.before(deadline);
         self
     }
 
     /// The same message, to be published from this process without a task.
-    pub(crate) fn into_now(self) -> PublishNow {
+    pub(super) fn into_now(self) -> PublishNow {
         PublishNow::new(self.draft)
     }
 
@@ -351,7 +351,7 @@ pub struct PublishNow {
 }
 
 impl PublishNow {
-    pub(crate) fn new(draft: Result<Draft, Error>) -> Self {
+    pub(super) fn new(draft: Result<Draft, Error>) -> Self {
         Self { draft, runtime: None }
     }
 
