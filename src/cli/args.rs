@@ -96,7 +96,7 @@ pub struct SetUpArgs {
     /// Show the changes without making them
     #[arg(long)]
     pub plan: bool,
-    /// Exit with 2 if the plan has changes
+    /// Exit with 2 if the plan is not empty: changes, held-back changes or warnings
     #[arg(long, requires = "plan")]
     pub exit_code: bool,
     /// Print JSON
@@ -108,6 +108,9 @@ pub struct SetUpArgs {
     /// Recreate subscriptions whose filter, topic or ordering differs; their unacknowledged messages are lost
     #[arg(long)]
     pub allow_data_loss: bool,
+    /// Leave IAM policies to somebody else
+    #[arg(long)]
+    pub skip_iam: bool,
     /// The number of the project, if no metadata server provides it
     #[arg(long, value_name = "NUMBER")]
     pub project_number: Option<u64>,

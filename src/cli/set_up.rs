@@ -19,6 +19,9 @@ pub(crate) async fn run(mut setup: Setup, args: &SetUpArgs, console: &mut Consol
     if args.allow_data_loss {
         setup = setup.allow_data_loss();
     }
+    if args.skip_iam {
+        setup = setup.skip_iam();
+    }
     if let Some(number) = args.project_number {
         setup = setup.project_number(number);
     }

@@ -11,6 +11,7 @@ pub use crate::base::{Attributes, Publication};
 pub use crate::registry::filter::{Filter, FilterError};
 pub use crate::registry::subscription::Subscription;
 pub use crate::registry::topic::Topic;
+pub use crate::registry::topic_publisher::TopicPublisher;
 pub use message::Message;
 pub use model::{Model, ModelPublisherTask, PreparedEvent};
 pub use publish::{Publish, PublishNow};

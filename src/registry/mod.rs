@@ -10,6 +10,7 @@ pub mod schedule;
 pub(crate) mod subscription;
 mod subscription_options;
 pub(crate) mod topic;
+pub(crate) mod topic_publisher;
 pub(crate) mod unique;
 
 use std::any::TypeId;

@@ -43,6 +43,7 @@ use crate::registry::queue_settings::QueueSettings;
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 use crate::registry::topic::Topic;
+use crate::registry::topic_publisher::TopicPublisher;
 use crate::runtime::idempotency::IdempotencyStore;
 
 /// A handle to the settings, the registered tasks, their states and the backend.
@@ -97,6 +98,12 @@ struct Inner {
         )
     )]
     dead_letters: Vec<DeadLetters>,
+    /// Accounts outside of the application that publish to its topics.
+    #[cfg_attr(
+        not(feature = "google"),
+        expect(dead_code, reason = "only setup grants roles")
+    )]
+    publishers: Vec<(Topic, TopicPublisher)>,
     propagated: Vec<HeaderName>,
     requests: Requests,
 }
@@ -155,6 +162,11 @@ impl Runtime {
     #[cfg(feature = "google")]
     pub(crate) fn queue_settings(&self) -> &[QueueSettings] {
         &self.inner.queues
+    }
+
+    #[cfg(feature = "google")]
+    pub(crate) fn publishers(&self) -> &[(Topic, TopicPublisher)] {
+        &self.inner.publishers
     }
 
     #[cfg(feature = "google")]

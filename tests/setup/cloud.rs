@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cloud_tasks::queue::QueueSettings;
 use cloud_tasks::runtime::RuntimeBuilder;
 use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
@@ -99,6 +101,8 @@ struct State {
     /// By full path.
     resources: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
+    /// How often a policy was written, for etags.
+    policy_writes: usize,
     /// What to answer in place of what would be: how often, to which method and path, with what.
     faults: Vec<(usize, String, String, ResponseTemplate)>,
 }
@@ -326,10 +330,12 @@ impl State {
             return ResponseTemplate::new(200).set_body_json(there);
         }
         let mut policy = sent(request)["policy"].clone();
-        if policy["etag"] != there["etag"] {
+        // Without an etag it is overwritten.
+        if !policy["etag"].is_null() && policy["etag"] != there["etag"] {
             return refused(409, "ABORTED", "somebody else was quicker");
         }
-        policy["etag"] = json!("Mg==");
+        self.policy_writes += 1;
+        policy["etag"] = json!(STANDARD.encode(self.policy_writes.to_string()));
         self.policies.insert(resource.to_owned(), policy.clone());
         ResponseTemplate::new(200).set_body_json(policy)
     }

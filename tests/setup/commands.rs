@@ -75,7 +75,13 @@ async fn yes_does_it_and_prints_what_the_original_library_prints() {
         out,
         "Successfully initialized 3 subscribers to domain https://shop.example\n[+] Auditor\n[+] Plain\n[+] Unsigned\n\
          Successfully configured 2 queues to domain https://shop.example\n[+] emails\n[+] shop\n\
-         Successfully scheduled 1 tasks to domain https://shop.example\n[+] Digest\n"
+         Successfully scheduled 1 tasks to domain https://shop.example\n[+] Digest\n\
+         Successfully made 5 topics, dead-letter subscriptions and IAM bindings for domain https://shop.example\n\
+         [+] topic shop--orders\n\
+         [+] topic shop--orders-failed\n\
+         [+] dead-letter subscription shop--orders-failed\n\
+         [+] IAM binding roles/pubsub.publisher on shop--orders-failed\n\
+         [+] IAM binding roles/pubsub.subscriber on shop--Auditor\n"
     );
     assert_eq!(
         second,

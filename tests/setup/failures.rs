@@ -184,12 +184,31 @@ async fn what_somebody_else_deleted_in_between_is_deleted() {
 async fn a_topic_that_is_not_there_is_explained() {
     let cloud = Cloud::new().await;
     let gone = refused(404, "NOT_FOUND", "Resource not found (resource=shop--orders).");
-    cloud.fail(1, "PUT", "/subscriptions/shop--Plain", gone);
+    cloud.fail(usize::MAX, "PUT", "/subscriptions/shop--Plain", gone);
 
     let error = plan(&cloud).await.unwrap().apply().await.unwrap_err().to_string();
 
     assert!(error.contains("shop--Plain was not made"), "{error}");
     assert!(error.contains("that the parent resource exists"), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_same_run_has_made_and_pub_sub_does_not_find_a_moment_later_is_tried_again() {
+    let cloud = Cloud::new().await;
+    let unknown = || refused(404, "NOT_FOUND", "Resource not found (resource=shop--orders).");
+    for (method, path) in [
+        ("PUT", "/subscriptions/shop--Plain"),
+        ("PUT", "/subscriptions/shop--orders-failed"),
+        ("GET", "/topics/shop--orders-failed:getIamPolicy"),
+        ("GET", "/subscriptions/shop--Auditor:getIamPolicy"),
+    ] {
+        // The first look of a plan at a policy finds nothing either.
+        cloud.fail(2, method, path, unknown());
+    }
+
+    plan(&cloud).await.unwrap().apply().await.unwrap();
+
+    assert!(plan(&cloud).await.unwrap().is_empty());
 }
 
 #[tokio::test]

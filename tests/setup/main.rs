@@ -6,11 +6,13 @@ mod commands;
 mod dead;
 mod failures;
 mod health;
+mod iam;
 mod labels;
 mod local;
 mod plans;
 mod pubsub;
 mod queues;
+mod recreate;
 mod schedules;
 #[path = "../support/mod.rs"]
 mod support;

@@ -57,7 +57,13 @@ async fn everything_is_made_in_the_order_in_which_it_is_needed_and_a_second_plan
     assert_eq!(cloud.calls().await.len() - calls, 4);
     assert_eq!(
         report.to_string(),
-        "Successfully initialized 3 subscribers to domain https://shop.example\n[+] Auditor\n[+] Plain\n[+] Unsigned"
+        "Successfully initialized 3 subscribers to domain https://shop.example\n[+] Auditor\n[+] Plain\n[+] Unsigned\n\
+         Successfully made 5 topics, dead-letter subscriptions and IAM bindings for domain https://shop.example\n\
+         [+] topic shop--orders\n\
+         [+] topic shop--orders-failed\n\
+         [+] dead-letter subscription shop--orders-failed\n\
+         [+] IAM binding roles/pubsub.publisher on shop--orders-failed\n\
+         [+] IAM binding roles/pubsub.subscriber on shop--Auditor"
     );
 }
 
@@ -156,6 +162,25 @@ async fn only_what_differs_is_changed_and_the_plan_says_from_what_to_what() {
 }
 
 #[tokio::test]
+async fn an_empty_value_is_shown_as_none() {
+    let cloud = Cloud::new().await;
+    plan(&cloud).await.apply().await.unwrap();
+    let path = format!("{SUBSCRIPTIONS}/shop--Auditor");
+    cloud.set(&path, "/deadLetterPolicy", json!({"deadLetterTopic": ""}));
+    cloud.set(&path, "/filter", json!(""));
+
+    let text = plan(&cloud).await.to_string();
+
+    for line in [
+        "      dead_letter_policy.dead_letter_topic: (none) -> projects/acme/topics/shop--orders-failed\n",
+        "      dead_letter_policy.max_delivery_attempts: (none) -> 7\n",
+        "      filter: (none) -> attributes.kind = \"loud\"\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_code_leaves_open_stays_as_it_is() {
     let cloud = Cloud::new().await;
     plan(&cloud).await.apply().await.unwrap();
@@ -188,7 +213,9 @@ async fn a_filter_is_changed_only_where_losing_messages_is_allowed() {
          [~] subscription Auditor\n      ack_deadline_seconds: 60s -> 30s\n\
          left as it is, it needs `allow_data_loss`:\n\
          [~] subscription Auditor\n      filter: attributes:other -> attributes.kind = \"loud\"\n      \
-         loses: unacknowledged messages, since the subscription is recreated"
+         loses: unacknowledged messages, since the subscription is recreated; its tags, which Pub/Sub does not return \
+         (`gcloud resource-manager tags bindings list \
+         --parent=//pubsub.googleapis.com/projects/acme/subscriptions/shop--Auditor` lists them)"
     );
     let report = careful.apply().await.unwrap();
     assert_eq!(report.held_back.len(), 1);

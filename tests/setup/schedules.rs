@@ -102,6 +102,54 @@ async fn a_job_that_differs_in_anything_is_updated_and_what_is_left_open_stays()
 }
 
 #[tokio::test]
+async fn a_job_that_somebody_else_made_in_between_is_left_alone_unless_it_is_the_same() {
+    let cloud = Cloud::new().await;
+    let path = format!("{JOBS}/shop--Digest");
+    let (first, second, third) = (plan(&cloud).await, plan(&cloud).await, plan(&cloud).await);
+
+    first.apply().await.unwrap();
+    second.apply().await.unwrap();
+    cloud.set(&path, "/schedule", json!("0 8 * * *"));
+    let error = third.apply().await.unwrap_err();
+
+    assert_eq!(
+        error.failed()[0].error.to_string(),
+        format!("{path} was created by somebody else in the meantime, and differs: plan again")
+    );
+    assert_eq!(cloud.get(&path).unwrap()["schedule"], "0 8 * * *");
+    assert_eq!(cloud.count("PATCH").await, 0);
+}
+
+#[tokio::test]
+async fn a_changed_job_keeps_what_this_version_does_not_know() {
+    let cloud = Cloud::new().await;
+    plan(&cloud).await.apply().await.unwrap();
+    let path = format!("{JOBS}/shop--Digest");
+    cloud.set(&path, "/retryConfig/retryCount", json!(1));
+    cloud.set(&path, "/retryConfig/maxRetryDuration", json!("600s"));
+    cloud.set(&path, "/retryConfig/jitterOfTheFuture", json!("1s"));
+    cloud.set(&path, "/httpTarget/uri", json!("https://old.example"));
+    cloud.set(
+        &path,
+        "/httpTarget/proxyOfTheFuture",
+        json!({"host": "proxy.example"}),
+    );
+
+    plan(&cloud).await.apply().await.unwrap();
+
+    let after = cloud.get(&path).unwrap();
+    assert_eq!(
+        after["retryConfig"],
+        json!({"retryCount": 3, "minBackoffDuration": "10s", "maxRetryDuration": "600s", "jitterOfTheFuture": "1s"})
+    );
+    assert_eq!(after["httpTarget"]["uri"], "https://shop.example/tasks/Digest");
+    assert_eq!(
+        after["httpTarget"]["proxyOfTheFuture"],
+        json!({"host": "proxy.example"})
+    );
+}
+
+#[tokio::test]
 async fn jobs_of_tasks_that_are_gone_are_deleted_only_when_asked_for_and_only_what_is_ours() {
     let cloud = Cloud::new().await;
     plan(&cloud).await.apply().await.unwrap();

@@ -146,7 +146,7 @@ impl fmt::Display for Change {
         write!(f, "[{sign}] {kind} {name}")?;
         // The old value comes from the cloud.
         let text = |value: &Option<String>| {
-            let value = value.as_deref().map(safe);
+            let value = value.as_deref().filter(|value| !value.is_empty()).map(safe);
             value.map_or_else(|| "(none)".to_owned(), std::borrow::Cow::into_owned)
         };
         for change in &self.fields {

@@ -1,11 +1,13 @@
-//! The roles that Pub/Sub's own account needs to deliver dead letters.
+//! IAM policies of topics and subscriptions.
 
-use google_cloud_gax::error::rpc::Code;
+use bytes::Bytes;
+use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 
-use crate::admin::setup::call_error::failed;
+use crate::admin::setup::call_error::{POLICY_CHANGED, POLICY_READ, failed};
 use crate::admin::setup::clients::PubSubAdmin;
+use crate::admin::setup::visibility::Visibility;
 use crate::backend::google::is;
 use crate::base::Error;
 
@@ -15,85 +17,78 @@ const ATTEMPTS: usize = 5;
 /// The policy version with conditions.
 const WITH_CONDITIONS: i32 = 3;
 
-/// A role of a member on a resource.
+/// A role of some members on a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub resource: String,
     pub role: &'static str,
-    pub member: String,
+    pub members: Vec<String>,
 }
 
 impl Grant {
-    fn is_in(&self, policy: &Policy) -> bool {
-        policy
-            .bindings
-            .iter()
-            .any(|binding| self.fits(binding) && binding.members.contains(&self.member))
+    /// The members that do not have the role yet.
+    fn missing_in<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = &'a String> {
+        let bindings = policy.bindings.iter().filter(|binding| self.fits(binding));
+        let given: Vec<_> = bindings.flat_map(|binding| &binding.members).collect();
+        self.members.iter().filter(move |member| !given.contains(member))
     }
 
-    /// Whether the member belongs in this binding. A binding with a condition is a different one.
+    /// Whether the members belong in this binding. A binding with a condition is a different one.
     fn fits(&self, binding: &Binding) -> bool {
         binding.role == self.role && binding.condition.is_none()
     }
 
     fn add_to(&self, policy: &mut Policy) {
+        let missing: Vec<String> = self.missing_in(policy).cloned().collect();
         match policy.bindings.iter_mut().find(|binding| self.fits(binding)) {
-            Some(binding) => binding.members.push(self.member.clone()),
+            Some(binding) => binding.members.extend(missing),
             None => policy
                 .bindings
-                .push(Binding::new().set_role(self.role).set_members([&self.member])),
+                .push(Binding::new().set_role(self.role).set_members(missing)),
         }
     }
 }
 
-/// Whether a grant exists. A resource that is yet to be created has none.
-pub(crate) async fn is_given(pubsub: &PubSubAdmin, grant: &Grant) -> Result<bool, Error> {
+/// The members that do not have the role yet: all of them on a resource that is yet to be created.
+pub(super) async fn missing(pubsub: &PubSubAdmin, grant: &Grant) -> Result<Vec<String>, GoogleError> {
     match read(pubsub, &grant.resource).await {
-        Ok(policy) => Ok(grant.is_in(&policy)),
-        Err(error) if is(&error, Code::NotFound) => Ok(false),
-        Err(error) => Err(failed(
-            "read (its IAM policy, getIamPolicy)",
-            &grant.resource,
-            error,
-        )),
+        Ok(policy) => Ok(grant.missing_in(&policy).cloned().collect()),
+        Err(error) if is(&error, Code::NotFound) => Ok(grant.members.clone()),
+        Err(error) => Err(error),
     }
 }
 
 /// Adds the grant to the policy and changes nothing else in it.
-pub(crate) async fn give(pubsub: &PubSubAdmin, grant: &Grant) -> Result<(), Error> {
+pub(super) async fn give(pubsub: &PubSubAdmin, grant: &Grant, visibility: Visibility) -> Result<(), Error> {
     let mut attempt = 1;
     loop {
-        let mut policy = read(pubsub, &grant.resource)
+        let mut policy = visibility
+            .wait_for(|| read(pubsub, &grant.resource))
             .await
-            .map_err(|error| failed("read (its IAM policy, getIamPolicy)", &grant.resource, error))?;
-        if grant.is_in(&policy) {
+            .map_err(|error| failed(POLICY_READ, &grant.resource, error))?;
+        if grant.missing_in(&policy).next().is_none() {
             return Ok(());
         }
         grant.add_to(&mut policy);
-        if policy.bindings.iter().any(|binding| binding.condition.is_some()) {
-            policy.version = WITH_CONDITIONS;
-        }
-        let write = pubsub
-            .policies
-            .set_iam_policy()
-            .set_resource(&grant.resource)
-            .set_policy(policy);
-        // The etag makes a retried write harmless.
-        match write.with_idempotency(true).send().await {
-            Ok(_) => return Ok(()),
+        match write(pubsub, &grant.resource, policy).await {
+            Ok(()) => return Ok(()),
             Err(error) if is(&error, Code::Aborted) && attempt < ATTEMPTS => attempt += 1,
-            Err(error) => {
-                return Err(failed(
-                    "changed (its IAM policy, setIamPolicy)",
-                    &grant.resource,
-                    error,
-                ));
-            }
+            Err(error) => return Err(failed(POLICY_CHANGED, &grant.resource, error)),
         }
     }
 }
 
-async fn read(pubsub: &PubSubAdmin, resource: &str) -> Result<Policy, google_cloud_gax::error::Error> {
+/// Gives a recreated resource its former policy.
+pub(super) async fn restore(pubsub: &PubSubAdmin, resource: &str, policy: &Policy) -> Result<(), Error> {
+    // The etag is that of the deleted resource.
+    let policy = policy.clone().set_etag(Bytes::new());
+    Visibility::Recent
+        .wait_for(|| write(pubsub, resource, policy.clone()))
+        .await
+        .map_err(|error| failed(POLICY_CHANGED, resource, error))
+}
+
+pub(super) async fn read(pubsub: &PubSubAdmin, resource: &str) -> Result<Policy, GoogleError> {
     let request = pubsub
         .policies
         .get_iam_policy()
@@ -101,4 +96,17 @@ async fn read(pubsub: &PubSubAdmin, resource: &str) -> Result<Policy, google_clo
         // Otherwise bindings with conditions arrive without them.
         .set_options(GetPolicyOptions::new().set_requested_policy_version(WITH_CONDITIONS));
     request.with_idempotency(true).send().await
+}
+
+async fn write(pubsub: &PubSubAdmin, resource: &str, mut policy: Policy) -> Result<(), GoogleError> {
+    if policy.bindings.iter().any(|binding| binding.condition.is_some()) {
+        policy.version = WITH_CONDITIONS;
+    }
+    let request = pubsub
+        .policies
+        .set_iam_policy()
+        .set_resource(resource)
+        .set_policy(policy);
+    // A repeated write has the same result, and the etag keeps it from undoing somebody else's.
+    request.with_idempotency(true).send().await.map(drop)
 }

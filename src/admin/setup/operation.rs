@@ -1,5 +1,7 @@
 //! One change of a plan, and the calls that make it.
 
+use std::collections::BTreeSet;
+
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_pubsub::model::Subscription as PubSubSubscription;
@@ -7,13 +9,16 @@ use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::model::Queue;
 use google_cloud_wkt::FieldMask;
 
-use crate::admin::setup::call_error::{changed, deleted, failed};
+use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody_else};
 use crate::admin::setup::change::{Change, ResourceKind};
 use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::admin::setup::iam::{self, Grant};
+use crate::admin::setup::recreate::{PolicyCopy, recreate};
+use crate::admin::setup::visibility::Visibility;
 use crate::admin::setup::{queues, schedules, subscription_diff};
 use crate::backend::google::is;
 use crate::base::{Error, ErrorKind};
+use crate::registry::schedule::Schedule;
 
 /// A change and its operation.
 pub(crate) struct Step {
@@ -33,13 +38,13 @@ pub(crate) enum Operation {
     MakeSubscription(Box<PubSubSubscription>),
     ChangeSubscription(Box<PubSubSubscription>, Vec<String>),
     /// Deletes and recreates it.
-    ReplaceSubscription(Box<PubSubSubscription>),
+    ReplaceSubscription(Box<PubSubSubscription>, PolicyCopy),
     DeleteSubscription,
     Grant(Grant),
     /// With the name of the queue to create if its own is blocked.
     MakeQueue(Box<Queue>, String),
     ChangeQueue(Box<Queue>, Vec<String>),
-    MakeJob(Box<Job>),
+    MakeJob(Box<Job>, Box<Schedule>),
     ChangeJob(Box<Job>, Vec<String>),
     DeleteJob,
 }
@@ -80,23 +85,46 @@ impl Step {
             Operation::MakeSubscription(_) if self.change.kind == ResourceKind::DeadLetterSubscription => 1,
             Operation::MakeSubscription(_)
             | Operation::ChangeSubscription(..)
-            | Operation::ReplaceSubscription(_) => 2,
+            | Operation::ReplaceSubscription(..) => 2,
             Operation::Grant(_) => 3,
             Operation::MakeQueue(..) | Operation::ChangeQueue(..) => 4,
-            Operation::MakeJob(_) | Operation::ChangeJob(..) => 5,
+            Operation::MakeJob(..) | Operation::ChangeJob(..) => 5,
             Operation::DeleteSubscription | Operation::DeleteJob => 6,
         }
     }
 
-    /// Makes the change, or returns another change that was made instead.
-    pub async fn perform(&self, clients: &Clients) -> Result<Option<Instead>, Error> {
+    /// What must exist before, as full paths.
+    fn depends_on(&self) -> Vec<&str> {
+        match &self.operation {
+            Operation::MakeSubscription(subscription) | Operation::ChangeSubscription(subscription, _) => {
+                let letters = subscription.dead_letter_policy.as_ref();
+                let letters = letters.map(|policy| policy.dead_letter_topic.as_str());
+                letters.into_iter().chain([subscription.topic.as_str()]).collect()
+            }
+            Operation::Grant(grant) => vec![&grant.resource],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Makes the change, or returns another change that was made instead. `made` has the full paths of what the same run
+    /// has made before.
+    pub async fn perform(
+        &self,
+        clients: &Clients,
+        made: &BTreeSet<String>,
+    ) -> Result<Option<Instead>, Error> {
         if let Operation::MakeQueue(queue, backup) = &self.operation {
             return queues::make(clients.queues()?, queue, backup).await;
         }
-        self.perform_as_planned(clients).await.map(|()| None)
+        let visibility = if self.depends_on().into_iter().any(|path| made.contains(path)) {
+            Visibility::Recent
+        } else {
+            Visibility::Settled
+        };
+        self.perform_as_planned(clients, visibility).await.map(|()| None)
     }
 
-    async fn perform_as_planned(&self, clients: &Clients) -> Result<(), Error> {
+    async fn perform_as_planned(&self, clients: &Clients, visibility: Visibility) -> Result<(), Error> {
         let path = self.change.resource.as_str();
         match &self.operation {
             Operation::MakeTopic => {
@@ -108,25 +136,26 @@ impl Step {
                 }
             }
             Operation::MakeSubscription(subscription) => {
-                make_subscription(clients.pubsub()?, subscription).await
+                make_subscription(clients.pubsub()?, subscription, visibility).await
             }
             Operation::ChangeSubscription(subscription, fields) => {
-                let request = clients
-                    .pubsub()?
-                    .subscriptions
-                    .update_subscription()
-                    .set_subscription((**subscription).clone())
-                    .set_update_mask(FieldMask::default().set_paths(fields));
-                changed(path, request.with_idempotency(true).send().await)
-            }
-            Operation::ReplaceSubscription(subscription) => {
                 let pubsub = clients.pubsub()?;
-                delete_subscription(pubsub, path).await?;
-                make_subscription(pubsub, subscription).await
+                let update = || {
+                    let request = pubsub
+                        .subscriptions
+                        .update_subscription()
+                        .set_subscription((**subscription).clone())
+                        .set_update_mask(FieldMask::default().set_paths(fields));
+                    request.with_idempotency(true).send()
+                };
+                changed(path, visibility.wait_for(update).await)
+            }
+            Operation::ReplaceSubscription(subscription, policy) => {
+                recreate(clients.pubsub()?, subscription, *policy).await
             }
             Operation::DeleteSubscription => delete_subscription(clients.pubsub()?, path).await,
-            Operation::Grant(grant) => iam::give(clients.pubsub()?, grant).await,
-            Operation::MakeJob(job) => schedules::make(clients.scheduler()?, job).await,
+            Operation::Grant(grant) => iam::give(clients.pubsub()?, grant, visibility).await,
+            Operation::MakeJob(job, schedule) => schedules::make(clients.scheduler()?, job, schedule).await,
             Operation::ChangeJob(job, fields) => schedules::update(clients.scheduler()?, job, fields).await,
             Operation::DeleteJob => schedules::delete(clients.scheduler()?, path).await,
             Operation::MakeQueue(queue, _) => queues::make_one(clients.queues()?, queue).await,
@@ -135,12 +164,20 @@ impl Step {
     }
 }
 
-async fn make_subscription(pubsub: &PubSubAdmin, subscription: &PubSubSubscription) -> Result<(), Error> {
-    let request = pubsub
-        .subscriptions
-        .create_subscription()
-        .with_request(subscription.clone());
-    let Err(error) = request.send().await else {
+pub(super) async fn make_subscription(
+    pubsub: &PubSubAdmin,
+    subscription: &PubSubSubscription,
+    visibility: Visibility,
+) -> Result<(), Error> {
+    let create = || {
+        let request = pubsub
+            .subscriptions
+            .create_subscription()
+            .with_request(subscription.clone());
+        // The answer to a repeated call is ALREADY_EXISTS, which is looked into below.
+        request.with_idempotency(true).send()
+    };
+    let Err(error) = visibility.wait_for(create).await else {
         return Ok(());
     };
     if !is(&error, Code::AlreadyExists) {
@@ -160,14 +197,11 @@ async fn make_subscription(pubsub: &PubSubAdmin, subscription: &PubSubSubscripti
     if same {
         Ok(())
     } else {
-        Err(Error::rejected(format!(
-            "{} was created by somebody else in the meantime, and differs: plan again",
-            subscription.name
-        )))
+        Err(made_by_somebody_else(&subscription.name))
     }
 }
 
-async fn delete_subscription(pubsub: &PubSubAdmin, path: &str) -> Result<(), Error> {
+pub(super) async fn delete_subscription(pubsub: &PubSubAdmin, path: &str) -> Result<(), Error> {
     let request = pubsub.subscriptions.delete_subscription().set_subscription(path);
     deleted(path, request.with_idempotency(true).send().await)
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Options {
     pub prune: bool,
     pub allow_data_loss: bool,
+    pub skip_iam: bool,
     pub subscribers: bool,
     pub queues: bool,
     pub schedules: bool,

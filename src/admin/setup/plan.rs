@@ -1,5 +1,6 @@
 //! The plan of a set-up.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use futures_util::StreamExt;
@@ -128,7 +129,7 @@ impl Plan {
     /// # Errors
     ///
     /// Like [`apply`](Self::apply).
-    pub async fn apply_with(self, mut made: impl FnMut(&Change)) -> Result<SetUpReport, SetUpError> {
+    pub async fn apply_with(self, mut on_change: impl FnMut(&Change)) -> Result<SetUpReport, SetUpError> {
         let Self {
             clients,
             found,
@@ -156,8 +157,13 @@ impl Plan {
                 not_tried.extend(of_phase.into_iter().map(|step| step.change));
                 continue;
             }
+            let made: BTreeSet<_> = report
+                .changes
+                .iter()
+                .map(|change| change.resource.clone())
+                .collect();
             let mut outcomes = stream::iter(of_phase)
-                .map(async |step| (step.perform(&clients).await, step.change))
+                .map(async |step| (step.perform(&clients, &made).await, step.change))
                 .buffered(AT_ONCE);
             while let Some((outcome, change)) = outcomes.next().await {
                 match outcome {
@@ -169,7 +175,7 @@ impl Plan {
                             }
                             None => change,
                         };
-                        made(&change);
+                        on_change(&change);
                         report.changes.push(change);
                     }
                     Err(error) => failed.push(Failure { change, error }),

@@ -55,6 +55,31 @@ impl SetUpReport {
         }
         Ok(())
     }
+
+    /// What the listed resources need, which django-cloud-tasks does not list.
+    fn list_requirements(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of_list = [
+            ResourceKind::Subscription,
+            ResourceKind::Queue,
+            ResourceKind::Schedule,
+        ];
+        let changes = self.changes.iter();
+        let requirements: Vec<_> = changes.filter(|change| !of_list.contains(&change.kind)).collect();
+        if requirements.is_empty() {
+            return Ok(());
+        }
+        write!(
+            f,
+            "\nSuccessfully made {} topics, dead-letter subscriptions and IAM bindings for domain {}",
+            requirements.len(),
+            self.endpoint
+        )?;
+        for change in requirements {
+            let (sign, kind, name) = (change.action.sign(), change.kind, safe(&change.name));
+            write!(f, "\n[{sign}] {kind} {name}")?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for SetUpReport {
@@ -84,7 +109,7 @@ impl fmt::Display for SetUpReport {
             )?;
             self.list(f, kind)?;
         }
-        Ok(())
+        self.list_requirements(f)
     }
 }
 

@@ -10,7 +10,7 @@ use google_cloud_scheduler_v1::model::job::State;
 use google_cloud_scheduler_v1::model::{HttpMethod, HttpTarget, Job, OidcToken, RetryConfig};
 use google_cloud_wkt::{Duration as WktDuration, FieldMask};
 
-use crate::admin::setup::call_error::{changed, deleted, failed};
+use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody_else};
 use crate::admin::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
 use crate::admin::setup::clients::SchedulerAdmin;
 use crate::admin::setup::convert;
@@ -49,7 +49,7 @@ pub(crate) async fn find(
         let Some(current) = current.get(&path) else {
             found.steps.push(Step {
                 change: change(Action::Add),
-                operation: Operation::MakeJob(Box::new(desired)),
+                operation: Operation::MakeJob(Box::new(desired), Box::new(schedule.clone())),
             });
             continue;
         };
@@ -67,7 +67,7 @@ pub(crate) async fn find(
             change.fields = fields;
             found.steps.push(Step {
                 change,
-                operation: Operation::ChangeJob(Box::new(completed(desired, current, schedule)), mask),
+                operation: Operation::ChangeJob(Box::new(overlaid(current, desired, schedule)), mask),
             });
         }
     }
@@ -251,36 +251,61 @@ fn token(target: &HttpTarget) -> Option<String> {
     }
 }
 
-/// The desired job, with unset retry settings taken from the current job, since these are sent as a whole.
-fn completed(mut desired: Job, current: &Job, schedule: &Schedule) -> Job {
-    let Some(current) = &current.retry_config else {
-        return desired;
-    };
-    if let Some(desired) = &mut desired.retry_config {
-        desired.max_retry_duration = current.max_retry_duration;
-        desired.min_backoff_duration = desired.min_backoff_duration.or(current.min_backoff_duration);
-        desired.max_backoff_duration = desired.max_backoff_duration.or(current.max_backoff_duration);
-        if schedule.max_retries.is_none() {
-            desired.retry_count = current.retry_count;
+/// The current job with the desired settings written over it; everything else stays as it is, also fields that this
+/// version does not know.
+fn overlaid(current: &Job, desired: Job, schedule: &Schedule) -> Job {
+    let mut job = current.clone();
+    job.schedule = desired.schedule.clone();
+    job.time_zone = desired.time_zone.clone();
+    if !desired.description.is_empty() {
+        job.description = desired.description.clone();
+    }
+    job.attempt_deadline = desired.attempt_deadline.or(job.attempt_deadline);
+    if let Some(desired) = &desired.retry_config {
+        let retries = job.retry_config.get_or_insert_default();
+        if schedule.max_retries.is_some() {
+            retries.retry_count = desired.retry_count;
         }
-        if schedule.max_doublings.is_none() {
-            desired.max_doublings = current.max_doublings;
+        retries.min_backoff_duration = desired.min_backoff_duration.or(retries.min_backoff_duration);
+        retries.max_backoff_duration = desired.max_backoff_duration.or(retries.max_backoff_duration);
+        if schedule.max_doublings.is_some() {
+            retries.max_doublings = desired.max_doublings;
         }
     }
-    desired
+    let Some(desired) = desired.http_target() else {
+        return job;
+    };
+    let target = job.http_target().map(|target| (**target).clone());
+    let mut target = target.unwrap_or_default();
+    target.uri.clone_from(&desired.uri);
+    target.http_method.clone_from(&desired.http_method);
+    target.body.clone_from(&desired.body);
+    target.headers.clone_from(&desired.headers);
+    target
+        .authorization_header
+        .clone_from(&desired.authorization_header);
+    job.set_http_target(target)
 }
 
-pub(crate) async fn make(admin: &SchedulerAdmin, job: &Job) -> Result<(), Error> {
+pub(crate) async fn make(admin: &SchedulerAdmin, job: &Job, schedule: &Schedule) -> Result<(), Error> {
     let request = admin
         .client
         .create_job()
         .set_parent(&admin.access.location)
         .set_job(job.clone());
-    match request.with_idempotency(true).send().await {
-        // Somebody else created it, or an earlier attempt of this call: bring it to the desired state.
-        Err(error) if is(&error, Code::AlreadyExists) => update(admin, job, &asked_for(job)).await,
-        Err(error) => Err(failed("made", &job.name, error)),
-        Ok(_) => Ok(()),
+    let Err(error) = request.with_idempotency(true).send().await else {
+        return Ok(());
+    };
+    if !is(&error, Code::AlreadyExists) {
+        return Err(failed("made", &job.name, error));
+    }
+    // An earlier attempt of this call created it, or somebody else did; then it may differ from the desired state.
+    let current = admin.client.get_job().set_name(&job.name).send().await;
+    let current = current.map_err(|error| failed("read", &job.name, error))?;
+    if changes(&current, job, schedule).is_empty() {
+        Ok(())
+    } else {
+        Err(made_by_somebody_else(&job.name))
     }
 }
 

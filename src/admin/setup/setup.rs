@@ -5,7 +5,7 @@ use crate::admin::setup::operation::Clients;
 use crate::admin::setup::options::Options;
 use crate::admin::setup::plan::{Plan, PlanDraft};
 use crate::admin::setup::report::SetUpReport;
-use crate::admin::setup::{queues, schedules, subscriptions};
+use crate::admin::setup::{grants, queues, schedules, subscriptions};
 use crate::backend::google::metadata;
 use crate::base::{Error, ErrorKind};
 use crate::registry::Registered;
@@ -24,7 +24,7 @@ impl Runtime {
     ///
     /// It covers topics of publishers, subscribers, dead letters and dead tasks, which only need to exist; the push
     /// subscriptions of subscribers, field by field; the subscriptions that keep dead letters and dead tasks; the IAM
-    /// bindings that dead letters need; the queues of tasks, as far as [`queue`](crate::runtime::RuntimeBuilder::queue)
+    /// bindings of dead letters and of [publishers](crate::runtime::RuntimeBuilder::allow_publisher) outside of the application; the queues of tasks, as far as [`queue`](crate::runtime::RuntimeBuilder::queue)
     /// specifies them; and the schedules of periodic tasks. Settings that the code does not specify are left as they
     /// are. Another application's resources are never deleted, and nothing is deleted unless you enable it.
     ///
@@ -115,7 +115,14 @@ impl Setup {
         self
     }
 
-    /// Sets the project's number, which is part of the name of Pub/Sub's account. By default it comes from the metadata
+    /// Leaves IAM policies to somebody else: they are neither read nor changed. The plan notes which account needs which
+    /// role. A recreated subscription loses its policy.
+    pub fn skip_iam(mut self) -> Self {
+        self.options.skip_iam = true;
+        self
+    }
+
+    /// Sets the project's number, which is part of the names of Google's accounts, such as Pub/Sub's. By default it comes from the metadata
     /// server, if this runs in that project.
     pub fn project_number(mut self, number: u64) -> Self {
         self.options.project_number = Some(number);
@@ -162,11 +169,9 @@ impl Setup {
             }
             return Err(Error::new(ErrorKind::Config, reason));
         };
-        let dead_letters = runtime
-            .subscriptions()
-            .iter()
-            .any(|subscription| subscription.dead_letter_topic.is_some());
-        if dead_letters && access.signer.is_some() && self.options.project_number.is_none() {
+        let needs_number =
+            self.options.project_number.is_none() && grants::need_project_number(runtime, &self.options);
+        if needs_number && access.signer.is_some() {
             // The set-up may run in another project than the one that it sets up.
             if metadata("project/project-id").await.as_deref() == Some(access.project.as_str()) {
                 let number = metadata("project/numeric-project-id").await;

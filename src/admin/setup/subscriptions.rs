@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::model::Subscription as PubSubSubscription;
 
-use crate::admin::setup::change::{Action, Change, FieldChange, ResourceKind};
+use crate::admin::setup::call_error::{POLICY_READ, failed};
+use crate::admin::setup::change::{Action, Change, ResourceKind};
 use crate::admin::setup::clients::PubSubAdmin;
-use crate::admin::setup::iam::{self, Grant};
 use crate::admin::setup::operation::{Operation, Step};
 use crate::admin::setup::options::Options;
 use crate::admin::setup::ownership::made_by_us;
-use crate::admin::setup::plan::{AT_ONCE, PlanDraft};
-use crate::admin::setup::{dead_letters, subscription_diff, subscription_health};
+use crate::admin::setup::plan::PlanDraft;
+use crate::admin::setup::recreate::{self, PolicyCopy};
+use crate::admin::setup::{dead_letters, grants, iam, subscription_diff, subscription_health};
+use crate::backend::google::is;
 use crate::base::{Error, names::last_segment};
 use crate::registry::subscription::Subscription;
 use crate::runtime::Runtime;
@@ -52,12 +53,12 @@ pub(crate) async fn find(
         dead_letters::find(topic, name, admin, &current, &mut made, found);
     }
     for subscription in &subscriptions {
-        one(runtime, subscription, admin, &current, options, found)?;
+        one(runtime, subscription, admin, &current, options, found).await?;
     }
     if options.only.is_none() {
         leftovers(runtime, admin, &current, options, found);
     }
-    grants(&subscriptions, admin, options, found).await
+    grants::find(runtime, admin, options, found).await
 }
 
 /// The full paths of all topics that publishers, subscribers and dead letters need.
@@ -76,14 +77,16 @@ fn wanted_topics(runtime: &Runtime, admin: &PubSubAdmin, options: &Options) -> B
         .flatten()
         .cloned();
     let dead = dead_letters::keeping(runtime, options).map(|(topic, _)| topic.to_owned());
+    let foreign = grants::publishers(runtime, options).map(|(topic, _)| topic);
     published
         .chain(subscribed)
         .chain(dead)
+        .chain(foreign)
         .map(|name| admin.access.topic(&name))
         .collect()
 }
 
-fn one(
+async fn one(
     runtime: &Runtime,
     subscription: &Subscription,
     admin: &PubSubAdmin,
@@ -120,21 +123,28 @@ fn one(
     let exports = subscription_diff::exports(current);
     let mut fields = subscription_diff::changes(current, &desired);
     if !fixed.is_empty() {
+        let policy = policy_copy(&desired.name, admin, options).await?;
         let mut replaced = change(Action::Change);
-        replaced.data_loss = Some("unacknowledged messages, since the subscription is recreated".to_owned());
+        let loss = recreate::data_loss(current, policy.unwrap_or(PolicyCopy::Lost));
+        replaced.data_loss = Some(loss);
         replaced.fields = fixed;
-        if options.allow_data_loss {
-            replaced.fields.extend(exports);
-            replaced.fields.extend(fields);
-            found.steps.push(Step {
-                change: replaced,
-                operation: Operation::ReplaceSubscription(Box::new(subscription_diff::recreated(
-                    current, &desired,
-                ))),
-            });
-            return Ok(());
+        match policy {
+            Some(policy) if options.allow_data_loss => {
+                replaced.fields.extend(exports);
+                replaced.fields.extend(fields);
+                let recreated = Box::new(subscription_diff::recreated(current, &desired));
+                found.steps.push(Step {
+                    change: replaced,
+                    operation: Operation::ReplaceSubscription(recreated, policy),
+                });
+                return Ok(());
+            }
+            Some(_) => found.hold_back(replaced, "it needs `allow_data_loss`"),
+            None => found.hold_back(
+                replaced,
+                "its IAM policy cannot be read and would be lost: it needs `roles/pubsub.admin`, or `skip_iam`",
+            ),
         }
-        found.hold_back(replaced, "it needs `allow_data_loss`");
     }
     let mut changed = change(Action::Change);
     if !exports.is_empty() {
@@ -164,6 +174,28 @@ fn one(
         ),
     });
     Ok(())
+}
+
+/// What happens to the IAM policy of a subscription that is recreated; `None` if it would be lost without being asked for.
+async fn policy_copy(
+    path: &str,
+    admin: &PubSubAdmin,
+    options: &Options,
+) -> Result<Option<PolicyCopy>, Error> {
+    if admin.access.signer.is_none() {
+        return Ok(Some(PolicyCopy::None));
+    }
+    if options.skip_iam {
+        return Ok(Some(PolicyCopy::Lost));
+    }
+    if !options.allow_data_loss {
+        return Ok(Some(PolicyCopy::Kept));
+    }
+    match iam::read(admin, path).await {
+        Ok(_) => Ok(Some(PolicyCopy::Kept)),
+        Err(error) if is(&error, Code::PermissionDenied) => Ok(None),
+        Err(error) => Err(failed(POLICY_READ, path, error)),
+    }
 }
 
 /// Whether a field says where messages go.
@@ -199,89 +231,4 @@ fn leftovers(
             found.delete(change, Operation::DeleteSubscription, options);
         }
     }
-}
-
-async fn grants(
-    subscriptions: &[&Subscription],
-    admin: &PubSubAdmin,
-    options: &Options,
-    found: &mut PlanDraft,
-) -> Result<(), Error> {
-    let with_dead_letters: Vec<_> = subscriptions
-        .iter()
-        .filter_map(|subscription| Some((*subscription, subscription.dead_letter_topic.as_ref()?)))
-        .collect();
-    if with_dead_letters.is_empty() {
-        return Ok(());
-    }
-    if admin.access.signer.is_none() {
-        found
-            .notes
-            .push("skipped the IAM bindings of dead letters: an emulator has no IAM".to_owned());
-        return Ok(());
-    }
-    let Some(number) = options.project_number else {
-        found.notes.push(
-            "skipped the IAM bindings of dead letters: the project's number is unknown; set it with `project_number`, as shown by `gcloud projects describe PROJECT --format='value(projectNumber)'`"
-                .to_owned(),
-        );
-        return Ok(());
-    };
-    let member = format!("serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com");
-    let mut desired = Vec::new();
-    for (subscription, topic) in with_dead_letters {
-        let both = [
-            (admin.access.topic(topic), "roles/pubsub.publisher"),
-            (
-                admin.access.subscription(&subscription.name),
-                "roles/pubsub.subscriber",
-            ),
-        ];
-        for (resource, role) in both {
-            if !admin.is_in_project(&resource) {
-                found.notes.push(format!(
-                    "skipped {resource}: it belongs to another project, whose owner must grant {member} {role}"
-                ));
-                continue;
-            }
-            let member = member.clone();
-            let grant = Grant {
-                resource,
-                role,
-                member,
-            };
-            if !desired.contains(&grant) {
-                desired.push(grant);
-            }
-        }
-    }
-    let checked: Vec<_> = stream::iter(desired)
-        .map(async |grant| (iam::is_given(admin, &grant).await, grant))
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
-    for (given, grant) in checked {
-        // A recreated subscription loses its policy.
-        let replaced = found.steps.iter().any(|step| {
-            matches!(step.operation, Operation::ReplaceSubscription(_))
-                && step.change.resource == grant.resource
-        });
-        if given? && !replaced {
-            continue;
-        }
-        let mut change = Change::new(
-            Action::Add,
-            ResourceKind::IamBinding,
-            &format!("{} on {}", grant.role, last_segment(&grant.resource)),
-            &grant.resource,
-        );
-        change
-            .fields
-            .push(FieldChange::new(grant.role, None, Some(grant.member.clone())));
-        found.steps.push(Step {
-            change,
-            operation: Operation::Grant(grant),
-        });
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::auth::UnsignedPushes;
 use crate::base::{Config, Error};
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
+use crate::registry::topic_publisher::TopicPublisher;
 use crate::registry::{Registered, Registration};
 use crate::runtime::Runtime;
 use crate::runtime::builder::configured::Configured;
@@ -208,6 +209,31 @@ impl<M> RuntimeBuilder<M> {
     /// ```
     pub fn dead_letter_topic(mut self, topic: impl Into<Cow<'static, str>>) -> Self {
         self.parts.dead_letter_topic = Some(Topic::new(topic));
+        self
+    }
+
+    /// Lets an account outside of your application publish to a topic, such as that of Gmail or of Cloud Storage.
+    ///
+    /// [`Runtime::setup`] creates the topic and grants `roles/pubsub.publisher` on it; nothing is granted before.
+    ///
+    /// [`Runtime::setup`]: crate::Runtime#method.setup
+    ///
+    /// ```
+    /// use cloud_tasks::event::{Topic, TopicPublisher};
+    /// use cloud_tasks::Runtime;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let runtime = Runtime::eager()
+    ///     .allow_publisher(Topic::new("uploads"), TopicPublisher::cloud_storage())
+    ///     .build()
+    ///     .await?;
+    /// # let _ = runtime;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn allow_publisher(mut self, topic: Topic, publisher: TopicPublisher) -> Self {
+        self.parts.publishers.push((topic, publisher));
         self
     }
 

@@ -52,6 +52,11 @@ impl Parts {
         let (dead_letters, found) =
             DeadLetters::all(&registry, self.dead_letter_topic.as_ref(), &self.config);
         mistakes.extend(found);
+        for (topic, publisher) in &self.publishers {
+            let topic = topic.name(&self.config);
+            mistakes.extend(names::pubsub_mistake("topic", &topic));
+            mistakes.extend(publisher.mistake(&topic));
+        }
         for name in &self.expected {
             if registry.by_name(name).is_none() {
                 mistakes.push(format!(
@@ -110,6 +115,7 @@ impl Parts {
                 queues: self.queues,
                 idempotency: self.idempotency,
                 dead_letter_topic: self.dead_letter_topic,
+                publishers: self.publishers,
                 dead_letters,
             }
         });

@@ -18,6 +18,7 @@ use crate::base::{Clock, Config, Error, States};
 use crate::registry::Registration;
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
+use crate::registry::topic_publisher::TopicPublisher;
 use crate::runtime::idempotency::IdempotencyStore;
 
 pub use builder::RuntimeBuilder;
@@ -53,6 +54,7 @@ pub struct Parts {
     queues: Vec<QueueSettings>,
     idempotency: Option<Arc<dyn IdempotencyStore>>,
     dead_letter_topic: Option<Topic>,
+    publishers: Vec<(Topic, TopicPublisher)>,
     states: States,
     registered: Vec<Registration>,
     expected: BTreeSet<String>,
@@ -72,6 +74,7 @@ impl Default for Parts {
             queues: Vec::new(),
             idempotency: None,
             dead_letter_topic: None,
+            publishers: Vec::new(),
             states: States::default(),
             registered: Vec::new(),
             expected: BTreeSet::new(),

@@ -1,0 +1,105 @@
+//! Recreating a subscription, with everything on it that others have made.
+
+use google_cloud_gax::error::rpc::Code;
+use google_cloud_iam_v1::model::Policy;
+use google_cloud_pubsub::model::Subscription as PubSubSubscription;
+use serde_json::Value;
+
+use crate::admin::setup::call_error::{POLICY_READ, failed};
+use crate::admin::setup::clients::PubSubAdmin;
+use crate::admin::setup::iam;
+use crate::admin::setup::operation::{delete_subscription, make_subscription};
+use crate::admin::setup::visibility::Visibility;
+use crate::backend::google::is;
+use crate::base::Error;
+
+/// What happens to the IAM policy of a recreated subscription.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum PolicyCopy {
+    /// It is read before and written after.
+    Kept,
+    /// It is left to others, who lose it.
+    Lost,
+    /// There is none: an emulator has no IAM.
+    None,
+}
+
+/// The data that recreating a subscription loses.
+pub(super) fn data_loss(current: &PubSubSubscription, policy: PolicyCopy) -> String {
+    let mut losses = vec!["unacknowledged messages, since the subscription is recreated".to_owned()];
+    if current.retain_acked_messages {
+        losses.push("the acknowledged messages that it retains".to_owned());
+    }
+    // The API takes them when a subscription is created, and does not return them.
+    if current.tags.is_empty() {
+        losses.push(format!(
+            "its tags, which Pub/Sub does not return (`gcloud resource-manager tags bindings list \
+             --parent=//pubsub.googleapis.com/{}` lists them)",
+            current.name
+        ));
+    }
+    if let Some(info) = &current.analytics_hub_subscription_info {
+        losses.push(format!("its link to the Analytics Hub listing {}", info.listing));
+    }
+    if policy == PolicyCopy::Lost {
+        losses.push("its IAM policy".to_owned());
+    }
+    losses.join("; ")
+}
+
+/// Deletes the subscription, creates it again and gives it its IAM policy back.
+pub(super) async fn recreate(
+    pubsub: &PubSubAdmin,
+    subscription: &PubSubSubscription,
+    policy: PolicyCopy,
+) -> Result<(), Error> {
+    let name = &subscription.name;
+    let policy = match policy {
+        PolicyCopy::Kept => match iam::read(pubsub, name).await {
+            Ok(policy) => Some(policy).filter(|policy| !is_blank(policy)),
+            // Somebody has deleted the subscription since the plan.
+            Err(error) if is(&error, Code::NotFound) => None,
+            Err(error) => return Err(failed(POLICY_READ, name, error)),
+        },
+        PolicyCopy::Lost | PolicyCopy::None => None,
+    };
+    delete_subscription(pubsub, name).await?;
+    make_subscription(pubsub, subscription, Visibility::Recent)
+        .await
+        .map_err(|error| {
+            let message = format!("{name} was deleted and not made again: {error}");
+            with_resources(&message, Some(subscription), policy.as_ref(), error)
+        })?;
+    let Some(policy) = policy else {
+        return Ok(());
+    };
+    iam::restore(pubsub, name, &policy).await.map_err(|error| {
+        let message = format!("{name} was recreated without its IAM policy: {error}");
+        with_resources(&message, None, Some(&policy), error)
+    })
+}
+
+fn is_blank(policy: &Policy) -> bool {
+    policy.bindings.is_empty() && policy.audit_configs.is_empty()
+}
+
+/// An error with everything that was lost, so that somebody can restore it: nothing else has it any more.
+fn with_resources(
+    message: &str,
+    subscription: Option<&PubSubSubscription>,
+    policy: Option<&Policy>,
+    error: Error,
+) -> Error {
+    let json = |value: Option<Result<Value, serde_json::Error>>| value?.ok();
+    let settings = json(subscription.map(serde_json::to_value));
+    let settings = settings.map(|json| format!("; its settings: {json}"));
+    let policy = json(policy.map(serde_json::to_value));
+    let policy = policy.map(|json| format!("; its IAM policy: {json}"));
+    let message = [
+        message,
+        &settings.unwrap_or_default(),
+        &policy.unwrap_or_default(),
+    ]
+    .concat();
+    Error::rejected(message).with_source(error)
+}

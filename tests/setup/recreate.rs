@@ -1,0 +1,268 @@
+//! Subscriptions that are recreated, and everything on them that others have made.
+
+use cloud_tasks::Runtime;
+use cloud_tasks::setup::{Plan, Setup};
+use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
+
+use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS, TOPICS};
+use crate::support::api::refused;
+
+const MEMBER: &str = "serviceAccount:service-123456@gcp-sa-pubsub.iam.gserviceaccount.com";
+
+fn setup(runtime: &Runtime) -> Setup {
+    runtime.setup().only_subscribers().project_number(NUMBER)
+}
+
+async fn plan(setup: Setup) -> Plan {
+    setup.plan().await.unwrap()
+}
+
+fn auditor() -> String {
+    format!("{SUBSCRIPTIONS}/shop--Auditor")
+}
+
+/// A subscription with another filter, and with everything that others can add to it.
+async fn set_up() -> (Cloud, Runtime) {
+    let cloud = Cloud::new().await;
+    let runtime = cloud.runtime().await;
+    plan(setup(&runtime)).await.apply().await.unwrap();
+    let path = auditor();
+    let by_others = [
+        ("/filter", json!("attributes:other")),
+        ("/ackDeadlineSeconds", json!(60)),
+        ("/labels", json!({"team": "by hand"})),
+        ("/expirationPolicy", json!({})),
+        ("/retainAckedMessages", json!(true)),
+        (
+            "/messageTransforms",
+            json!([{"javascriptUdf": {"functionName": "redact", "code": "function redact(m) { return null; }"}}]),
+        ),
+        ("/tags", json!({"123/environment": "production"})),
+        ("/retryPolicy/jitterOfTheFuture", json!("5s")),
+        ("/pushConfig/attributes", json!({"x-goog-version": "v1"})),
+        ("/pushConfig/noWrapper", json!({"writeMetadata": true})),
+        ("/pushConfig/compressionOfTheFuture", json!("GZIP")),
+        ("/deadLetterPolicy/replayOfTheFuture", json!(true)),
+        ("/fieldOfTheFuture", json!({"a": [1, {"b": null}]})),
+        ("/state", json!("ACTIVE")),
+        ("/topicMessageRetentionDuration", json!("86400s")),
+    ];
+    for (field, value) in by_others {
+        cloud.set(&path, field, value);
+    }
+    (cloud, runtime)
+}
+
+/// Grants of others, one of them with a condition.
+fn policy() -> Value {
+    json!({
+        "version": 3,
+        "etag": "MQ==",
+        "bindings": [
+            {"role": "roles/pubsub.viewer", "members": ["group:audit@example.com"]},
+            {
+                "role": "roles/pubsub.subscriber",
+                "members": ["user:eve@example.com"],
+                "condition": {"title": "until friday", "expression": "request.time < timestamp(\"2030-01-01T00:00:00Z\")"},
+            },
+            {"role": "roles/pubsub.subscriber", "members": [MEMBER]},
+        ],
+        "auditConfigs": [{"service": "pubsub.googleapis.com", "auditLogConfigs": [{"logType": 2}]}],
+        "fieldOfTheFuture": "kept",
+    })
+}
+
+#[tokio::test]
+async fn a_recreated_subscription_keeps_everything_that_the_code_does_not_say() {
+    let (cloud, runtime) = set_up().await;
+    let path = auditor();
+    let mut expected = cloud.get(&path).unwrap();
+    expected["filter"] = json!(r#"attributes.kind = "loud""#);
+    expected["ackDeadlineSeconds"] = json!(30);
+    expected["fieldOfTheFuture"] = json!({"a": [1, {"b": null}]});
+    // Only the service sets these.
+    for output_only in ["state", "topicMessageRetentionDuration"] {
+        expected.as_object_mut().unwrap().remove(output_only);
+    }
+
+    plan(setup(&runtime).allow_data_loss())
+        .await
+        .apply()
+        .await
+        .unwrap();
+
+    assert_eq!(cloud.count("DELETE").await, 1);
+    assert_eq!(cloud.get(&path).unwrap(), expected);
+    assert!(plan(setup(&runtime)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_in_place_keeps_the_rest_of_a_policy() {
+    let (cloud, runtime) = set_up().await;
+    let path = auditor();
+    cloud.set(&path, "/filter", json!(r#"attributes.kind = "loud""#));
+    cloud.set(&path, "/retryPolicy/minimumBackoff", json!("9s"));
+    cloud.set(&path, "/pushConfig/pushEndpoint", json!("https://old.example"));
+    cloud.set(&path, "/deadLetterPolicy/maxDeliveryAttempts", json!(9));
+
+    plan(setup(&runtime)).await.apply().await.unwrap();
+
+    let after = cloud.get(&path).unwrap();
+    assert_eq!(
+        after["retryPolicy"],
+        json!({"minimumBackoff": "5s", "maximumBackoff": "60s", "jitterOfTheFuture": "5s"})
+    );
+    assert_eq!(after["deadLetterPolicy"]["replayOfTheFuture"], true);
+    assert_eq!(after["deadLetterPolicy"]["maxDeliveryAttempts"], 7);
+    assert_eq!(after["pushConfig"]["compressionOfTheFuture"], "GZIP");
+    assert_eq!(after["pushConfig"]["noWrapper"], json!({"writeMetadata": true}));
+    assert_eq!(after["labels"], json!({"team": "by hand"}));
+}
+
+#[tokio::test]
+async fn the_iam_policy_of_a_recreated_subscription_is_read_before_and_written_after() {
+    let (cloud, runtime) = set_up().await;
+    let path = auditor();
+    let foreign = policy();
+    cloud.set_policy(&path, foreign.clone());
+
+    plan(setup(&runtime).allow_data_loss())
+        .await
+        .apply()
+        .await
+        .unwrap();
+
+    let mut after = cloud.policy(&path);
+    after["etag"] = foreign["etag"].clone();
+    assert_eq!(after, foreign);
+    let calls = cloud.calls().await;
+    let deleted = calls.iter().position(|call| call.starts_with("DELETE")).unwrap();
+    assert!(
+        calls[..deleted]
+            .iter()
+            .any(|call| call.ends_with("shop--Auditor:getIamPolicy"))
+    );
+}
+
+#[tokio::test]
+async fn a_plan_names_what_a_recreated_subscription_loses() {
+    let (cloud, runtime) = set_up().await;
+    let path = auditor();
+    let text = async |cloud: &Cloud| {
+        let _ = cloud;
+        let plan = plan(setup(&runtime)).await;
+        plan.held_back()[0].change.data_loss.clone().unwrap()
+    };
+
+    let with_tags = text(&cloud).await;
+    cloud.set(&path, "/tags", Value::Null);
+    cloud.set(&path, "/retainAckedMessages", json!(false));
+    cloud.set(
+        &path,
+        "/analyticsHubSubscriptionInfo",
+        json!({"listing": "projects/p/locations/eu/dataExchanges/e/listings/l"}),
+    );
+    let without = text(&cloud).await;
+
+    assert_eq!(
+        with_tags,
+        "unacknowledged messages, since the subscription is recreated; the acknowledged messages that it retains"
+    );
+    assert_eq!(
+        without,
+        "unacknowledged messages, since the subscription is recreated; its tags, which Pub/Sub does not return (`gcloud \
+         resource-manager tags bindings list --parent=//pubsub.googleapis.com/projects/acme/subscriptions/shop--Auditor` \
+         lists them); its link to the Analytics Hub listing projects/p/locations/eu/dataExchanges/e/listings/l"
+    );
+}
+
+#[tokio::test]
+async fn a_subscription_whose_policy_cannot_be_read_is_not_recreated_unless_iam_is_left_to_others() {
+    let (cloud, runtime) = set_up().await;
+    let path = auditor();
+    cloud.set_policy(&path, policy());
+    cloud.fail(
+        usize::MAX,
+        "GET",
+        ":getIamPolicy",
+        refused(
+            403,
+            "PERMISSION_DENIED",
+            "User not authorized to perform this action.",
+        ),
+    );
+
+    let refused = plan(setup(&runtime).allow_data_loss()).await;
+    let skipped = plan(setup(&runtime).allow_data_loss().skip_iam()).await;
+    let loss = skipped.changes().next().unwrap().data_loss.clone().unwrap();
+    let calls = cloud.calls().await.len();
+    skipped.apply().await.unwrap();
+
+    assert_eq!(
+        refused.held_back()[0].reason,
+        "its IAM policy cannot be read and would be lost: it needs `roles/pubsub.admin`, or `skip_iam`"
+    );
+    assert!(loss.ends_with("; its IAM policy"), "{loss}");
+    assert_eq!(cloud.get(&path).unwrap()["filter"], r#"attributes.kind = "loud""#);
+    assert!(
+        !cloud.calls().await[calls..]
+            .iter()
+            .any(|call| call.contains("IamPolicy"))
+    );
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_deleted_and_not_made_again_is_told_with_all_its_settings() {
+    let (cloud, runtime) = set_up().await;
+    cloud.set_policy(&auditor(), policy());
+    cloud.fail(
+        usize::MAX,
+        "PUT",
+        "/subscriptions/shop--Auditor",
+        refused(400, "INVALID_ARGUMENT", "The script does not compile."),
+    );
+
+    let error = plan(setup(&runtime).allow_data_loss())
+        .await
+        .apply()
+        .await
+        .unwrap_err();
+
+    let text = error.failed()[0].error.to_string();
+    for part in [
+        "was deleted and not made again",
+        "The script does not compile.",
+        r#""functionName":"redact""#,
+        r#""fieldOfTheFuture":{"#,
+        "group:audit@example.com",
+        "until friday",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_recreated_subscription_that_is_not_known_at_once_gets_its_policy_a_moment_later() {
+    let (cloud, runtime) = set_up().await;
+    let path = auditor();
+    cloud.set_policy(&path, policy());
+    let plan = plan(setup(&runtime).allow_data_loss()).await;
+    let unknown = || refused(404, "NOT_FOUND", "Resource not found (resource=shop--Auditor).");
+    cloud.fail(2, "PUT", "/subscriptions/shop--Auditor", unknown());
+    cloud.fail(
+        1,
+        "PUT",
+        "/subscriptions/shop--Auditor",
+        ResponseTemplate::new(503),
+    );
+    cloud.fail(2, "POST", "shop--Auditor:setIamPolicy", unknown());
+
+    plan.apply().await.unwrap();
+
+    assert_eq!(cloud.policy(&path)["bindings"], policy()["bindings"]);
+    assert_eq!(
+        cloud.get(&path).unwrap()["topic"],
+        format!("{TOPICS}/shop--orders")
+    );
+}
