@@ -3,6 +3,8 @@
 
 mod backup;
 mod operations;
+mod publish_faults;
+mod publishing;
 mod retries;
 mod sending;
 #[path = "../support/mod.rs"]

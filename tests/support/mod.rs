@@ -12,5 +12,6 @@ pub(crate) mod key_server;
 pub(crate) mod logs;
 pub(crate) mod nowhere;
 pub(crate) mod peer;
+pub(crate) mod publish_api;
 pub(crate) mod pubsub;
 pub(crate) mod tokens;

@@ -206,7 +206,7 @@ impl Google {
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry(),
             backup: Backup::new(config),
-            pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry())),
+            pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry(), self.attempt_timeout)),
         })
     }
 }

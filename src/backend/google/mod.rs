@@ -15,7 +15,6 @@ mod pull_client;
 mod queue_admin;
 mod read_task;
 mod retry;
-mod topic_publisher;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
 pub use connect::Google;
