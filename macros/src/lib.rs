@@ -215,6 +215,9 @@ mod tests;
 ///
 /// A topic per object is not an option but a function: write `topic_for` in the impl.
 ///
+/// In the impl of either publisher you may write `fn encode`, for content that is not JSON, and `const HEADERS`, for the
+/// place of propagated headers.
+///
 /// # `SubscriberTask`: a task that runs on messages
 ///
 /// `run` has no `self`. `type Content` and `type Attributes` are inferred from its message, `type State` and `type

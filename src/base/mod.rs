@@ -15,7 +15,7 @@ pub(crate) mod time;
 mod wire;
 
 pub(crate) use clock::Clock;
-pub use config::{Config, RetrySettings};
+pub use config::{Config, HeaderPlacement, RetrySettings};
 pub(crate) use config::{host_port, is_loopback};
 pub use context::Context;
 pub use error::{BoxError, Error, ErrorKind};

@@ -1,13 +1,14 @@
 //! Events, and the publishers and subscribers that use them.
 
 mod attributes;
+mod format;
 pub(crate) mod message;
 mod model;
 pub(crate) mod publish;
 mod publisher;
 pub(crate) mod subscriber;
 
-pub use crate::base::{Attributes, Publication};
+pub use crate::base::{Attributes, HeaderPlacement, Publication};
 pub use crate::registry::filter::{Filter, FilterError};
 pub use crate::registry::subscription::Subscription;
 pub use crate::registry::topic::Topic;

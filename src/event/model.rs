@@ -5,13 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::{Attributes, Error};
+use crate::base::{Attributes, BoxError, Error, HeaderPlacement, States, json};
 use crate::event::Event;
+use crate::event::format::Format;
 use crate::event::publish::{Draft, Publish, PublishNow};
-use crate::event::publisher::bind;
+use crate::event::publisher::publishing;
 use crate::registry::Registered;
 use crate::registry::topic::Topic;
-use crate::registry::{Kind, Registration};
+use crate::registry::{BoundTask, Kind, Registration};
 use crate::runtime::RunAt;
 use crate::task::commit::Transactional;
 
@@ -97,6 +98,24 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
     /// The type of the additional argument, filled in by `#[task]`; `()` for none.
     type Extra;
 
+    /// Where propagated headers travel; see [`PublisherTask::HEADERS`](crate::PublisherTask::HEADERS).
+    const HEADERS: Option<HeaderPlacement> = None;
+
+    /// Whether `encode` is written; filled in by `#[task]`.
+    #[doc(hidden)]
+    const __ENCODES: bool = false;
+
+    /// Encodes the content of a message, for a subscriber whose `parse` decodes it; by default as JSON.
+    ///
+    /// See [`PublisherTask::encode`](crate::PublisherTask::encode).
+    ///
+    /// # Errors
+    ///
+    /// If the event cannot be encoded: nothing is published.
+    fn encode(event: &Self) -> Result<Vec<u8>, BoxError> {
+        Ok(json::encode(event)?.into())
+    }
+
     /// Builds the content.
     fn content(model: &Self::Model, extra: &Self::Extra) -> Self;
 
@@ -124,7 +143,13 @@ pub trait ModelPublisherTask: Registered + Event + Serialize + DeserializeOwned 
     fn of_with(model: &Self::Model, extra: &Self::Extra) -> PreparedEvent {
         let content = Self::content(model, extra);
         let topic = Self::topic_for(model, extra);
-        let draft = Draft::new(Self::__REGISTRATION.declared().name, &content, topic).map(|draft| {
+        let draft = Draft::new(
+            Self::__REGISTRATION.declared().name,
+            &content,
+            topic,
+            &format::<Self>(),
+        )
+        .map(|draft| {
             draft
                 .with_own_topic()
                 .with_attributes(Self::attributes(model, extra))
@@ -194,4 +219,16 @@ impl Registration {
     pub const fn model_publisher<T: ModelPublisherTask>(name: &'static str, location: &'static str) -> Self {
         Self::new::<T>(name, location, Kind::Publisher { topic: T::topic }, bind::<T>)
     }
+}
+
+fn format<T: ModelPublisherTask>() -> Format<T> {
+    Format::new(T::__ENCODES.then_some(T::encode), T::HEADERS)
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a `Registration` binds what may lack its state"
+)]
+fn bind<T: ModelPublisherTask>(_states: &States) -> Result<BoundTask, Vec<&'static str>> {
+    Ok(publishing(T::__REGISTRATION.declared().name, format::<T>()))
 }

@@ -1,6 +1,5 @@
 //! The awaited builders that publishers return from `asap()`, `later(..)`, `spread_until(..)` and `sync()`.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -12,7 +11,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::base::{Attributes, Enqueued, Error, Publication, json, propagation};
+use crate::base::{Attributes, Enqueued, Error, HeaderPlacement, Publication, json, propagation};
+use crate::event::format::Format;
 use crate::registry::Registered;
 use crate::registry::topic::Topic;
 use crate::runtime::{Outgoing, RunAt, Runtime, Scope, encode_error};
@@ -24,7 +24,11 @@ use crate::task::enqueue::{Enqueue, unique_of};
 pub(super) struct Draft {
     /// The publisher's name.
     task: &'static str,
+    /// The JSON of the event.
     content: Bytes,
+    /// The bytes of the message, if they are not the JSON.
+    data: Option<Bytes>,
+    headers: Option<HeaderPlacement>,
     topic: Topic,
     /// Whether the topic was chosen for this message, and so must travel with it.
     own_topic: bool,
@@ -84,15 +88,41 @@ impl PublisherBody {
 }
 
 impl Draft {
+    /// A message that a task will publish. The task's body holds the event as JSON.
     pub fn new<T: Serialize + DeserializeOwned>(
         task: &'static str,
-        content: &T,
+        event: &T,
         topic: Topic,
+        format: &Format<T>,
     ) -> Result<Self, Error> {
-        let content = json::encode(content).map_err(|error| encode_error(task, error))?;
+        let content = json::encode(event).map_err(|error| encode_error(task, error))?;
         Ok(Self {
             task,
             content,
+            data: format.encode(task, event)?,
+            headers: format.headers,
+            topic,
+            own_topic: false,
+            attributes: Attributes::new(),
+            ordering_key: None,
+        })
+    }
+
+    /// A message that is published from this process: an encoder needs no JSON.
+    pub fn now<T: Serialize + DeserializeOwned>(
+        task: &'static str,
+        event: &T,
+        topic: Topic,
+        format: &Format<T>,
+    ) -> Result<Self, Error> {
+        let Some(data) = format.encode(task, event)? else {
+            return Self::new(task, event, topic, format);
+        };
+        Ok(Self {
+            task,
+            content: Bytes::new(),
+            data: Some(data),
+            headers: format.headers,
             topic,
             own_topic: false,
             attributes: Attributes::new(),
@@ -113,14 +143,13 @@ impl Draft {
     }
 
     fn publication(self, scope: &Scope) -> Result<Publication, Error> {
-        publication(
-            scope,
-            scope.headers.as_deref(),
-            self.topic.into_name(scope.runtime.config()),
-            self.content,
-            self.attributes,
-            self.ordering_key,
-        )
+        let bare = Publication {
+            topic: self.topic.into_name(scope.runtime.config()),
+            data: self.data.unwrap_or(self.content),
+            attributes: self.attributes,
+            ordering_key: self.ordering_key,
+        };
+        with_headers(scope, bare, scope.headers.as_deref(), self.headers)
     }
 
     fn body(self, scope: &Scope) -> Result<Bytes, Error> {
@@ -147,25 +176,21 @@ impl Draft {
 }
 
 /// A message with these headers, checked against the service's limits.
-pub(super) fn publication(
+pub(super) fn with_headers(
     scope: &Scope,
+    bare: Publication,
     headers: Option<&HeaderMap>,
-    topic: Cow<'static, str>,
-    data: Bytes,
-    attributes: Attributes,
-    ordering_key: Option<String>,
+    placement: Option<HeaderPlacement>,
 ) -> Result<Publication, Error> {
-    let mut publication = Publication {
-        topic,
-        data,
-        attributes,
-        ordering_key,
-    };
-    let key = scope.runtime.config().propagated_headers_key();
     let Some(headers) = headers.filter(|headers| !headers.is_empty()) else {
-        return publication.check().map(|()| publication);
+        return bare.check().map(|()| bare);
     };
-    let bare = publication.clone();
+    let config = scope.runtime.config();
+    let key = match placement.unwrap_or(config.header_placement()) {
+        HeaderPlacement::ContentAndAttributes => Some(config.propagated_headers_key()),
+        HeaderPlacement::Attributes => None,
+    };
+    let mut publication = bare.clone();
     propagation::write(&mut publication, headers, key);
     if publication.check().is_ok() {
         return Ok(publication);
@@ -443,6 +468,7 @@ impl fmt::Debug for PublishNow {
 fn empty(draft: &mut Result<Draft, Error>) {
     if let Ok(draft) = draft {
         draft.content = Bytes::new();
+        draft.data = None;
     }
 }
 

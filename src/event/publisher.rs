@@ -1,16 +1,19 @@
 //! Publishers: events that can be published now or by a task.
 
 use std::borrow::Cow;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::{BoxFuture, Error, States, TaskError, TaskMetadata, json, propagation};
+use crate::base::{
+    BoxError, BoxFuture, Error, HeaderPlacement, Publication, States, TaskError, TaskMetadata, json,
+    propagation,
+};
 use crate::event::Event;
-use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, publication};
+use crate::event::format::{DataError, Format};
+use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, with_headers};
 use crate::registry::Registered;
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput};
 use crate::runtime::{RunAt, Scope};
@@ -51,10 +54,78 @@ use crate::task::commit::Transactional;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// For content in another format, such as protobuf, Avro, gzip or plain bytes, write [`encode`](Self::encode) as the
+/// counterpart of [`SubscriberTask::parse`](crate::SubscriberTask::parse):
+///
+/// ```
+/// use cloud_tasks::event::HeaderPlacement;
+/// use cloud_tasks::{BoxError, Context, Message, PublisherTask, Runtime, SubscriberTask, TaskResult, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Temperature { sensor: u32, celsius: f32 }
+///
+/// #[task(topic = "temperatures")]
+/// impl PublisherTask for Temperature {
+///     // The topic has a schema.
+///     const HEADERS: Option<HeaderPlacement> = Some(HeaderPlacement::Attributes);
+///
+///     fn encode(event: &Self) -> Result<Vec<u8>, BoxError> {
+///         Ok([event.sensor.to_le_bytes(), event.celsius.to_le_bytes()].concat())
+///     }
+/// }
+///
+/// struct Thermostat;
+///
+/// #[task]
+/// impl SubscriberTask for Thermostat {
+///     fn parse(data: &[u8]) -> Result<Temperature, BoxError> {
+///         let (sensor, celsius) = data.split_at_checked(4).ok_or("too short")?;
+///         let celsius = f32::from_le_bytes(celsius.try_into()?);
+///         Ok(Temperature { sensor: u32::from_le_bytes(sensor.try_into()?), celsius })
+///     }
+///
+///     async fn run(message: Message<Temperature>, _cx: Context) -> TaskResult {
+///         assert_eq!((message.content.sensor, message.content.celsius), (7, 21.5));
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let runtime = Runtime::eager().build().await?;
+/// Temperature { sensor: 7, celsius: 21.5 }.sync().on(&runtime).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Send + 'static {
+    /// Where propagated headers travel in the messages of this event; `None` for the place that the settings name.
+    ///
+    /// A topic with a schema accepts no further field in the content: [`HeaderPlacement::Attributes`].
+    const HEADERS: Option<HeaderPlacement> = None;
+
+    /// Whether `encode` is written; filled in by `#[task]`.
+    #[doc(hidden)]
+    const __ENCODES: bool = false;
+
+    /// Encodes the content of a message, for a subscriber whose `parse` decodes it; by default as JSON.
+    ///
+    /// `sync` encodes the event when it is called. A task that publishes carries the event as JSON, and encodes it when it
+    /// runs. Encoded content is published unchanged: unless it is a JSON object, propagated headers travel as attributes.
+    /// The recorder's assertions on events read JSON; for encoded content, look at its publications.
+    ///
+    /// # Errors
+    ///
+    /// If the event cannot be encoded: nothing is published.
+    fn encode(event: &Self) -> Result<Vec<u8>, BoxError> {
+        Ok(json::encode(event)?.into())
+    }
+
     /// Enqueues a task that publishes the message as soon as possible.
     fn asap(self) -> Publish {
-        Publish::new(&self, draft(&self))
+        let (name, topic) = (Self::__REGISTRATION.declared().name, Self::topic());
+        Publish::new(&self, Draft::new(name, &self, topic, &format::<Self>()))
     }
 
     /// Enqueues a task that publishes the message after a delay or at a given time.
@@ -69,7 +140,8 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
 
     /// Publishes the message now, from this process, and returns its id.
     fn sync(self) -> PublishNow {
-        PublishNow::new(draft(&self))
+        let (name, topic) = (Self::__REGISTRATION.declared().name, Self::topic());
+        PublishNow::new(Draft::now(name, &self, topic, &format::<Self>()))
     }
 
     /// Enqueues a task that publishes the message after a transaction has committed; see [`Publish::on_commit`].
@@ -91,8 +163,8 @@ pub trait PublisherTask: Registered + Event + Serialize + DeserializeOwned + Sen
     }
 }
 
-fn draft<T: PublisherTask>(event: &T) -> Result<Draft, Error> {
-    Draft::new(T::__REGISTRATION.declared().name, event, T::topic())
+fn format<T: PublisherTask>() -> Format<T> {
+    Format::new(T::__ENCODES.then_some(T::encode), T::HEADERS)
 }
 
 impl Registration {
@@ -102,22 +174,30 @@ impl Registration {
     }
 }
 
-/// Binds the handler of the publishing task, for any event.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "a `Registration` binds what may lack its state"
 )]
-pub(crate) fn bind<T: Event + DeserializeOwned + Send + 'static>(
-    _states: &States,
-) -> Result<BoundTask, Vec<&'static str>> {
-    Ok(BoundTask {
-        handler: Arc::new(PublishHandler::<T>(PhantomData)),
+fn bind<T: PublisherTask>(_states: &States) -> Result<BoundTask, Vec<&'static str>> {
+    Ok(publishing(T::__REGISTRATION.declared().name, format::<T>()))
+}
+
+/// The task that publishes the messages of an event.
+pub(super) fn publishing<T>(name: &'static str, format: Format<T>) -> BoundTask
+where
+    T: Event + DeserializeOwned + Send + 'static,
+{
+    BoundTask {
+        handler: Arc::new(PublishHandler { name, format }),
         state: Arc::new(()),
-    })
+    }
 }
 
 /// Publishes the message of a publisher's task.
-struct PublishHandler<T>(PhantomData<fn() -> T>);
+struct PublishHandler<T> {
+    name: &'static str,
+    format: Format<T>,
+}
 
 impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T> {
     fn call(
@@ -131,25 +211,26 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
             };
             let body = PublisherBody::read(&body).map_err(AttemptError::Decode)?;
             let content = Bytes::copy_from_slice(body.content().as_bytes());
-            // Decoded, so that a message that no subscriber could read is not published; sent as it was received.
-            if !content.is_empty() {
-                json::decode::<T>(&content)
-                    .map_err(|mistake| AttemptError::Decode(format!("message: {mistake}")))?;
-            }
+            let data = self
+                .format
+                .data(self.name, content)
+                .map_err(|error| match error {
+                    DataError::Decode(mistake) => AttemptError::Decode(format!("message: {mistake}")),
+                    DataError::Encode(error) => failed(error),
+                })?;
             let scope = Scope::current().map_err(failed)?;
             let topic = body
                 .topic_name
                 .map_or_else(|| T::topic().into_name(scope.runtime.config()), Cow::Owned);
             let headers = propagation::told(&body.headers.unwrap_or_default(), scope.headers.as_deref());
-            let publication = publication(
-                &scope,
-                Some(&headers),
+            let bare = Publication {
                 topic,
-                content,
-                body.attributes.unwrap_or_default(),
-                body.ordering_key,
-            )
-            .map_err(failed)?;
+                data,
+                attributes: body.attributes.unwrap_or_default(),
+                ordering_key: body.ordering_key,
+            };
+            let publication =
+                with_headers(&scope, bare, Some(&headers), self.format.headers).map_err(failed)?;
             let id = scope.runtime.send_message(publication).await.map_err(failed)?;
             serde_json::to_vec(&id).map_err(AttemptError::Output)
         })

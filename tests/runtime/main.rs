@@ -8,6 +8,7 @@ mod config;
 mod dependencies;
 mod dying;
 mod eager;
+mod encoding;
 mod enqueueing;
 mod events;
 mod google_events;

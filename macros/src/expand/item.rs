@@ -53,10 +53,20 @@ fn appended(task: &TaskImpl) -> TokenStream {
         appended.extend(topic::function(task));
         appended.extend(parse(task));
     }
+    if task.kind.is_event() && block_encodes(task) {
+        appended.extend(quote!(
+            const __ENCODES: bool = true;
+        ));
+    }
     if task.function.stub {
         appended.extend(stub(task));
     }
     appended
+}
+
+/// Whether the user writes the encoder of an event.
+fn block_encodes(task: &TaskImpl) -> bool {
+    task.block.function("encode").is_some()
 }
 
 /// Parses the content from JSON, unless the user implements it.

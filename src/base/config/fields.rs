@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, RetrySettings};
+use super::{Config, HeaderPlacement, RetrySettings};
 
 impl Config {
     /// Sets the base URL of this service, which Cloud Tasks calls. It may have a path.
@@ -72,6 +72,13 @@ impl Config {
     /// Sets the field of a message's content that holds the propagated headers.
     pub fn with_propagated_headers_key(mut self, key: impl Into<String>) -> Self {
         self.propagated_headers_key = key.into();
+        self
+    }
+
+    /// Sets where propagated headers travel in a message; a publisher's own
+    /// [`HEADERS`](crate::PublisherTask::HEADERS) comes first.
+    pub fn with_header_placement(mut self, placement: HeaderPlacement) -> Self {
+        self.header_placement = placement;
         self
     }
 
@@ -173,6 +180,11 @@ impl Config {
     /// The field of a message's content that holds the propagated headers.
     pub fn propagated_headers_key(&self) -> &str {
         &self.propagated_headers_key
+    }
+
+    /// Where propagated headers travel in a message.
+    pub fn header_placement(&self) -> HeaderPlacement {
+        self.header_placement
     }
 
     /// How often a message is delivered before it goes to the dead-letter topic.

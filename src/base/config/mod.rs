@@ -1,6 +1,7 @@
 //! Settings, from the environment or from code.
 
 mod fields;
+mod header_placement;
 mod retry;
 mod vars;
 
@@ -13,6 +14,7 @@ use http::uri::Authority;
 use crate::base::names;
 use crate::base::wire::headers::propagated_name;
 
+pub use header_placement::HeaderPlacement;
 pub use retry::RetrySettings;
 
 /// The settings of a [`Runtime`](crate::Runtime), from the environment and from code; code overrides the environment.
@@ -58,6 +60,7 @@ pub struct Config {
     backup_queue_name: Option<String>,
     propagated_headers: Vec<String>,
     propagated_headers_key: String,
+    header_placement: HeaderPlacement,
     subscriber_max_retries: Option<u32>,
     subscriber_min_backoff: Option<Duration>,
     subscriber_max_backoff: Option<Duration>,
@@ -81,6 +84,7 @@ impl Default for Config {
             backup_queue_name: None,
             propagated_headers: vec!["traceparent".into()],
             propagated_headers_key: "_http_headers".into(),
+            header_placement: HeaderPlacement::default(),
             subscriber_max_retries: None,
             subscriber_min_backoff: None,
             subscriber_max_backoff: None,

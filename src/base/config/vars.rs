@@ -128,6 +128,7 @@ impl Vars {
             maximum_eta: self.seconds("MAXIMUM_ETA_TASK")?,
             backup_queue_name: self.text("BACKUP_QUEUE_NAME"),
             propagated_headers: self.headers()?.unwrap_or(defaults.propagated_headers),
+            header_placement: defaults.header_placement,
             propagated_headers_key: self
                 .text("PROPAGATED_HEADERS_KEY")
                 .unwrap_or(defaults.propagated_headers_key),

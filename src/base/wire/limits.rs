@@ -127,7 +127,7 @@ fn stored_size(envelope: &Envelope, config: &Config) -> usize {
 }
 
 /// The size of a length-delimited protobuf field with `length` bytes, including its tag and length.
-fn field(length: usize) -> usize {
+pub(super) fn field(length: usize) -> usize {
     let bits = usize::BITS - (length | 1).leading_zeros();
     1 + bits.div_ceil(7) as usize + length
 }

@@ -16,8 +16,8 @@ use crate::base::wire::publication::{Attributes, Publication, TRACE_PREFIX};
 /// Headers that Google's own clients send as attributes, with a prefix.
 const TRACE: &[&str] = &["traceparent", "tracestate"];
 
-/// Adds headers to a message: under `key` if its content is a JSON object, and as attributes that are not taken.
-pub(crate) fn write(publication: &mut Publication, headers: &HeaderMap, key: &str) {
+/// Adds headers to a message: as attributes that are not taken, and under a `key` if its content is a JSON object.
+pub(crate) fn write(publication: &mut Publication, headers: &HeaderMap, key: Option<&str>) {
     let carried: serde_json::Map<String, serde_json::Value> = headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))
@@ -29,7 +29,8 @@ pub(crate) fn write(publication: &mut Publication, headers: &HeaderMap, key: &st
             publication.attributes.insert(attribute, value.to_owned());
         }
     }
-    if let Some(data) = with_member(&publication.data, key, &serde_json::Value::Object(carried)) {
+    let data = key.and_then(|key| with_member(&publication.data, key, &serde_json::Value::Object(carried)));
+    if let Some(data) = data {
         publication.data = data;
     }
 }
@@ -220,7 +221,7 @@ mod tests {
 
     fn written(data: &str) -> Publication {
         let mut publication = publication(data.to_owned());
-        write(&mut publication, &headers(), KEY);
+        write(&mut publication, &headers(), Some(KEY));
         publication
     }
 
@@ -255,7 +256,7 @@ mod tests {
             .attributes
             .insert("googclient_traceparent".into(), "mine".into());
 
-        write(&mut publication, &headers(), KEY);
+        write(&mut publication, &headers(), Some(KEY));
 
         assert_eq!(publication.attributes["googclient_traceparent"], "mine");
     }

@@ -8,11 +8,15 @@ use bytes::Bytes;
 
 use crate::base::error::Error;
 use crate::base::names;
+use crate::base::wire::limits::field;
 
 /// The attributes of a message: short strings beside its content, which filters can test.
 pub type Attributes = BTreeMap<String, String>;
 
-const MAX_DATA_BYTES: usize = 10_000_000;
+/// The size of a `PublishRequest`: Google's service counts its protobuf, with attributes and ordering key.
+const MAX_REQUEST_BYTES: usize = 10_000_000;
+/// The longest id of a project.
+const PROJECT_BYTES: usize = 30;
 const MAX_ATTRIBUTES: usize = 100;
 const MAX_KEY_BYTES: usize = 256;
 const MAX_VALUE_BYTES: usize = 1024;
@@ -53,13 +57,31 @@ impl Publication {
         self.ordering_key.as_deref()
     }
 
+    /// The size of `google.pubsub.v1.PublishRequest` with this message alone.
+    fn request_bytes(&self) -> usize {
+        let topic = if self.topic.starts_with("projects/") {
+            self.topic.len()
+        } else {
+            "projects//topics/".len() + PROJECT_BYTES + self.topic.len()
+        };
+        let attributes: usize = self
+            .attributes
+            .iter()
+            .map(|(key, value)| field(field(key.len()) + field(value.len())))
+            .sum();
+        let key = self.ordering_key.as_ref().map_or(0, |key| field(key.len()));
+        field(topic) + field(field(self.data.len()) + attributes + key)
+    }
+
     /// Checks every limit of Pub/Sub.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mistake = if let Some(mistake) = names::pubsub_mistake("topic", &self.topic) {
             Some(mistake)
-        } else if self.data.len() > MAX_DATA_BYTES {
+        } else if self.request_bytes() > MAX_REQUEST_BYTES {
             Some(format!(
-                "its content has {} bytes; Pub/Sub accepts at most {MAX_DATA_BYTES}",
+                "its request would have {} bytes, {} of them its content; Pub/Sub accepts at most {MAX_REQUEST_BYTES} for \
+                 topic, content, attributes and ordering key together. Store large data elsewhere and publish a reference",
+                self.request_bytes(),
                 self.data.len()
             ))
         } else if self.data.is_empty() && self.attributes.is_empty() {

@@ -1,0 +1,71 @@
+//! The form in which an event travels: its bytes, and the place of propagated headers.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use crate::base::{BoxError, Error, ErrorKind, HeaderPlacement, json};
+
+/// The encoder and the header placement of an event's type.
+pub(super) struct Format<T> {
+    /// `None` for JSON.
+    encode: Option<fn(&T) -> Result<Vec<u8>, BoxError>>,
+    pub headers: Option<HeaderPlacement>,
+}
+
+impl<T> Format<T> {
+    pub const fn new(
+        encode: Option<fn(&T) -> Result<Vec<u8>, BoxError>>,
+        headers: Option<HeaderPlacement>,
+    ) -> Self {
+        Self { encode, headers }
+    }
+
+    /// Whether the bytes of a message are not its JSON.
+    pub fn is_custom(&self) -> bool {
+        self.encode.is_some()
+    }
+
+    /// The bytes of an event, or `None` if they are its JSON.
+    pub fn encode(&self, task: &str, event: &T) -> Result<Option<Bytes>, Error> {
+        let encoded = self.encode.map(|encode| encode(event)).transpose();
+        encoded.map(|data| data.map(Bytes::from)).map_err(|error| {
+            // Its text may contain a value.
+            Error::new(
+                ErrorKind::Encode,
+                format!("the content of {task} was not encoded: its encoder refused it"),
+            )
+            .with_source(error)
+        })
+    }
+}
+
+impl<T: DeserializeOwned> Format<T> {
+    /// The bytes of a message, from the JSON in a task's body. Without an encoder the JSON is sent as it was received.
+    pub fn data(&self, task: &str, content: Bytes) -> Result<Bytes, DataError> {
+        // Empty if there are attributes alone.
+        if content.is_empty() {
+            return Ok(content);
+        }
+        // Decoded in any case, so that a message that no subscriber could read is not published.
+        let event = json::decode::<T>(&content).map_err(DataError::Decode)?;
+        let encoded = self.encode(task, &event).map_err(DataError::Encode)?;
+        Ok(encoded.unwrap_or(content))
+    }
+}
+
+/// Why a task's body is no message.
+pub(super) enum DataError {
+    Decode(String),
+    Encode(Error),
+}
+
+impl<T> fmt::Debug for Format<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Format")
+            .field("is_custom", &self.is_custom())
+            .field("headers", &self.headers)
+            .finish()
+    }
+}
