@@ -250,7 +250,7 @@ async fn a_refusal_after_an_unclear_answer_leaves_open_whether_the_task_exists()
     assert!(error.may_have_taken_effect());
     assert!(
         error.to_string().starts_with(
-            "task Welcome may have been created, but there was no clear response in queue emails: "
+            "task Welcome may have been created in queue emails, but there was no clear response: "
         ),
         "{error}"
     );

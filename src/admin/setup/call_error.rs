@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 
-use crate::backend::google::{CLOUD_TASKS, PUBSUB, SCHEDULER, caller_help, is};
+use crate::backend::google::{Call, Operation, is};
 use crate::base::Error;
 
 /// The timeout of one call.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(30);
 
+const READ: &str = "read";
 /// What was not done to a policy, for [`failed`].
 pub(super) const POLICY_READ: &str = "read (its IAM policy, getIamPolicy)";
 pub(super) const POLICY_CHANGED: &str = "changed (its IAM policy, setIamPolicy)";
@@ -34,51 +35,18 @@ pub(super) fn made_by_somebody_else(path: &str) -> Error {
     ))
 }
 
-/// The error for the caller: the resource, the reason, and what to do.
+/// The error for the caller. `what` is what was to be done: made, changed, deleted, [read](not_read), or done to a policy.
 pub(crate) fn failed(what: &str, path: &str, error: GoogleError) -> Error {
-    let help = help(what, path, &error)
-        .map(|help| format!("; {help}"))
-        .unwrap_or_default();
-    let message = format!("{path} was not {what}: {error}{help}");
-    let refused = error.http_status_code().is_some_and(|code| code < 500);
-    let result = if refused {
-        Error::rejected(message)
-    } else {
-        Error::unavailable(message, true)
+    let operation = match what {
+        POLICY_READ => Operation::ReadPolicy,
+        POLICY_CHANGED => Operation::ChangePolicy,
+        READ => Operation::ReadResource,
+        _ => Operation::ChangeResource,
     };
-    result.with_source(error)
+    Call::new(operation, path, what).failed(error)
 }
 
-fn help(what: &str, path: &str, error: &GoogleError) -> Option<String> {
-    let project = path.split('/').nth(1).unwrap_or("PROJECT");
-    let queue = path.contains("/queues");
-    let (api, role) = if queue {
-        (CLOUD_TASKS, "roles/cloudtasks.queueAdmin")
-    } else if path.contains("/jobs") {
-        (SCHEDULER, "roles/cloudscheduler.admin")
-    } else {
-        (PUBSUB, "roles/pubsub.editor")
-    };
-    let is_policy = [POLICY_READ, POLICY_CHANGED].contains(&what);
-    let role = if is_policy { "roles/pubsub.admin" } else { role };
-    if is_policy && is_missing_agent(error) {
-        return Some(format!(
-            "`gcloud beta services identity create --service={} --project={project}` creates it",
-            PUBSUB.name
-        ));
-    }
-    match error.status().map(|status| status.code) {
-        Some(Code::FailedPrecondition) if queue => Some(
-            "a queue of this name was deleted recently, and Cloud Tasks blocks the name for up to 7 days: use another name, or wait"
-                .to_owned(),
-        ),
-        Some(Code::NotFound) => Some("check the project, the region, and that the parent resource exists".to_owned()),
-        _ => caller_help(error, project, api, role),
-    }
-}
-
-/// Whether Pub/Sub's own account does not exist: Google creates it when a project first needs it.
-fn is_missing_agent(error: &GoogleError) -> bool {
-    let text = error.to_string();
-    text.contains("@gcp-sa-pubsub.iam.gserviceaccount.com") && text.contains("does not exist")
+/// The error of a resource or a list that was not read.
+pub(crate) fn not_read(path: &str, error: GoogleError) -> Error {
+    failed(READ, path, error)
 }

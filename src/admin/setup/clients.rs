@@ -10,8 +10,8 @@ use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::client::CloudTasks;
 use google_cloud_tasks_v2::model::Queue;
 
-use crate::admin::setup::call_error::{ATTEMPT, failed};
-use crate::backend::google::{PubSubAccess, QueueAccess, RetryUnavailable, SchedulerAccess, backoff};
+use crate::admin::setup::call_error::{ATTEMPT, not_read};
+use crate::backend::google::{PubSubAccess, QueueAccess, RetryTransient, SchedulerAccess, backoff};
 use crate::base::Error;
 
 /// The maximum page size of Pub/Sub.
@@ -23,7 +23,7 @@ macro_rules! build {
         let mut builder = <$client>::builder()
             .with_credentials($access.credentials.clone())
             .with_attempt_timeout(ATTEMPT)
-            .with_retry_policy(RetryUnavailable)
+            .with_retry_policy(RetryTransient)
             .with_backoff_policy(backoff());
         if let Some(url) = &$access.endpoint {
             builder = builder.with_endpoint(url);
@@ -41,7 +41,7 @@ macro_rules! all {
         let mut items = $request.set_page_size(PAGE).by_item();
         let mut all = Vec::new();
         while let Some(item) = items.next().await {
-            all.push(item.map_err(|error| failed("read", &$path, error))?);
+            all.push(item.map_err(|error| not_read(&$path, error))?);
         }
         all
     }};

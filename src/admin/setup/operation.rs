@@ -9,7 +9,7 @@ use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::model::Queue;
 use google_cloud_wkt::FieldMask;
 
-use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody_else};
+use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody_else, not_read};
 use crate::admin::setup::change::{Change, ResourceKind};
 use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::admin::setup::iam::{self, Grant};
@@ -191,7 +191,7 @@ pub(super) async fn make_subscription(
     let current = current
         .send()
         .await
-        .map_err(|error| failed("read", &subscription.name, error))?;
+        .map_err(|error| not_read(&subscription.name, error))?;
     let same = subscription_diff::changes(&current, subscription).is_empty()
         && subscription_diff::fixed_changes(&current, subscription).is_empty();
     if same {

@@ -10,7 +10,7 @@ use google_cloud_scheduler_v1::model::job::State;
 use google_cloud_scheduler_v1::model::{HttpMethod, HttpTarget, Job, OidcToken, RetryConfig};
 use google_cloud_wkt::{Duration as WktDuration, FieldMask};
 
-use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody_else};
+use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody_else, not_read};
 use crate::admin::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
 use crate::admin::setup::clients::SchedulerAdmin;
 use crate::admin::setup::convert;
@@ -301,7 +301,7 @@ pub(crate) async fn make(admin: &SchedulerAdmin, job: &Job, schedule: &Schedule)
     }
     // An earlier attempt of this call created it, or somebody else did; then it may differ from the desired state.
     let current = admin.client.get_job().set_name(&job.name).send().await;
-    let current = current.map_err(|error| failed("read", &job.name, error))?;
+    let current = current.map_err(|error| not_read(&job.name, error))?;
     if changes(&current, job, schedule).is_empty() {
         Ok(())
     } else {

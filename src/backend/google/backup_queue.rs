@@ -3,8 +3,9 @@
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_tasks_v2::model::Queue;
 
-use crate::backend::google::create_error::{self, BackupFailure, CreateOutcome, Failed, MissingQueue};
+use crate::backend::google::create_error::{self, BackupFailure, Failed, MissingQueue};
 use crate::backend::google::create_task::{CreateAttempt, GoogleBackend};
+use crate::backend::google::error::{Call, CallOutcome, Earlier, Operation, is};
 use crate::base::text::error_chain;
 use crate::base::{Config, Enqueued, Envelope, Error, names};
 
@@ -99,10 +100,10 @@ impl GoogleBackend {
         let again = self.create_in_queue(envelope, attempt).await;
         again.map_err(|failed| match failed.missing_queue() {
             Some(MissingQueue::Missing) => BackupFailure {
-                said: format!(
+                reason: format!(
                     "its backup queue {backup} was just created, and may reject tasks for a minute: enqueue the task again then"
                 ),
-                outcome: CreateOutcome::NOT_YET,
+                outcome: CallOutcome::NOT_YET,
             },
             _ => not_taken(backup, &failed),
         })
@@ -118,27 +119,25 @@ impl GoogleBackend {
             .send()
             .await;
         match made {
-            Err(error)
-                if error
-                    .status()
-                    .is_none_or(|status| status.code != Code::AlreadyExists) =>
-            {
-                Err(error)
-            }
+            Err(error) if !is(&error, Code::AlreadyExists) => Err(error),
             _ => Ok(()),
         }
     }
 
     fn not_made(&self, backup: &str, cause: &GoogleError) -> BackupFailure {
         let path = self.target.queue(backup);
+        let help = Call::new(Operation::ChangeResource, &path, "created")
+            .help(cause)
+            .map(|help| format!("; {help}"))
+            .unwrap_or_default();
         BackupFailure {
-            said: format!(
-                "its backup queue {backup} does not exist and could not be created: {cause}; create it with `gcloud tasks queues create {path}`, set CLOUD_TASKS_BACKUP_QUEUE_NAME to another one, or grant the caller roles/cloudtasks.queueAdmin"
+            reason: format!(
+                "its backup queue {backup} does not exist and could not be created: {cause}{help}; or create it with                  `gcloud tasks queues create {path}`, or set CLOUD_TASKS_BACKUP_QUEUE_NAME to another one"
             ),
-            outcome: CreateOutcome {
+            outcome: CallOutcome {
                 // The queue may have been created, but no task was.
                 may_have_taken_effect: false,
-                ..CreateOutcome::of(cause)
+                ..CallOutcome::of(cause)
             },
         }
     }
@@ -146,11 +145,9 @@ impl GoogleBackend {
 
 /// The failure of a backup queue that exists and rejects the task.
 fn not_taken(backup: &str, failed: &Failed) -> BackupFailure {
-    let Failed {
-        cause,
-        may_have_taken_effect,
-    } = failed;
-    let said = if *may_have_taken_effect {
+    let Failed { cause, calls } = failed;
+    let may_have_taken_effect = *calls == Earlier::Unclear;
+    let reason = if may_have_taken_effect {
         format!(
             "it may have been created in its backup queue {backup}, but there was no clear response: {cause}"
         )
@@ -158,10 +155,10 @@ fn not_taken(backup: &str, failed: &Failed) -> BackupFailure {
         format!("its backup queue {backup} rejected it as well: {cause}")
     };
     BackupFailure {
-        said,
-        outcome: CreateOutcome {
-            may_have_taken_effect: *may_have_taken_effect,
-            ..CreateOutcome::of(cause)
+        reason,
+        outcome: CallOutcome {
+            may_have_taken_effect,
+            ..CallOutcome::of(cause)
         },
     }
 }

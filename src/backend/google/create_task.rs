@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use crate::backend::google::access::{QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
 use crate::backend::google::convert::TaskFactory;
-use crate::backend::google::create_error::{self, CreateOutcome, Failed};
+use crate::backend::google::create_error::{self, Failed};
 use crate::backend::google::emulator_client::EmulatorClient;
+use crate::backend::google::error::{CallOutcome, Earlier};
 use crate::backend::google::publish::PubSub;
 use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::limits::INDEFINITELY;
@@ -92,27 +93,24 @@ impl GoogleBackend {
     ) -> Result<Enqueued, Failed> {
         let id = attempt.id.as_deref();
         let mut pause = self.retry.initial.min(self.retry.maximum).min(INDEFINITELY);
-        let mut may_have_taken_effect = false;
+        let mut calls = Earlier::WithoutEffect;
         loop {
             let cause = match self.call(envelope, id).await {
                 Ok(task) => return Ok(receipt(envelope, id, &task)),
                 Err(cause) => cause,
             };
-            let outcome = CreateOutcome::of(&cause);
+            let outcome = CallOutcome::of(&cause);
             if let Some(id) = id.filter(|_| outcome.exists) {
                 let mut enqueued = Enqueued::new(&envelope.queue, id);
                 enqueued.schedule_time = envelope.schedule_time;
                 // With a generated id, or after a call without a response, the existing task was created by this call.
-                return Ok(enqueued.with_duplicate(attempt.given && !may_have_taken_effect));
+                return Ok(enqueued.with_duplicate(attempt.given && calls == Earlier::WithoutEffect));
             }
-            may_have_taken_effect |= outcome.may_have_taken_effect;
+            calls = calls.and(outcome);
             let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
             let ends = attempt.started.elapsed() + next >= self.retry.deadline;
-            if !attempt.repeats || !outcome.repeat || ends {
-                return Err(Failed {
-                    cause,
-                    may_have_taken_effect,
-                });
+            if !attempt.repeats || !outcome.retryable || ends {
+                return Err(Failed { cause, calls });
             }
             tracing::debug!(error = %error_chain(&cause), pause = ?next, "no clear response; retrying the call");
             tokio::time::sleep(next).await;

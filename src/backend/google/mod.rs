@@ -10,6 +10,7 @@ mod create_task;
 mod credentials;
 mod dead_letters;
 mod emulator_client;
+mod error;
 mod publish;
 mod pull_client;
 mod queue_admin;
@@ -18,9 +19,9 @@ mod retry;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
 pub use connect::Google;
-pub(crate) use create_error::is_blocked;
 #[cfg(feature = "local")]
 pub(super) use create_task::GoogleBackend;
 pub(crate) use credentials::metadata;
 pub(super) use dead_letters::PubSubDeadLetters;
-pub(crate) use retry::{CLOUD_TASKS, PUBSUB, RetryUnavailable, SCHEDULER, backoff, caller_help, is};
+pub(crate) use error::{Call, Operation, is, is_blocked};
+pub(crate) use retry::{RetryTransient, backoff};

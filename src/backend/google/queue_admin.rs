@@ -8,28 +8,18 @@ use google_cloud_gax::retry_state::RetryState;
 
 use crate::backend::BackendFuture;
 use crate::backend::google::convert_queued;
-use crate::backend::google::create_error::{CreateOutcome, is_absent};
 use crate::backend::google::create_task::GoogleBackend;
-use crate::backend::google::retry::{CLOUD_TASKS, RetryUnavailable, backoff, caller_help, is};
+use crate::backend::google::error::{Call, CallOutcome, Earlier, Operation, is};
+use crate::backend::google::retry::{RetryTransient, backoff};
 use crate::backend::queue_admin::{Page, QueueOperations, View};
 use crate::base::text::error_chain;
 use crate::base::{Error, QueueInfo, QueuedTask};
 
-/// The operation, for an error message that says what was not done.
-struct Request<'a> {
-    what: String,
-    done: &'static str,
-    queue: &'a str,
-    role: &'static str,
-    /// A permission that a custom role may lack.
-    permission: Option<&'static str>,
-}
-
 /// The outcome of a call.
 struct Answer<T> {
     sent: Result<T, GoogleError>,
-    /// Whether an earlier attempt may have had an effect.
-    unclear: bool,
+    /// What the attempts before the last one did.
+    earlier: Earlier,
 }
 
 impl GoogleBackend {
@@ -39,7 +29,7 @@ impl GoogleBackend {
         F: Future<Output = Result<T, GoogleError>>,
     {
         let (pauses, mut state) = (backoff(), RetryState::new(repeatable));
-        let mut unclear = false;
+        let mut earlier = Earlier::WithoutEffect;
         loop {
             // Held for one attempt, so that a backoff does not block other calls.
             let permit = self.calls.acquire().await.ok();
@@ -49,21 +39,21 @@ impl GoogleBackend {
                 Ok(value) => {
                     return Answer {
                         sent: Ok(value),
-                        unclear,
+                        earlier,
                     };
                 }
                 Err(error) => error,
             };
-            let maybe_done = CreateOutcome::of(&error).may_have_taken_effect;
+            let outcome = CallOutcome::of(&error);
             state.attempt_count += 1;
-            let repeated = if maybe_done && !repeatable {
+            let repeated = if outcome.may_have_taken_effect && !repeatable {
                 RetryResult::Permanent(error)
             } else {
-                RetryUnavailable.on_error(&state, error)
+                RetryTransient.on_error(&state, error)
             };
             match repeated {
                 RetryResult::Continue(error) => {
-                    unclear |= maybe_done;
+                    earlier = earlier.and(outcome);
                     let pause = pauses.on_failure(&state);
                     tracing::debug!(error = %error_chain(&error), ?pause, "no clear response; retrying the call");
                     tokio::time::sleep(pause).await;
@@ -71,69 +61,24 @@ impl GoogleBackend {
                 RetryResult::Permanent(error) | RetryResult::Exhausted(error) => {
                     return Answer {
                         sent: Err(error),
-                        unclear,
+                        earlier,
                     };
                 }
             }
         }
     }
 
-    /// The error for the caller: what was not done, why, and what to do.
-    fn failed(&self, request: &Request<'_>, cause: GoogleError, unclear: bool) -> Error {
-        let outcome = CreateOutcome::of(&cause);
-        let Request { what, done, .. } = request;
-        let told = if *done != "read" && (unclear || outcome.may_have_taken_effect) {
-            format!("{what} may have been {done}, but there was no clear response: {cause}")
-        } else {
-            format!("{what} was not {done}: {cause}")
-        };
-        let help = self.help(request, &cause).map(|help| format!("; {help}"));
-        let message = told + &help.unwrap_or_default();
-        let error = if outcome.may_have_taken_effect || outcome.repeat {
-            Error::unavailable(message, false)
-        } else {
-            Error::rejected(message)
-        };
-        error.with_source(cause)
-    }
-
-    fn help(&self, request: &Request<'_>, cause: &GoogleError) -> Option<String> {
-        let path = self.target.queue(request.queue);
-        if is(cause, Code::NotFound) || is_absent(cause) {
-            return Some(format!(
-                "check that the queue {path} exists; create it with `Runtime::setup` or `gcloud tasks queues create {path}`"
-            ));
-        }
-        let project = path.split('/').nth(1).unwrap_or("PROJECT");
-        let help = caller_help(cause, project, CLOUD_TASKS, request.role)?;
-        let permission = request.permission.filter(|_| is(cause, Code::PermissionDenied));
-        Some(match permission {
-            Some(permission) => format!("{help}; a custom role also needs {permission}"),
-            None => help,
-        })
-    }
-
-    async fn change_queue<T, F>(
-        &self,
-        queue: &str,
-        done: &'static str,
-        call: impl Fn() -> F,
-    ) -> Result<(), Error>
+    async fn change_queue<T, F>(&self, queue: &str, done: &str, call: impl Fn() -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<T, GoogleError>>,
     {
         let answer = self.with_retries(true, call).await;
-        let request = Request {
-            what: format!("queue {queue}"),
-            done,
-            queue,
-            role: "roles/cloudtasks.queueAdmin",
-            permission: None,
-        };
-        answer
-            .sent
-            .map(drop)
-            .map_err(|cause| self.failed(&request, cause, answer.unclear))
+        answer.sent.map(drop).map_err(|cause| {
+            let path = self.target.queue(queue);
+            Call::new(Operation::ChangeQueue, &path, done)
+                .subject(format!("queue {queue}"))
+                .failed_after(answer.earlier, cause, None)
+        })
     }
 }
 
@@ -145,8 +90,10 @@ impl QueueOperations for GoogleBackend {
                 Ok(task) => Ok(Some(convert_queued::task(task, queue, view))),
                 Err(cause) if gone(&cause) => Ok(None),
                 Err(cause) => {
-                    let request = reading(format!("task {id} of queue {queue}"), queue, view);
-                    Err(self.failed(&request, cause, false))
+                    let path = self.target.queue(queue);
+                    Err(Call::new(Operation::ReadTasks(view), &path, "read")
+                        .subject(task(queue, id))
+                        .failed(cause))
                 }
             }
         })
@@ -162,8 +109,10 @@ impl QueueOperations for GoogleBackend {
         Box::pin(async move {
             let call = || self.list_tasks(queue, view, size, from.unwrap_or_default());
             let page = self.with_retries(true, call).await.sent.map_err(|cause| {
-                let request = reading(format!("the list of queue {queue}"), queue, view);
-                self.failed(&request, cause, false)
+                let path = self.target.queue(queue);
+                Call::new(Operation::ReadTasks(view), &path, "read")
+                    .subject(format!("the list of queue {queue}"))
+                    .failed(cause)
             })?;
             let tasks = page.tasks.into_iter();
             Ok(Page {
@@ -187,16 +136,12 @@ impl QueueOperations for GoogleBackend {
             match answer.sent {
                 Ok(()) => Ok(true),
                 // If an earlier attempt got no response, that attempt deleted the task.
-                Err(cause) if gone(&cause) => Ok(answer.unclear),
+                Err(cause) if gone(&cause) => Ok(answer.earlier == Earlier::Unclear),
                 Err(cause) => {
-                    let request = Request {
-                        what: format!("task {id} of queue {queue}"),
-                        done: "deleted",
-                        queue,
-                        role: "roles/cloudtasks.taskDeleter",
-                        permission: None,
-                    };
-                    Err(self.failed(&request, cause, answer.unclear))
+                    let path = self.target.queue(queue);
+                    Err(Call::new(Operation::DeleteTask, &path, "deleted")
+                        .subject(task(queue, id))
+                        .failed_after(answer.earlier, cause, None))
                 }
             }
         })
@@ -210,14 +155,10 @@ impl QueueOperations for GoogleBackend {
                 Ok(_) => Ok(true),
                 Err(cause) if gone(&cause) => Ok(false),
                 Err(cause) => {
-                    let request = Request {
-                        what: format!("task {id} of queue {queue}"),
-                        done: "sent",
-                        queue,
-                        role: "roles/cloudtasks.taskRunner",
-                        permission: None,
-                    };
-                    Err(self.failed(&request, cause, false))
+                    let path = self.target.queue(queue);
+                    Err(Call::new(Operation::RunTask, &path, "sent")
+                        .subject(task(queue, id))
+                        .failed(cause))
                 }
             }
         })
@@ -256,22 +197,19 @@ impl QueueOperations for GoogleBackend {
     fn info<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, QueueInfo> {
         Box::pin(async move {
             let call = || self.client.get_queue().set_name(self.target.queue(queue)).send();
-            let answer = self.with_retries(true, call).await;
-            let request = reading(format!("queue {queue}"), queue, View::Basic);
-            let shown = answer.sent.map_err(|cause| self.failed(&request, cause, false))?;
-            Ok(convert_queued::info(shown, queue))
+            let info = self.with_retries(true, call).await.sent.map_err(|cause| {
+                let path = self.target.queue(queue);
+                Call::new(Operation::ReadQueue, &path, "read")
+                    .subject(format!("queue {queue}"))
+                    .failed(cause)
+            })?;
+            Ok(convert_queued::info(info, queue))
         })
     }
 }
 
-fn reading(what: String, queue: &str, view: View) -> Request<'_> {
-    Request {
-        what,
-        done: "read",
-        queue,
-        role: "roles/cloudtasks.viewer",
-        permission: (view == View::Full).then_some("cloudtasks.tasks.fullView for the arguments"),
-    }
+fn task(queue: &str, id: &str) -> String {
+    format!("task {id} of queue {queue}")
 }
 
 /// Whether the task is missing, and not its queue. A call for one task may not say which; then it is the task.

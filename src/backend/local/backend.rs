@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use crate::backend::google::{GoogleBackend, QueueAccess, is_blocked};
+use crate::backend::google::{Call, GoogleBackend, Operation, QueueAccess, is_blocked};
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
 use crate::base::{Envelope, Error, Publication};
@@ -45,10 +45,10 @@ impl LocalBackend {
         }
         match self.google.make_queue(queue).await {
             Err(error) if !is_blocked(&error) => {
-                return Err(
-                    Error::unavailable(format!("the queue {queue} could not be created"), false)
-                        .with_source(error),
-                );
+                let path = self.google.target.queue(queue);
+                return Err(Call::new(Operation::ChangeResource, &path, "created")
+                    .subject(format!("the queue {queue}"))
+                    .failed(error));
             }
             _ => made.insert(queue.to_owned()),
         };

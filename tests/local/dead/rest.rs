@@ -161,7 +161,9 @@ async fn an_answer_that_refuses_says_which_role_is_missing() {
 
     assert_eq!(
         error.to_string(),
-        "projects/acme/subscriptions/dead-charges was not read (pull): 403 Forbidden, not allowed; the caller needs \
-         roles/pubsub.subscriber on it"
+        "projects/acme/subscriptions/dead-charges was not read (pull): the service reports an error with code \
+         PERMISSION_DENIED described as: not allowed; the caller needs roles/pubsub.subscriber on \
+         projects/acme/subscriptions/dead-charges: `gcloud pubsub subscriptions add-iam-policy-binding \
+         projects/acme/subscriptions/dead-charges --member=serviceAccount:CALLER --role=roles/pubsub.subscriber`"
     );
 }

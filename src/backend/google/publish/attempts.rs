@@ -8,7 +8,7 @@ use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_pubsub::error::PublishError;
 use tokio::time::Instant;
 
-use crate::backend::google::create_error::CreateOutcome;
+use crate::backend::google::error::CallOutcome;
 use crate::backend::google::publish::connection::Batch;
 use crate::base::RetrySettings;
 use crate::base::limits::INDEFINITELY;
@@ -34,7 +34,7 @@ impl Failure {
     /// Whether the message may have been published, although there is no clear response.
     pub fn may_have_taken_effect(&self) -> bool {
         match self {
-            Self::Call(cause) => CreateOutcome::of(cause).may_have_taken_effect,
+            Self::Call(cause) => CallOutcome::of(cause).may_have_taken_effect,
             Self::Silent(_) | Self::Stopped => true,
             Self::NotBuilt(_) | Self::Paused | Self::NoRuntime => false,
         }
@@ -43,7 +43,7 @@ impl Failure {
     /// Whether another attempt may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Call(cause) => CreateOutcome::of(cause).repeat,
+            Self::Call(cause) => CallOutcome::of(cause).retryable,
             Self::Silent(_) | Self::NotBuilt(_) | Self::Stopped => true,
             Self::Paused | Self::NoRuntime => false,
         }
@@ -55,14 +55,14 @@ impl Failure {
     /// the same for all.
     fn may_be_anothers(&self) -> bool {
         let Self::Call(cause) = self else { return false };
-        let outcome = CreateOutcome::of(cause);
+        let outcome = CallOutcome::of(cause);
         let is_of_all = matches!(
             cause.status().map(|status| status.code),
             None | Some(
                 Code::NotFound | Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented
             )
         );
-        !outcome.repeat && !outcome.may_have_taken_effect && !is_of_all
+        !outcome.retryable && !outcome.may_have_taken_effect && !is_of_all
     }
 
     /// A number that is the same for all messages of a request.

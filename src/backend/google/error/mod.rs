@@ -1,0 +1,10 @@
+//! The classification of the errors of Google's APIs: what a failed call did, whether to retry it, and what fixes it.
+
+mod call;
+mod help;
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use call::{Call, Earlier, Operation};
+pub(crate) use outcome::{CallOutcome, is, is_blocked, is_queue_absent};
