@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::base::attempt_text::{ASKED_FOR_RETRY, DISCARDED, FAILED};
 use crate::base::outcome::{Discard, RetryAfter, TaskError};
 use crate::base::text;
 
@@ -159,15 +160,14 @@ impl Error {
     pub(crate) fn from_task(name: &str, error: TaskError) -> Self {
         match error {
             TaskError::Failed(source) => {
-                Self::new(ErrorKind::TaskFailed, format!("task {name} failed")).with_source(source)
+                Self::new(ErrorKind::TaskFailed, format!("task {name} {FAILED}")).with_source(source)
             }
             TaskError::Discard(discard) => {
-                Self::new(ErrorKind::TaskDiscarded, format!("task {name} discarded itself"))
-                    .with_source(discard)
+                Self::new(ErrorKind::TaskDiscarded, format!("task {name} {DISCARDED}")).with_source(discard)
             }
             TaskError::RetryAfter(retry) => Self::new(
                 ErrorKind::TaskRetryAfter,
-                format!("task {name} asked to be run again later"),
+                format!("task {name} {ASKED_FOR_RETRY}"),
             )
             .with_source(retry),
         }

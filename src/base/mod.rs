@@ -1,5 +1,6 @@
 //! The base of the crate: errors, settings, names, JSON, time and the wire types.
 
+pub(crate) mod attempt_text;
 mod clock;
 mod config;
 mod context;

@@ -1,12 +1,14 @@
 //! The type-erased interface of a task.
 
 use std::any::Any;
+use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::{BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata};
+use crate::base::{BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata, attempt_text};
 
 /// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {
@@ -58,4 +60,34 @@ pub(crate) enum AttemptError {
     Store(BoxError),
     /// The task failed in the last attempt that it allows itself, and was recorded and its hook has run.
     Dead(Box<AttemptError>),
+}
+
+impl AttemptError {
+    /// What the task did, in words that follow its name; without the [cause](Self::cause).
+    pub fn text(&self) -> Cow<'static, str> {
+        match self {
+            Self::Decode(mistake) => attempt_text::cannot_read(mistake).into(),
+            Self::Task(TaskError::Failed(_)) => attempt_text::FAILED.into(),
+            Self::Task(TaskError::Discard(_)) => attempt_text::DISCARDED.into(),
+            Self::Task(TaskError::RetryAfter(_)) => attempt_text::ASKED_FOR_RETRY.into(),
+            Self::Output(_) => attempt_text::CANNOT_WRITE.into(),
+            Self::Panicked(message) => attempt_text::panicked(message).into(),
+            Self::TimedOut(timeout) => attempt_text::timed_out(*timeout).into(),
+            Self::InProgress => attempt_text::UNDER_WAY.into(),
+            Self::Store(_) => attempt_text::STORE_FAILED.into(),
+            Self::Dead(failure) => failure.text(),
+        }
+    }
+
+    /// The error behind it, if there is one.
+    pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Task(TaskError::Failed(error)) | Self::Store(error) => Some(&**error),
+            Self::Task(TaskError::Discard(discard)) => Some(discard),
+            Self::Task(TaskError::RetryAfter(retry)) => Some(retry),
+            Self::Output(error) => Some(error),
+            Self::Decode(_) | Self::Panicked(_) | Self::TimedOut(_) | Self::InProgress => None,
+            Self::Dead(failure) => failure.cause(),
+        }
+    }
 }

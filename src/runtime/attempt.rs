@@ -181,34 +181,16 @@ impl AttemptError {
     }
 
     pub fn into_error(self, name: &str) -> Error {
+        let message = format!("task {name} {}", self.text());
+        let error = |kind| Error::new(kind, message);
         match self {
-            Self::Decode(mistake) => Error::new(
-                ErrorKind::Decode,
-                format!("the arguments of task {name} do not decode: {mistake}"),
-            ),
+            Self::Decode(_) => error(ErrorKind::Decode),
             Self::Task(error) => Error::from_task(name, error),
-            Self::Output(error) => Error::new(
-                ErrorKind::TaskFailed,
-                format!("the output of task {name} does not serialize"),
-            )
-            .with_source(error),
-            Self::Panicked(message) => Error::new(
-                ErrorKind::TaskPanicked,
-                format!("task {name} panicked: {message}"),
-            ),
-            Self::TimedOut(timeout) => Error::new(
-                ErrorKind::TaskTimedOut,
-                format!("task {name} did not finish within {timeout:?} and was cancelled"),
-            ),
-            Self::InProgress => Error::new(
-                ErrorKind::InProgress,
-                format!("task {name}, or an effect of it, is in progress in another delivery"),
-            ),
-            Self::Store(error) => Error::new(
-                ErrorKind::IdempotencyStore,
-                format!("task {name} did not run: the idempotency store failed"),
-            )
-            .with_source(error),
+            Self::Output(cause) => error(ErrorKind::TaskFailed).with_source(cause),
+            Self::Panicked(_) => error(ErrorKind::TaskPanicked),
+            Self::TimedOut(_) => error(ErrorKind::TaskTimedOut),
+            Self::InProgress => error(ErrorKind::InProgress),
+            Self::Store(cause) => error(ErrorKind::IdempotencyStore).with_source(cause),
             Self::Dead(failure) => failure.into_error(name),
         }
     }

@@ -85,7 +85,7 @@ impl Exhausted {
             Ok(()) if own => AttemptError::Dead(Box::new(failure)),
             Ok(()) => failure,
             Err(unburied) => {
-                tracing::error!(reason = %safe(&text(&unburied).1), again = own, "dead, but recording it or its hook failed");
+                tracing::error!(reason = %safe(&text(&unburied)), again = own, "dead, but recording it or its hook failed");
                 if own { unburied } else { failure }
             }
         }
@@ -102,8 +102,7 @@ impl Exhausted {
             AttemptError::Store(_) if self.own => return None,
             _ => {}
         }
-        let (cause, error) = text(failure);
-        Some(Dead::new(cause, &error, &self.metadata))
+        Some(Dead::new(cause(failure), &text(failure), &self.metadata))
     }
 
     async fn bury(self: Box<Self>, dead: Dead) -> Result<(), AttemptError> {
@@ -158,33 +157,26 @@ fn failed(error: Error) -> AttemptError {
     AttemptError::Task(TaskError::Failed(error.into()))
 }
 
-/// The cause and the text of a failure.
-fn text(failure: &AttemptError) -> (DeadCause, String) {
+/// The cause of a failure.
+fn cause(failure: &AttemptError) -> DeadCause {
     match failure {
-        AttemptError::Decode(mistake) => (
-            DeadCause::Undecodable,
-            format!("its arguments do not decode: {mistake}"),
-        ),
-        AttemptError::Task(TaskError::Failed(error)) => (DeadCause::Failed, error_chain(&**error)),
-        AttemptError::Task(error) => (DeadCause::Failed, error.to_string()),
-        AttemptError::Output(error) => (
-            DeadCause::Failed,
-            format!("its output does not serialize: {error}"),
-        ),
-        AttemptError::Panicked(message) => (DeadCause::Panicked, format!("it panicked: {message}")),
-        AttemptError::TimedOut(timeout) => (
-            DeadCause::TimedOut,
-            format!("it did not finish within {timeout:?}"),
-        ),
-        AttemptError::InProgress => (DeadCause::Failed, "another delivery is running it".to_owned()),
-        AttemptError::Store(error) => (
-            DeadCause::Failed,
-            format!(
-                "it did not run, since the idempotency store failed: {}",
-                error_chain(&**error)
-            ),
-        ),
-        AttemptError::Dead(failure) => text(failure),
+        AttemptError::Decode(_) => DeadCause::Undecodable,
+        AttemptError::Panicked(_) => DeadCause::Panicked,
+        AttemptError::TimedOut(_) => DeadCause::TimedOut,
+        AttemptError::Dead(failure) => cause(failure),
+        AttemptError::Task(_)
+        | AttemptError::Output(_)
+        | AttemptError::InProgress
+        | AttemptError::Store(_) => DeadCause::Failed,
+    }
+}
+
+/// The text of a failure, with its causes. A task's own error stands alone.
+fn text(failure: &AttemptError) -> String {
+    match (failure, failure.cause()) {
+        (AttemptError::Task(_), Some(cause)) => error_chain(cause),
+        (_, Some(cause)) => format!("it {}: {}", failure.text(), error_chain(cause)),
+        (_, None) => format!("it {}", failure.text()),
     }
 }
 

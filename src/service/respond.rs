@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::auth::Refusal;
-use crate::base::{TaskError, acknowledges, text};
+use crate::base::{TaskError, acknowledges, attempt_text, text};
 use crate::registry::AttemptError;
 
 /// The value of `Retry-After`; both services wait longer by themselves.
@@ -57,7 +57,7 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
         // Cloud Tasks would retry; this tells it to stop.
         AttemptError::Dead(_) => discarded(StatusCode::ACCEPTED),
         AttemptError::Task(TaskError::RetryAfter(retry)) => {
-            let text = format!("Task {name} asked to be retried later");
+            let text = format!("Task {name} {}", failure.text());
             later(
                 StatusCode::SERVICE_UNAVAILABLE,
                 &text,
@@ -65,8 +65,8 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
                 retry.delay(),
             )
         }
-        AttemptError::Decode(reason) => {
-            let text = format!("Task {name} cannot read its arguments: {reason}");
+        AttemptError::Decode(_) => {
+            let text = format!("Task {name} {}", failure.text());
             mistake(StatusCode::BAD_REQUEST, &text, None)
         }
         AttemptError::Task(TaskError::Failed(_))
@@ -75,11 +75,11 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
         | AttemptError::Store(_) => failed_inside(name),
         // Retried like any failure; 429 and 503 would slow the whole queue down.
         AttemptError::InProgress => {
-            let text = format!("Task {name} is under way in another delivery");
+            let text = format!("Task {name} {}", failure.text());
             mistake(StatusCode::CONFLICT, &text, None)
         }
-        AttemptError::TimedOut(timeout) => {
-            let text = format!("Task {name} did not finish within {timeout:?}");
+        AttemptError::TimedOut(_) => {
+            let text = format!("Task {name} {}", failure.text());
             mistake(StatusCode::GATEWAY_TIMEOUT, &text, Some("failed"))
         }
     }
@@ -94,7 +94,7 @@ fn discarded(status: StatusCode) -> Response<Bytes> {
 
 /// An internal failure, with details in the log but not in the response.
 pub(crate) fn failed_inside(name: &str) -> Response<Bytes> {
-    let text = format!("Task {name} failed");
+    let text = format!("Task {name} {}", attempt_text::FAILED);
     mistake(StatusCode::INTERNAL_SERVER_ERROR, &text, Some("failed"))
 }
 

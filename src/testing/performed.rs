@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use crate::base::attempt_text::{
+    ASKED_FOR_RETRY, CANNOT_WRITE, DISCARDED, FAILED, UNDER_WAY, cannot_read, panicked, timed_out,
+};
+use crate::base::text::error_chain;
 use crate::base::{BoxError, Discard, TaskError};
 use crate::registry::AttemptError;
 
@@ -80,12 +84,10 @@ impl<O> Performed<O> {
             AttemptError::Task(TaskError::Failed(error)) | AttemptError::Store(error) => Self::Failed(error),
             AttemptError::Task(TaskError::Discard(discard)) => Self::Discarded(discard),
             AttemptError::Task(TaskError::RetryAfter(retry)) => Self::RetryAfter(retry.delay()),
-            AttemptError::Output(error) => {
-                Self::Failed(format!("the output does not serialize: {error}").into())
-            }
+            AttemptError::Output(error) => Self::Failed(format!("it {CANNOT_WRITE}: {error}").into()),
             AttemptError::Panicked(message) => Self::Panicked(message),
             AttemptError::TimedOut(timeout) => Self::TimedOut(timeout),
-            AttemptError::InProgress => Self::Failed("it did not run: another delivery is running it".into()),
+            AttemptError::InProgress => Self::Failed(format!("it {UNDER_WAY}").into()),
             AttemptError::Dead(failure) => Self::of(*failure),
         }
     }
@@ -147,19 +149,13 @@ impl<O> Performed<O> {
         match self {
             Self::Done(_) => "it succeeded".to_owned(),
             Self::Failed(error) => {
-                let mut text = format!("it failed: {error}");
-                let mut source = error.source();
-                while let Some(cause) = source {
-                    text = format!("{text}: {cause}");
-                    source = cause.source();
-                }
-                text
+                format!("it {FAILED}: {}", error_chain(&**error))
             }
-            Self::Discarded(discard) => format!("it discarded itself: {}", discard.reason()),
-            Self::RetryAfter(delay) => format!("it asked to be run again after {delay:?}"),
-            Self::Panicked(message) => format!("it panicked: {message}"),
-            Self::TimedOut(timeout) => format!("it did not finish within {timeout:?}"),
-            Self::Unreadable(mistake) => format!("the input does not decode: {mistake}"),
+            Self::Discarded(discard) => format!("it {DISCARDED}: {}", discard.reason()),
+            Self::RetryAfter(delay) => format!("it {ASKED_FOR_RETRY}: after {delay:?}"),
+            Self::Panicked(message) => format!("it {}", panicked(message)),
+            Self::TimedOut(timeout) => format!("it {}", timed_out(*timeout)),
+            Self::Unreadable(mistake) => format!("it {}", cannot_read(mistake)),
         }
     }
 }

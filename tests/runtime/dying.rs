@@ -308,7 +308,7 @@ async fn a_body_that_does_not_decode_is_recorded_and_its_hook_does_not_run() {
     assert_eq!((&json["body"], &json["data"]), (&json!({}), &Value::Null));
     assert_eq!(
         json["error"],
-        "its arguments do not decode: missing field `run` at line 1 column 2"
+        "it cannot read its arguments: missing field `run` at line 1 column 2"
     );
     assert_eq!((bytes.get("body"), &bytes["data"]), (None, &json!("PHhtbD4=")));
     assert!(stage.log.lines().is_empty());
@@ -336,7 +336,7 @@ async fn whatever_ends_the_last_attempt_is_told() {
         [
             "it panicked: on fire",
             "to be retried after 30s",
-            "its output does not serialize: key must be a string"
+            "it cannot write its output: key must be a string"
         ]
     );
     assert_eq!(recorded[2].topic(), "projects/elsewhere/topics/dead");
@@ -526,10 +526,7 @@ async fn in_eager_mode_the_failure_comes_back_to_the_caller_and_only_a_single_at
     let of_one = Unspeakable {}.asap().on(&runtime).await.unwrap_err();
 
     assert_eq!(of_three.to_string(), "task Mortal failed");
-    assert_eq!(
-        of_one.to_string(),
-        "the output of task Unspeakable does not serialize"
-    );
+    assert_eq!(of_one.to_string(), "task Unspeakable cannot write its output");
     assert_eq!(log.lines(), ["attempt 1 of Some(3), last false"]);
 }
 

@@ -132,7 +132,7 @@ async fn every_way_to_fail_comes_back_to_the_caller_as_its_kind() {
         (
             "retry",
             ErrorKind::TaskRetryAfter,
-            "task Misbehave asked to be run again later: to be retried after 30s",
+            "task Misbehave asked to be retried later: to be retried after 30s",
         ),
         (
             "panic",

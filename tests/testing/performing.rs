@@ -173,7 +173,7 @@ async fn a_wrong_expectation_says_what_came_of_it() {
         (perform(End::Discard).await, "it discarded itself: too late"),
         (
             perform(End::RetryAfter { seconds: 30 }).await,
-            "it asked to be run again after 30s",
+            "it asked to be retried later: after 30s",
         ),
         (perform(End::Panic).await, "it panicked: out of ink"),
     ];
