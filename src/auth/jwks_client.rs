@@ -6,16 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
 
 use crate::auth::jwks::{self, Key};
 use crate::base::BoxError;
+use crate::base::http_client::{Connections, HttpClient};
+use crate::base::text::error_chain;
 
 /// Google's document has about 2 KiB.
 const MAX_BYTES: usize = 256 * 1024;
@@ -23,8 +18,7 @@ const MAX_BYTES: usize = 256 * 1024;
 /// Where keys are fetched from.
 pub(crate) struct Source {
     uri: Uri,
-    timeout: Duration,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    http: HttpClient,
 }
 
 impl Source {
@@ -34,59 +28,27 @@ impl Source {
         let uri: Uri = url
             .parse()
             .map_err(|error| format!("the URL of the keys {url:?} does not parse ({error}): {accepted}"))?;
-        let connector = match uri.scheme_str() {
-            Some("https") => connector(true).map_err(|error| {
-                format!("the keys at {url} are unreachable: no root certificates were found ({error})")
-            })?,
-            Some("http") => connector(false).map_err(|error| error.to_string())?,
-            _ => return Err(format!("the URL of the keys {url:?} is not accepted: {accepted}")),
-        };
+        if !matches!(uri.scheme_str(), Some("https" | "http")) {
+            return Err(format!("the URL of the keys {url:?} is not accepted: {accepted}"));
+        }
+        // A connection would be idle for hours between two fetches.
+        let http = HttpClient::for_url(url, Connections::Closed)
+            .map_err(|error| format!("the keys at {url} are unreachable: {}", error_chain(&error)))?;
         Ok(Self {
             uri,
-            timeout,
-            // A connection would be idle for hours between two fetches.
-            client: Client::builder(TokioExecutor::new())
-                .pool_max_idle_per_host(0)
-                .build(connector),
+            http: http.timeout(timeout).max_bytes(MAX_BYTES),
         })
     }
 
     /// Fetches the keys, and how long they may be cached.
     pub async fn fetch(&self) -> Result<(HashMap<String, Key>, Duration), BoxError> {
-        tokio::time::timeout(self.timeout, self.get())
-            .await
-            .map_err(|_| format!("no response within {:?}", self.timeout))?
-    }
-
-    async fn get(&self) -> Result<(HashMap<String, Key>, Duration), BoxError> {
-        let request = Request::get(&self.uri).body(Empty::new())?;
-        let (parts, body) = self.client.request(request).await?.into_parts();
-        if parts.status != StatusCode::OK {
-            return Err(format!("the answer is {}", parts.status).into());
+        let request = Request::get(&self.uri).body(Bytes::new())?;
+        let response = self.http.send(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("the answer is {}", response.status()).into());
         }
-        let body = Limited::new(body, MAX_BYTES).collect().await?.to_bytes();
-        Ok((jwks::parse(&body)?, jwks::max_age(&parts.headers)))
+        Ok((jwks::parse(response.body())?, jwks::max_age(response.headers())))
     }
-}
-
-/// The connector for https URLs, or for the plain http URL of an emulator.
-pub(crate) fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, BoxError> {
-    let builder = HttpsConnectorBuilder::new();
-    let builder = if https {
-        builder.with_provider_and_native_roots(aws_lc_rs::default_provider())?
-    } else {
-        builder.with_tls_config(no_tls()?)
-    };
-    Ok(builder.https_or_http().enable_http1().build())
-}
-
-fn no_tls() -> Result<ClientConfig, rustls::Error> {
-    Ok(
-        ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth(),
-    )
 }
 
 impl fmt::Display for Source {

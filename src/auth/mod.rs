@@ -31,8 +31,6 @@ pub(crate) use access::{Access, Called, Endpoint, UnsignedPushes, hide_tokens};
 pub use callers::TrustedCallers;
 #[cfg(feature = "testing")]
 pub(crate) use jwks::{FixedKeys, parse as parse_keys};
-#[cfg(feature = "google")]
-pub(crate) use jwks_client::connector;
 #[cfg(not(feature = "google"))]
 pub(crate) use no_google::TrustedCallers;
 #[cfg(not(feature = "google"))]

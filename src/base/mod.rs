@@ -6,6 +6,8 @@ mod config;
 mod context;
 mod error;
 mod future;
+#[cfg(feature = "google")]
+pub(crate) mod http_client;
 pub(crate) mod json;
 mod metadata;
 pub(crate) mod names;

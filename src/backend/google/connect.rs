@@ -14,10 +14,11 @@ use crate::backend::google::backup_queue::Backup;
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::credentials;
-use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::publish::PubSub;
+use crate::backend::google::rest_client::RestClient;
 use crate::backend::{Connected, Services};
 use crate::base::Config;
+use crate::base::http_client::{Connections, HttpClient};
 
 /// The configuration of the clients for Google Cloud Tasks and Pub/Sub.
 ///
@@ -182,9 +183,11 @@ impl Google {
             credentials: credentials.clone(),
             location: target.location().to_owned(),
         };
-        let emulator_client = emulator
-            .and(api_endpoint.as_ref())
-            .map(|url| EmulatorClient::new(url, self.attempt_timeout));
+        let emulator_client = emulator.and(api_endpoint.as_ref()).map(|url| {
+            let http = HttpClient::plain(Connections::Closed).timeout(self.attempt_timeout);
+            let url = format!("{}/v2", url.trim_end_matches('/'));
+            RestClient::new(http, &url, credentials.clone())
+        });
         let mut builder = CloudTasks::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry)

@@ -15,9 +15,9 @@ use crate::backend::google::access::{QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_error::{self, Failed};
-use crate::backend::google::emulator_client::EmulatorClient;
 use crate::backend::google::error::{CallOutcome, Earlier};
 use crate::backend::google::publish::PubSub;
+use crate::backend::google::rest_client::RestClient;
 use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::limits::INDEFINITELY;
 use crate::base::text::error_chain;
@@ -29,7 +29,7 @@ pub(crate) struct GoogleBackend {
     pub target: TaskFactory,
     pub queues: QueueAccess,
     /// The client that reads tasks if Cloud Tasks is an emulator.
-    pub emulator_client: Option<EmulatorClient>,
+    pub emulator_client: Option<RestClient>,
     /// `None` if Cloud Tasks is an emulator: there is no emulator of Cloud Scheduler.
     pub scheduler: Option<SchedulerAccess>,
     /// Limits the calls in flight, since the client opens a connection for each.

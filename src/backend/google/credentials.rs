@@ -10,14 +10,14 @@ use google_cloud_auth::credentials::{CacheableResource, Credentials, Credentials
 use google_cloud_auth::errors::CredentialsError;
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue, Request};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
 use crate::base::Config;
+use crate::base::http_client::{Connections, HttpClient};
 
 const SCOPE: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
+/// Elsewhere its name does not resolve, or nothing answers.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
 /// Gives back the credentials to use, and fills in the project and the account where the settings leave them open; the account
@@ -72,28 +72,22 @@ pub(crate) async fn metadata(key: &str) -> Option<String> {
     let host = std::env::var("GCE_METADATA_HOST").unwrap_or_else(|_| "metadata.google.internal".into());
     let request = Request::get(format!("http://{host}/computeMetadata/v1/{key}"))
         .header("metadata-flavor", "Google")
-        .body(Empty::<Bytes>::new())
+        .body(Bytes::new())
         .ok()?;
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let read = async {
-        let response = client.request(request).await.ok()?;
-        if !response.status().is_success() {
-            return None;
-        }
-        // Without it this is not the metadata server, but a proxy or somebody else under its name.
-        let flavor = response.headers().get("metadata-flavor");
-        if flavor.is_none_or(|flavor| flavor != "Google") {
-            tracing::warn!(
-                host,
-                "the metadata server's answer is ignored: it has no Metadata-Flavor header"
-            );
-            return None;
-        }
-        let body = Limited::new(response.into_body(), 4096).collect().await.ok()?;
-        let text = String::from_utf8(body.to_bytes().into()).ok()?;
-        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-    };
-    tokio::time::timeout(Duration::from_secs(2), read).await.ok()?
+    let http = HttpClient::plain(Connections::Closed);
+    let response = http.timeout(METADATA_TIMEOUT).max_bytes(4096).send(request).await;
+    let response = response.ok().filter(|response| response.status().is_success())?;
+    // Without it this is not the metadata server, but a proxy or somebody else under its name.
+    let flavor = response.headers().get("metadata-flavor");
+    if flavor.is_none_or(|flavor| flavor != "Google") {
+        tracing::warn!(
+            host,
+            "the metadata server's answer is ignored: it has no Metadata-Flavor header"
+        );
+        return None;
+    }
+    let text = String::from_utf8(response.into_body().into()).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// Adapts tokens of `gcp_auth` to Google's clients.

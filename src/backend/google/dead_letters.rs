@@ -12,16 +12,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, DeadLetterStore, Reading};
 use crate::backend::google::access::PubSubAccess;
-use crate::backend::google::pull_client::PullClient;
+use crate::backend::google::error::{Call, Operation};
+use crate::backend::google::rest_client::RestClient;
+use crate::base::http_client::{Connections, HttpClient};
 use crate::base::text::error_chain;
 use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
 
+const ENDPOINT: &str = "https://pubsub.googleapis.com";
 /// The maximum number of messages per pull.
 const BATCH: usize = 100;
 /// The longest lease of Pub/Sub.
@@ -49,7 +53,7 @@ impl DeadLetterStore for PubSubDeadLetters {
         Box::pin(async move {
             let letters: Box<dyn DeadLetterReader> = Box::new(Pulled {
                 path: self.access.subscription(&letters.subscription),
-                rest: PullClient::new(&self.access)?,
+                rest: rest_client(&self.access)?,
                 reading,
                 pool: VecDeque::new(),
                 settled: Arc::default(),
@@ -90,7 +94,7 @@ struct Settled {
 
 struct Pulled {
     path: String,
-    rest: PullClient,
+    rest: RestClient,
     reading: Reading,
     pool: VecDeque<DeadLetter>,
     settled: Arc<Mutex<Settled>>,
@@ -98,7 +102,22 @@ struct Pulled {
     taken: usize,
 }
 
+/// Google's client has no single pull.
+fn rest_client(access: &PubSubAccess) -> Result<RestClient, Error> {
+    let endpoint = access.endpoint.as_deref().unwrap_or(ENDPOINT);
+    let http = HttpClient::for_url(endpoint, Connections::Kept).map_err(|error| {
+        Error::unavailable("the dead tasks were not read: Pub/Sub is unreachable", false).with_source(error)
+    })?;
+    let url = format!("{}/v1", endpoint.trim_end_matches('/'));
+    Ok(RestClient::new(http, &url, access.credentials.clone()))
+}
+
 impl Pulled {
+    async fn call<T: DeserializeOwned>(&self, verb: &str, body: &Value) -> Result<T, Error> {
+        let sent = self.rest.post(&self.path, verb, body).await;
+        sent.map_err(|error| Call::new(Operation::Pull, &self.path, &format!("read ({verb})")).failed(error))
+    }
+
     /// Sends the decisions to Pub/Sub.
     async fn settle(&mut self) -> Result<(), Error> {
         let Settled {
@@ -107,10 +126,7 @@ impl Pulled {
         } = std::mem::take(&mut *lock(&self.settled));
         self.taken = self.taken.saturating_sub(acknowledged.len() + given_back.len());
         for ids in acknowledged.chunks(BATCH) {
-            let _: Value = self
-                .rest
-                .call(&self.path, "acknowledge", &json!({"ackIds": ids}))
-                .await?;
+            let _: Value = self.call("acknowledge", &json!({"ackIds": ids})).await?;
         }
         for ids in given_back.chunks(BATCH) {
             self.hold(ids, Duration::ZERO).await?;
@@ -121,7 +137,7 @@ impl Pulled {
     /// Leases messages for this long.
     async fn hold(&self, ids: &[String], time: Duration) -> Result<(), Error> {
         let body = json!({"ackIds": ids, "ackDeadlineSeconds": time.as_secs()});
-        let _: Value = self.rest.call(&self.path, "modifyAckDeadline", &body).await?;
+        let _: Value = self.call("modifyAckDeadline", &body).await?;
         Ok(())
     }
 
@@ -135,7 +151,7 @@ impl Pulled {
         }
         // A pull that waits and is abandoned may still lease messages.
         let body = json!({"maxMessages": max, "returnImmediately": true});
-        let answer: Answer = self.rest.call(&self.path, "pull", &body).await?;
+        let answer: Answer = self.call("pull", &body).await?;
         let ids: Vec<_> = answer
             .received_messages
             .iter()

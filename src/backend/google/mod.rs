@@ -9,12 +9,11 @@ mod create_error;
 mod create_task;
 mod credentials;
 mod dead_letters;
-mod emulator_client;
 mod error;
 mod publish;
-mod pull_client;
 mod queue_admin;
 mod read_task;
+mod rest_client;
 mod retry;
 
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};

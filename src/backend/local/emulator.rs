@@ -2,20 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::base::BoxError;
+use crate::base::http_client::HttpClient;
 use crate::base::text::safe;
-
-/// An HTTP client without TLS, for calls to this machine.
-type HttpClient = Client<HttpConnector, Full<Bytes>>;
-
-const MAX_ERROR_BYTES: usize = 4096;
 
 /// Calls the emulator from the engine's own tokio runtime, so that connections end with it and depend on no other
 /// runtime.
@@ -65,16 +57,12 @@ impl Emulator {
     async fn post(&self, path: &str, body: &Value) -> Result<StatusCode, BoxError> {
         let request = Request::post(format!("{}/v2/{path}", self.url))
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::from(body.to_string()))?;
-        let response = self.http.request(request).await?;
+            .body(body.to_string())?;
+        let response = self.http.send(request).await?;
         let status = response.status();
         if !status.is_success() {
-            let text = Limited::new(response.into_body(), MAX_ERROR_BYTES)
-                .collect()
-                .await;
-            let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            let answer = String::from_utf8_lossy(&text);
-            tracing::debug!(%status, answer = %safe(&answer), path, "refused by the emulator");
+            let text = String::from_utf8_lossy(response.body());
+            tracing::debug!(%status, answer = %safe(&text), path, "refused by the emulator");
         }
         Ok(status)
     }

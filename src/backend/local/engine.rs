@@ -9,9 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::Empty;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -25,6 +22,8 @@ use crate::backend::local::guard;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay;
 use crate::backend::local::scheduler::Scheduler;
+use crate::base::http_client::{Connections, HttpClient};
+use crate::base::limits::INDEFINITELY;
 use crate::base::text::error_chain;
 use crate::base::{BoxError, Clock, Config, Error, ErrorKind};
 use crate::registry::dead_letter::DeadLetters;
@@ -109,7 +108,7 @@ impl LocalEngine {
             )
         })?;
         let emulator = Arc::new(Emulator {
-            http: Client::builder(TokioExecutor::new()).build_http(),
+            http: HttpClient::plain(Connections::Kept),
             url: format!("http://{address}"),
             account: google.target.service_account().to_owned(),
             audience: config.base_url().to_owned(),
@@ -188,12 +187,9 @@ impl LocalEngine {
 
     async fn wait_idle_in(&self, location: &str, queue: &str) -> Result<(), BoxError> {
         let url = format!("{}/emulator/{location}/queues/{queue}:waitIdle", self.url());
-        let request = Request::get(url).body(Empty::<Bytes>::new())?;
-        let response = Client::builder(TokioExecutor::new())
-            .build_http()
-            .request(request)
-            .await?;
-        match response.status() {
+        let request = Request::get(url).body(Bytes::new())?;
+        let http = HttpClient::plain(Connections::Closed).timeout(INDEFINITELY);
+        match http.status(request).await? {
             // A queue that was never used is empty.
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
             status => Err(format!("the local engine answered {status}").into()),

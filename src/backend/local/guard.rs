@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
+use crate::base::http_client::plain_connector;
 use crate::base::is_loopback;
 use crate::base::text::error_chain;
 
@@ -112,8 +113,7 @@ struct Guard {
 
 impl Guard {
     fn new(emulator: SocketAddr) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
+        let connector = plain_connector();
         let mut client = Client::builder(TokioExecutor::new());
         let http1 = client.build(connector.clone());
         Self {

@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Request, header};
-use http_body_util::Full;
 
 use crate::backend::local::dead_letters::LocalDeadLetters;
 use crate::backend::local::emulator::Emulator;
@@ -173,16 +172,15 @@ impl PubSub {
         let mut request = Request::post(&subscription.url)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, USER_AGENT)
-            .body(Full::from(delivery.push.to_body()))?;
+            .body(delivery.push.to_body())?;
         if let Some(token) = token.filter(|_| subscription.oidc) {
             request.headers_mut().insert(header::AUTHORIZATION, token);
         }
         let deadline = delivery.queue.ack_deadline();
-        let answer = tokio::time::timeout(deadline, self.emulator.http.request(request))
-            .await
-            .map_err(|_| format!("{} did not answer within {deadline:?}", subscription.url))??;
+        let http = self.emulator.http.clone().timeout(deadline);
         // A 102 also acknowledges, but it is not a final response: the client waits for the one that follows.
-        match answer.status() {
+        let answer = http.status(request).await;
+        match answer.map_err(|error| format!("{}: {}", subscription.url, error_chain(&error)))? {
             status if acknowledges(status.as_u16()) => Ok(()),
             status => Err(format!("{} answered {status}", subscription.url).into()),
         }

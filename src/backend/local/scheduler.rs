@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Request, header};
-use http_body_util::Full;
 use serde_json::json;
 use tokio::sync::{Notify, OnceCell};
 
@@ -208,7 +207,7 @@ impl Scheduler {
         let schedule = &job.schedule;
         let mut request = Request::post(&schedule.url)
             .header(header::USER_AGENT, USER_AGENT)
-            .body(Full::from(schedule.payload.clone()))?;
+            .body(schedule.payload.clone())?;
         let headers = request.headers_mut();
         headers.extend(schedule.headers.clone());
         headers.extend(job_headers(&schedule.name, due));
@@ -216,10 +215,9 @@ impl Scheduler {
             headers.insert(header::AUTHORIZATION, token);
         }
         let deadline = job.deadline();
-        let answer = tokio::time::timeout(deadline, self.emulator.http.request(request))
-            .await
-            .map_err(|_| format!("{} did not answer within {deadline:?}", schedule.url))??;
-        match answer.status() {
+        let http = self.emulator.http.clone().timeout(deadline);
+        let answer = http.status(request).await;
+        match answer.map_err(|error| format!("{}: {}", schedule.url, error_chain(&error)))? {
             status if status.is_success() => Ok(()),
             status => Err(format!("{} answered {status}", schedule.url).into()),
         }
