@@ -142,6 +142,11 @@ impl Draft {
         self
     }
 
+    fn remove_content(&mut self) {
+        self.content = Bytes::new();
+        self.data = None;
+    }
+
     fn publication(self, scope: &Scope) -> Result<Publication, Error> {
         let bare = Publication {
             topic: self.topic.into_name(scope.runtime.config()),
@@ -204,6 +209,42 @@ pub(super) fn with_headers(
     Ok(bare)
 }
 
+/// The setters of a message, for a builder with a `draft`. An error of the content is returned when it is awaited.
+macro_rules! message_setters {
+    () => {
+        /// Adds an attribute, and replaces an earlier one with the same key.
+        pub fn attribute(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+            self.attributes([(key.into(), value.into())])
+        }
+
+        /// Adds attributes, and replaces earlier ones with the same keys.
+        pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
+            if let Ok(draft) = &mut self.draft {
+                draft.attributes.extend(attributes);
+            }
+            self
+        }
+
+        /// Publishes only the attributes, with empty data; there must be at least one.
+        ///
+        /// A subscriber decodes empty data as a struct without fields or as `None`; its `parse` may do more.
+        pub fn without_content(mut self) -> Self {
+            if let Ok(draft) = &mut self.draft {
+                draft.remove_content();
+            }
+            self
+        }
+
+        /// Sets the ordering key, for subscriptions with ordering.
+        pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
+            if let Ok(draft) = &mut self.draft {
+                draft.ordering_key = Some(key.into()).filter(|key| !key.is_empty());
+            }
+            self
+        }
+    };
+}
+
 /// A message to be published by a task; nothing happens until it is awaited.
 ///
 /// The task publishes when it comes back to this service. If Pub/Sub is unavailable, the message is delayed but not
@@ -260,33 +301,7 @@ impl Publish {
         PublishNow::new(self.draft)
     }
 
-    /// Adds an attribute, and replaces an earlier one with the same key.
-    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        add_attribute(&mut self.draft, key.into(), value.into());
-        self
-    }
-
-    /// Adds attributes, and replaces earlier ones with the same keys.
-    pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
-        for (key, value) in attributes {
-            add_attribute(&mut self.draft, key, value);
-        }
-        self
-    }
-
-    /// Publishes only the attributes, with empty data; there must be at least one.
-    ///
-    /// A subscriber decodes empty data as a struct without fields or as `None`; its `parse` may do more.
-    pub fn without_content(mut self) -> Self {
-        empty(&mut self.draft);
-        self
-    }
-
-    /// Sets the ordering key, for subscriptions with ordering.
-    pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
-        set_ordering_key(&mut self.draft, key.into());
-        self
-    }
+    message_setters!();
 
     /// Sets the queue, instead of the publisher's own or the default one.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
@@ -380,33 +395,7 @@ impl PublishNow {
         Self { draft, runtime: None }
     }
 
-    /// Adds an attribute, and replaces an earlier one with the same key.
-    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        add_attribute(&mut self.draft, key.into(), value.into());
-        self
-    }
-
-    /// Adds attributes, and replaces earlier ones with the same keys.
-    pub fn attributes(mut self, attributes: impl IntoIterator<Item = (String, String)>) -> Self {
-        for (key, value) in attributes {
-            add_attribute(&mut self.draft, key, value);
-        }
-        self
-    }
-
-    /// Publishes only the attributes, with empty data; there must be at least one.
-    ///
-    /// A subscriber decodes empty data as a struct without fields or as `None`; its `parse` may do more.
-    pub fn without_content(mut self) -> Self {
-        empty(&mut self.draft);
-        self
-    }
-
-    /// Sets the ordering key, for subscriptions with ordering.
-    pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
-        set_ordering_key(&mut self.draft, key.into());
-        self
-    }
+    message_setters!();
 
     /// Uses this runtime instead of the one in scope or installed.
     pub fn on(mut self, runtime: &Runtime) -> Self {
@@ -431,10 +420,7 @@ impl PublishNow {
     }
 
     fn scope(&self) -> Result<Scope, Error> {
-        match &self.runtime {
-            Some(runtime) => Ok(Scope::of(runtime)),
-            None => Scope::current(),
-        }
+        Scope::of_or_current(self.runtime.as_ref())
     }
 
     fn prepare(self) -> Result<(Runtime, Publication), Error> {
@@ -460,26 +446,9 @@ impl IntoFuture for PublishNow {
 
 impl fmt::Debug for PublishNow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublishNow").finish_non_exhaustive()
-    }
-}
-
-/// Removes the content.
-fn empty(draft: &mut Result<Draft, Error>) {
-    if let Ok(draft) = draft {
-        draft.content = Bytes::new();
-        draft.data = None;
-    }
-}
-
-fn add_attribute(draft: &mut Result<Draft, Error>, key: String, value: String) {
-    if let Ok(draft) = draft {
-        draft.attributes.insert(key, value);
-    }
-}
-
-fn set_ordering_key(draft: &mut Result<Draft, Error>, key: String) {
-    if let Ok(draft) = draft {
-        draft.ordering_key = Some(key).filter(|key| !key.is_empty());
+        let task = self.draft.as_ref().ok().map(|draft| draft.task);
+        f.debug_struct("PublishNow")
+            .field("task", &task)
+            .finish_non_exhaustive()
     }
 }

@@ -12,6 +12,7 @@ mod last_attempt;
 mod outgoing;
 mod run_at;
 mod scope;
+mod send_options;
 
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
@@ -27,6 +28,7 @@ pub(crate) use concurrency::Limit;
 pub(crate) use outgoing::{Outgoing, Request, encode_error, not_enqueued};
 pub(crate) use run_at::Start;
 pub(crate) use scope::{Scope, Scoped};
+pub(crate) use send_options::SendOptions;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Sending tasks and messages, from a request to the backend's response.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -8,27 +8,22 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
 
 use crate::base::text::error_chain;
-use crate::base::{
-    Enqueued, Envelope, Error, ErrorKind, Publication, job_headers, limits, own_header, timeout_header,
-};
+use crate::base::{Enqueued, Envelope, Error, ErrorKind, Publication, job_headers, limits, timeout_header};
 use crate::registry::Declared;
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::{UniqueOptions, Uniqueness};
 use crate::runtime::Runtime;
-use crate::runtime::run_at::Start;
 use crate::runtime::scope::Scope;
+use crate::runtime::send_options::SendOptions;
 
 /// A task to be created. An invalid part fails the request when it is sent.
 pub(crate) struct Request {
     registration: Declared,
     body: Bytes,
-    start: Start,
-    queue: Option<String>,
+    pub options: SendOptions,
     id: Option<String>,
     /// The uniqueness of the task, if it has no explicit id.
     unique: Option<Box<Uniqueness>>,
-    timeout: Option<Duration>,
-    headers: HeaderMap,
     /// The headers of the message.
     carried: HeaderMap,
     /// The schedule, if this is a run of one.
@@ -41,12 +36,9 @@ impl Request {
         Self {
             registration,
             body,
-            start: Start::Now,
-            queue: None,
+            options: SendOptions::default(),
             id: None,
             unique: None,
-            timeout: None,
-            headers: HeaderMap::new(),
             carried: HeaderMap::new(),
             job: None,
             error: None,
@@ -55,10 +47,6 @@ impl Request {
 
     pub fn task(&self) -> &'static str {
         self.registration.name
-    }
-
-    pub fn queue(&self) -> Option<&str> {
-        self.queue.as_deref()
     }
 
     pub fn id(&self) -> Option<&str> {
@@ -74,20 +62,8 @@ impl Request {
         self.body = body;
     }
 
-    pub fn set_start(&mut self, start: Start) {
-        self.start = start;
-    }
-
-    pub fn set_queue(&mut self, queue: String) {
-        self.queue = Some(queue);
-    }
-
     pub fn set_id(&mut self, id: String) {
         self.id = Some(id);
-    }
-
-    pub fn set_timeout(&mut self, timeout: Duration) {
-        self.timeout = Some(timeout);
     }
 
     pub fn set_unique(&mut self, unique: Option<Box<Uniqueness>>) {
@@ -106,27 +82,10 @@ impl Request {
         self.job = Some(job);
     }
 
-    /// Adds a header, or fails the request.
-    pub fn set_header(&mut self, name: &str, value: &str) {
-        match own_header(name, value) {
-            Ok((name, value)) => {
-                self.headers.insert(name, value);
-            }
-            Err(reason) => self.refuse(not_enqueued(self.task(), &reason)),
-        }
-    }
-
-    /// Adds headers that are already valid.
-    pub fn add_headers(&mut self, headers: &HeaderMap) {
-        let headers = headers.iter();
-        self.headers
-            .extend(headers.map(|(name, value)| (name.clone(), value.clone())));
-    }
-
     /// Adds a header of our own.
     pub fn set_our_header(&mut self, name: HeaderName, value: &str) {
-        self.headers
-            .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        let header = HeaderValue::from_str(value).ok().map(|value| (name, value));
+        self.options.add_headers(header.into_iter().collect());
     }
 
     /// Sets the headers of the message.
@@ -141,19 +100,25 @@ impl Request {
     }
 
     /// The envelope for this scope, checked against the service's limits.
-    pub fn into_envelope(self, scope: &Scope) -> Result<Envelope, Error> {
+    pub fn into_envelope(mut self, scope: &Scope) -> Result<Envelope, Error> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let config = scope.runtime.config();
         let name = self.registration.name;
+        let SendOptions { start, timeout, .. } = self.options;
+        let queue = self.options.queue.take();
+        let own_headers = self
+            .options
+            .into_headers()
+            .map_err(|reason| not_enqueued(name, &reason))?;
         let mut headers = scope.headers.as_deref().cloned().unwrap_or_default();
         headers.extend(self.carried);
-        for own in self.headers.keys() {
+        for own in own_headers.keys() {
             headers.remove(own);
         }
         let propagated: Vec<_> = headers.keys().cloned().collect();
-        headers.extend(self.headers);
+        headers.extend(own_headers);
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -161,10 +126,10 @@ impl Request {
         if let Some(options) = self.job {
             headers.extend(job_headers(&options.job_name(name, config), now));
         }
-        if let Some(timeout) = self.timeout {
+        if let Some(timeout) = timeout {
             headers.extend([timeout_header(timeout)]);
         }
-        let queue = self.queue.unwrap_or_else(|| {
+        let queue = queue.unwrap_or_else(|| {
             self.registration
                 .queue
                 .unwrap_or(config.default_queue())
@@ -181,8 +146,8 @@ impl Request {
             url: config.task_url(name),
             body: self.body,
             headers,
-            schedule_time: self.start.time(now, limits::max_ahead(config)),
-            timeout: self.timeout.or(self.registration.timeout),
+            schedule_time: start.time(now, limits::max_ahead(config)),
+            timeout: timeout.or(self.registration.timeout),
         };
         let checked = limits::check(&envelope, config, now);
         if checked.is_ok() || propagated.is_empty() {

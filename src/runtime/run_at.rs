@@ -60,8 +60,9 @@ impl From<Instant> for RunAt {
 }
 
 /// When a requested task runs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) enum Start {
+    #[default]
     Now,
     At(RunAt),
     /// At a random time before this one.

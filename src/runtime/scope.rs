@@ -46,6 +46,11 @@ impl Scope {
         })
     }
 
+    /// A scope of the runtime that a builder was given, otherwise that of the calling code.
+    pub fn of_or_current(runtime: Option<&Runtime>) -> Result<Self, Error> {
+        runtime.map_or_else(Self::current, |runtime| Ok(Self::of(runtime)))
+    }
+
     /// A scope of this runtime, with the headers of the calling code.
     pub fn of(runtime: &Runtime) -> Self {
         Self {

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use http::HeaderMap;
 
-use crate::base::{Enqueued, Error, own_header};
-use crate::runtime::{RunAt, Runtime, Scope, Start};
+use crate::base::{Enqueued, Error};
+use crate::runtime::{RunAt, Runtime, Scope, SendOptions, Start};
 use crate::task::Task;
 use crate::task::enqueue::Enqueue;
 
@@ -61,20 +60,9 @@ type Callback<'a> = Box<dyn FnMut(&BulkProgress) + Send + 'a>;
 pub struct EnqueueAll<'a, T> {
     tasks: Pin<Box<dyn Stream<Item = T> + Send + 'a>>,
     concurrency: usize,
-    options: Options,
+    options: SendOptions,
     runtime: Option<Runtime>,
     on_progress: Option<Callback<'a>>,
-}
-
-/// The options of all tasks.
-#[derive(Default)]
-struct Options {
-    start: Option<Start>,
-    queue: Option<String>,
-    timeout: Option<Duration>,
-    headers: HeaderMap,
-    /// An invalid option, which fails every task.
-    mistake: Option<String>,
 }
 
 /// The progress of a bulk, after each result.
@@ -98,7 +86,7 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
         Self {
             tasks: Box::pin(tasks),
             concurrency: AT_ONCE,
-            options: Options::default(),
+            options: SendOptions::default(),
             runtime: None,
             on_progress: None,
         }
@@ -121,13 +109,13 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
 
     /// Delays each task, counted from when it is enqueued, or schedules all at a given time.
     pub fn later(mut self, when: impl Into<RunAt>) -> Self {
-        self.options.start = Some(Start::At(when.into()));
+        self.options.start = Start::At(when.into());
         self
     }
 
     /// Schedules each task at a random time between its enqueueing and a deadline, to spread the load.
     pub fn spread_until(mut self, deadline: impl Into<RunAt>) -> Self {
-        self.options.start = Some(Start::Before(deadline.into()));
+        self.options.start = Start::Before(deadline.into());
         self
     }
 
@@ -139,16 +127,7 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
 
     /// Adds a header to the tasks' requests, like [`Enqueue::header`].
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        match own_header(name.as_ref(), value.as_ref()) {
-            Ok((name, value)) => {
-                self.options.headers.insert(name, value);
-            }
-            Err(mistake) => {
-                let task = T::__REGISTRATION.declared().name;
-                let mistake = format!("task {task} was not enqueued: {mistake}");
-                self.options.mistake.get_or_insert(mistake);
-            }
-        }
+        self.options.set_header(name.as_ref(), value.as_ref());
         self
     }
 
@@ -207,14 +186,12 @@ impl<'a, T: Task> EnqueueAll<'a, T> {
             total: exact(tasks.size_hint()),
             ..BulkProgress::default()
         };
-        let options = Arc::new(options);
         let mut scope = None;
         let results = tasks
             .map(move |task| {
                 let scope = find_scope(&mut scope, runtime.as_ref());
-                let enqueue = Enqueue::of(&task);
-                let options = Arc::clone(&options);
-                async move { options.apply(enqueue).send_in(&*scope?).await }
+                let enqueue = Enqueue::of(&task).with_options(options.clone());
+                async move { enqueue.send_in(&*scope?).await }
             })
             .buffered(concurrency);
         match on_progress {
@@ -232,33 +209,12 @@ fn find_scope(found: &mut Option<Arc<Scope>>, runtime: Option<&Runtime>) -> Resu
     if let Some(scope) = found {
         return Ok(Arc::clone(scope));
     }
-    let scope = match runtime {
-        Some(runtime) => Scope::of(runtime),
-        None => Scope::current()?,
-    };
+    let scope = Scope::of_or_current(runtime)?;
     Ok(Arc::clone(found.insert(Arc::new(scope))))
 }
 
 fn exact((least, most): (usize, Option<usize>)) -> Option<usize> {
     most.filter(|most| *most == least)
-}
-
-impl Options {
-    fn apply(&self, mut enqueue: Enqueue) -> Enqueue {
-        if let Some(mistake) = &self.mistake {
-            return enqueue.refused(Error::invalid(mistake));
-        }
-        if let Some(start) = self.start {
-            enqueue = enqueue.starting(start);
-        }
-        if let Some(queue) = &self.queue {
-            enqueue = enqueue.queue(queue);
-        }
-        if let Some(timeout) = self.timeout {
-            enqueue = enqueue.timeout(timeout);
-        }
-        enqueue.with_headers(&self.headers)
-    }
 }
 
 impl BulkProgress {

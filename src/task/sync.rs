@@ -28,10 +28,7 @@ impl<T: Task> RunNow<T> {
     }
 
     async fn run(self) -> Result<T::Output, Error> {
-        let scope = match &self.runtime {
-            Some(runtime) => Scope::of(runtime),
-            None => Scope::current()?,
-        };
+        let scope = Scope::of_or_current(self.runtime.as_ref())?;
         let name = T::__REGISTRATION.declared().name;
         let state = scope.runtime.state_of::<T, T::State>()?;
         let span = tracing::info_span!("task", task = name, attempt = 1, sync = true);

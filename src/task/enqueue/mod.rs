@@ -17,7 +17,7 @@ use crate::base::{Enqueued, Error, json, names};
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::Uniqueness;
 use crate::registry::{Declared, Registered};
-use crate::runtime::{Outgoing, Request, RunAt, Runtime, Scope, Start, encode_error, not_enqueued};
+use crate::runtime::{Outgoing, Request, RunAt, Runtime, Scope, SendOptions, Start, encode_error};
 use crate::task::commit::Transactional;
 
 /// A task to be enqueued; nothing happens until it is awaited.
@@ -91,38 +91,25 @@ impl Enqueue {
     ) -> Self {
         self.request.set_job(options);
         match headers {
-            Ok(headers) => self.request.add_headers(&headers),
-            Err(errors) => self
-                .request
-                .refuse(not_enqueued(self.request.task(), &errors.join("; "))),
+            Ok(headers) => self.request.options.add_headers(headers),
+            Err(errors) => self.request.options.refuse(errors.join("; ")),
         }
         self
     }
 
     pub(crate) fn at(mut self, when: RunAt) -> Self {
-        self.request.set_start(Start::At(when));
+        self.request.options.start = Start::At(when);
         self
     }
 
     pub(crate) fn before(mut self, deadline: RunAt) -> Self {
-        self.request.set_start(Start::Before(deadline));
+        self.request.options.start = Start::Before(deadline);
         self
     }
 
-    pub(crate) fn starting(mut self, start: Start) -> Self {
-        self.request.set_start(start);
-        self
-    }
-
-    /// Adds headers that are already valid.
-    pub(crate) fn with_headers(mut self, headers: &HeaderMap) -> Self {
-        self.request.add_headers(headers);
-        self
-    }
-
-    /// Makes the await return this error, unless there is one already.
-    pub(crate) fn refused(mut self, mistake: Error) -> Self {
-        self.request.refuse(mistake);
+    /// Replaces the options.
+    pub(crate) fn with_options(mut self, options: SendOptions) -> Self {
+        self.request.options = options;
         self
     }
 
@@ -134,15 +121,12 @@ impl Enqueue {
 
     /// The runtime and the headers for this task.
     pub(crate) fn scope(&self) -> Result<Scope, Error> {
-        match &self.runtime {
-            Some(runtime) => Ok(Scope::of(runtime)),
-            None => Scope::current(),
-        }
+        Scope::of_or_current(self.runtime.as_ref())
     }
 
     /// Sets the queue, instead of the task's own or the default one.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.request.set_queue(queue.into());
+        self.request.options.queue = Some(queue.into());
         self
     }
 
@@ -161,7 +145,7 @@ impl Enqueue {
     /// start with `X-CloudTasks-`, `X-Cloud-Tasks-`, `X-Google` or `X-AppEngine`, and values that are empty or longer
     /// than 8188 bytes.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        self.request.set_header(name.as_ref(), value.as_ref());
+        self.request.options.set_header(name.as_ref(), value.as_ref());
         self
     }
 
@@ -169,7 +153,7 @@ impl Enqueue {
     ///
     /// After this time Cloud Tasks gives up the attempt, and the handler cancels it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.request.set_timeout(timeout);
+        self.request.options.timeout = Some(timeout);
         self
     }
 
@@ -220,7 +204,7 @@ impl fmt::Debug for Enqueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Enqueue")
             .field("task", &self.request.task())
-            .field("queue", &self.request.queue())
+            .field("queue", &self.request.options.queue)
             .field("id", &self.request.id())
             .finish_non_exhaustive()
     }
