@@ -119,6 +119,8 @@ async fn build_names_everything_that_is_wrong_at_once() {
     ] {
         assert!(text.contains(mistake), "{mistake:?} is not in:\n{text}");
     }
+    // A `main` that returns it prints this form.
+    assert_eq!(format!("{error:?}"), text);
 }
 
 #[tokio::test]

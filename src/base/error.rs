@@ -12,6 +12,9 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
 /// An error of this library: its [kind](ErrorKind), a message, and the cause as its source.
 ///
+/// `{}` says what failed, and what fixes it if that is known. `{:#}` adds the causes, on one line, and so does `{:?}`, which a
+/// `main` that returns an error prints. Log `{:#}`.
+///
 /// An error of an enqueue says whether the task may exist:
 ///
 /// ```
@@ -42,6 +45,8 @@ pub struct Error {
 struct Inner {
     kind: ErrorKind,
     message: String,
+    /// What fixes it.
+    help: Option<String>,
     may_have_taken_effect: bool,
     source: Option<BoxError>,
 }
@@ -125,6 +130,7 @@ impl Error {
             inner: Box::new(Inner {
                 kind,
                 message,
+                help: None,
                 may_have_taken_effect: false,
                 source: None,
             }),
@@ -145,6 +151,13 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.inner.source = Some(source.into());
+        self
+    }
+
+    /// Says what fixes the error, after the causes.
+    #[cfg(feature = "google")]
+    pub(crate) fn with_help(mut self, help: &str) -> Self {
+        self.inner.help = Some(text::safe(help).into_owned());
         self
     }
 
@@ -261,22 +274,28 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.inner.message)?;
-        if f.alternate() {
-            let mut source = self.source();
-            while let Some(cause) = source {
-                write!(f, ": {}", text::safe(&cause.to_string()))?;
-                source = cause.source();
-            }
+        if f.alternate()
+            && let Some(source) = self.source()
+        {
+            write!(f, ": {}", text::error_chain(source))?;
         }
-        Ok(())
+        match &self.inner.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
     }
 }
 
+/// Like `{:#}`, since `main` prints it. `{:#?}` shows all parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return write!(f, "{self:#}");
+        }
         f.debug_struct("Error")
             .field("kind", &self.inner.kind)
             .field("message", &self.inner.message)
+            .field("help", &self.inner.help)
             .field("may_have_taken_effect", &self.inner.may_have_taken_effect)
             .field("source", &self.inner.source.as_deref().map(SafeDebug))
             .finish()

@@ -7,6 +7,8 @@ use std::error::Error as StdError;
 #[cfg(any(feature = "cli", test))]
 use std::fmt::Write;
 
+use crate::base::error::Error;
+
 /// A text on one line, without characters that move the cursor, change colours, are invisible or change the direction
 /// of writing. Each such character becomes an escape, `\u{1b}`.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
@@ -40,14 +42,18 @@ pub(crate) fn excerpt(name: &str) -> Cow<'_, str> {
 
 /// An error with its causes, sanitized and on one line. A cause that the text quotes already is not repeated.
 pub(crate) fn error_chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&*safe(&said)) && !text.contains(&said) {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // Our own adds its causes itself, and after them what fixes it.
+        let own = error.downcast_ref::<Error>();
+        let said = own.map_or_else(|| error.to_string(), |own| format!("{own:#}"));
+        if text.is_empty() {
+            text = said;
+        } else if !text.contains(&*safe(&said)) && !text.contains(&said) {
             text = format!("{text}: {said}");
         }
-        source = cause.source();
+        next = error.source().filter(|_| own.is_none());
     }
     match safe(&text) {
         Cow::Borrowed(_) => text,

@@ -99,7 +99,7 @@ fn report(
             let failed = error
                 .failed()
                 .iter()
-                .map(|failure| json!({"change": failure.change, "error": failure.error.to_string()}));
+                .map(|failure| json!({"change": failure.change, "error": format!("{:#}", failure.error)}));
             json["failed"] = failed.collect();
             json["not_tried"] = serde_json::to_value(error.not_tried())?;
         }

@@ -185,7 +185,7 @@ fn tell(
             return Ok(false);
         }
         Ok(false) => console.error(&format!("error: {}", queue.not_queued(id)))?,
-        Err(error) => console.error(&format!("error: {error}"))?,
+        Err(error) => console.error(&format!("error: {error:#}"))?,
     }
     Ok(true)
 }

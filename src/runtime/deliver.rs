@@ -158,13 +158,12 @@ impl Runtime {
             0 => Ok(()),
             1 => Err(failures.remove(0)),
             count => {
-                let names: Vec<_> = failures.iter().map(|error| format!("{error:#}")).collect();
-                let first = failures.swap_remove(0);
+                // The list has all of them, so none is the source.
+                let failures: Vec<_> = failures.iter().map(|error| format!("{error:#}")).collect();
                 Err(Error::new(
                     ErrorKind::TaskFailed,
-                    format!("{count} subscribers failed: {}", names.join("; ")),
-                )
-                .with_source(first))
+                    format!("{count} subscribers failed: {}", failures.join("; ")),
+                ))
             }
         }
     }

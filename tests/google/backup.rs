@@ -221,7 +221,7 @@ async fn a_backup_queue_that_cannot_be_made_is_named_with_what_to_do() {
         "CLOUD_TASKS_BACKUP_QUEUE_NAME",
         "roles/cloudtasks.queueAdmin",
     ] {
-        assert!(error.to_string().contains(part), "{part:?} is not in: {error}");
+        assert!(format!("{error:#}").contains(part), "{part:?} is not in: {error}");
     }
 }
 
@@ -268,7 +268,7 @@ async fn nothing_is_made_for_a_queue_that_is_only_not_there() {
     let error = cloud.enqueue(welcome().task_id("w")).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.starts_with("task Welcome was not created in queue emails: "),
         "{text}"
@@ -318,7 +318,7 @@ async fn a_name_that_no_queue_can_have_is_said_and_not_tried() {
             .await
             .unwrap_err();
 
-        assert!(error.to_string().contains(part), "{error}");
+        assert!(format!("{error:#}").contains(part), "{error}");
         assert!(
             error.to_string().contains("set CLOUD_TASKS_BACKUP_QUEUE_NAME"),
             "{error}"

@@ -249,7 +249,7 @@ async fn a_refusal_after_an_unclear_answer_leaves_open_whether_the_task_exists()
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.may_have_taken_effect());
     assert!(
-        error.to_string().starts_with(
+        format!("{error:#}").starts_with(
             "task Welcome may have been created in queue emails, but there was no clear response: "
         ),
         "{error}"
@@ -272,7 +272,7 @@ async fn a_service_that_stays_unavailable_is_given_up_at_the_deadline() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.may_have_taken_effect());
     assert!(
-        error.to_string().contains("The service is unavailable."),
+        format!("{error:#}").contains("The service is unavailable."),
         "{error}"
     );
 }
@@ -419,9 +419,7 @@ async fn a_peer_where_nobody_listens_created_nothing() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(!error.may_have_taken_effect(), "{error}");
     assert!(
-        error
-            .to_string()
-            .starts_with("task Welcome was not created in queue emails: "),
+        format!("{error:#}").starts_with("task Welcome was not created in queue emails: "),
         "{error}"
     );
 }

@@ -856,7 +856,7 @@ async fn refused_with(http: u16, code: &str, message: &str) -> Error {
 fn assert_refused(error: &Error, parts: &[&str]) {
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
     assert!(!error.may_have_taken_effect(), "{error}");
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.starts_with("task Welcome was not created in queue emails: "),
         "{text}"
@@ -999,7 +999,7 @@ async fn what_fixes_a_call_that_did_not_get_through_is_named() {
         let error = refused_with(http, code, message).await;
 
         assert!(
-            error.to_string().contains(expected),
+            format!("{error:#}").contains(expected),
             "{expected} is not in: {error}"
         );
     }
@@ -1065,7 +1065,7 @@ async fn text_of_the_cloud_makes_no_line_of_its_own_in_an_error() {
     )
     .await;
 
-    for text in [error.to_string(), format!("{error:#}")] {
+    for text in [format!("{error:#}"), format!("{error:?}")] {
         assert!(
             !text.contains(|char: char| char.is_control() || "\u{202e}\u{2028}".contains(char)),
             "{text:?}"

@@ -153,7 +153,7 @@ async fn errors_say_which_command_helps() {
         let cloud = Cloud::new().await;
         cloud.fail(1, method, path, answer);
 
-        let error = plan(&cloud).await.unwrap_err().to_string();
+        let error = format!("{:#}", plan(&cloud).await.unwrap_err());
 
         for part in parts {
             assert!(error.contains(part), "{part} in {error}");

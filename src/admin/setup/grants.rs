@@ -199,7 +199,7 @@ async fn check(
     if let Some((resource, error)) = denied {
         let (labels, needs): (Vec<_>, Vec<_>) = unreadable.into_iter().unzip();
         found.notes.push(format!(
-            "skipped the IAM bindings of {} ({}): {}; or leave them to somebody else with `skip_iam`",
+            "skipped the IAM bindings of {} ({}): {:#}; or leave them to somebody else with `skip_iam`",
             purposes(needs.iter().flatten()),
             labels.join(", "),
             call_error::failed(POLICY_READ, &resource, error)

@@ -67,15 +67,15 @@ pub(super) async fn recreate(
     make_subscription(pubsub, subscription, Visibility::Recent)
         .await
         .map_err(|error| {
-            let message = format!("{name} was deleted and not made again: {error}");
-            with_resources(&message, Some(subscription), policy.as_ref(), error)
+            let message = format!("{name} was deleted and not made again");
+            with_resources(message, Some(subscription), policy.as_ref(), error)
         })?;
     let Some(policy) = policy else {
         return Ok(());
     };
     iam::restore(pubsub, name, &policy).await.map_err(|error| {
-        let message = format!("{name} was recreated without its IAM policy: {error}");
-        with_resources(&message, None, Some(&policy), error)
+        let message = format!("{name} was recreated without its IAM policy");
+        with_resources(message, None, Some(&policy), error)
     })
 }
 
@@ -85,21 +85,18 @@ fn is_blank(policy: &Policy) -> bool {
 
 /// An error with everything that was lost, so that somebody can restore it: nothing else has it any more.
 fn with_resources(
-    message: &str,
+    message: String,
     subscription: Option<&PubSubSubscription>,
     policy: Option<&Policy>,
     error: Error,
 ) -> Error {
     let json = |value: Option<Result<Value, serde_json::Error>>| value?.ok();
     let settings = json(subscription.map(serde_json::to_value));
-    let settings = settings.map(|json| format!("; its settings: {json}"));
+    let settings = settings.map(|json| format!("its settings: {json}"));
     let policy = json(policy.map(serde_json::to_value));
-    let policy = policy.map(|json| format!("; its IAM policy: {json}"));
-    let message = [
-        message,
-        &settings.unwrap_or_default(),
-        &policy.unwrap_or_default(),
-    ]
-    .concat();
-    Error::rejected(message).with_source(error)
+    let policy = policy.map(|json| format!("its IAM policy: {json}"));
+    let lost: Vec<_> = settings.into_iter().chain(policy).collect();
+    Error::rejected(message)
+        .with_source(error)
+        .with_help(&lost.join("; "))
 }

@@ -172,7 +172,7 @@ impl fmt::Display for SetUpError {
             self.report().changes.len() + self.failed().len() + self.not_tried().len()
         )?;
         for failure in self.failed() {
-            write!(f, "\nfailed: {}\n      {}", failure.change, failure.error)?;
+            write!(f, "\nfailed: {}\n      {:#}", failure.change, failure.error)?;
         }
         for change in self.not_tried() {
             write!(f, "\nnot tried: {change}")?;
@@ -181,8 +181,5 @@ impl fmt::Display for SetUpError {
     }
 }
 
-impl StdError for SetUpError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.failed().first().map(|failure| &failure.error as _)
-    }
-}
+/// Without a source: the text contains all [failures](SetUpError::failed), with their causes.
+impl StdError for SetUpError {}

@@ -225,7 +225,7 @@ impl Setup {
             if count > 0 || asked_for {
                 return Err(error);
             }
-            found.notes.push(format!("skipped leftover schedules: {error}"));
+            found.notes.push(format!("skipped leftover schedules: {error:#}"));
             return Ok(());
         }
         found.schedules = Some(count);
@@ -265,9 +265,10 @@ pub trait SetupExt: Registered {
     fn set_up() -> impl Future<Output = Result<SetUpReport, Error>> + Send {
         async {
             let plan = Runtime::current()?.setup().only::<Self>().plan().await?;
-            plan.apply()
-                .await
-                .map_err(|error| Error::unavailable(error.to_string(), true).with_source(error))
+            plan.apply().await.map_err(|error| {
+                let name = Self::__REGISTRATION.declared().name;
+                Error::unavailable(format!("{name} was not set up completely"), true).with_source(error)
+            })
         }
     }
 }

@@ -76,7 +76,7 @@ async fn a_missing_permission_is_told_with_the_role_that_has_it() {
 
     for (outcome, start, end) in errors {
         let error = outcome.unwrap_err();
-        let text = error.to_string();
+        let text = format!("{error:#}");
         assert!(error.is_rejected(), "{error:?}");
         assert!(text.starts_with(start) && text.ends_with(&end), "{text}");
     }
@@ -121,7 +121,7 @@ async fn a_queue_that_is_missing_is_an_error_that_names_the_command_which_makes_
         let error = outcome.unwrap_err();
         let help = "`gcloud tasks queues create projects/acme/locations/europe-west1/queues/emails`";
         assert!(
-            error.is_rejected() && error.to_string().ends_with(help),
+            error.is_rejected() && format!("{error:#}").ends_with(help),
             "{error}"
         );
     }
@@ -167,7 +167,7 @@ async fn a_task_whose_sending_got_no_answer_is_not_sent_again() {
 
     assert!(error.is_unavailable());
     let start = "task 7 of queue emails may have been sent, but there was no clear response: ";
-    assert!(error.to_string().starts_with(start), "{error}");
+    assert!(format!("{error:#}").starts_with(start), "{error}");
     assert_eq!(played.requests().len(), 1);
 }
 
@@ -203,7 +203,7 @@ async fn a_service_that_stays_away_is_given_up_and_the_error_says_what_is_not_kn
 
     assert!(error.is_unavailable());
     let start = "task 7 of queue emails may have been deleted, but there was no clear response: ";
-    assert!(error.to_string().starts_with(start), "{error}");
+    assert!(format!("{error:#}").starts_with(start), "{error}");
     assert_eq!(played.requests().len(), 5);
 }
 

@@ -160,7 +160,7 @@ async fn an_answer_that_refuses_says_which_role_is_missing() {
     let error = dead.list().await.unwrap_err();
 
     assert_eq!(
-        error.to_string(),
+        format!("{error:#}"),
         "projects/acme/subscriptions/dead-charges was not read (pull): the service reports an error with code \
          PERMISSION_DENIED described as: not allowed; the caller needs roles/pubsub.subscriber on \
          projects/acme/subscriptions/dead-charges: `gcloud pubsub subscriptions add-iam-policy-binding \

@@ -138,21 +138,24 @@ impl<'a> Call<'a> {
     ) -> Error {
         let outcome = self.operation.outcome(cause.borrow());
         let may_have_taken_effect = outcome.may_have_taken_effect || earlier == Earlier::Unclear;
-        let (more, fallback) = fallback.map_or((String::new(), CallOutcome::REFUSED), |(reason, outcome)| {
-            (format!("; {reason}"), outcome)
+        let (reason, fallback) = fallback.map_or((None, CallOutcome::REFUSED), |(reason, outcome)| {
+            (Some(reason), outcome)
         });
-        let help = self
-            .help(cause.borrow())
-            .map(|help| format!("; {help}"))
-            .unwrap_or_default();
-        let message = format!("{}: {cause}{help}{more}", self.message(may_have_taken_effect));
+        let help = [self.help(cause.borrow()), reason.map(str::to_owned)];
+        let help: Vec<_> = help.into_iter().flatten().collect();
+        let message = self.message(may_have_taken_effect);
         let may_have_taken_effect = may_have_taken_effect || fallback.may_have_taken_effect;
         let error = if may_have_taken_effect || outcome.retryable || fallback.retryable {
             Error::unavailable(message, may_have_taken_effect)
         } else {
             Error::rejected(message)
         };
-        error.with_source(cause)
+        let error = error.with_source(cause);
+        if help.is_empty() {
+            error
+        } else {
+            error.with_help(&help.join("; "))
+        }
     }
 
     /// The error of a call that ended for this reason of our own, after attempts.

@@ -171,6 +171,7 @@ fn each_error_has_one_outcome_for_each_operation() {
             };
             assert!(failed.to_string().starts_with(&start), "{case}: {failed}");
             assert!(format!("{failed:#}").contains(&text), "{case}: {failed:#}");
+            assert!(!failed.to_string().contains(&text), "{case}: {failed}");
         }
     }
 }
