@@ -5,6 +5,7 @@ mod checks;
 mod draining;
 mod events;
 mod modes;
+mod own_methods;
 mod performing;
 mod requests;
 mod service;
