@@ -1,4 +1,4 @@
-//! Values of options as fields of a subscription in Google's API.
+//! Values of options as fields of a resource in Google's APIs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -9,6 +9,28 @@ use google_cloud_wkt::Duration as WktDuration;
 use crate::admin::setup::convert;
 use crate::base::Error;
 
+/// A field of a resource, or of a policy in it.
+macro_rules! field {
+    ($resource:expr, $field:ident) => {
+        Some(&$resource.$field)
+    };
+    ($resource:expr, $policy:ident.$field:ident) => {
+        $resource.$policy.as_ref().map(|policy| &policy.$field)
+    };
+}
+
+/// The same, to be changed; a missing policy is created.
+macro_rules! field_mut {
+    ($resource:expr, $field:ident) => {
+        &mut $resource.$field
+    };
+    ($resource:expr, $policy:ident.$field:ident) => {
+        &mut $resource.$policy.get_or_insert_default().$field
+    };
+}
+
+pub(super) use {field, field_mut};
+
 /// A value that a field of this type holds.
 pub(crate) trait ApiField<Field> {
     /// The field with this value.
@@ -18,7 +40,12 @@ pub(crate) trait ApiField<Field> {
     fn shown(field: &Field) -> Option<String>;
 
     /// Writes a desired field over the current one.
-    fn overlay(current: &mut Field, desired: &Field);
+    fn overlay(current: &mut Field, desired: &Field)
+    where
+        Field: Clone,
+    {
+        current.clone_from(desired);
+    }
 }
 
 /// Whole seconds, of which 0 stands for none.
@@ -30,23 +57,48 @@ impl ApiField<i32> for Duration {
     fn shown(field: &i32) -> Option<String> {
         (*field != 0).then(|| format!("{field}s"))
     }
+}
 
-    fn overlay(current: &mut i32, desired: &i32) {
-        *current = *desired;
+/// 0 stands for none.
+impl ApiField<f64> for f64 {
+    fn to_field(&self) -> Result<f64, Error> {
+        Ok(*self)
+    }
+
+    fn shown(field: &f64) -> Option<String> {
+        (*field > 0.0).then(|| field.to_string())
+    }
+}
+
+/// 0 stands for none.
+impl ApiField<i32> for i32 {
+    fn to_field(&self) -> Result<i32, Error> {
+        Ok(*self)
+    }
+
+    fn shown(field: &i32) -> Option<String> {
+        (*field != 0).then(|| field.to_string())
+    }
+}
+
+/// 0 stands for none.
+impl ApiField<i32> for u32 {
+    fn to_field(&self) -> Result<i32, Error> {
+        Ok(convert::number(Some(*self)))
+    }
+
+    fn shown(field: &i32) -> Option<String> {
+        <i32 as ApiField<i32>>::shown(field)
     }
 }
 
 impl ApiField<Option<WktDuration>> for Duration {
     fn to_field(&self) -> Result<Option<WktDuration>, Error> {
-        convert::duration(*self, "Pub/Sub").map(Some)
+        convert::duration(*self, "Google Cloud").map(Some)
     }
 
     fn shown(field: &Option<WktDuration>) -> Option<String> {
         field.map(String::from)
-    }
-
-    fn overlay(current: &mut Option<WktDuration>, desired: &Option<WktDuration>) {
-        *current = *desired;
     }
 }
 

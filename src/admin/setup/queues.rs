@@ -1,23 +1,22 @@
 //! Planning of queues.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_gax::options::RequestOptionsBuilder;
+use google_cloud_tasks_v2::model::Queue;
 use google_cloud_tasks_v2::model::queue::State;
-use google_cloud_tasks_v2::model::{Queue, RateLimits, RetryConfig};
-use google_cloud_wkt::{Duration as WktDuration, FieldMask};
+use google_cloud_wkt::FieldMask;
 
+use crate::admin::setup::api_field::{ApiField, field, field_mut};
 use crate::admin::setup::call_error::{changed, failed};
 use crate::admin::setup::change::{Action, Change, Differences, FieldChange, ResourceKind};
 use crate::admin::setup::clients::QueueAdmin;
-use crate::admin::setup::convert;
 use crate::admin::setup::operation::{Instead, Operation, Step};
 use crate::admin::setup::plan::PlanDraft;
 use crate::backend::{google::is, google::is_blocked};
 use crate::base::{Error, names};
-use crate::registry::queue_settings::QueueSettings;
+use crate::registry::queue_settings::{QueueSettings, queue_settings};
 use crate::runtime::Runtime;
 
 /// Plans the queues of a runtime's tasks.
@@ -76,81 +75,38 @@ fn stopped(name: &str, queue: &Queue, admin: &QueueAdmin) -> Option<String> {
     }
 }
 
-/// The queue as Cloud Tasks accepts it; unset settings stay unset.
-fn queue(path: &str, settings: &QueueSettings) -> Result<Queue, Error> {
-    let mut queue = Queue::new().set_name(path);
-    if settings.max_dispatches_per_second().is_some() || settings.max_concurrent_dispatches().is_some() {
-        queue = queue.set_rate_limits(
-            RateLimits::new()
-                .set_max_dispatches_per_second(settings.max_dispatches_per_second().unwrap_or_default())
-                .set_max_concurrent_dispatches(convert::number(settings.max_concurrent_dispatches())),
-        );
-    }
-    let retries = RetryConfig::new()
-        .set_max_attempts(settings.max_attempts().unwrap_or_default())
-        .set_or_clear_max_retry_duration(duration(settings.max_retry_duration())?)
-        .set_or_clear_min_backoff(duration(settings.min_backoff())?)
-        .set_or_clear_max_backoff(duration(settings.max_backoff())?)
-        .set_max_doublings(convert::number(settings.max_doublings()));
-    if retries != RetryConfig::new() {
-        queue = queue.set_retry_config(retries);
-    }
-    Ok(queue)
-}
-
-fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
-    duration
-        .map(|duration| convert::duration(duration, "Cloud Tasks"))
-        .transpose()
-}
-
-/// The differences in the specified settings.
-fn changes(current: &Queue, desired: &Queue) -> Vec<FieldChange> {
-    let mut differing = Differences::default();
-    let number = |number: i32| (number != 0).then(|| number.to_string());
-    let rates = |queue: &Queue| queue.rate_limits.clone().unwrap_or_default();
-    let rate = |rate: f64| (rate > 0.0).then(|| rate.to_string());
-    let (old, new) = (rates(current), rates(desired));
-    differing.push_asked(
-        "rate_limits.max_dispatches_per_second",
-        rate(old.max_dispatches_per_second),
-        rate(new.max_dispatches_per_second),
-    );
-    differing.push_asked(
-        "rate_limits.max_concurrent_dispatches",
-        number(old.max_concurrent_dispatches),
-        number(new.max_concurrent_dispatches),
-    );
-    let retries = |queue: &Queue| queue.retry_config.clone().unwrap_or_default();
-    let (old, new) = (retries(current), retries(desired));
-    differing.push_asked(
-        "retry_config.max_attempts",
-        number(old.max_attempts),
-        number(new.max_attempts),
-    );
-    let times = [
-        (
-            "max_retry_duration",
-            old.max_retry_duration,
-            new.max_retry_duration,
-        ),
-        ("min_backoff", old.min_backoff, new.min_backoff),
-        ("max_backoff", old.max_backoff, new.max_backoff),
-    ];
-    for (field, old, new) in times {
-        let (old, new) = (old.map(String::from), new.map(String::from));
-        // Cloud Tasks omits a zero duration.
-        if old.is_some() || new.as_deref() != Some("0s") {
-            differing.push_asked(&format!("retry_config.{field}"), old, new);
+/// Writes and compares each of the [`queue_settings`].
+macro_rules! fields {
+    ($(
+        $(#[$get_doc:meta])* $name:ident: $type:ty,
+        $(#[$set_doc:meta])* $set:ident => $policy:ident.$field:ident, $accepts:expr, $accepted:expr;
+    )*) => {
+        /// The queue as Cloud Tasks accepts it; unset settings stay unset.
+        fn queue(path: &str, settings: &QueueSettings) -> Result<Queue, Error> {
+            let mut queue = Queue::new().set_name(path);
+            $(if let Some(value) = settings.$name() {
+                *field_mut!(queue, $policy.$field) = value.to_field()?;
+            })*
+            Ok(queue)
         }
-    }
-    differing.push_asked(
-        "retry_config.max_doublings",
-        number(old.max_doublings),
-        number(new.max_doublings),
-    );
-    differing.into_fields()
+
+        /// The differences in the specified settings.
+        fn changes(current: &Queue, desired: &Queue) -> Vec<FieldChange> {
+            let mut differing = Differences::default();
+            $(
+                let shown = |queue: &Queue| field!(queue, $policy.$field).and_then(<$type as ApiField<_>>::shown);
+                let (old, new) = (shown(current), shown(desired));
+                // Cloud Tasks omits a zero duration.
+                if old.is_some() || new.as_deref() != Some("0s") {
+                    differing.push_asked(concat!(stringify!($policy), ".", stringify!($field)), old, new);
+                }
+            )*
+            differing.into_fields()
+        }
+    };
 }
+
+queue_settings!(fields);
 
 /// Creates a queue, or, if its name is blocked, the backup queue that its tasks then go to.
 pub(crate) async fn make(admin: &QueueAdmin, queue: &Queue, backup: &str) -> Result<Option<Instead>, Error> {

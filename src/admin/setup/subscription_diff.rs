@@ -8,7 +8,7 @@ use google_cloud_pubsub::model::{
     DeadLetterPolicy, ExpirationPolicy, PushConfig, Subscription as PubSubSubscription,
 };
 
-use crate::admin::setup::api_field::ApiField;
+use crate::admin::setup::api_field::{ApiField, field, field_mut};
 use crate::admin::setup::change::{Differences, FieldChange};
 use crate::admin::setup::convert;
 use crate::backend::google::PubSubAccess;
@@ -16,26 +16,6 @@ use crate::base::{Config, Error};
 use crate::registry::filter::Filter;
 use crate::registry::subscription::Subscription;
 use crate::registry::subscription_options;
-
-/// A field of a subscription, or of a policy in it.
-macro_rules! field {
-    ($subscription:expr, $field:ident) => {
-        Some(&$subscription.$field)
-    };
-    ($subscription:expr, $policy:ident.$field:ident) => {
-        $subscription.$policy.as_ref().map(|policy| &policy.$field)
-    };
-}
-
-/// The same, to be changed; a missing policy is created.
-macro_rules! field_mut {
-    ($subscription:expr, $field:ident) => {
-        &mut $subscription.$field
-    };
-    ($subscription:expr, $policy:ident.$field:ident) => {
-        &mut $subscription.$policy.get_or_insert_default().$field
-    };
-}
 
 /// Writes a desired field over the current one, if the desired one is set.
 macro_rules! overlay_field {
