@@ -229,7 +229,7 @@ async fn a_subscription_that_is_deleted_and_not_made_again_is_told_with_all_its_
         .await
         .unwrap_err();
 
-    let text = error.failed()[0].error.to_string();
+    let text = format!("{:#}", error.failed()[0].error);
     for part in [
         "was deleted and not made again",
         "The script does not compile.",

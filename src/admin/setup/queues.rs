@@ -1,6 +1,7 @@
 //! Planning of queues.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_gax::options::RequestOptionsBuilder;
