@@ -130,7 +130,7 @@ async fn runtime_with(cloud: &Cloud, config: Config) -> Runtime {
 #[tokio::test]
 async fn publishers_of_google_may_publish_to_the_topics_that_the_code_names() {
     let cloud = Cloud::new().await;
-    let runtime = runtime_with(&cloud, config().app_name("shop")).await;
+    let runtime = runtime_with(&cloud, config().with_app_name("shop")).await;
 
     let first = plan(&runtime).await;
     let text = first.to_string();
