@@ -7,6 +7,13 @@ use crate::base::Config;
 #[derive(Clone, Default)]
 pub(crate) struct Services {}
 
+impl Services {
+    /// Whether messages come from Google's Pub/Sub.
+    pub fn has_google_pubsub(&self) -> bool {
+        false
+    }
+}
+
 /// The configuration of the Google clients, which do not exist.
 #[derive(Default)]
 pub(crate) struct Google;

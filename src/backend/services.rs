@@ -42,6 +42,15 @@ impl Services {
         self.pubsub.as_ref()
     }
 
+    /// Whether messages come from Google's Pub/Sub, and not from an emulator or a stand-in.
+    pub fn has_google_pubsub(&self) -> bool {
+        let access = self.pubsub.as_ref();
+        access.is_some_and(|access| {
+            let url = access.endpoint.as_deref();
+            access.signer.is_some() && url.is_none_or(|url| url.starts_with("https://"))
+        })
+    }
+
     pub fn queues(&self) -> Option<&QueueAccess> {
         self.queues.as_ref()
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::Uri;
+
 use crate::base::{Config, names};
 use crate::registry::filter::Filter;
 use crate::registry::subscription_options::{self as checks, subscription_options};
@@ -200,10 +202,46 @@ impl Subscription {
                 "min_backoff is {min:?}, which is more than max_backoff, {max:?}"
             ));
         }
+        // The service fills in the default beside a `max_backoff`, and refuses the pair.
+        if let (None, Some(max)) = (self.min_backoff, self.max_backoff)
+            && max < checks::DEFAULT_MIN_BACKOFF
+        {
+            mistakes.push(format!(
+                "max_backoff is {max:?}, which is less than the default of min_backoff, {:?}: set min_backoff too",
+                checks::DEFAULT_MIN_BACKOFF
+            ));
+        }
+        let retention = self.retention.unwrap_or(checks::DEFAULT_RETENTION);
+        if let Some(expiration) = self.expiration.filter(|expiration| *expiration < retention) {
+            let default = if self.retention.is_none() {
+                " by default"
+            } else {
+                ""
+            };
+            mistakes.push(format!(
+                "expiration is {expiration:?}, which is shorter than the retention, {retention:?}{default}: a subscription \
+                 would expire before its messages; set a shorter `retention`"
+            ));
+        }
         if self.dead_letter_topic.as_ref() == Some(&self.topic) {
             mistakes.push("its dead letters would go to the topic that it reads".to_owned());
         }
         mistakes
+    }
+
+    /// The error of a push that Google's Pub/Sub does not make.
+    pub(crate) fn push_mistake(&self) -> Option<String> {
+        let is_https = self.url.parse::<Uri>().is_ok_and(|url| {
+            let host = url.host().unwrap_or_default();
+            url.scheme_str() == Some("https") && !host.is_empty()
+        });
+        (!is_https).then(|| {
+            format!(
+                "the pushes to {} would go to {:?}, which Pub/Sub does not call: it pushes to https URLs only; set \
+                 CLOUD_TASKS_ENDPOINT to the https URL of this service, or the `url` of the subscriber",
+                self.task, self.url
+            )
+        })
     }
 
     /// Whether a message with these attributes is delivered.

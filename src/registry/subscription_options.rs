@@ -12,7 +12,7 @@ macro_rules! subscription_options {
     ($then:ident) => {
         $then! {
             /// The deadline of a push.
-            ack_deadline: Duration => ack_deadline_seconds, checks::lengths(10..=600), |_| None;
+            ack_deadline: Duration => ack_deadline_seconds, checks::whole_seconds(10..=600), |_| None;
             /// The shortest backoff before a message is redelivered.
             min_backoff: Duration => retry_policy.minimum_backoff, checks::lengths(0..=600), |config| config.subscriber_min_backoff();
             /// The longest backoff before a message is redelivered.
@@ -28,6 +28,12 @@ macro_rules! subscription_options {
 }
 pub(crate) use subscription_options;
 
+/// What Pub/Sub fills in for a retry policy without a shortest backoff.
+pub(super) const DEFAULT_MIN_BACKOFF: Duration = Duration::from_secs(10);
+
+/// How long Pub/Sub keeps messages if a subscription does not say it.
+pub(super) const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * DAY);
+
 /// A day in seconds.
 pub(super) const DAY: u64 = 24 * 60 * 60;
 
@@ -37,6 +43,19 @@ pub(super) fn lengths(
 ) -> impl Fn(&str, &Duration) -> Result<(), String> {
     let (min, max) = seconds.into_inner();
     between(Duration::from_secs(min), Duration::from_secs(max))
+}
+
+/// The same, without fractions.
+pub(super) fn whole_seconds(
+    seconds: std::ops::RangeInclusive<u64>,
+) -> impl Fn(&str, &Duration) -> Result<(), String> {
+    let lengths = lengths(seconds);
+    move |option, value| {
+        if value.subsec_nanos() != 0 {
+            return Err(format!("{option} is {value:?}; Pub/Sub accepts whole seconds"));
+        }
+        lengths(option, value)
+    }
 }
 
 /// Lengths of time without a maximum.

@@ -11,7 +11,7 @@ use crate::support::api::config;
 
 type Labels = &'static [(&'static str, &'static str)];
 
-struct Labelled;
+pub(crate) struct Labelled;
 
 // Written by hand, so that it is not linked into the other tests of this program.
 impl Registered for Labelled {

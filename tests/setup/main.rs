@@ -13,6 +13,7 @@ mod plans;
 mod pubsub;
 mod queues;
 mod recreate;
+mod refused;
 mod schedules;
 #[path = "../support/mod.rs"]
 mod support;

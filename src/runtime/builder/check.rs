@@ -7,6 +7,7 @@ use crate::backend::{Connect, Connected, Link};
 use crate::base::{Error, ErrorKind, names};
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;
+use crate::registry::subscription::Subscription;
 use crate::registry::{self, Registry};
 use crate::runtime::builder::Parts;
 use crate::runtime::concurrency::Limit;
@@ -64,6 +65,10 @@ impl Parts {
                      `use the_crate as _;` in the binary makes the linker keep a crate"
                 ));
             }
+        }
+        if self.services.has_google_pubsub() {
+            let subscriptions = registry.subscriptions().iter();
+            mistakes.extend(subscriptions.filter_map(Subscription::push_mistake));
         }
         if missing == Missing::Fails {
             for (state, tasks) in registry.missing_states() {
