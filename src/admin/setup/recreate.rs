@@ -20,7 +20,7 @@ pub(crate) enum PolicyCopy {
     Kept,
     /// It is left to others, who lose it.
     Lost,
-    /// There is none: an emulator has no IAM.
+    /// There is none: an emulator has neither IAM nor tags.
     None,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn data_loss(current: &PubSubSubscription, policy: PolicyCopy) -> Str
         losses.push("the acknowledged messages that it retains".to_owned());
     }
     // The API takes them when a subscription is created, and does not return them.
-    if current.tags.is_empty() {
+    if current.tags.is_empty() && policy != PolicyCopy::None {
         losses.push(format!(
             "its tags, which Pub/Sub does not return (`gcloud resource-manager tags bindings list \
              --parent=//pubsub.googleapis.com/{}` lists them)",
