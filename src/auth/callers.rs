@@ -11,7 +11,7 @@ use crate::auth::jwks_client::Source;
 use crate::auth::key_cache::{Keys, Timing};
 use crate::auth::rules::Rules;
 use crate::auth::verifier::Verifier;
-use crate::base::{Config, is_loopback, limits::INDEFINITELY};
+use crate::base::{Config, Invalid, is_loopback, limits::INDEFINITELY};
 
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
@@ -172,29 +172,31 @@ impl TrustedCallers {
         mut self,
         config: &Config,
         trusts_platform: bool,
-    ) -> Result<Verifier, Vec<String>> {
-        let mut mistakes = Vec::new();
+    ) -> Result<Verifier, Vec<Invalid>> {
+        let mut errors = Vec::new();
         self.accounts.extend(config.service_account().map(str::to_owned));
         if self.accounts.is_empty() {
-            mistakes.push(
+            errors.push(Invalid::because(
                 "no caller is trusted: set CLOUD_TASKS_SERVICE_ACCOUNT, name an account with \
-                 `.callers(TrustedCallers::new().account(\"..\"))`, or accept every caller with `.allow_unauthenticated()`"
-                    .to_owned(),
-            );
-        }
-        for email in self.accounts.iter().filter(|email| !is_email(email)) {
-            mistakes.push(format!(
-                "the account {email:?} is not accepted: expected the e-mail of a service account, such as \
-                 tasks@my-project.iam.gserviceaccount.com"
+                 `.callers(TrustedCallers::new().account(\"..\"))`, or accept every caller with `.allow_unauthenticated()`",
             ));
         }
-        for audience in self.audiences.iter().filter(|audience| audience.is_empty()) {
-            mistakes.push(format!("the audience {audience:?} is empty"));
+        for email in self.accounts.iter().filter(|email| !is_email(email)) {
+            errors.push(Invalid::because(format!(
+                "the account {email:?} is not accepted: expected the e-mail of a service account, such as \
+                 tasks@my-project.iam.gserviceaccount.com"
+            )));
         }
-        mistakes.extend(self.keys_in_the_clear());
-        let keys = self.keys().map_err(|mistake| mistakes.push(mistake)).ok();
-        let (Some(keys), true) = (keys, mistakes.is_empty()) else {
-            return Err(mistakes);
+        for audience in self.audiences.iter().filter(|audience| audience.is_empty()) {
+            errors.push(Invalid::because(format!("the audience {audience:?} is empty")));
+        }
+        errors.extend(self.keys_in_the_clear().map(Invalid::because));
+        let keys = self
+            .keys()
+            .map_err(|error| errors.push(Invalid::because(error)))
+            .ok();
+        let (Some(keys), true) = (keys, errors.is_empty()) else {
+            return Err(errors);
         };
         let rules = Rules {
             issuers: self.issuers,

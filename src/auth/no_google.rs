@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use crate::auth::refusal_log::Foreign;
 use crate::auth::{Called, Refusal};
-use crate::base::Config;
+use crate::base::{Config, Invalid};
 
 /// The configuration of trusted callers, which does not exist.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(crate) struct TrustedCallers;
 
 impl TrustedCallers {
     #[expect(clippy::unused_self, reason = "with the feature, this is consumed")]
-    pub(crate) fn verifier(self, _config: &Config, _trusts_platform: bool) -> Result<Verifier, Vec<String>> {
+    pub(crate) fn verifier(self, _config: &Config, _trusts_platform: bool) -> Result<Verifier, Vec<Invalid>> {
         Err(vec![
             "callers cannot be verified without the feature `google`: enable it, or accept every caller with `.allow_unauthenticated()`"
                 .to_owned(),

@@ -1,7 +1,7 @@
 //! Substitutes for the Google backend without the feature `google`.
 
 use crate::backend::Connected;
-use crate::base::Config;
+use crate::base::{Config, Invalid};
 
 /// The services behind a backend: none.
 #[derive(Clone, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Google;
 
 impl Google {
     #[expect(clippy::unused_async, reason = "with the feature, this is awaited")]
-    pub(crate) async fn open(self, _config: &mut Config) -> Result<(Connected, Services), Vec<String>> {
+    pub(crate) async fn open(self, _config: &mut Config) -> Result<(Connected, Services), Vec<Invalid>> {
         Err(vec![
             "there is no backend: enable the feature `google`, set CLOUD_TASKS_EAGER, or use `.backend(..)`"
                 .to_owned(),

@@ -8,6 +8,7 @@ mod error;
 mod future;
 #[cfg(feature = "google")]
 pub(crate) mod http_client;
+mod invalid;
 pub(crate) mod json;
 mod metadata;
 pub(crate) mod names;
@@ -23,6 +24,7 @@ pub(crate) use config::{host_port, is_loopback};
 pub use context::Context;
 pub use error::{BoxError, Error, ErrorKind};
 pub(crate) use future::BoxFuture;
+pub(crate) use invalid::Invalid;
 pub use metadata::TaskMetadata;
 pub(crate) use metadata::{job_headers, timeout_header};
 pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use uuid::Uuid;
 
+use crate::base::invalid::Invalid;
+
 /// The characters that RFC 3986 does not call unreserved.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -13,36 +15,44 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Validates a task's name.
-pub(crate) fn task_name_mistake(name: &str) -> Option<String> {
-    let fits = (1..=255).contains(&name.len())
+pub(crate) fn validate_task_name(name: &str) -> Result<(), Invalid> {
+    let is_valid = (1..=255).contains(&name.len())
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
         && name != "."
         && name != "..";
-    (!fits).then(|| {
-        format!("the task name {name:?} is not accepted: 1 to 255 letters, digits, `_`, `-` and `.`, and not `.` or `..`")
+    Invalid::unless(is_valid, || {
+        Invalid::new(
+            format_args!("the task name {name:?}"),
+            "1 to 255 letters, digits, `_`, `-` and `.`, and not `.` or `..`",
+        )
     })
 }
 
 /// Validates a queue's id. Source: `google.cloud.tasks.v2.Queue.name` in Google's protos.
-pub(crate) fn queue_mistake(queue: &str) -> Option<String> {
-    let fits =
+pub(crate) fn validate_queue(queue: &str) -> Result<(), Invalid> {
+    let is_valid =
         (1..=100).contains(&queue.len()) && queue.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    (!fits).then(|| format!("the queue {queue:?} is not accepted: 1 to 100 letters, digits and `-`"))
+    Invalid::unless(is_valid, || {
+        Invalid::new(
+            format_args!("the queue {queue:?}"),
+            "1 to 100 letters, digits and `-`",
+        )
+    })
 }
 
 /// Validates a task's id. Source: `google.cloud.tasks.v2.Task.name` in Google's protos.
-pub(crate) fn task_id_mistake(id: &str) -> Option<String> {
-    let fits = (1..=500).contains(&id.len())
+pub(crate) fn validate_task_id(id: &str) -> Result<(), Invalid> {
+    let is_valid = (1..=500).contains(&id.len())
         && id
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    (!fits).then(|| {
-        let shown: String = id.chars().take(60).collect();
-        format!(
-            "the task id {shown:?} ({} bytes) is not accepted: 1 to 500 letters, digits, `_` and `-`",
-            id.len()
+    Invalid::unless(is_valid, || {
+        let start: String = id.chars().take(60).collect();
+        Invalid::new(
+            format_args!("the task id {start:?} ({} bytes)", id.len()),
+            "1 to 500 letters, digits, `_` and `-`",
         )
     })
 }
@@ -53,22 +63,22 @@ pub(crate) fn last_segment(path: &str) -> &str {
 }
 
 /// Validates the name of a Cloud Scheduler job. Source: `google.cloud.scheduler.v1.Job.name` in Google's protos.
-pub(crate) fn job_mistake(name: &str) -> Option<String> {
-    let fits = (1..=500).contains(&name.len())
+pub(crate) fn validate_job(name: &str) -> Result<(), Invalid> {
+    let is_valid = (1..=500).contains(&name.len())
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    (!fits).then(|| {
-        format!(
-            "the job's name {name:?} is not accepted: 1 to 500 letters, digits, `_` and `-`; `schedule_name` gives it \
-             another one"
+    Invalid::unless(is_valid, || {
+        Invalid::new(
+            format_args!("the job's name {name:?}"),
+            "1 to 500 letters, digits, `_` and `-`; `schedule_name` gives it another one",
         )
     })
 }
 
 /// Validates the name or the full path of a topic or a subscription. Source: `google.pubsub.v1.Topic.name` and
 /// `Subscription.name` in Google's protos.
-pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
+pub(crate) fn validate_pubsub_name(kind: &str, name: &str) -> Result<(), Invalid> {
     let id = match name.strip_prefix("projects/") {
         Some(path) => {
             let mut parts = path.split('/');
@@ -84,24 +94,25 @@ pub(crate) fn pubsub_mistake(kind: &str, name: &str) -> Option<String> {
                     id
                 }
                 _ => {
-                    return Some(format!(
-                        "the {kind} {name:?} is not accepted: a full path is projects/PROJECT/{collection}/NAME"
+                    return Err(Invalid::new(
+                        format_args!("the {kind} {name:?}"),
+                        format_args!("a full path is projects/PROJECT/{collection}/NAME"),
                     ));
                 }
             }
         }
         None => name,
     };
-    let fits = (3..=255).contains(&id.len())
+    let is_valid = (3..=255).contains(&id.len())
         && id.starts_with(|first: char| first.is_ascii_alphabetic())
         && id
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-_.~+%".contains(&b))
         && !id.starts_with("goog");
-    (!fits).then(|| {
-        format!(
-            "the {kind} {name:?} is not accepted: 3 to 255 letters, digits and `-_.~+%`, the first a letter, and not \
-             beginning with goog"
+    Invalid::unless(is_valid, || {
+        Invalid::new(
+            format_args!("the {kind} {name:?}"),
+            "3 to 255 letters, digits and `-_.~+%`, the first a letter, and not beginning with goog",
         )
     })
 }
@@ -161,13 +172,13 @@ mod tests {
         #[test]
         fn accepted_names_need_no_encoding(name in "[A-Za-z0-9_.-]{1,255}") {
             prop_assume!(name != "." && name != "..");
-            prop_assert_eq!(task_name_mistake(&name), None);
+            prop_assert_eq!(validate_task_name(&name), None);
             prop_assert_eq!(encode_segment(&name), name.as_str());
         }
 
         #[test]
         fn no_text_makes_a_check_panic(text in "\\PC*") {
-            let _ = (task_name_mistake(&text), queue_mistake(&text), task_id_mistake(&text), decode_segment(&text));
+            let _ = (validate_task_name(&text), validate_queue(&text), validate_task_id(&text), decode_segment(&text));
         }
     }
 
@@ -181,18 +192,18 @@ mod tests {
     #[test]
     fn ids_are_bounded_as_the_service_bounds_them() {
         for (mistake, accepted) in [
-            (queue_mistake("a-Z9"), true),
-            (queue_mistake(&"q".repeat(100)), true),
-            (queue_mistake(&"q".repeat(101)), false),
-            (queue_mistake("under_score"), false),
-            (queue_mistake(""), false),
-            (task_id_mistake(&"t".repeat(500)), true),
-            (task_id_mistake(&"t".repeat(501)), false),
-            (task_id_mistake("a b"), false),
-            (task_id_mistake("a_b-C"), true),
-            (task_name_mistake("Send.Email_v-2"), true),
-            (task_name_mistake(".."), false),
-            (task_name_mistake("a/b"), false),
+            (validate_queue("a-Z9"), true),
+            (validate_queue(&"q".repeat(100)), true),
+            (validate_queue(&"q".repeat(101)), false),
+            (validate_queue("under_score"), false),
+            (validate_queue(""), false),
+            (validate_task_id(&"t".repeat(500)), true),
+            (validate_task_id(&"t".repeat(501)), false),
+            (validate_task_id("a b"), false),
+            (validate_task_id("a_b-C"), true),
+            (validate_task_name("Send.Email_v-2"), true),
+            (validate_task_name(".."), false),
+            (validate_task_name("a/b"), false),
         ] {
             assert_eq!(mistake.is_none(), accepted, "{mistake:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::{Config, names};
+use crate::base::{Config, Invalid, names};
 use crate::registry::topic::Topic;
 use crate::registry::{Declared, Kind, Registry};
 
@@ -27,18 +27,18 @@ impl DeadLetters {
     }
 
     /// The topics of all tasks, and every error in them.
-    pub fn all(registry: &Registry, default: Option<&Topic>, config: &Config) -> (Vec<Self>, Vec<String>) {
+    pub fn all(registry: &Registry, default: Option<&Topic>, config: &Config) -> (Vec<Self>, Vec<Invalid>) {
         let mut all: Vec<Self> = Vec::new();
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let default = default.map(|topic| topic.name(config));
-        if let Some(mistake) = default.as_ref().and_then(|name| mistake(name)) {
-            mistakes.push(format!("{mistake} (`.dead_letter_topic(..)` of the runtime)"));
+        if let Some(Err(error)) = default.as_deref().map(validate_topic) {
+            errors.push(error.at("`.dead_letter_topic(..)` of the runtime"));
         }
         all.extend(default.clone().map(Self::of));
         for registration in registry.registrations() {
             let own = registration.dead_letter_topic.map(|topic| topic().name(config));
-            if let Some(mistake) = own.as_ref().and_then(|name| mistake(name)) {
-                mistakes.push(format!("{mistake} ({})", registration.location));
+            if let Some(Err(error)) = own.as_deref().map(validate_topic) {
+                errors.push(error.at(registration.location));
             }
             let Some(topic) = own.or_else(|| default.clone().filter(|_| comes_from_a_queue(registration)))
             else {
@@ -51,13 +51,13 @@ impl DeadLetters {
                 letters.tasks.insert(registration.name);
             }
         }
-        mistakes.extend(shared(&all, registry));
-        (all, mistakes)
+        errors.extend(shared(&all, registry));
+        (all, errors)
     }
 }
 
-fn mistake(topic: &str) -> Option<String> {
-    names::pubsub_mistake("dead-letter topic", topic)
+fn validate_topic(topic: &str) -> Result<(), Invalid> {
+    names::validate_pubsub_name("dead-letter topic", topic)
 }
 
 /// Whether it comes from Cloud Tasks. Pub/Sub gives up pushed messages itself.
@@ -69,35 +69,35 @@ fn comes_from_a_queue(registration: &Declared) -> bool {
 }
 
 /// Subscriptions that would keep dead tasks but already have another purpose.
-fn shared(all: &[DeadLetters], registry: &Registry) -> Vec<String> {
-    let mut mistakes = Vec::new();
+fn shared(all: &[DeadLetters], registry: &Registry) -> Vec<Invalid> {
+    let mut errors = Vec::new();
     for (at, letters) in all.iter().enumerate() {
         let DeadLetters {
             topic, subscription, ..
         } = letters;
         if let Some(other) = all[..at].iter().find(|other| other.subscription == *subscription) {
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "the dead-letter topics {:?} and {topic:?} would be kept in one subscription, {subscription:?}, which can \
                  have one topic: give one of them another name",
                 other.topic
-            ));
+            )));
         }
         for subscriber in registry.subscriptions() {
             let task = subscriber.task;
             if subscriber.name == *subscription {
-                mistakes.push(format!(
+                errors.push(Invalid::because(format!(
                     "the dead tasks of topic {topic:?} would be kept in the subscription {subscription:?}, which is the one \
                      that {task} is pushed from: give one of them another name"
-                ));
+                )));
             }
             let same_topic = subscriber.dead_letter_topic.as_ref() == Some(topic);
             if subscriber.dead_letter_subscription.as_ref() == Some(subscription) && !same_topic {
-                mistakes.push(format!(
+                errors.push(Invalid::because(format!(
                     "the dead tasks of topic {topic:?} would be kept in the subscription {subscription:?}, which keeps the \
                      dead letters of {task}: give it another `dead_letter_subscription`"
-                ));
+                )));
             }
         }
     }
-    mistakes
+    errors
 }

@@ -17,7 +17,7 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::base::{Config, States, limits, names};
+use crate::base::{Config, Invalid, States, limits, names};
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 
@@ -51,9 +51,9 @@ impl Registry {
         registrations: impl IntoIterator<Item = Registration>,
         states: &States,
         config: &Config,
-    ) -> (Self, Vec<String>) {
+    ) -> (Self, Vec<Invalid>) {
         let mut registry = Self::default();
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         for registration in registrations {
             let registration = *registration.declared();
             let type_id = (registration.type_id)();
@@ -64,58 +64,56 @@ impl Registry {
                 registration,
                 bound: (registration.bind)(states),
             });
-            mistakes.extend(option_mistakes(&registration));
-            mistakes.extend(registry.add_subscription(&registration, config));
-            mistakes.extend(registry.add_schedule(&registration, config));
+            errors.extend(option_errors(&registration));
+            errors.extend(registry.add_subscription(&registration, config));
+            errors.extend(registry.add_schedule(&registration, config));
             if let Kind::Publisher { topic } = registration.kind {
-                mistakes.extend(
-                    names::pubsub_mistake("topic", &topic().name(config))
-                        .map(|mistake| format!("{mistake} ({})", registration.location)),
-                );
+                let named = names::validate_pubsub_name("topic", &topic().name(config));
+                errors.extend(named.err().map(|error| error.at(registration.location)));
             }
             registry.by_type.insert(type_id, Arc::clone(&entry));
             for &name in std::iter::once(&registration.name).chain(registration.aliases) {
                 if let Some(other) = registry.by_name.insert(name, Arc::clone(&entry)) {
                     let mut places = [other.registration.location, registration.location];
                     places.sort_unstable();
-                    mistakes.push(format!(
+                    errors.push(Invalid::because(format!(
                         "two tasks are named {name:?}: {} and {}; give one of them `#[task(name = \"..\")]`",
                         places[0], places[1]
-                    ));
+                    )));
                 }
             }
         }
-        (registry, mistakes)
+        (registry, errors)
     }
 
     /// Adds the subscription of a subscriber, and returns its errors.
-    fn add_subscription(&mut self, registration: &Declared, config: &Config) -> Vec<String> {
+    fn add_subscription(&mut self, registration: &Declared, config: &Config) -> Vec<Invalid> {
         let Some(options) = registration.subscriber_options() else {
             return Vec::new();
         };
-        let (subscription, mut mistakes) =
+        let (subscription, mut errors) =
             Subscription::new(registration.name, registration.location, options, config);
         if let Some(other) = self
             .subscriptions
             .iter()
             .find(|other| other.name == subscription.name)
         {
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "the subscribers {} and {} share the subscription {:?}: each would get a part of the messages",
                 other.task, subscription.task, subscription.name
-            ));
+            )));
         }
-        mistakes.extend(
+        errors.extend(
             self.subscriptions
                 .iter()
-                .filter_map(|other| dead_letter_mistake(other, &subscription)),
+                .filter_map(|other| validate_dead_letters(other, &subscription).err()),
         );
         self.subscriptions.push(subscription);
-        mistakes
+        errors
     }
 
     /// Adds the schedule of a periodic task, and returns its errors.
-    fn add_schedule(&mut self, registration: &Declared, config: &Config) -> Vec<String> {
+    fn add_schedule(&mut self, registration: &Declared, config: &Config) -> Vec<Invalid> {
         let Some(periodic) = &registration.periodic else {
             return Vec::new();
         };
@@ -128,18 +126,17 @@ impl Registry {
             config,
         ) {
             Ok(schedule) => schedule,
-            Err(mistakes) => return mistakes,
+            Err(errors) => return errors,
         };
         let shared = self.schedules.iter().find(|other| other.name == schedule.name);
-        let mistakes = shared.map(|other| {
-            format!(
+        let error = shared.map(|other| {
+            Invalid::because(format!(
                 "the tasks {} and {} share the Cloud Scheduler job {:?}: give one of them a `schedule_name`",
                 other.task, schedule.task, schedule.name
-            )
+            ))
         });
-        let mistakes = mistakes.into_iter().collect();
         self.schedules.push(schedule);
-        mistakes
+        error.into_iter().collect()
     }
 
     /// The schedules of all periodic tasks, sorted by task name.
@@ -207,41 +204,50 @@ impl Registry {
 }
 
 /// Checks whether the dead letters of two subscribers conflict.
-fn dead_letter_mistake(one: &Subscription, other: &Subscription) -> Option<String> {
+fn validate_dead_letters(one: &Subscription, other: &Subscription) -> Result<(), Invalid> {
     let keeps = |subscription: &Subscription| subscription.dead_letter_subscription.clone();
     let shared = keeps(one).filter(|name| keeps(other).as_ref() == Some(name));
     if let Some(name) = shared.filter(|_| one.dead_letter_topic != other.dead_letter_topic) {
-        return Some(format!(
+        return Err(Invalid::because(format!(
             "the subscribers {} and {} keep the dead letters of two topics in one subscription, {name:?}, which can have one \
              topic: give one of them another `dead_letter_subscription`",
             one.task, other.task
-        ));
+        )));
     }
-    [(one, other), (other, one)].into_iter().find_map(|(keeper, pushed)| {
-        let name = keeps(keeper).filter(|name| *name == pushed.name)?;
-        Some(format!(
-            "the dead letters of {} are kept in the subscription {name:?}, which is the one that {} is pushed from: give one \
-             of them another name",
-            keeper.task, pushed.task
-        ))
-    })
+    for (keeper, pushed) in [(one, other), (other, one)] {
+        if let Some(name) = keeps(keeper).filter(|name| *name == pushed.name) {
+            return Err(Invalid::because(format!(
+                "the dead letters of {} are kept in the subscription {name:?}, which is the one that {} is pushed from: give \
+                 one of them another name",
+                keeper.task, pushed.task
+            )));
+        }
+    }
+    Ok(())
 }
 
-fn option_mistakes(registration: &Declared) -> impl Iterator<Item = String> {
-    let names = std::iter::once(&registration.name)
-        .chain(registration.aliases)
-        .filter_map(|name| names::task_name_mistake(name));
-    let queue = registration.queue.and_then(names::queue_mistake);
-    let timeout = registration.timeout.and_then(limits::timeout_mistake);
-    let unique = registration.unique.into_iter();
-    let unique = unique.flat_map(|options| options.mistakes(registration.name));
-    let attempts = registration.max_attempts.filter(|attempts| *attempts == 0);
-    let attempts = attempts.map(|_| "max_attempts is 0; a task is tried at least once".to_owned());
-    let location = registration.location;
-    names
-        .chain(queue)
-        .chain(timeout)
-        .chain(unique)
-        .chain(attempts)
-        .map(move |mistake| format!("{mistake} ({location})"))
+fn option_errors(registration: &Declared) -> Vec<Invalid> {
+    let names = std::iter::once(&registration.name).chain(registration.aliases);
+    let mut errors: Vec<_> = names
+        .filter_map(|name| names::validate_task_name(name).err())
+        .collect();
+    errors.extend(
+        registration
+            .queue
+            .and_then(|queue| names::validate_queue(queue).err()),
+    );
+    let timeout = registration.timeout;
+    errors.extend(timeout.and_then(|timeout| limits::validate_timeout(timeout).err()));
+    if let Some(unique) = registration.unique {
+        errors.extend(unique.errors(registration.name));
+    }
+    if registration.max_attempts == Some(0) {
+        errors.push(Invalid::because(
+            "max_attempts is 0; a task is tried at least once",
+        ));
+    }
+    errors
+        .into_iter()
+        .map(|error| error.at(registration.location))
+        .collect()
 }

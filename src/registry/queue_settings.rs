@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::names;
+use crate::base::{Invalid, names};
 
 /// Calls a macro with every setting of a queue: getter, setter, field in `google.cloud.tasks.v2.Queue`, accepted values.
 ///
@@ -123,13 +123,13 @@ macro_rules! declare {
             })*
 
             /// The settings that Cloud Tasks would reject, each alone.
-            fn refused(&self) -> impl Iterator<Item = String> {
+            fn refused(&self) -> impl Iterator<Item = Invalid> {
                 let checked = [$({
                     let accepts: fn(&$type) -> bool = $accepts;
                     let refused = self.$name.is_some_and(|value| !accepts(&value));
                     refused.then_some(concat!(stringify!($name), " ", $accepted))
                 },)*];
-                checked.into_iter().flatten().map(|refused| format!("the queue {:?}: {refused}", self.name))
+                checked.into_iter().flatten().map(|refused| self.invalid(refused))
             }
         }
     };
@@ -146,15 +146,16 @@ impl QueueSettings {
     }
 
     /// Every setting that Cloud Tasks would reject.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
-        let mut mistakes: Vec<_> = self.refused().collect();
+    pub(crate) fn errors(&self) -> Vec<Invalid> {
+        let mut errors: Vec<_> = self.refused().collect();
         if matches!((self.min_backoff, self.max_backoff), (Some(min), Some(max)) if min > max) {
-            mistakes.push(format!(
-                "the queue {:?}: min_backoff is longer than max_backoff",
-                self.name
-            ));
+            errors.push(self.invalid("min_backoff is longer than max_backoff"));
         }
-        mistakes.extend(names::queue_mistake(&self.name));
-        mistakes
+        errors.extend(names::validate_queue(&self.name).err());
+        errors
+    }
+
+    fn invalid(&self, reason: &str) -> Invalid {
+        Invalid::because(reason).of(format_args!("the queue {:?}", self.name))
     }
 }

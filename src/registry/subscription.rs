@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::base::{Config, names};
+use crate::base::{Config, Invalid, names};
 use crate::registry::filter::Filter;
 use crate::registry::subscription_options::{self as checks, subscription_options};
 use crate::registry::topic::Topic;
@@ -105,7 +105,7 @@ macro_rules! declare {
         }
 
         /// The errors that Pub/Sub would answer these options with.
-        fn errors_of_options(subscription: &Subscription) -> impl Iterator<Item = String> {
+        fn errors_of_options(subscription: &Subscription) -> impl Iterator<Item = Invalid> {
             let checked = [
                 $(subscription.$name.as_ref().map(|value| ($check)(stringify!($name), value)),)*
             ];
@@ -123,11 +123,11 @@ impl Subscription {
         location: &str,
         options: &SubscriptionOptions,
         config: &Config,
-    ) -> (Self, Vec<String>) {
-        let mut mistakes = Vec::new();
+    ) -> (Self, Vec<Invalid>) {
+        let mut errors = Vec::new();
         let filter = options.filter.and_then(|text| {
             Filter::parse(text)
-                .map_err(|error| mistakes.push(format!("its filter is not accepted: {error}")))
+                .map_err(|error| errors.push(Invalid::new("its filter", error)))
                 .ok()
         });
         let name = options.subscription.unwrap_or(task);
@@ -162,54 +162,51 @@ impl Subscription {
             dead_letter_subscription,
             ..of_options(options, config)
         };
-        mistakes.extend(subscription.mistakes());
-        let mistakes = mistakes
+        errors.extend(subscription.errors());
+        let errors = errors
             .into_iter()
-            .map(|mistake| format!("the subscriber {task} ({location}): {mistake}"))
+            .map(|error| error.of(format_args!("the subscriber {task} ({location})")))
             .collect();
-        (subscription, mistakes)
+        (subscription, errors)
     }
 
-    fn mistakes(&self) -> Vec<String> {
-        let mut mistakes: Vec<String> = [
-            names::pubsub_mistake("subscription", &self.name),
-            names::pubsub_mistake("topic", &self.topic),
-            self.dead_letter_topic
-                .as_ref()
-                .and_then(|name| names::pubsub_mistake("dead-letter topic", name)),
-            self.dead_letter_subscription
-                .as_ref()
-                .and_then(|name| names::pubsub_mistake("dead-letter subscription", name)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+    fn errors(&self) -> Vec<Invalid> {
+        let names = [
+            ("subscription", Some(&self.name)),
+            ("topic", Some(&self.topic)),
+            ("dead-letter topic", self.dead_letter_topic.as_ref()),
+            ("dead-letter subscription", self.dead_letter_subscription.as_ref()),
+        ];
+        let mut errors: Vec<_> = names
+            .into_iter()
+            .filter_map(|(kind, name)| names::validate_pubsub_name(kind, name?).err())
+            .collect();
         // Without a dead-letter topic deliveries are not counted. Zero leaves the number to the service.
         if let Some(retries) = self
             .max_retries
             .filter(|retries| *retries != 0 && !(5..=100).contains(retries))
             && self.dead_letter_topic.is_some()
         {
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "max_retries is {retries}; with a dead-letter topic Pub/Sub accepts 5 to 100"
-            ));
+            )));
         }
-        mistakes.extend(errors_of_options(self));
+        errors.extend(errors_of_options(self));
         if let (Some(min), Some(max)) = (self.min_backoff, self.max_backoff)
             && min > max
         {
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "min_backoff is {min:?}, which is more than max_backoff, {max:?}"
-            ));
+            )));
         }
         // The service fills in the default beside a `max_backoff`, and refuses the pair.
         if let (None, Some(max)) = (self.min_backoff, self.max_backoff)
             && max < checks::DEFAULT_MIN_BACKOFF
         {
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "max_backoff is {max:?}, which is less than the default of min_backoff, {:?}: set min_backoff too",
                 checks::DEFAULT_MIN_BACKOFF
-            ));
+            )));
         }
         let retention = self.retention.unwrap_or(checks::DEFAULT_RETENTION);
         if let Some(expiration) = self.expiration.filter(|expiration| *expiration < retention) {
@@ -218,29 +215,31 @@ impl Subscription {
             } else {
                 ""
             };
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "expiration is {expiration:?}, which is shorter than the retention, {retention:?}{default}: a subscription \
                  would expire before its messages; set a shorter `retention`"
-            ));
+            )));
         }
         if self.dead_letter_topic.as_ref() == Some(&self.topic) {
-            mistakes.push("its dead letters would go to the topic that it reads".to_owned());
+            errors.push(Invalid::because(
+                "its dead letters would go to the topic that it reads",
+            ));
         }
-        mistakes
+        errors
     }
 
-    /// The error of a push that Google's Pub/Sub does not make.
-    pub(crate) fn push_mistake(&self) -> Option<String> {
+    /// Checks that Google's Pub/Sub pushes to the URL.
+    pub(crate) fn validate_push(&self) -> Result<(), Invalid> {
         let is_https = self.url.parse::<Uri>().is_ok_and(|url| {
             let host = url.host().unwrap_or_default();
             url.scheme_str() == Some("https") && !host.is_empty()
         });
-        (!is_https).then(|| {
-            format!(
+        Invalid::unless(is_https, || {
+            Invalid::because(format!(
                 "the pushes to {} would go to {:?}, which Pub/Sub does not call: it pushes to https URLs only; set \
                  CLOUD_TASKS_ENDPOINT to the https URL of this service, or the `url` of the subscriber",
                 self.task, self.url
-            )
+            ))
         })
     }
 

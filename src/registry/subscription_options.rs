@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::Invalid;
+
 /// Calls a macro with every such option: description, `name: type`, field in `google.pubsub.v1.Subscription`, check and
 /// default from the settings.
 ///
@@ -40,7 +42,7 @@ pub(super) const DAY: u64 = 24 * 60 * 60;
 /// Lengths of time from the first to the last, in seconds.
 pub(super) fn lengths(
     seconds: std::ops::RangeInclusive<u64>,
-) -> impl Fn(&str, &Duration) -> Result<(), String> {
+) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
     let (min, max) = seconds.into_inner();
     between(Duration::from_secs(min), Duration::from_secs(max))
 }
@@ -48,34 +50,36 @@ pub(super) fn lengths(
 /// The same, without fractions.
 pub(super) fn whole_seconds(
     seconds: std::ops::RangeInclusive<u64>,
-) -> impl Fn(&str, &Duration) -> Result<(), String> {
+) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
     let lengths = lengths(seconds);
     move |option, value| {
         if value.subsec_nanos() != 0 {
-            return Err(format!("{option} is {value:?}; Pub/Sub accepts whole seconds"));
+            return Err(Invalid::because(format!(
+                "{option} is {value:?}; Pub/Sub accepts whole seconds"
+            )));
         }
         lengths(option, value)
     }
 }
 
 /// Lengths of time without a maximum.
-pub(super) fn at_least(seconds: u64) -> impl Fn(&str, &Duration) -> Result<(), String> {
+pub(super) fn at_least(seconds: u64) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
     between(Duration::from_secs(seconds), Duration::MAX)
 }
 
-fn between(min: Duration, max: Duration) -> impl Fn(&str, &Duration) -> Result<(), String> {
+fn between(min: Duration, max: Duration) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
     move |option, value| {
         if (min..=max).contains(value) {
             return Ok(());
         }
-        Err(format!(
+        Err(Invalid::because(format!(
             "{option} is {value:?}; Pub/Sub accepts {min:?} to {max:?}"
-        ))
+        )))
     }
 }
 
 /// Labels that Pub/Sub accepts. Source: <https://cloud.google.com/pubsub/docs/labels#requirements>.
-pub(super) fn labels(option: &str, labels: &&[(&str, &str)]) -> Result<(), String> {
+pub(super) fn labels(option: &str, labels: &&[(&str, &str)]) -> Result<(), Invalid> {
     const MAX_LABELS: usize = 64;
     const MAX_CHARS: usize = 63;
     const MAX_BYTES: usize = 128;
@@ -88,26 +92,28 @@ pub(super) fn labels(option: &str, labels: &&[(&str, &str)]) -> Result<(), Strin
                 .all(|letter| is_lower(letter) || letter.is_numeric() || "_-".contains(letter))
     };
     if labels.len() > MAX_LABELS {
-        return Err(format!(
+        return Err(Invalid::because(format!(
             "{option} has {} labels; Pub/Sub accepts at most {MAX_LABELS}",
             labels.len()
-        ));
+        )));
     }
     for (index, (key, value)) in labels.iter().enumerate() {
         if !key.starts_with(is_lower) || !is_plain(key) || key.starts_with("goog") {
-            return Err(format!(
+            return Err(Invalid::because(format!(
                 "the key {key:?} in {option} is not accepted: 1 to {MAX_CHARS} lower-case letters, digits, `_` and `-`, the \
                  first a letter, and not beginning with `goog`"
-            ));
+            )));
         }
         if !is_plain(value) {
-            return Err(format!(
+            return Err(Invalid::because(format!(
                 "the value {value:?} of {key:?} in {option} is not accepted: at most {MAX_CHARS} lower-case letters, digits, \
                  `_` and `-`"
-            ));
+            )));
         }
         if labels[..index].iter().any(|(other, _)| other == key) {
-            return Err(format!("the key {key:?} is given twice in {option}"));
+            return Err(Invalid::because(format!(
+                "the key {key:?} is given twice in {option}"
+            )));
         }
     }
     Ok(())

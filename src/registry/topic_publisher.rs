@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::base::Invalid;
+
 /// An account outside of your application that publishes to one of your topics, such as that of a Google service.
 ///
 /// Pass it to [`allow_publisher`](crate::runtime::RuntimeBuilder::allow_publisher); set-up then grants the account
@@ -130,10 +132,10 @@ impl TopicPublisher {
         }
     }
 
-    /// The error of an account that IAM would refuse for this topic.
-    pub(crate) fn mistake(&self, topic: &str) -> Option<String> {
+    /// Checks that IAM would accept the account, for this topic.
+    pub(crate) fn validate(&self, topic: &str) -> Result<(), Invalid> {
         let Identity::Member { member, .. } = &self.0 else {
-            return None;
+            return Ok(());
         };
         let is_account = match member.split_once(':') {
             Some((kind, name)) => {
@@ -141,12 +143,12 @@ impl TopicPublisher {
             }
             None => false,
         };
-        (!is_account).then(|| {
-            format!(
+        Invalid::unless(is_account, || {
+            Invalid::because(format!(
                 "the publisher {:?} of the topic {topic:?} is not an account: write its e-mail address, or an IAM member such \
                  as `group:NAME@example.com`",
                 member.strip_prefix("serviceAccount:").unwrap_or(member)
-            )
+            ))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Sending tasks and messages, from a request to the backend's response.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -174,7 +175,7 @@ fn unique_id(task: &str, unique: &Uniqueness, body: &[u8], now: SystemTime) -> R
 }
 
 /// The error of a task that was rejected before anything was sent.
-pub(crate) fn not_enqueued(task: &str, reason: &str) -> Error {
+pub(crate) fn not_enqueued(task: &str, reason: &dyn fmt::Display) -> Error {
     Error::invalid(format!("task {task} was not enqueued: {reason}"))
 }
 

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::admin::queue::selection::Selection;
 use crate::backend::{QueueOperations, View};
-use crate::base::{Error, ErrorKind, names};
+use crate::base::{Error, ErrorKind, Invalid, names};
 use crate::runtime::Runtime;
 
 /// A queue and its tasks: inspect, cancel, run and pause; returned by [`Runtime::queue`].
@@ -116,9 +116,7 @@ impl Queue {
 
     /// The backend's operations, if the name is valid.
     fn operations(&self) -> Result<&Arc<dyn QueueOperations>, Error> {
-        if let Some(mistake) = names::queue_mistake(&self.name) {
-            return Err(Error::invalid(format!("nothing was done: {mistake}")));
-        }
+        names::validate_queue(&self.name).map_err(nothing_done)?;
         self.runtime.queue_admin().ok_or_else(|| {
             let message = format!(
                 "nothing was done to queue {}: this runtime's backend has no queue operations; Google Cloud Tasks, its emulators and the local engine have them",
@@ -130,10 +128,8 @@ impl Queue {
 
     /// The backend's operations, if the name and this task id are valid.
     fn operations_on(&self, id: &str) -> Result<&Arc<dyn QueueOperations>, Error> {
-        match names::task_id_mistake(id) {
-            Some(mistake) => Err(Error::invalid(format!("nothing was done: {mistake}"))),
-            None => self.operations(),
-        }
+        names::validate_task_id(id).map_err(nothing_done)?;
+        self.operations()
     }
 
     /// Returns a task with its arguments, or `None` if it is not in the queue (any more).
@@ -279,6 +275,10 @@ impl Queue {
     pub async fn info(&self) -> Result<QueueInfo, Error> {
         self.operations()?.info(&self.name).await
     }
+}
+
+fn nothing_done(error: Invalid) -> Error {
+    Error::invalid(format!("nothing was done: {error}"))
 }
 
 impl fmt::Debug for Queue {

@@ -115,7 +115,7 @@ pub(crate) async fn make(admin: &QueueAdmin, queue: &Queue, backup: &str) -> Res
         return Ok(None);
     };
     let name = names::last_segment(&queue.name);
-    if !is_blocked(&error) || backup == name || names::queue_mistake(backup).is_some() {
+    if !is_blocked(&error) || backup == name || names::validate_queue(backup).is_err() {
         return made(admin, queue, Err(error)).await.map(|()| None);
     }
     let path = format!("{}/queues/{backup}", admin.location);

@@ -32,9 +32,9 @@ impl Backup {
         if backup == queue {
             return Err(format!("it is its own backup queue: {SET}"));
         }
-        match names::queue_mistake(&backup) {
-            Some(mistake) => Err(format!("the backup queue name is invalid: {mistake}; {SET}")),
-            None => Ok(backup),
+        match names::validate_queue(&backup) {
+            Err(error) => Err(format!("the backup queue name is invalid: {error}; {SET}")),
+            Ok(()) => Ok(backup),
         }
     }
 }
@@ -60,7 +60,7 @@ impl GoogleBackend {
                 envelope.queue = backup;
                 self.try_backup(&envelope, attempt, missing_queue).await
             }
-            Err(mistake) => Err(BackupFailure::refused(mistake)),
+            Err(reason) => Err(BackupFailure::refused(reason)),
         };
         tried.map_err(|backup_failure| {
             create_error::error(

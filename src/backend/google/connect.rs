@@ -17,8 +17,8 @@ use crate::backend::google::credentials;
 use crate::backend::google::publish::PubSub;
 use crate::backend::google::rest_client::RestClient;
 use crate::backend::{Connected, Services};
-use crate::base::Config;
 use crate::base::http_client::{Connections, HttpClient};
+use crate::base::{Config, Invalid};
 
 /// The configuration of the clients for Google Cloud Tasks and Pub/Sub.
 ///
@@ -122,19 +122,19 @@ impl Google {
     }
 
     /// Connects to the services that the settings name.
-    pub(crate) async fn open(self, config: &mut Config) -> Result<(Connected, Services), Vec<String>> {
+    pub(crate) async fn open(self, config: &mut Config) -> Result<(Connected, Services), Vec<Invalid>> {
         let backend = self.connect(config).await?;
         let services = backend.services();
         Ok((Connected::new(backend), services))
     }
 
     /// Resolves the settings that are not set, and stores them.
-    pub(crate) async fn connect(self, config: &mut Config) -> Result<GoogleBackend, Vec<String>> {
+    pub(crate) async fn connect(self, config: &mut Config) -> Result<GoogleBackend, Vec<Invalid>> {
         let emulator = config.cloud_tasks_emulator_host().map(str::to_owned);
         let api_endpoint = self
             .api_endpoint
             .or_else(|| emulator.as_ref().map(|host| format!("http://{host}")));
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let credentials = if emulator.is_some() {
             *config = with_local_names(config.clone());
             // Even if the code passed some: an emulator is called without encryption, and checks nothing.
@@ -142,7 +142,7 @@ impl Google {
         } else {
             credentials::find(self.credentials, config)
                 .await
-                .map_err(|mistake| mistakes.push(mistake))
+                .map_err(|reason| errors.push(Invalid::because(reason)))
                 .ok()
         };
         if api_endpoint.is_none()
@@ -151,16 +151,16 @@ impl Google {
                 .parse::<Uri>()
                 .is_ok_and(|uri| uri.scheme_str() != Some("https"))
         {
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "the endpoint {:?} cannot be called by Google: set CLOUD_TASKS_ENDPOINT to the https URL of this service, since tokens are sent over https only",
                 config.endpoint()
-            ));
+            )));
         }
         let target = TaskFactory::new(config)
-            .map_err(|missing| mistakes.extend(missing))
+            .map_err(|missing| errors.extend(missing))
             .ok();
-        let (Some(credentials), Some(target), true) = (credentials, target, mistakes.is_empty()) else {
-            return Err(mistakes);
+        let (Some(credentials), Some(target), true) = (credentials, target, errors.is_empty()) else {
+            return Err(errors);
         };
         let pubsub = PubSubAccess::emulator(config).or_else(|| {
             emulator.is_none().then(|| PubSubAccess {
@@ -196,9 +196,9 @@ impl Google {
             builder = builder.with_endpoint(url);
         }
         let client = builder.build().await.map_err(|error| {
-            vec![format!(
+            vec![Invalid::because(format!(
                 "the Google Cloud Tasks client could not be built: {error}"
-            )]
+            ))]
         })?;
         Ok(GoogleBackend {
             client,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use google_cloud_tasks_v2::model::{HttpMethod, HttpRequest, OidcToken, Task};
 use google_cloud_wkt::{Duration as WktDuration, Timestamp};
 
-use crate::base::{Config, Envelope};
+use crate::base::{Config, Envelope, Invalid};
 
 /// Builds tasks with the queue's location and the signing account.
 #[derive(Debug)]
@@ -17,11 +17,11 @@ pub(crate) struct TaskFactory {
 
 impl TaskFactory {
     /// Reads the target from the settings, or returns every missing setting.
-    pub fn new(config: &Config) -> Result<Self, Vec<String>> {
+    pub fn new(config: &Config) -> Result<Self, Vec<Invalid>> {
         let mut missing = Vec::new();
         let mut get = |value: Option<&str>, what: &str| {
             value.map(str::to_owned).unwrap_or_else(|| {
-                missing.push(what.to_owned());
+                missing.push(Invalid::because(what));
                 String::new()
             })
         };

@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Authority;
 
+use crate::base::invalid::Invalid;
 use crate::base::names;
 use crate::base::wire::headers::propagated_name;
 
@@ -150,12 +151,12 @@ impl Config {
     }
 
     /// Every invalid setting. Values from the environment were checked when they were read.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        let mut check = |fits: bool, setting: &str, value: &str, accepted: &str| {
-            if !fits {
+    pub(crate) fn errors(&self) -> Vec<Invalid> {
+        let mut errors = Vec::new();
+        let mut check = |is_valid: bool, setting: &str, value: &str, accepted: &str| {
+            if !is_valid {
                 let value = without_user(value);
-                mistakes.push(format!("the {setting} {value:?} is not accepted: {accepted}"));
+                errors.push(Invalid::new(format_args!("the {setting} {value:?}"), accepted));
             }
         };
         check(is_endpoint(&self.endpoint), "endpoint", &self.endpoint, ENDPOINT);
@@ -192,7 +193,7 @@ impl Config {
             &multiplier,
             MULTIPLIER,
         );
-        mistakes
+        errors
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::base::config::Config;
 use crate::base::error::Error;
+use crate::base::invalid::Invalid;
 use crate::base::names;
 use crate::base::wire::envelope::Envelope;
 use crate::base::wire::headers::{MAX_TASK_HEADER_BYTES, MAX_TASK_HEADERS};
@@ -24,9 +25,12 @@ const MAX_URL_BYTES: usize = 2083;
 const MAX_HEADERS_BYTES: usize = 80 * 1024;
 
 /// Validates a timeout.
-pub(crate) fn timeout_mistake(timeout: Duration) -> Option<String> {
-    (!(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout)).then(|| {
-        format!("the timeout {timeout:?} is not accepted: Cloud Tasks accepts 15 seconds to 30 minutes")
+pub(crate) fn validate_timeout(timeout: Duration) -> Result<(), Invalid> {
+    Invalid::unless((MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout), || {
+        Invalid::new(
+            format_args!("the timeout {timeout:?}"),
+            "Cloud Tasks accepts 15 seconds to 30 minutes",
+        )
     })
 }
 
@@ -37,43 +41,44 @@ pub(crate) fn max_ahead(config: &Config) -> Duration {
 
 /// Checks every limit of Cloud Tasks, and the maximum of the settings.
 pub(crate) fn check(envelope: &Envelope, config: &Config, now: SystemTime) -> Result<(), Error> {
-    let mistake = names::queue_mistake(&envelope.queue)
-        .or_else(|| envelope.id.as_deref().and_then(names::task_id_mistake))
-        .or_else(|| envelope.timeout.and_then(timeout_mistake))
-        .or_else(|| schedule_mistake(envelope, config, now))
-        .or_else(|| size_mistake(envelope, config));
-    match mistake {
-        Some(mistake) => Err(Error::invalid(format!(
-            "task {} was not enqueued: {mistake}",
-            envelope.task
-        ))),
-        None => Ok(()),
-    }
+    validate(envelope, config, now)
+        .map_err(|error| Error::invalid(format!("task {} was not enqueued: {error}", envelope.task)))
 }
 
-fn schedule_mistake(envelope: &Envelope, config: &Config, now: SystemTime) -> Option<String> {
-    let ahead = envelope.schedule_time?.duration_since(now).unwrap_or_default();
+fn validate(envelope: &Envelope, config: &Config, now: SystemTime) -> Result<(), Invalid> {
+    names::validate_queue(&envelope.queue)?;
+    envelope.id.as_deref().map_or(Ok(()), names::validate_task_id)?;
+    envelope.timeout.map_or(Ok(()), validate_timeout)?;
+    validate_schedule_time(envelope, config, now)?;
+    validate_size(envelope, config)
+}
+
+fn validate_schedule_time(envelope: &Envelope, config: &Config, now: SystemTime) -> Result<(), Invalid> {
+    let ahead = envelope
+        .schedule_time
+        .and_then(|time| time.duration_since(now).ok());
+    let ahead = ahead.unwrap_or_default();
     let max = max_ahead(config);
-    (ahead > max).then(|| {
+    Invalid::unless(ahead <= max, || {
         let whose = if config.maximum_eta().is_some_and(|own| own < MAX_AHEAD) {
             "the setting MAXIMUM_ETA_TASK allows"
         } else {
             "Cloud Tasks accepts at most"
         };
         let ahead = humantime::format_duration(Duration::from_secs(ahead.as_secs()));
-        format!(
+        Invalid::because(format!(
             "it is scheduled {ahead} ahead; {whose} {}",
             humantime::format_duration(max)
-        )
+        ))
     })
 }
 
-fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
+fn validate_size(envelope: &Envelope, config: &Config) -> Result<(), Invalid> {
     if envelope.url.len() > MAX_URL_BYTES {
-        return Some(format!(
+        return Err(Invalid::because(format!(
             "its URL has {} bytes; Cloud Tasks accepts at most {MAX_URL_BYTES}",
             envelope.url.len()
-        ));
+        )));
     }
     let headers: usize = envelope
         .headers
@@ -81,24 +86,24 @@ fn size_mistake(envelope: &Envelope, config: &Config) -> Option<String> {
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
     if headers >= MAX_HEADERS_BYTES {
-        return Some(format!(
+        return Err(Invalid::because(format!(
             "its headers have {headers} bytes; Cloud Tasks accepts less than {MAX_HEADERS_BYTES}"
-        ));
+        )));
     }
     let count = envelope.headers.len();
     if count > MAX_TASK_HEADERS || headers > MAX_TASK_HEADER_BYTES {
-        return Some(format!(
+        return Err(Invalid::because(format!(
             "it has {count} headers of {headers} bytes; servers take at most {MAX_TASK_HEADERS} of \
              {MAX_TASK_HEADER_BYTES} bytes beside those that Cloud Tasks adds, and answer 431 to more"
-        ));
+        )));
     }
     let stored = stored_size(envelope, config);
-    (stored > MAX_STORED_BYTES).then(|| {
-        format!(
+    Invalid::unless(stored <= MAX_STORED_BYTES, || {
+        Invalid::because(format!(
             "its stored size would be {stored} bytes, {} of them its arguments; Cloud Tasks accepts at most {MAX_STORED_BYTES} \
              for name, times, headers, URL and body together. Store large data elsewhere and send a reference",
             envelope.body.len()
-        )
+        ))
     })
 }
 

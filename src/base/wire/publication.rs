@@ -7,6 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::base::error::Error;
+use crate::base::invalid::Invalid;
 use crate::base::names;
 use crate::base::wire::limits::field;
 
@@ -75,65 +76,64 @@ impl Publication {
 
     /// Checks every limit of Pub/Sub.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let mistake = if let Some(mistake) = names::pubsub_mistake("topic", &self.topic) {
-            Some(mistake)
-        } else if self.request_bytes() > MAX_REQUEST_BYTES {
-            Some(format!(
-                "its request would have {} bytes, {} of them its content; Pub/Sub accepts at most {MAX_REQUEST_BYTES} for \
+        self.validate().map_err(|error| {
+            Error::invalid(format!(
+                "the message to topic {} was not published: {error}",
+                self.topic
+            ))
+        })
+    }
+
+    fn validate(&self) -> Result<(), Invalid> {
+        names::validate_pubsub_name("topic", &self.topic)?;
+        let bytes = self.request_bytes();
+        Invalid::unless(bytes <= MAX_REQUEST_BYTES, || {
+            Invalid::because(format!(
+                "its request would have {bytes} bytes, {} of them its content; Pub/Sub accepts at most {MAX_REQUEST_BYTES} for \
                  topic, content, attributes and ordering key together. Store large data elsewhere and publish a reference",
-                self.request_bytes(),
                 self.data.len()
             ))
-        } else if self.data.is_empty() && self.attributes.is_empty() {
-            Some("it has neither content nor attributes".to_owned())
-        } else {
-            self.ordering_key
-                .as_ref()
-                .filter(|key| key.len() > MAX_ORDERING_KEY_BYTES)
-                .map(|key| {
-                    format!(
-                        "its ordering key has {} bytes; Pub/Sub accepts at most {MAX_ORDERING_KEY_BYTES}",
-                        key.len()
-                    )
-                })
-                .or_else(|| attributes_mistake(&self.attributes))
-        };
-        mistake.map_or(Ok(()), |mistake| {
-            Err(Error::invalid(format!(
-                "the message to topic {} was not published: {mistake}",
-                self.topic
-            )))
-        })
+        })?;
+        Invalid::unless(!self.data.is_empty() || !self.attributes.is_empty(), || {
+            Invalid::because("it has neither content nor attributes")
+        })?;
+        let key_bytes = self.ordering_key.as_ref().map_or(0, String::len);
+        Invalid::unless(key_bytes <= MAX_ORDERING_KEY_BYTES, || {
+            Invalid::because(format!(
+                "its ordering key has {key_bytes} bytes; Pub/Sub accepts at most {MAX_ORDERING_KEY_BYTES}"
+            ))
+        })?;
+        validate_attributes(&self.attributes)
     }
 }
 
-/// Validates attributes.
-fn attributes_mistake(attributes: &Attributes) -> Option<String> {
-    if attributes.len() > MAX_ATTRIBUTES {
-        let count = attributes.len();
-        return Some(format!(
+fn validate_attributes(attributes: &Attributes) -> Result<(), Invalid> {
+    let count = attributes.len();
+    Invalid::unless(count <= MAX_ATTRIBUTES, || {
+        Invalid::because(format!(
             "it has {count} attributes; Pub/Sub accepts at most {MAX_ATTRIBUTES}"
-        ));
-    }
-    attributes.iter().find_map(|(key, value)| {
-        if key.is_empty() || key.len() > MAX_KEY_BYTES {
-            Some(format!(
+        ))
+    })?;
+    for (key, value) in attributes {
+        Invalid::unless((1..=MAX_KEY_BYTES).contains(&key.len()), || {
+            Invalid::because(format!(
                 "the attribute {key:?} has {} bytes in its key; Pub/Sub accepts 1 to {MAX_KEY_BYTES}",
                 key.len()
             ))
-        } else if key.starts_with("goog") && !key.starts_with(TRACE_PREFIX) {
-            Some(format!(
+        })?;
+        Invalid::unless(!key.starts_with("goog") || key.starts_with(TRACE_PREFIX), || {
+            Invalid::because(format!(
                 "the attribute {key:?} begins with goog, which is Google's own"
             ))
-        } else if value.len() > MAX_VALUE_BYTES {
-            Some(format!(
+        })?;
+        Invalid::unless(value.len() <= MAX_VALUE_BYTES, || {
+            Invalid::because(format!(
                 "the attribute {key:?} has {} bytes; Pub/Sub accepts at most {MAX_VALUE_BYTES}",
                 value.len()
             ))
-        } else {
-            None
-        }
-    })
+        })?;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Publication {

@@ -90,15 +90,15 @@ pub(super) fn parse(text: &str) -> Result<Calendar, Vec<String>> {
         (&MONTH, month),
         (&WEEKDAY, weekday),
     ];
-    let mut mistakes = Vec::new();
+    let mut errors = Vec::new();
     let [minutes, hours, monthdays, months, weekdays] = fields.map(|(field, text)| {
-        field.parse(text).unwrap_or_else(|mistake| {
-            mistakes.push(mistake);
+        field.parse(text).unwrap_or_else(|error| {
+            errors.push(error);
             0
         })
     });
-    if !mistakes.is_empty() {
-        return Err(mistakes);
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let sunday = u64::from(has(weekdays, 7));
     let times = (0..24).filter(|hour| has(hours, *hour)).flat_map(|hour| {

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::base::{Config, names, own_header};
+use crate::base::{Config, Invalid, names, own_header};
 
 use timing::Timing;
 
@@ -148,17 +148,17 @@ impl Schedule {
         periodic: &Periodic,
         timeout: Option<Duration>,
         config: &Config,
-    ) -> Result<Self, Vec<String>> {
+    ) -> Result<Self, Vec<Invalid>> {
         let options = periodic.options;
-        let mut mistakes = options.mistakes();
-        let mut keep = |found: Vec<String>| mistakes.extend(found);
-        let timing = Timing::parse(options.every, options.time_zone).map_err(&mut keep);
-        let headers = headers(options).map_err(&mut keep);
-        let payload = payload(periodic).map_err(|mistake| keep(vec![mistake]));
+        let mut errors = options.errors();
+        let mut add = |found: Vec<Invalid>| errors.extend(found);
+        let timing = Timing::parse(options.every, options.time_zone).map_err(&mut add);
+        let headers = headers(options).map_err(&mut add);
+        let payload = payload(periodic).map_err(|error| add(vec![error]));
         let name = options.job_name(task, config);
-        keep(names::job_mistake(&name).into_iter().collect());
+        add(names::validate_job(&name).err().into_iter().collect());
         match (timing, headers, payload) {
-            (Ok(timing), Ok(headers), Ok(payload)) if mistakes.is_empty() => Ok(Self {
+            (Ok(timing), Ok(headers), Ok(payload)) if errors.is_empty() => Ok(Self {
                 task,
                 name,
                 every: timing.text(),
@@ -176,49 +176,51 @@ impl Schedule {
                 timing,
             }),
             _ => {
-                let place = |mistake| format!("the schedule of {task} ({location}): {mistake}");
-                Err(mistakes.into_iter().map(place).collect())
+                let owner = format!("the schedule of {task} ({location})");
+                Err(errors.into_iter().map(|error| error.of(&owner)).collect())
             }
         }
     }
 }
 
 /// The encoded arguments, which are the same for every run.
-fn payload(periodic: &Periodic) -> Result<Bytes, String> {
-    let payload =
-        (periodic.payload)().map_err(|error| format!("its payload does not serialize to JSON: {error}"))?;
+fn payload(periodic: &Periodic) -> Result<Bytes, Invalid> {
+    let payload = (periodic.payload)()
+        .map_err(|error| Invalid::because(format!("its payload does not serialize to JSON: {error}")))?;
     if payload.len() > MAX_PAYLOAD_BYTES {
-        return Err(format!(
+        return Err(Invalid::because(format!(
             "its payload has {} bytes; Cloud Scheduler accepts at most {MAX_PAYLOAD_BYTES} for a whole job",
             payload.len()
-        ));
+        )));
     }
     Ok(payload)
 }
 
 /// The headers of every run, except those that Cloud Scheduler sets.
-pub(crate) fn headers(options: &ScheduleOptions) -> Result<HeaderMap, Vec<String>> {
+pub(crate) fn headers(options: &ScheduleOptions) -> Result<HeaderMap, Vec<Invalid>> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let mut mistakes = Vec::new();
+    let mut errors = Vec::new();
     for (name, value) in options.headers {
         match own_header(name, value) {
             Ok((name, _)) if name.as_str().starts_with("x-cloudscheduler") => {
-                mistakes.push(format!(
+                errors.push(Invalid::because(format!(
                     "the header {:?} cannot be set: Cloud Scheduler sets it",
                     name.as_str()
-                ));
+                )));
             }
             Ok((name, value)) => {
                 headers.insert(name, value);
             }
-            Err(mistake) => mistakes.push(mistake.replace("Cloud Tasks", "Cloud Scheduler")),
+            Err(reason) => {
+                errors.push(Invalid::because(reason.replace("Cloud Tasks", "Cloud Scheduler")));
+            }
         }
     }
-    if mistakes.is_empty() {
+    if errors.is_empty() {
         Ok(headers)
     } else {
-        Err(mistakes)
+        Err(errors)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{MAX_DESCRIPTION_CHARS, MAX_DOUBLINGS, MAX_RETRIES, ScheduleOptions};
-use crate::base::{Config, limits::MAX_TIMEOUT, limits::MIN_TIMEOUT};
+use crate::base::{Config, Invalid, limits::MAX_TIMEOUT, limits::MIN_TIMEOUT};
 
 macro_rules! options {
     ($($(#[$doc:meta])* $name:ident($option:ident: $type:ty) => $($field:ident = $value:expr),+;)*) => {
@@ -73,15 +73,17 @@ impl ScheduleOptions {
 
     /// Everything that Cloud Scheduler would reject, except times, headers, payload and name. Source:
     /// `google/cloud/scheduler/v1/job.proto`.
-    pub(super) fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
+    pub(super) fn errors(&self) -> Vec<Invalid> {
+        let mut errors = Vec::new();
         let counts = [
             ("schedule_max_retries", self.max_retries, MAX_RETRIES),
             ("schedule_max_doublings", self.max_doublings, MAX_DOUBLINGS),
         ];
         for (option, value, max) in counts {
             if let Some(value) = value.filter(|value| *value > max) {
-                mistakes.push(format!("{option} is {value}; Cloud Scheduler accepts 0 to {max}"));
+                errors.push(Invalid::because(format!(
+                    "{option} is {value}; Cloud Scheduler accepts 0 to {max}"
+                )));
             }
         }
         let pauses = (Duration::from_secs(5), Duration::from_secs(60 * 60));
@@ -96,25 +98,25 @@ impl ScheduleOptions {
         ];
         for (option, value, (min, max)) in lengths {
             if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
-                mistakes.push(format!(
+                errors.push(Invalid::because(format!(
                     "{option} is {value:?}; Cloud Scheduler accepts {min:?} to {max:?}"
-                ));
+                )));
             }
         }
         if let (Some(min), Some(max)) = (self.min_backoff, self.max_backoff)
             && min > max
         {
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "schedule_min_backoff is {min:?}, which is more than schedule_max_backoff, {max:?}"
-            ));
+            )));
         }
         if let Some(length) = self.description.map(|text| text.chars().count())
             && length > MAX_DESCRIPTION_CHARS
         {
-            mistakes.push(format!(
+            errors.push(Invalid::because(format!(
                 "its description has {length} characters; Cloud Scheduler accepts at most {MAX_DESCRIPTION_CHARS}"
-            ));
+            )));
         }
-        mistakes
+        errors
     }
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::app_engine::Words;
 use super::calendar::{Calendar, whole_second};
 use super::{app_engine, cron};
+use crate::base::Invalid;
 
 /// The times of a schedule.
 #[derive(Clone, Debug)]
@@ -19,10 +20,10 @@ pub(super) struct Timing {
 
 impl Timing {
     /// Parses the times and the zone, or returns every error.
-    pub fn parse(every: &str, zone: &str) -> Result<Self, Vec<String>> {
-        let parsed = times(every).map_err(|mistakes| {
-            let place = |mistake| format!("the times {every:?} are not accepted: {mistake}");
-            mistakes.into_iter().map(place).collect::<Vec<_>>()
+    pub fn parse(every: &str, zone: &str) -> Result<Self, Vec<Invalid>> {
+        let parsed = times(every).map_err(|reasons| {
+            let error = |reason| Invalid::because(format!("the times {every:?} are not accepted: {reason}"));
+            reasons.into_iter().map(error).collect::<Vec<_>>()
         });
         match (parsed, time_zone(zone)) {
             (Ok((text, rule)), Ok(zone)) => Ok(Self { text, zone, rule }),
@@ -57,7 +58,7 @@ fn times(every: &str) -> Result<(String, Words), Vec<String>> {
         ]);
     }
     if app_engine::is_meant(&text) {
-        let rule = app_engine::parse(&text).map_err(|mistake| vec![mistake])?;
+        let rule = app_engine::parse(&text).map_err(|reason| vec![reason])?;
         if let Words::Calendar(calendar) = &rule {
             comes(calendar)?;
         }
@@ -65,7 +66,7 @@ fn times(every: &str) -> Result<(String, Words), Vec<String>> {
     }
     let text = if text.starts_with('@') {
         cron::written_out(&text)
-            .map_err(|mistake| vec![mistake])?
+            .map_err(|reason| vec![reason])?
             .to_owned()
     } else {
         text
@@ -84,14 +85,13 @@ fn comes(calendar: &Calendar) -> Result<(), Vec<String>> {
 }
 
 /// Looks up a time zone; its name must be spelled as in the database.
-fn time_zone(name: &str) -> Result<TimeZone, String> {
+fn time_zone(name: &str) -> Result<TimeZone, Invalid> {
     const ACCEPTED: &str = "a name of the tz database, such as `Europe/Paris` or `UTC`";
-    let zone = TimeZone::get(name).map_err(|_| format!("there is no time zone {name:?}: {ACCEPTED}"))?;
+    let unknown = |help: &str| Invalid::because(format!("there is no time zone {name:?}: {help}"));
+    let zone = TimeZone::get(name).map_err(|_| unknown(ACCEPTED))?;
     match zone.iana_name() {
         Some(known) if known == name => Ok(zone),
-        Some(known) if known != "Etc/Unknown" => {
-            Err(format!("there is no time zone {name:?}: did you mean {known:?}?"))
-        }
-        _ => Err(format!("there is no time zone {name:?}: {ACCEPTED}")),
+        Some(known) if known != "Etc/Unknown" => Err(unknown(&format!("did you mean {known:?}?"))),
+        _ => Err(unknown(ACCEPTED)),
     }
 }

@@ -221,7 +221,7 @@ mod tests {
             let id = Uniqueness::of_type(&options).id(&name, b"{}", at(seconds)).unwrap();
 
             prop_assert_eq!(id.len(), 43);
-            prop_assert_eq!(crate::base::names::task_id_mistake(&id), None);
+            prop_assert_eq!(crate::base::names::validate_task_id(&id), Ok(()));
         }
 
         #[test]

@@ -5,5 +5,5 @@ pub(crate) mod id;
 mod options;
 
 pub(crate) use id::Uniqueness;
-pub(crate) use options::window_mistake;
+pub(crate) use options::validate_window;
 pub use options::{UniqueFields, UniqueOptions};

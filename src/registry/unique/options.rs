@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::json;
-use crate::base::names;
+use crate::base::{Invalid, json, names};
 
 /// The uniqueness options of a type.
 #[derive(Clone, Copy, Debug)]
@@ -52,14 +51,14 @@ impl UniqueOptions {
     }
 
     /// The errors of these options for a task of this name.
-    pub(crate) fn mistakes(&self, name: &str) -> impl Iterator<Item = String> {
-        let window = self.window.and_then(window_mistake);
-        let by_name = self.of == Of::Name && names::task_id_mistake(name).is_some();
+    pub(crate) fn errors(&self, name: &str) -> impl Iterator<Item = Invalid> {
+        let window = self.window.and_then(|window| validate_window(window).err());
+        let by_name = self.of == Of::Name && names::validate_task_id(name).is_err();
         let name = by_name.then(|| {
-            format!(
+            Invalid::because(format!(
                 "the task {name:?} cannot run `only_once`: its name is then its id, which has 1 to 500 letters, digits, \
                  `_` and `-`; give it another `name`, or write `unique`"
-            )
+            ))
         });
         window.into_iter().chain(name)
     }
@@ -72,17 +71,20 @@ impl Default for UniqueOptions {
 }
 
 /// Validates a window.
-pub(crate) fn window_mistake(window: Duration) -> Option<String> {
-    window
-        .is_zero()
-        .then(|| "the window 0s is not accepted: it must be longer than zero".to_owned())
+pub(crate) fn validate_window(window: Duration) -> Result<(), Invalid> {
+    Invalid::unless(!window.is_zero(), || {
+        Invalid::new(
+            format_args!("the window {window:?}"),
+            "it must be longer than zero",
+        )
+    })
 }
 
 /// The fields that a task is unique by, as JSON.
 #[derive(Debug, Default)]
 pub struct UniqueFields {
     text: Vec<u8>,
-    mistake: Option<serde_json::Error>,
+    error: Option<serde_json::Error>,
 }
 
 impl UniqueFields {
@@ -92,13 +94,13 @@ impl UniqueFields {
         let name = serde_json::to_writer(&mut self.text, name);
         self.text.push(b':');
         let value = json::encode_key(value).map(|value| self.text.extend_from_slice(&value));
-        self.mistake = self.mistake.take().or(name.err()).or(value.err());
+        self.error = self.error.take().or(name.err()).or(value.err());
     }
 
     /// The fields as a JSON object.
     pub(super) fn into_json(mut self) -> Result<Vec<u8>, serde_json::Error> {
-        match self.mistake {
-            Some(mistake) => Err(mistake),
+        match self.error {
+            Some(error) => Err(error),
             None => {
                 self.text.push(b'}');
                 Ok(self.text)

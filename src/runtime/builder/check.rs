@@ -4,10 +4,9 @@ use std::sync::{Arc, Weak};
 
 use crate::auth::{Access, UnsignedPushes};
 use crate::backend::{Connect, Connected, Link};
-use crate::base::{Error, ErrorKind, names};
+use crate::base::{Error, ErrorKind, Invalid, names};
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;
-use crate::registry::subscription::Subscription;
 use crate::registry::{self, Registry};
 use crate::runtime::builder::Parts;
 use crate::runtime::concurrency::Limit;
@@ -31,14 +30,13 @@ impl Parts {
         connect: Option<Connect>,
         access: Access,
         missing: Missing,
-        mut mistakes: Vec<String>,
+        mut errors: Vec<Invalid>,
     ) -> Result<Runtime, Error> {
-        mistakes.extend(self.config.mistakes());
-        mistakes.extend(self.queues.iter().flat_map(QueueSettings::mistakes));
-        mistakes.extend(
-            names::queue_mistake(self.config.default_queue())
-                .map(|mistake| format!("{mistake} (the default queue is the application's name)")),
-        );
+        errors.extend(self.config.errors());
+        errors.extend(self.queues.iter().flat_map(QueueSettings::errors));
+        if let Err(error) = names::validate_queue(self.config.default_queue()) {
+            errors.push(error.at("the default queue is the application's name"));
+        }
         // The linker's order is arbitrary: the same errors must read the same in every build.
         let mut registrations: Vec<_> = registry::linked()
             .chain(self.registered.iter().copied())
@@ -48,46 +46,46 @@ impl Parts {
             (declared.name, declared.location)
         });
         let (registry, found) = Registry::new(registrations, &self.states, &self.config);
-        mistakes.extend(found);
-        mistakes.extend(self.hooks_out_of_reach(&registry));
+        errors.extend(found);
+        errors.extend(self.hooks_out_of_reach(&registry));
         let (dead_letters, found) =
             DeadLetters::all(&registry, self.dead_letter_topic.as_ref(), &self.config);
-        mistakes.extend(found);
+        errors.extend(found);
         for (topic, publisher) in &self.publishers {
             let topic = topic.name(&self.config);
-            mistakes.extend(names::pubsub_mistake("topic", &topic));
-            mistakes.extend(publisher.mistake(&topic));
+            errors.extend(names::validate_pubsub_name("topic", &topic).err());
+            errors.extend(publisher.validate(&topic).err());
         }
         for name in &self.expected {
             if registry.by_name(name).is_none() {
-                mistakes.push(format!(
+                errors.push(Invalid::because(format!(
                     "the task {name:?} is expected but not registered: its crate was not linked, or it has another name; \
                      `use the_crate as _;` in the binary makes the linker keep a crate"
-                ));
+                )));
             }
         }
         if self.services.has_google_pubsub() {
             let subscriptions = registry.subscriptions().iter();
-            mistakes.extend(subscriptions.filter_map(Subscription::push_mistake));
+            errors.extend(subscriptions.filter_map(|subscription| subscription.validate_push().err()));
         }
         if missing == Missing::Fails {
             for (state, tasks) in registry.missing_states() {
-                mistakes.push(format!(
+                errors.push(Invalid::because(format!(
                     "no state of type `{state}` was given, which {} needs: add `.state(..)`",
                     tasks.join(", ")
-                ));
+                )));
             }
-            mistakes.extend(self.unremembered(&registry));
+            errors.extend(self.unremembered(&registry));
             if !access.is_open() {
-                mistakes.extend(self.refused_calls(&registry));
+                errors.extend(self.refused_calls(&registry));
             }
         }
         match connect {
-            Some(connect) if mistakes.is_empty() => {
+            Some(connect) if errors.is_empty() => {
                 self.report(&access, &registry);
                 Ok(self.into_runtime(connect, access, registry, dead_letters))
             }
-            _ => Err(Error::new(ErrorKind::Build, list(&mistakes))),
+            _ => Err(Error::new(ErrorKind::Build, list(&errors))),
         }
     }
 
@@ -130,8 +128,8 @@ impl Parts {
 
 impl Parts {
     /// Tasks whose queues give up earlier than their own limit.
-    fn hooks_out_of_reach(&self, registry: &Registry) -> Vec<String> {
-        let mut mistakes = Vec::new();
+    fn hooks_out_of_reach(&self, registry: &Registry) -> Vec<Invalid> {
+        let mut errors = Vec::new();
         for registration in registry.registrations() {
             let queue = registration.queue.unwrap_or(self.config.default_queue());
             let settings = self.queues.iter().find(|settings| settings.name() == queue);
@@ -139,50 +137,50 @@ impl Parts {
             if let (Some(own), Some(max)) = (registration.max_attempts, max)
                 && own > max
             {
-                mistakes.push(format!(
+                errors.push(Invalid::because(format!(
                     "the task {} has max_attempts = {own}, but its queue {queue:?} gives up after {max}: raise the queue's limit, or lower the task's ({})",
                     registration.name, registration.location
-                ));
+                )));
             }
         }
-        mistakes
+        errors
     }
 
     /// Requests of our own that have no token and would be rejected for that.
-    fn refused_calls(&self, registry: &Registry) -> Vec<String> {
+    fn refused_calls(&self, registry: &Registry) -> Vec<Invalid> {
         let pushes = registry
             .subscriptions()
             .iter()
             .filter(|subscription| !subscription.oidc && self.unsigned_pushes == UnsignedPushes::None)
             .map(|subscription| {
-                format!(
+                Invalid::because(format!(
                     "the pushes to {} carry no token, since it says `oidc = false`, and would all be refused: take that \
                      away, or accept them from anybody with `.allow_unsigned_pushes()`",
                     subscription.task
-                )
+                ))
             });
         let schedules = registry
             .schedules()
             .iter()
             .filter(|schedule| !schedule.oidc)
             .map(|schedule| {
-                format!(
+                Invalid::because(format!(
                     "the scheduled requests to {} have no token because of `oidc = false`, and would all be rejected: remove it",
                     schedule.task
-                )
+                ))
             });
         pushes.chain(schedules).collect()
     }
 
     /// Idempotent tasks without a store.
-    fn unremembered(&self, registry: &Registry) -> Option<String> {
+    fn unremembered(&self, registry: &Registry) -> Option<Invalid> {
         let tasks = registry.idempotent();
         (self.idempotency.is_none() && !tasks.is_empty()).then(|| {
             let verb = if tasks.len() == 1 { "is" } else { "are" };
-            format!(
+            Invalid::because(format!(
                 "{} {verb} `idempotent`, and there is no idempotency store: add `.idempotency(..)`",
                 tasks.join(", ")
-            )
+            ))
         })
     }
 
@@ -228,13 +226,12 @@ impl Parts {
 }
 
 /// Formats all errors as one text.
-pub(super) fn list(mistakes: &[String]) -> String {
-    match mistakes {
-        [mistake] => format!("the runtime was not built: {mistake}"),
-        _ => format!(
-            "the runtime was not built, for {} reasons:\n- {}",
-            mistakes.len(),
-            mistakes.join("\n- ")
-        ),
+pub(super) fn list(errors: &[Invalid]) -> String {
+    match errors {
+        [error] => format!("the runtime was not built: {error}"),
+        _ => {
+            let lines: String = errors.iter().map(|error| format!("\n- {error}")).collect();
+            format!("the runtime was not built, for {} reasons:{lines}", errors.len())
+        }
     }
 }

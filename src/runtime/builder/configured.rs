@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::{Access, TrustedCallers};
 use crate::backend::{Backend, Connect, Connected, Eager, Google};
-use crate::base::{Config, Error, host_port, is_loopback};
+use crate::base::{Config, Error, Invalid, host_port, is_loopback};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts};
 
@@ -51,7 +51,7 @@ impl Mode for Configured {
     type Built = Runtime;
 
     async fn build(self, mut parts: Parts) -> Result<Runtime, Error> {
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         if self.backend.is_none() {
             warn_of_emulator("tasks", parts.config.cloud_tasks_emulator_host());
             warn_of_emulator("messages", parts.config.pubsub_emulator_host());
@@ -75,7 +75,7 @@ impl Mode for Configured {
                     Some(Box::new(|_| connected))
                 }
                 Err(found) => {
-                    mistakes.extend(found);
+                    errors.extend(found);
                     None
                 }
             },
@@ -87,12 +87,12 @@ impl Mode for Configured {
             // The missing account was already reported.
             Err(_) if connect.is_none() => Access::nobody(),
             Err(found) => {
-                mistakes.extend(found);
+                errors.extend(found);
                 Access::nobody()
             }
         };
         let missing = if eager { Missing::Allowed } else { Missing::Fails };
-        parts.finish(connect, access, missing, mistakes)
+        parts.finish(connect, access, missing, errors)
     }
 }
 
@@ -112,7 +112,7 @@ pub(super) fn warn_of_emulator(what: &str, host: Option<&str>) {
 }
 
 /// Who may call, as the user said and else as it is safe.
-fn access(trust: Trust, callers: TrustedCallers, config: &Config) -> Result<Access, Vec<String>> {
+fn access(trust: Trust, callers: TrustedCallers, config: &Config) -> Result<Access, Vec<Invalid>> {
     if trust == Trust::Anybody {
         tracing::warn!("callers are not verified: `allow_unauthenticated()` lets anybody run tasks");
         return Ok(Access::anybody());

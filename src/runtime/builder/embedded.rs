@@ -31,7 +31,7 @@ impl Mode for Embedded {
         let (engine, backend) = LocalEngine::start(&mut parts.config, self.clock).await?;
         parts.services = engine.services(&backend, &parts.config);
         let verifier = engine.callers().verifier(&parts.config, false);
-        let verifier = verifier.map_err(|mistakes| Error::new(ErrorKind::Build, list(&mistakes)))?;
+        let verifier = verifier.map_err(|errors| Error::new(ErrorKind::Build, list(&errors)))?;
         let access = Access::verified(verifier);
         let connect = Box::new(|_| Connected::new(backend));
         let runtime = parts.finish(Some(connect), access, Missing::Fails, Vec::new())?;

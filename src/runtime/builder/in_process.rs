@@ -2,7 +2,7 @@
 
 use crate::auth::{Access, TrustedCallers};
 use crate::backend::{Connected, Eager};
-use crate::base::{Config, Error};
+use crate::base::{Config, Error, Invalid};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts};
 
@@ -24,18 +24,18 @@ impl Mode for InProcess {
     type Built = Runtime;
 
     async fn build(self, mut parts: Parts) -> Result<Runtime, Error> {
-        let (access, mistakes) = access_in_tests(self.callers, &parts.config);
+        let (access, errors) = access_in_tests(self.callers, &parts.config);
         parts.set_backend_name("eager");
         let connect = Box::new(|link| Connected::new(Eager::new(link)));
-        parts.finish(Some(connect), access, Missing::Allowed, mistakes)
+        parts.finish(Some(connect), access, Missing::Allowed, errors)
     }
 }
 
 /// The access control of a test runtime: open, unless a test says otherwise. Returns its errors too.
-pub(crate) fn access_in_tests(callers: Option<TrustedCallers>, config: &Config) -> (Access, Vec<String>) {
+pub(crate) fn access_in_tests(callers: Option<TrustedCallers>, config: &Config) -> (Access, Vec<Invalid>) {
     match callers.map(|callers| callers.verifier(config, false)) {
         None => (Access::anybody(), Vec::new()),
         Some(Ok(verifier)) => (Access::verified(verifier), Vec::new()),
-        Some(Err(mistakes)) => (Access::nobody(), mistakes),
+        Some(Err(errors)) => (Access::nobody(), errors),
     }
 }

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::{Enqueued, Error, json, names};
+use crate::base::{Enqueued, Error, Invalid, json, names};
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::Uniqueness;
 use crate::registry::{Declared, Registered};
@@ -87,12 +87,12 @@ impl Enqueue {
     pub(crate) fn of_job(
         mut self,
         options: &'static ScheduleOptions,
-        headers: Result<HeaderMap, Vec<String>>,
+        headers: Result<HeaderMap, Vec<Invalid>>,
     ) -> Self {
         self.request.set_job(options);
         match headers {
             Ok(headers) => self.request.options.add_headers(headers),
-            Err(errors) => self.request.options.refuse(errors.join("; ")),
+            Err(errors) => self.request.options.refuse(Invalid::join(&errors)),
         }
         self
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::base::{Error, ErrorKind};
 use crate::registry::Registered;
 use crate::registry::unique::id::Uniqueness;
-use crate::registry::unique::window_mistake;
+use crate::registry::unique::validate_window;
 use crate::runtime::not_enqueued;
 use crate::task::enqueue::Enqueue;
 
@@ -72,9 +72,9 @@ impl Enqueue {
     /// ```
     pub fn unique_for(mut self, window: Duration) -> Self {
         let task = self.request.task();
-        match window_mistake(window) {
-            None => self.request.uniqueness().set_window(window),
-            Some(mistake) => self.request.refuse(not_enqueued(task, &mistake)),
+        match validate_window(window) {
+            Ok(()) => self.request.uniqueness().set_window(window),
+            Err(error) => self.request.refuse(not_enqueued(task, &error)),
         }
         self
     }
