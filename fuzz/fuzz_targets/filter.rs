@@ -200,7 +200,7 @@ fuzz_target!(|input: Input| {
                     "{text:?} is refused: {error}"
                 );
             }
-            mistake(&text, &error);
+            check_error(&text, &error);
         }
     }
 });
@@ -249,7 +249,7 @@ fn parsed(filter: &Filter, text: &str, meaning: Option<&Meaning>, attributes: &A
 }
 
 /// The mistake lies within the text, and is told on one line.
-fn mistake(text: &str, error: &cloud_tasks::event::FilterError) {
+fn check_error(text: &str, error: &cloud_tasks::event::FilterError) {
     let position = error.position();
     assert!(text.is_char_boundary(position));
     let message = error.to_string();

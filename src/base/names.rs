@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn ids_are_bounded_as_the_service_bounds_them() {
-        for (mistake, accepted) in [
+        for (validated, accepted) in [
             (validate_queue("a-Z9"), true),
             (validate_queue(&"q".repeat(100)), true),
             (validate_queue(&"q".repeat(101)), false),
@@ -205,7 +205,7 @@ mod tests {
             (validate_task_name(".."), false),
             (validate_task_name("a/b"), false),
         ] {
-            assert_eq!(mistake.is_none(), accepted, "{mistake:?}");
+            assert_eq!(validated.is_ok(), accepted, "{validated:?}");
         }
     }
 }

@@ -215,7 +215,7 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
                 .format
                 .data(self.name, content)
                 .map_err(|error| match error {
-                    DataError::Decode(mistake) => AttemptError::Decode(format!("message: {mistake}")),
+                    DataError::Decode(reason) => AttemptError::Decode(format!("message: {reason}")),
                     DataError::Encode(error) => failed(error),
                 })?;
             let scope = Scope::current().map_err(failed)?;

@@ -168,7 +168,7 @@ fn read_forwarded(body: &[u8], metadata: &TaskMetadata) -> Result<Push, AttemptE
 /// If the bytes do not decode to the content. The error names the field and the position, and contains no value.
 #[doc(hidden)]
 pub fn parse_json<C: DeserializeOwned>(data: &[u8]) -> Result<C, BoxError> {
-    json::decode(data).map_err(|mistake| NotJson(mistake).into())
+    json::decode(data).map_err(|reason| NotJson(reason).into())
 }
 
 #[derive(Debug)]
@@ -186,7 +186,7 @@ impl std::error::Error for NotJson {}
 /// omitted.
 fn refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     match error.downcast_ref::<NotJson>() {
-        Some(NotJson(mistake)) => mistake.clone(),
+        Some(NotJson(reason)) => reason.clone(),
         None => "its parser refused the content".to_owned(),
     }
 }

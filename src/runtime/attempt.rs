@@ -200,8 +200,8 @@ impl AttemptError {
 fn report(outcome: &Result<Vec<u8>, AttemptError>) {
     match outcome {
         Ok(_) => tracing::debug!("executed"),
-        Err(AttemptError::Decode(mistake)) => {
-            tracing::error!(mistake = %safe(mistake), "the body does not decode");
+        Err(AttemptError::Decode(reason)) => {
+            tracing::error!(reason = %safe(reason), "the body does not decode");
         }
         Err(AttemptError::Task(TaskError::Discard(discard))) => {
             tracing::info!(reason = %safe(discard.reason()), "discarded");

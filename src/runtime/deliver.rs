@@ -173,7 +173,7 @@ impl Runtime {
         let bound = entry.bound(name)?;
         let received = match Push::read(&HeaderMap::new(), push.to_body().into()) {
             Ok(push) => self.receive(entry, bound, push).await,
-            Err(mistake) => Err(AttemptError::Decode(mistake)),
+            Err(reason) => Err(AttemptError::Decode(reason)),
         };
         received.map(drop).map_err(|failure| failure.into_error(name))
     }

@@ -90,9 +90,9 @@ async fn perform(
         let read = if bare { Push::read_or_bare } else { Push::read };
         match read(&headers, body) {
             Ok(push) => runtime.receive(entry, bound, push).await,
-            Err(mistake) => {
-                tracing::error!(task = name, mistake = %text::safe(&mistake), "the push does not decode");
-                Err(AttemptError::Decode(mistake))
+            Err(reason) => {
+                tracing::error!(task = name, reason = %text::safe(&reason), "the push does not decode");
+                Err(AttemptError::Decode(reason))
             }
         }
     } else {

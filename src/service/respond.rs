@@ -15,7 +15,7 @@ use crate::registry::AttemptError;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
-struct Mistake<'a> {
+struct ErrorBody<'a> {
     error: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
@@ -67,7 +67,7 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
         }
         AttemptError::Decode(_) => {
             let text = format!("Task {name} {}", failure.text());
-            mistake(StatusCode::BAD_REQUEST, &text, None)
+            error_response(StatusCode::BAD_REQUEST, &text, None)
         }
         AttemptError::Task(TaskError::Failed(_))
         | AttemptError::Output(_)
@@ -76,11 +76,11 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
         // Retried like any failure; 429 and 503 would slow the whole queue down.
         AttemptError::InProgress => {
             let text = format!("Task {name} {}", failure.text());
-            mistake(StatusCode::CONFLICT, &text, None)
+            error_response(StatusCode::CONFLICT, &text, None)
         }
         AttemptError::TimedOut(_) => {
             let text = format!("Task {name} {}", failure.text());
-            mistake(StatusCode::GATEWAY_TIMEOUT, &text, Some("failed"))
+            error_response(StatusCode::GATEWAY_TIMEOUT, &text, Some("failed"))
         }
     }
 }
@@ -95,7 +95,7 @@ fn discarded(status: StatusCode) -> Response<Bytes> {
 /// An internal failure, with details in the log but not in the response.
 pub(crate) fn failed_inside(name: &str) -> Response<Bytes> {
     let text = format!("Task {name} {}", attempt_text::FAILED);
-    mistake(StatusCode::INTERNAL_SERVER_ERROR, &text, Some("failed"))
+    error_response(StatusCode::INTERNAL_SERVER_ERROR, &text, Some("failed"))
 }
 
 /// The caller is rejected.
@@ -110,9 +110,9 @@ pub(crate) fn refused(refusal: Refusal) -> Response<Bytes> {
     }
     let text = format!("Not allowed: {refusal}");
     if refusal.is_foreign() {
-        return mistake(StatusCode::FORBIDDEN, &text, None);
+        return error_response(StatusCode::FORBIDDEN, &text, None);
     }
-    let mut response = mistake(StatusCode::UNAUTHORIZED, &text, None);
+    let mut response = error_response(StatusCode::UNAUTHORIZED, &text, None);
     response
         .headers_mut()
         .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -142,25 +142,25 @@ pub(crate) fn stopping() -> Response<Bytes> {
 
 /// A response that asks for a later retry.
 fn later(code: StatusCode, text: &str, status: Option<&'static str>, pause: Duration) -> Response<Bytes> {
-    let mut response = mistake(code, text, status);
+    let mut response = error_response(code, text, status);
     response.headers_mut().insert(RETRY_AFTER, whole_seconds(pause));
     response
 }
 
 pub(crate) fn unknown_task(name: &str) -> Response<Bytes> {
     let name = text::excerpt(name);
-    mistake(StatusCode::NOT_FOUND, &format!("Task {name} not found"), None)
+    error_response(StatusCode::NOT_FOUND, &format!("Task {name} not found"), None)
 }
 
 pub(crate) fn unknown_path(base_path: &str) -> Response<Bytes> {
     let text = format!(
         "There is nothing here; tasks are at {base_path}/tasks/{{name}}, subscribers at {base_path}/subscriptions/{{name}}"
     );
-    mistake(StatusCode::NOT_FOUND, &text, None)
+    error_response(StatusCode::NOT_FOUND, &text, None)
 }
 
 pub(crate) fn method_not_allowed() -> Response<Bytes> {
-    let mut response = mistake(StatusCode::METHOD_NOT_ALLOWED, "Only POST is taken here", None);
+    let mut response = error_response(StatusCode::METHOD_NOT_ALLOWED, "Only POST is taken here", None);
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static("POST"));
@@ -169,17 +169,17 @@ pub(crate) fn method_not_allowed() -> Response<Bytes> {
 
 pub(crate) fn too_large(limit: usize) -> Response<Bytes> {
     let text = format!("The body is larger than {limit} bytes");
-    mistake(StatusCode::PAYLOAD_TOO_LARGE, &text, None)
+    error_response(StatusCode::PAYLOAD_TOO_LARGE, &text, None)
 }
 
 pub(crate) fn unreadable() -> Response<Bytes> {
-    mistake(StatusCode::BAD_REQUEST, "The body broke off", None)
+    error_response(StatusCode::BAD_REQUEST, "The body broke off", None)
 }
 
-fn mistake(code: StatusCode, error: &str, status: Option<&'static str>) -> Response<Bytes> {
+fn error_response(code: StatusCode, error: &str, status: Option<&'static str>) -> Response<Bytes> {
     let error = &*text::safe(error);
     // A struct of two strings always serializes.
-    let body = serde_json::to_vec(&Mistake { error, status }).unwrap_or_default();
+    let body = serde_json::to_vec(&ErrorBody { error, status }).unwrap_or_default();
     json(code, body.into())
 }
 

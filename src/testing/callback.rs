@@ -50,7 +50,7 @@ pub struct CallbackRequest {
     url: String,
     body: Result<Bytes, String>,
     headers: HeaderMap,
-    mistake: Option<String>,
+    error: Option<String>,
     metadata: TaskMetadata,
     previous_response: u16,
 }
@@ -128,7 +128,7 @@ impl CallbackRequest {
             url,
             body,
             headers,
-            mistake: None,
+            error: None,
             metadata: metadata.with_retry_count(0),
             previous_response: 500,
         }
@@ -166,8 +166,8 @@ impl CallbackRequest {
 
     /// Adds a header, and replaces one that the enqueueing call set.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let Err(mistake) = add_header(&mut self.headers, name, value) {
-            self.mistake.get_or_insert(mistake.to_string());
+        if let Err(error) = add_header(&mut self.headers, name, value) {
+            self.error.get_or_insert(error.to_string());
         }
         self
     }
@@ -178,8 +178,8 @@ impl CallbackRequest {
     ///
     /// If the arguments do not serialize, or if a header is invalid.
     pub fn request(self) -> Result<Request<Full<Bytes>>, Error> {
-        if let Some(mistake) = self.mistake {
-            return Err(Error::invalid(mistake));
+        if let Some(error) = self.error {
+            return Err(Error::invalid(error));
         }
         let body = self.body.map_err(Error::invalid)?;
         let metadata = match self.metadata.attempt() {

@@ -26,8 +26,8 @@ pub(super) struct Key {
 impl Key {
     /// The key of this process.
     pub fn get() -> Result<&'static Self, Error> {
-        KEY.get_or_init(Self::make).as_ref().map_err(|mistake| {
-            let text = format!("no signing key could be generated: {mistake}");
+        KEY.get_or_init(Self::make).as_ref().map_err(|reason| {
+            let text = format!("no signing key could be generated: {reason}");
             Error::new(ErrorKind::Build, text)
         })
     }

@@ -21,7 +21,7 @@ pub struct Perform<T> {
     metadata: TaskMetadata,
     headers: HeaderMap,
     last: bool,
-    mistake: Option<Error>,
+    error: Option<Error>,
 }
 
 impl Runtime {
@@ -81,7 +81,7 @@ impl Runtime {
             metadata,
             headers: HeaderMap::from_iter([(header::CONTENT_TYPE, json)]),
             last: false,
-            mistake: None,
+            error: None,
         }
     }
 }
@@ -125,15 +125,15 @@ impl<T: Task> Perform<T> {
 
     /// Adds a header to the request.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let Err(mistake) = add_header(&mut self.headers, name, value) {
-            self.mistake.get_or_insert(mistake);
+        if let Err(error) = add_header(&mut self.headers, name, value) {
+            self.error.get_or_insert(error);
         }
         self
     }
 
     async fn run(self) -> Result<Performed<T::Output>, Error> {
-        if let Some(mistake) = self.mistake {
-            return Err(mistake);
+        if let Some(error) = self.error {
+            return Err(error);
         }
         let body = json::encode(&self.task)
             .map_err(|error| encode_error(T::__REGISTRATION.declared().name, error))?;

@@ -89,7 +89,7 @@ impl<S: SubscriberTask> PerformMessage<S> {
         })?;
         let push = match Push::read(&HeaderMap::new(), body.into()) {
             Ok(push) => push,
-            Err(mistake) => return Ok(Performed::Unreadable(mistake)),
+            Err(reason) => return Ok(Performed::Unreadable(reason)),
         };
         let ran = self.runtime.deliver_here(entry, &bound, push);
         Ok(Performed::of_run(ran.await, kept.take()))

@@ -80,7 +80,7 @@ impl<O> Performed<O> {
     /// The outcome of a failure.
     fn of(failure: AttemptError) -> Self {
         match failure {
-            AttemptError::Decode(mistake) => Self::Unreadable(mistake),
+            AttemptError::Decode(reason) => Self::Unreadable(reason),
             AttemptError::Task(TaskError::Failed(error)) | AttemptError::Store(error) => Self::Failed(error),
             AttemptError::Task(TaskError::Discard(discard)) => Self::Discarded(discard),
             AttemptError::Task(TaskError::RetryAfter(retry)) => Self::RetryAfter(retry.delay()),
@@ -155,7 +155,7 @@ impl<O> Performed<O> {
             Self::RetryAfter(delay) => format!("it {ASKED_FOR_RETRY}: after {delay:?}"),
             Self::Panicked(message) => format!("it {}", panicked(message)),
             Self::TimedOut(timeout) => format!("it {}", timed_out(*timeout)),
-            Self::Unreadable(mistake) => format!("it {}", cannot_read(mistake)),
+            Self::Unreadable(reason) => format!("it {}", cannot_read(reason)),
         }
     }
 }

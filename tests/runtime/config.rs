@@ -307,7 +307,7 @@ async fn values_set_in_code_are_checked_by_build_all_at_once() {
 
     assert!(error.is_build());
     let text = error.to_string();
-    for mistake in [
+    for error in [
         "the endpoint \"shop\" is not accepted",
         "the delimiter \"\" is not accepted",
         "the propagated header \"a b\" is not accepted",
@@ -315,7 +315,7 @@ async fn values_set_in_code_are_checked_by_build_all_at_once() {
         "the emulator host \"***@localhost:8085\" is not accepted",
         "the queue \"no_underscores\" is not accepted",
     ] {
-        assert!(text.contains(mistake), "{mistake} is not in:\n{text}");
+        assert!(text.contains(error), "{error} is not in:\n{text}");
     }
 }
 

@@ -58,7 +58,7 @@ impl Function {
                         errors.append(own);
                     }
                     // Not even the signature parses, as while it is being typed.
-                    _ => errors.push(member.mistake()),
+                    _ => errors.push(member.error()),
                 },
             }
         }

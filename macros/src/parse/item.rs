@@ -89,7 +89,7 @@ impl Member {
     }
 
     /// Why the member does not parse.
-    pub(crate) fn mistake(&self) -> syn::Error {
+    pub(crate) fn error(&self) -> syn::Error {
         match syn::parse2::<ImplItem>(self.blind.clone()) {
             Err(error) => error,
             Ok(_) => syn::Error::new_spanned(&self.blind, "expected a function"),

@@ -144,12 +144,12 @@ pub struct UnreplayedTask {
 }
 
 impl UnreplayedTask {
-    pub(crate) fn unread(letter: &DeadLetter, mistake: &str) -> Self {
+    pub(crate) fn unread(letter: &DeadLetter, reason: &str) -> Self {
         Self {
             message_id: letter.id.clone(),
             task: None,
             id: None,
-            reason: format!("not a record of a dead task: {mistake}"),
+            reason: format!("not a record of a dead task: {reason}"),
         }
     }
 

@@ -71,7 +71,7 @@ impl ListDead {
                     match DeadTask::decode(&letter.data) {
                         Ok(task) if self.choice.takes(&task) => list.tasks.push(task),
                         Ok(_) => {}
-                        Err(mistake) => list.unreadable.push(UnreplayedTask::unread(&letter, &mistake)),
+                        Err(reason) => list.unreadable.push(UnreplayedTask::unread(&letter, &reason)),
                     }
                     held.push(letter.claim);
                 }

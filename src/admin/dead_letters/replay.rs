@@ -131,7 +131,7 @@ impl Course {
     /// Replays one task, unless it stays. Returns `false` if the others would fail as well.
     async fn one(&self, letter: DeadLetter, report: &mut Replayed, held: &mut Vec<Box<dyn Claim>>) -> bool {
         let (left, goes_on) = match DeadTask::decode(&letter.data) {
-            Err(mistake) => (UnreplayedTask::unread(&letter, &mistake), true),
+            Err(reason) => (UnreplayedTask::unread(&letter, &reason), true),
             Ok(task) if !self.choice.takes(&task) => {
                 report.skipped += 1;
                 held.push(letter.claim);

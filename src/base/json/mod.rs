@@ -1,8 +1,8 @@
 //! Encoding and decoding of arguments and events as JSON. Values that could not be decoded again are not sent, and
 //! errors contain no values.
 
+mod decode_error;
 mod finite;
-mod mistake;
 mod no_fields;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use serde_json::Error;
 
 use no_fields::{NoFields, has_no_fields};
 
-pub(crate) use mistake::reason;
+pub(crate) use decode_error::reason;
 
 /// Up to this size the encoded value is decoded once, which is cheap compared with the call; above it only debug builds
 /// do so.
@@ -30,8 +30,7 @@ const MAX_DEPTH: usize = 127;
 pub(crate) fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Result<Bytes, Error> {
     let json = encode_once(value)?;
     if cfg!(debug_assertions) || json.len() <= DECODED_BYTES {
-        decode::<T>(&json)
-            .map_err(|mistake| Error::custom(format!("its JSON does not decode: {mistake}")))?;
+        decode::<T>(&json).map_err(|reason| Error::custom(format!("its JSON does not decode: {reason}")))?;
     } else if is_too_deep(&json) {
         return Err(Error::custom(format!("it nests deeper than {MAX_DEPTH} levels")));
     }
@@ -94,8 +93,8 @@ pub(crate) fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Str
             .map_err(drop)
             .or_else(|()| T::deserialize(NoFields))
             .map_err(|_| "the body is empty; expected the JSON of the task's arguments".to_owned()),
-        b"{}" => T::deserialize(NoFields).map_err(|_| mistake::mistake::<T>(body, &error)),
-        _ => Err(mistake::mistake::<T>(body, &error)),
+        b"{}" => T::deserialize(NoFields).map_err(|_| decode_error::describe::<T>(body, &error)),
+        _ => Err(decode_error::describe::<T>(body, &error)),
     }
 }
 

@@ -146,10 +146,10 @@ impl QueuedTask {
                 self.parts.id, self.parts.queue
             ))
         })?;
-        json::decode(body).map_err(|mistake| {
+        json::decode(body).map_err(|reason| {
             let task = self.task().unwrap_or("?");
             let message = format!(
-                "the arguments of task {task} ({} of queue {}) do not decode: {mistake}",
+                "the arguments of task {task} ({} of queue {}) do not decode: {reason}",
                 self.parts.id, self.parts.queue
             );
             Error::new(ErrorKind::Decode, message)

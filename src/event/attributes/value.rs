@@ -61,8 +61,8 @@ impl<'a> Value<'a> {
     }
 
     fn parse<T: FromStr>(&self, expected: &str) -> Result<T, Error> {
-        let mistake = || Error::custom(format_args!("invalid value: string, expected {expected}"));
-        self.value.parse().map_err(|_| mistake().of_attribute(self.key))
+        let error = || Error::custom(format_args!("invalid value: string, expected {expected}"));
+        self.value.parse().map_err(|_| error().of_attribute(self.key))
     }
 }
 

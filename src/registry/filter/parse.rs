@@ -97,7 +97,7 @@ impl<'a> Parser<'a> {
 
     fn parentheses(&mut self) -> Result<Expression, FilterError> {
         if self.depth >= MAX_DEPTH {
-            return Err(self.mistake(format!("at most {MAX_DEPTH} parentheses inside each other"), None));
+            return Err(self.error(format!("at most {MAX_DEPTH} parentheses inside each other"), None));
         }
         self.depth += 1;
         let open = self.take()?.span.start;
@@ -116,7 +116,7 @@ impl<'a> Parser<'a> {
             _ => {
                 let help = (self.piece() == "[")
                     .then(|| r#"write `attributes.KEY` or `attributes."KEY"`"#.to_owned());
-                Err(self.mistake("`:` or `.` after `attributes`", help))
+                Err(self.error("`:` or `.` after `attributes`", help))
             }
         }
     }
@@ -143,7 +143,7 @@ impl<'a> Parser<'a> {
         let negated = match self.token.kind {
             Kind::Equals => false,
             Kind::NotEquals => true,
-            _ => return Err(self.mistake("`=` or `!=` after the key", self.comparison_help())),
+            _ => return Err(self.error("`=` or `!=` after the key", self.comparison_help())),
         };
         self.take()?;
         let value = self.string(if negated { "`!=`" } else { "`=`" })?;
@@ -177,7 +177,7 @@ impl<'a> Parser<'a> {
         let run = self.run();
         if word.is_empty() || matches!(word, "AND" | "OR" | "NOT") {
             let help = (!run.is_empty()).then(|| format!("if that is the key, write \"{}\"", shown(run)));
-            return Err(self.mistake(
+            return Err(self.error(
                 format!("a key after {after}"),
                 help.or_else(|| self.quotes_help()),
             ));
@@ -185,14 +185,14 @@ impl<'a> Parser<'a> {
         self.take()?;
         if run.len() > word.len() {
             let help = Some(format!("any other key is quoted: write \"{}\"", shown(run)));
-            return Err(self.mistake("a key of letters, digits, `-` and `_`", help));
+            return Err(self.error("a key of letters, digits, `-` and `_`", help));
         }
         Ok(word.into())
     }
 
     fn string(&mut self, after: &str) -> Result<Box<str>, FilterError> {
         let Kind::Text(value) = &mut self.token.kind else {
-            return Err(self.mistake(format!("a quoted string after {after}"), self.string_help()));
+            return Err(self.error(format!("a quoted string after {after}"), self.string_help()));
         };
         let value = std::mem::take(value);
         self.take()?;
@@ -201,7 +201,7 @@ impl<'a> Parser<'a> {
 
     fn expect(&mut self, there: bool, expected: &str) -> Result<(), FilterError> {
         if !there {
-            return Err(self.mistake(expected, None));
+            return Err(self.error(expected, None));
         }
         self.take()?;
         Ok(())
@@ -241,7 +241,7 @@ impl<'a> Parser<'a> {
 
 /// The errors for the current token.
 impl Parser<'_> {
-    fn mistake(&self, expected: impl std::fmt::Display, help: Option<String>) -> FilterError {
+    fn error(&self, expected: impl std::fmt::Display, help: Option<String>) -> FilterError {
         let found = if self.token.kind == Kind::End {
             END.to_owned()
         } else {
@@ -266,9 +266,9 @@ impl Parser<'_> {
                 _ if self.is_call() => "`hasPrefix` is the only function".to_owned(),
                 _ => format!("an attribute is written `attributes.{word}`"),
             },
-            _ => return self.mistake(CONDITION, None),
+            _ => return self.error(CONDITION, None),
         };
-        self.mistake(CONDITION, Some(help))
+        self.error(CONDITION, Some(help))
     }
 
     /// A condition is followed neither by the `operator` that joins the others nor by the end.
@@ -289,13 +289,13 @@ impl Parser<'_> {
             }
             (Kind::Word, word, _) => match word.to_ascii_uppercase().as_str() {
                 upper @ ("AND" | "OR" | "NOT") => format!("operators are upper-case: `{upper}`"),
-                _ => return self.mistake(expected, None),
+                _ => return self.error(expected, None),
             },
             (_, "&" | "&&", _) => "write `AND`".to_owned(),
             (_, "|" | "||", _) => "write `OR`".to_owned(),
-            _ => return self.mistake(expected, None),
+            _ => return self.error(expected, None),
         };
-        self.mistake(expected, Some(help))
+        self.error(expected, Some(help))
     }
 
     fn comparison_help(&self) -> Option<String> {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::timing::Timing;
 
 fn timing(every: &str, zone: &str) -> Timing {
-    Timing::parse(every, zone).unwrap_or_else(|mistakes| panic!("{every}: {mistakes:?}"))
+    Timing::parse(every, zone).unwrap_or_else(|errors| panic!("{every}: {errors:?}"))
 }
 
 fn at(time: &str) -> SystemTime {
@@ -302,8 +302,8 @@ fn a_zone_is_a_name_as_the_database_has_it() {
         ("+01:00", "a name of the tz database"),
         ("../etc/passwd", "a name of the tz database"),
     ] {
-        let mistakes = Timing::parse("@daily", zone).map(drop).unwrap_err();
-        assert!(mistakes[0].contains(said), "{zone}: {mistakes:?}");
+        let errors = Timing::parse("@daily", zone).map(drop).unwrap_err();
+        assert!(errors[0].contains(said), "{zone}: {errors:?}");
     }
     assert_eq!(
         Timing::parse("60 24 * * *", "Nowhere")

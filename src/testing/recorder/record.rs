@@ -91,7 +91,7 @@ impl<T: Task> RecordedTask<T> {
                 attempt: record.retries.saturating_add(1),
                 envelope: envelope.clone(),
             }),
-            Err(mistake) => panic!("{} does not decode from its own JSON: {mistake}", envelope.task()),
+            Err(reason) => panic!("{} does not decode from its own JSON: {reason}", envelope.task()),
         }
     }
 }

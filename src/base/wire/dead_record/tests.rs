@@ -32,7 +32,7 @@ fn a_body_of_null_is_a_body() {
 #[test]
 fn what_is_no_record_is_told_and_why() {
     let rest = r#""queue": null, "id": null, "attempts": 1, "error": "", "headers": {}, "died_at": """#;
-    for (record, mistake) in [
+    for (record, reason) in [
         ("{}".to_owned(), "missing field `task` at line 1 column 2"),
         (
             format!(r#"{{"task": "T", {rest}}}"#),
@@ -47,7 +47,7 @@ fn what_is_no_record_is_told_and_why() {
             "data: it is not base64",
         ),
     ] {
-        assert_eq!(DeadTask::decode(record.as_bytes()), Err(mistake.to_owned()));
+        assert_eq!(DeadTask::decode(record.as_bytes()), Err(reason.to_owned()));
     }
 }
 

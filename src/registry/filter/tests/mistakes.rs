@@ -1,6 +1,6 @@
 //! The message, position and output of every error.
 
-use super::{matches, mistake, parse};
+use super::{error_of, matches, parse};
 
 const CONDITION: &str = "expected `attributes`, `hasPrefix`, `NOT`, `-` or `(`";
 const ESCAPES: &str = r#"expected one of `\\`, `\"`, `\'`, `\a`, `\b`, `\f`, `\n`, `\r`, `\t`, `\v`, `\x41`, `\101`, `\u0041` and `\U00000041`"#;
@@ -190,7 +190,7 @@ fn every_mistake_says_what_was_found_where_and_what_is_accepted() {
         let message = message
             .replace("{condition}", CONDITION)
             .replace("{escapes}", ESCAPES);
-        assert_eq!(mistake(text).to_string(), message, "{sentence}: `{text}`");
+        assert_eq!(error_of(text).to_string(), message, "{sentence}: `{text}`");
     }
 }
 
@@ -210,7 +210,7 @@ fn the_position_is_a_byte_offset_and_the_message_counts_lines_and_characters() {
         ("attributes:\"é\" or", 16, " at column 16,"),
         ("", 0, " at column 1,"),
     ] {
-        let error = mistake(text);
+        let error = error_of(text);
         assert_eq!(error.position(), position, "{text}");
         assert!(error.to_string().contains(place), "{text}: {error}");
     }
@@ -220,16 +220,16 @@ fn the_position_is_a_byte_offset_and_the_message_counts_lines_and_characters() {
 fn a_filter_has_at_most_256_bytes() {
     let of = |length: usize| format!("attributes:{}", "k".repeat(length - 11));
     parse(&of(256));
-    let error = mistake(&of(257));
+    let error = error_of(&of(257));
     assert_eq!(
         error.to_string(),
         "expected the end of the filter, which has at most 256 bytes, at column 257, found 257 bytes",
     );
     assert_eq!(error.position(), 256);
 
-    let error = mistake(&format!("attributes:\"{}\"", "é".repeat(128)));
+    let error = error_of(&format!("attributes:\"{}\"", "é".repeat(128)));
     assert_eq!(error.position(), 256);
-    let error = mistake(&format!("attributes.\" {}\"", "é".repeat(128)));
+    let error = error_of(&format!("attributes.\" {}\"", "é".repeat(128)));
     assert_eq!(error.position(), 255, "not in the middle of a character");
     assert!(error.to_string().contains(" at column 135,"), "{error}");
 }
@@ -240,11 +240,11 @@ fn parentheses_nest_as_deep_as_32_and_negations_without_end() {
     assert!(!matches(&parse(&nested(32)), &[]));
     assert!(matches(&parse(&nested(31)), &[]));
     assert_eq!(
-        mistake(&nested(33)).to_string(),
+        error_of(&nested(33)).to_string(),
         "expected at most 32 parentheses inside each other at column 66, found `(`",
     );
-    assert_eq!(mistake(&"(".repeat(256)).position(), 32);
-    mistake(&"(".repeat(1_000_000));
+    assert_eq!(error_of(&"(".repeat(256)).position(), 32);
+    error_of(&"(".repeat(1_000_000));
     let beside = [nested(20), nested(20), nested(20)].join(" OR ");
     assert!(
         matches(&parse(&beside), &[("a", "")]),

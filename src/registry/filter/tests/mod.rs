@@ -11,7 +11,7 @@ fn parse(text: &str) -> Filter {
     Filter::parse(text).unwrap_or_else(|error| panic!("{}", error))
 }
 
-fn mistake(text: &str) -> FilterError {
+fn error_of(text: &str) -> FilterError {
     match Filter::parse(text) {
         Ok(filter) => panic!("`{filter}` has no mistake"),
         Err(error) => error,

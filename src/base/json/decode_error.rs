@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::base::text;
 
 /// Decodes the body a second time to find the path of the error.
-pub(super) fn mistake<'de, T: Deserialize<'de>>(body: &'de [u8], error: &serde_json::Error) -> String {
+pub(super) fn describe<'de, T: Deserialize<'de>>(body: &'de [u8], error: &serde_json::Error) -> String {
     let mut json = serde_json::Deserializer::from_slice(body);
     let reason = reason_of(error);
     match serde_path_to_error::deserialize::<_, T>(&mut json) {
@@ -43,8 +43,8 @@ fn reason_of(error: &serde_json::Error) -> String {
         return text;
     }
     let position = format!("line {} column {}", error.line(), error.column());
-    let told = reason(text.strip_suffix(&format!(" at {position}")).unwrap_or(&text));
-    format!("{told} at {position}")
+    let message = reason(text.strip_suffix(&format!(" at {position}")).unwrap_or(&text));
+    format!("{message} at {position}")
 }
 
 /// Serde's message without the value: a response must not repeat a possible secret.
@@ -59,10 +59,10 @@ pub(crate) fn reason(text: &str) -> String {
     if is_about_a_field(text) {
         return text.to_owned();
     }
-    let Some(mistake) = known.iter().find(|start| text.starts_with(*start)) else {
+    let Some(kind_of_error) = known.iter().find(|start| text.starts_with(*start)) else {
         return "a value that is not accepted".to_owned();
     };
-    let kind = text[mistake.len()..]
+    let kind = text[kind_of_error.len()..]
         .strip_prefix(": ")
         .and_then(|found| found.split([' ', '"', '`', ',']).next())
         .filter(|kind| KINDS.contains(kind))
@@ -74,7 +74,7 @@ pub(crate) fn reason(text: &str) -> String {
         .rsplit_once(", expected ")
         .filter(|_| is_listed)
         .map_or_else(String::new, |(_, expected)| format!(", expected {expected}"));
-    format!("{mistake}{kind}{expected}")
+    format!("{kind_of_error}{kind}{expected}")
 }
 
 /// Whether a message of serde names a field of the type and nothing else.
