@@ -1,4 +1,5 @@
-//! Over a thousand tasks through proxies that spoil every fourth request: none is lost, and none is made twice.
+//! Over a thousand tasks and messages through proxies that spoil every fourth request: none is lost, and no task is made
+//! twice.
 //!
 //! `cargo test --test local faults -- --nocapture 2> /dev/null` shows the figures.
 
@@ -12,7 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use cloud_tasks::backend::{Google, LocalEngine, RetrySettings};
 use cloud_tasks::service::TrustedCallers;
 use cloud_tasks::task::Enqueued;
-use cloud_tasks::{Config, Context, Error, Runtime, Task, TaskResult, task};
+use cloud_tasks::{
+    Config, Context, Error, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task,
+};
 use futures_util::{StreamExt, stream};
 use http::{Request, StatusCode};
 use http_body_util::Full;
@@ -62,6 +65,32 @@ impl Task for Work {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct Fact {
+    number: u64,
+}
+
+#[task(topic = "facts")]
+impl PublisherTask for Fact {}
+
+struct Learner;
+
+#[task(min_backoff = "0s", max_backoff = "0s", ack_deadline = "60s")]
+impl SubscriberTask for Learner {
+    async fn run(message: Message<Fact>, cx: Context<Journal>) -> TaskResult {
+        let mut runs = cx.state().0.lock().unwrap();
+        runs.entry(message.content.number).or_default().push(message.id);
+        Ok(())
+    }
+}
+
+/// The number of a message in the body of its push.
+fn number_pushed(body: &[u8]) -> u64 {
+    let push: Value = serde_json::from_slice(body).unwrap();
+    let data = push["message"]["data"].as_str().unwrap();
+    number(&STANDARD.decode(data).unwrap())
+}
+
 /// The number of a task in the body of its request.
 fn number(body: &[u8]) -> u64 {
     serde_json::from_slice::<Work>(body).unwrap().number
@@ -87,6 +116,8 @@ fn with_retries() -> RetrySettings {
 /// An engine, and a service whose callers are verified, with a proxy in front of one of them.
 struct Stage {
     engine: LocalEngine,
+    /// Publishes through the engine.
+    local: Runtime,
     journal: Journal,
     chaos: Chaos,
     /// What clients are told of Cloud Tasks and of the service.
@@ -101,21 +132,30 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = listener.local_addr().unwrap();
         let endpoint = |address| Config::default().with_endpoint(format!("http://{address}"));
-        let (_, engine) = with_dependencies(Runtime::local())
-            .config(endpoint(service))
+        let pushes = match side {
+            Side::Push => Some(Chaos::before(service, side, SEED, number_pushed).await),
+            Side::Enqueue | Side::Callback => None,
+        };
+        let pushed_to = pushes.as_ref().map_or(service, Chaos::address);
+        let (local, engine) = with_dependencies(Runtime::local())
+            .config(endpoint(pushed_to))
             .state(journal.clone())
             .build()
             .await
             .unwrap();
         make_queue(&engine).await;
         let host: SocketAddr = engine.url().trim_start_matches("http://").parse().unwrap();
-        let (chaos, config) = match side {
-            Side::Enqueue => {
+        let (chaos, config) = match (side, pushes) {
+            (_, Some(chaos)) => (
+                chaos,
+                endpoint(pushed_to).with_cloud_tasks_emulator_host(host.to_string()),
+            ),
+            (Side::Enqueue, None) => {
                 let chaos = Chaos::before(host, side, SEED, number_created).await;
                 let host = chaos.address().to_string();
                 (chaos, endpoint(service).with_cloud_tasks_emulator_host(host))
             }
-            Side::Callback => {
+            (Side::Callback | Side::Push, None) => {
                 let chaos = Chaos::before(service, side, SEED, number).await;
                 let config = endpoint(chaos.address()).with_cloud_tasks_emulator_host(host.to_string());
                 (chaos, config)
@@ -128,6 +168,7 @@ impl Stage {
             .shutdown(async { drop(stopped.await) });
         Self {
             engine,
+            local,
             journal,
             chaos,
             config,
@@ -161,6 +202,10 @@ impl Stage {
             }
             Side::Callback => {
                 self.engine.wait_idle("faults").await.unwrap();
+                self.chaos.settle().await
+            }
+            Side::Push => {
+                self.engine.wait_delivered().await.unwrap();
                 self.chaos.settle().await
             }
         }
@@ -284,6 +329,31 @@ async fn every_task_runs_whatever_happens_to_its_requests_and_their_answers() {
     assert_every_kind(&faults, &[]);
     assert_eq!((lost, double), (0, 0));
     // What arrived and was not believed is run once more, and nothing else is.
+    assert_eq!(duplicates, faults.count(|_, arrives| arrives != Arrives::Not));
+    stage.strike().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_message_is_delivered_whatever_happens_to_its_pushes_and_their_answers() {
+    const MESSAGES: u64 = 1000;
+    let stage = Stage::set(Side::Push).await;
+
+    let published: Vec<_> = stream::iter(0..MESSAGES)
+        .map(|number| Fact { number }.sync().on(&stage.local).into_future())
+        .buffer_unordered(32)
+        .collect()
+        .await;
+    let faults = stage.run_all().await;
+
+    assert!(published.iter().all(Result::is_ok), "{published:?}");
+    let lost = (0..MESSAGES).filter(|number| stage.journal.ids(*number).is_empty());
+    let lost = lost.count();
+    let duplicates = stage.journal.runs() - published.len();
+    println!("push: {MESSAGES} messages, {faults}; lost {lost}, delivered again {duplicates}");
+    assert_every_kind(&faults, &[]);
+    assert!(faults.count(|of, _| of == Fault::HalfAnswer) > 0);
+    assert_eq!(lost, 0);
+    // What arrived and was not believed is delivered once more, and nothing else is.
     assert_eq!(duplicates, faults.count(|_, arrives| arrives != Arrives::Not));
     stage.strike().await;
 }

@@ -1,9 +1,10 @@
-//! A proxy that spoils every fourth request, as networks, load balancers and services do now and then.
+//! A proxy that spoils every fourth request or more, as networks, load balancers and services do now and then.
 //!
 //! Which ones, and how, depends on a seed, on the number in a request and on how often that number came, but not on the
 //! order in which requests of different numbers come.
 
 use std::collections::{BTreeMap, HashMap};
+use std::error::Error as _;
 use std::fmt;
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
@@ -11,11 +12,13 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use fastrand::Rng;
+use futures_util::{StreamExt, stream};
 use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
@@ -38,6 +41,18 @@ pub(crate) enum Fault {
     Reset,
     /// An answer that says that it comes too often.
     TooMany429,
+    /// The receiver's own answer, which breaks off in the middle of its body.
+    HalfAnswer,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Error500,
+        Self::TimeOut,
+        Self::Reset,
+        Self::TooMany429,
+        Self::HalfAnswer,
+    ];
 }
 
 /// Whether a request that is spoilt arrives all the same.
@@ -57,6 +72,8 @@ pub(crate) enum Side {
     Enqueue,
     /// Those of Cloud Tasks, for whom a load balancer gives up, with a 504: it has at least 15 seconds itself.
     Callback,
+    /// Those of Pub/Sub, which are spoilt as those of Cloud Tasks, and whose answers also break off.
+    Push,
 }
 
 /// The faults so far.
@@ -79,7 +96,7 @@ impl Faults {
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} requests", self.requests)?;
-        for fault in [Fault::Error500, Fault::TimeOut, Fault::Reset, Fault::TooMany429] {
+        for fault in Fault::ALL {
             let all = self.count(|of, _| of == fault);
             let arrived = self.count(|of, arrives| of == fault && arrives != Arrives::Not);
             write!(f, ", {all} {fault:?} ({arrived} arrived)")?;
@@ -162,7 +179,12 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request)));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    if ended.is_err() {
+    let is_reset = |error: hyper::Error| {
+        error
+            .source()
+            .is_some_and(|cause| matches!(cause.downcast_ref(), Some(Break::Reset)))
+    };
+    if ended.is_err_and(is_reset) {
         let stream = connection.into_parts().io.into_inner();
         // Closing resets the connection then; fails where the caller was faster.
         let _ = stream.set_zero_linger();
@@ -171,7 +193,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 
 /// Ends a connection.
 #[derive(Debug)]
-struct Break;
+enum Break {
+    Reset,
+    HalfWay,
+}
 
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,15 +206,20 @@ impl fmt::Display for Break {
 
 impl std::error::Error for Break {}
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Break> {
+type Body = UnsyncBoxBody<Bytes, Break>;
+
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Break> {
     let token = shared.open.token();
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Break)?.to_bytes();
+    let body = body.collect().await.map_err(|_| Break::Reset)?.to_bytes();
     let fault = shared.fault((shared.number)(&body));
     let request = shared.redirect(parts, body);
     let Some((fault, arrives)) = fault else {
-        return shared.send(request, token).await.ok_or(Break);
+        return shared.send(request, token).await.map(whole).ok_or(Break::Reset);
     };
+    if fault == Fault::HalfAnswer {
+        return shared.send(request, token).await.map(half).ok_or(Break::Reset);
+    }
     match arrives {
         Arrives::Not => {}
         Arrives::Yes => drop(shared.send(request, token).await),
@@ -206,19 +236,38 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         Fault::Error500 => Ok(status(StatusCode::INTERNAL_SERVER_ERROR)),
         Fault::TimeOut if shared.side == Side::Enqueue => pending().await,
         Fault::TimeOut => Ok(status(StatusCode::GATEWAY_TIMEOUT)),
-        Fault::Reset => Err(Break),
+        Fault::Reset | Fault::HalfAnswer => Err(Break::Reset),
         Fault::TooMany429 => Ok(status(StatusCode::TOO_MANY_REQUESTS)),
     }
 }
 
-fn status(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = whole(Response::default());
     *response.status_mut() = status;
     response
 }
 
+fn whole(response: Response<Full<Bytes>>) -> Response<Body> {
+    response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
+}
+
+/// The answer with its status and its headers, and half of its body.
+fn half(response: Response<Full<Bytes>>) -> Response<Body> {
+    response.map(|body| {
+        let half = body.into_inner().unwrap_or_default();
+        let half = half.slice(..half.len() / 2);
+        let frames = stream::once(async { Ok(Frame::data(half)) }).chain(stream::once(async {
+            // The half is sent meanwhile.
+            tokio::task::yield_now().await;
+            Err(Break::HalfWay)
+        }));
+        StreamBody::new(frames).boxed_unsync()
+    })
+}
+
 impl Shared {
-    /// What happens to a request: of a hundred, 10 get a 500, 5 time out, 5 are reset and 5 get a 429.
+    /// What happens to a request: of a hundred, 10 get a 500, 5 time out, 5 are reset, 5 get a 429, and of pushes 5 get
+    /// half an answer.
     fn fault(&self, number: u64) -> Option<(Fault, Arrives)> {
         let before = {
             let mut seen = self.seen.lock().unwrap();
@@ -236,10 +285,12 @@ impl Shared {
             10..15 => Fault::TimeOut,
             15..20 => Fault::Reset,
             20..25 => Fault::TooMany429,
+            25..30 if self.side == Side::Push => Fault::HalfAnswer,
             _ => return None,
         };
         let arrives = match (rng.u8(0..4), fault) {
             (_, Fault::TooMany429) if self.side == Side::Enqueue => Arrives::Not,
+            (_, Fault::HalfAnswer) => Arrives::Yes,
             (0 | 1, _) => Arrives::Not,
             (2, Fault::TimeOut) => Arrives::Late,
             _ => Arrives::Yes,

@@ -179,7 +179,7 @@ async fn answer(
                 Fault::Error500 => http_status(StatusCode::INTERNAL_SERVER_ERROR),
                 Fault::TooMany429 => http_status(StatusCode::TOO_MANY_REQUESTS),
                 Fault::TimeOut => pending().await,
-                Fault::Reset => {
+                Fault::Reset | Fault::HalfAnswer => {
                     reset.send_replace(true);
                     pending().await
                 }

@@ -302,3 +302,29 @@ fn a_mistaken_publisher_is_an_event_all_the_same() {
     assert!(!text.contains("submit"), "{text}");
     assert_eq!(text.matches("compile_error").count(), 2, "{text}");
 }
+
+#[test]
+fn an_encoder_of_either_publisher_is_noted_and_a_constant_is_kept() {
+    for item in [
+        quote! {
+            impl PublisherTask for Reading {
+                const HEADERS: Option<HeaderPlacement> = None;
+                fn encode(event: &Self) -> Result<Vec<u8>, BoxError> { todo() }
+            }
+        },
+        quote! {
+            impl ModelPublisherTask for Reading {
+                const HEADERS: Option<HeaderPlacement> = None;
+                fn encode(event: &Self) -> Result<Vec<u8>, BoxError> { todo() }
+                fn content(model: &Sensor, extra: &()) -> Self { todo() }
+            }
+        },
+    ] {
+        let text = expanded(quote!(topic = "readings"), item);
+
+        assert!(text.contains("const __ENCODES : bool = true ;"), "{text}");
+        assert!(text.contains("const HEADERS"), "{text}");
+    }
+    let without = expanded(quote!(), quote!(impl PublisherTask for Reading {}));
+    assert!(!without.contains("__ENCODES"), "{without}");
+}

@@ -175,8 +175,8 @@ impl SubscriberTask for Orders {
 
 fn config() -> Config {
     Config::default()
-        .app_name("shop")
-        .endpoint("https://shop.example")
+        .with_app_name("shop")
+        .with_endpoint("https://shop.example")
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -115,7 +115,7 @@ impl Google {
         self
     }
 
-    /// Sets the timeout of one attempt of a call; default 10 seconds.
+    /// Sets the timeout of one attempt of a call, also of publishing; default 10 seconds.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self

@@ -179,6 +179,7 @@ impl PubSub {
         let deadline = delivery.queue.ack_deadline();
         let http = self.emulator.http.clone().timeout(deadline);
         // A 102 also acknowledges, but it is not a final response: the client waits for the one that follows.
+        // An answer that breaks off acknowledges nothing.
         let answer = http.status(request).await;
         match answer.map_err(|error| format!("{}: {}", subscription.url, error_chain(&error)))? {
             status if acknowledges(status.as_u16()) => Ok(()),

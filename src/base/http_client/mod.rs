@@ -9,6 +9,7 @@ mod tests;
 
 pub(crate) use error::HttpError;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -127,10 +128,17 @@ impl HttpClient {
         .await
     }
 
-    /// Sends a request, and reads only the status of the response.
+    /// Sends a request, reads the response to its end, and keeps only its status.
     pub async fn status(&self, request: Request<impl Into<Bytes>>) -> Result<StatusCode, HttpError> {
-        self.within(self.timeout, async { Ok(self.start(request).await?.status()) })
-            .await
+        self.within(self.timeout, async {
+            let (parts, body) = self.start(request).await?.into_parts();
+            let mut body = pin!(body);
+            while let Some(frame) = body.frame().await {
+                frame.map_err(|error| HttpError::Body(error.into()))?;
+            }
+            Ok(parts.status)
+        })
+        .await
     }
 
     async fn within<T>(
