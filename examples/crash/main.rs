@@ -1,69 +1,73 @@
-//! Ten thousand tasks whose worker is killed again and again: none may be lost.
+//! Runs ten thousand tasks while the worker is killed again and again. No task may be lost.
 //!
 //! ```text
-//! cargo run --release --example crash 2> /dev/null     # the engine tells every attempt on standard error
+//! cargo run --release --example crash 2> /dev/null     # the engine logs every attempt to standard error
 //! ```
 //!
-//! First with SIGKILL, which leaves a worker no time at all: a task that was executed but not answered yet is executed
-//! again. Then with SIGTERM, at which a worker ends what runs, so that nothing is executed twice. It fails where a task
-//! is lost, or where a graceful stop cuts one off or makes a duplicate.
-#![allow(clippy::print_stdout, reason = "it talks to the person who starts it")]
+//! The first round uses SIGKILL, which gives a worker no time: a task that was executed without a response is executed
+//! again. The second round uses SIGTERM, after which a worker finishes its running tasks, so nothing is executed twice. The
+//! example fails if a task is lost, or if SIGTERM interrupts a task or causes a duplicate.
+#![allow(clippy::print_stdout, reason = "the table is for the person at the terminal")]
 
 #[cfg(unix)]
-mod storm;
+mod crash_test;
 
 #[cfg(unix)]
 #[tokio::main]
-async fn main() -> Result<std::process::ExitCode, storm::BoxError> {
+async fn main() -> Result<std::process::ExitCode, crash_test::BoxError> {
     use std::process::ExitCode;
     use std::time::Duration;
 
     use rustix::process::Signal;
     use tokio::process::Command;
 
-    use crate::storm::Storm;
+    use crate::crash_test::CrashTest;
 
-    if storm::be_the_worker().await? {
+    if crash_test::run_as_worker().await? {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("| signal  | tasks | signals | attempts | executions | cut off | lost | duplicates | seconds |");
-    println!("|---------|-------|---------|----------|------------|---------|------|------------|---------|");
-    let mut fine = true;
+    println!(
+        "| signal  | tasks | signals | attempts | executions | interrupted | lost | duplicates | seconds |"
+    );
+    println!(
+        "|---------|-------|---------|----------|------------|-------------|------|------------|---------|"
+    );
+    let mut passed = true;
     for (name, signal) in [("SIGKILL", Signal::KILL), ("SIGTERM", Signal::TERM)] {
-        let storm = Storm {
+        let test = CrashTest {
             signal,
             signals: 38,
-            every: 250,
-            patience: Duration::from_secs(180),
+            executions_per_worker: 250,
+            timeout: Duration::from_secs(180),
         };
-        let report = storm.rage(|| Ok(Command::new(std::env::current_exe()?))).await?;
+        let report = test.run(|| Ok(Command::new(std::env::current_exe()?))).await?;
         println!(
-            "| {name} | {:>5} | {:>7} | {:>8} | {:>10} | {:>7} | {:>4} | {:>10} | {:>7.1} |",
+            "| {name} | {:>5} | {:>7} | {:>8} | {:>10} | {:>11} | {:>4} | {:>10} | {:>7.1} |",
             report.tasks,
             report.signals,
             report.attempts,
             report.executions,
-            report.cut_off,
+            report.interrupted,
             report.lost,
             report.duplicates,
             report.time.as_secs_f64(),
         );
         if !report.finished {
-            println!("The queue was not empty after {:?}.", storm.patience);
+            println!("The queue was not empty after {:?}.", test.timeout);
         }
-        let gracefully = report.cut_off == 0 && report.duplicates == 0;
-        fine &= report.finished && report.lost == 0 && (signal == Signal::KILL || gracefully);
+        let is_graceful = report.interrupted == 0 && report.duplicates == 0;
+        passed &= report.finished && report.lost == 0 && (signal == Signal::KILL || is_graceful);
     }
-    if fine {
-        println!("Nothing was lost.");
+    if passed {
+        println!("Passed: no task was lost.");
         Ok(ExitCode::SUCCESS)
     } else {
-        println!("That is not as it should be.");
+        println!("Failed: see the table.");
         Ok(ExitCode::FAILURE)
     }
 }
 
 #[cfg(not(unix))]
 fn main() {
-    println!("It kills with the signals of Unix, which this system does not have.");
+    println!("This example needs Unix signals, which this system does not have.");
 }

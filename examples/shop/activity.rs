@@ -1,4 +1,4 @@
-//! What ran, attempt by attempt.
+//! A log of attempts.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -16,7 +16,7 @@ use crate::activity::{Activity, Entry};
 use crate::orders::{Order, OrderPlaced};
 use crate::tasks::{FollowUp, GrantBonus, SendWelcomeEmail};
 
-/// The whole shop: its pages, and in front of them the tasks that come back.
+/// The whole shop: its routes, and the layer that handles tasks and pushes.
 pub(crate) fn app(runtime: &Runtime, activity: Activity) -> Router {
     Router::new()
         .route("/signup", post(signup))
@@ -32,7 +32,7 @@ struct Signup {
 }
 
 async fn signup(body: Bytes) -> Result<impl IntoResponse, (StatusCode, String)> {
-    // Any content type will do, and no body at all: `curl -X POST localhost:8080/signup`.
+    // Accepts any content type, and an empty body: `curl -X POST localhost:8080/signup`.
     let body = if body.is_empty() {
         Bytes::from_static(br#"{"name": "Ada"}"#)
     } else {
@@ -77,10 +77,7 @@ async fn place_order(body: Bytes) -> Result<impl IntoResponse, (StatusCode, Stri
     };
     let NewOrder { id, express } = serde_json::from_slice(&body).map_err(|error| {
         let accepted = r#"{"id": 1, "express": true}"#;
-        (
-            StatusCode::BAD_REQUEST,
-            format!("expected such as {accepted}: {error}\n"),
-        )
+        (StatusCode::BAD_REQUEST, format!("expected {accepted}: {error}\n"))
     })?;
 
     let order = Order { id, express };
@@ -94,7 +91,7 @@ async fn show_activity(State(activity): State<Activity>) -> Json<Vec<Entry>> {
     Json(activity.entries())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes a value")]
 fn unavailable(error: cloud_tasks::Error) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))
 }

@@ -1,4 +1,4 @@
-//! A small shop whose background jobs run in a Cloud Tasks of its own: no account, nothing to install.
+//! A small shop with background jobs and the local engine: no account and nothing to install.
 //!
 //! ```text
 //! cargo run --example shop            # PORT=3000 for another port than 8080
@@ -7,7 +7,7 @@
 //! curl localhost:8080/activity
 //! ```
 //!
-//! Its events go through Google's Pub/Sub emulator where that runs (`gcloud beta emulators pubsub start`):
+//! Its events go through Google's Pub/Sub emulator if one runs (`gcloud beta emulators pubsub start`):
 //!
 //! ```text
 //! export PUBSUB_EMULATOR_HOST=localhost:8085
@@ -15,12 +15,12 @@
 //! cargo run --example shop -- --dev
 //! ```
 //!
-//! That emulator signs nothing, so its pushes are refused without `--dev`. What opens access is a flag that the person who starts
-//! the program sees, never an environment variable that may be set in production too.
+//! The emulator does not sign its pushes, so they are rejected without `--dev`. The option that relaxes access control is a
+//! flag, not an environment variable, because a variable may be set in production too.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "it talks to the person who starts it"
+    reason = "the messages are for the person at the terminal"
 )]
 
 mod activity;
@@ -44,22 +44,22 @@ use tracing_subscriber::EnvFilter;
 use crate::activity::Activity;
 use crate::app::app;
 
-/// A small shop with background jobs; without a command it is served.
+/// A small shop with background jobs; serves it unless there is a command.
 #[derive(Parser)]
 struct Args {
-    /// Trust the emulators that the environment names: the tokens of that of Cloud Tasks, and all pushes of that of Pub/Sub
+    /// Trust the emulators in the environment: tokens of the Cloud Tasks emulator, and all pushes of the Pub/Sub emulator
     #[arg(long)]
     dev: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
-/// Whose requests are accepted.
+/// The accepted callers.
 #[derive(Clone, Copy, PartialEq)]
 enum Trust {
-    /// Those that Google signed; the local engine's too.
+    /// Google, and the local engine.
     Google,
-    /// Those of the emulators as well.
+    /// Emulators as well.
     Emulators,
 }
 
@@ -93,7 +93,7 @@ async fn serve(trust: Trust) -> Result<(), Box<dyn Error>> {
     let port = port()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
-        .map_err(|error| format!("cannot listen on port {port} ({error}); PORT chooses another one"))?;
+        .map_err(|error| format!("cannot listen on port {port} ({error}); set PORT to use another one"))?;
     let url = format!("http://{}", listener.local_addr()?);
 
     let activity = Activity::default();
@@ -101,25 +101,27 @@ async fn serve(trust: Trust) -> Result<(), Box<dyn Error>> {
     let (runtime, engine) = start(config, activity.clone(), trust).await?;
     match &engine {
         Some(engine) => println!(
-            "A shop with background jobs; its tasks go through a local Cloud Tasks at {}.",
+            "A shop with background jobs. Its tasks go through the local engine at {}.",
             engine.url()
         ),
         None => println!(
-            "A shop with background jobs; its tasks go through the Cloud Tasks of CLOUD_TASKS_EMULATOR_HOST."
+            "A shop with background jobs. Its tasks go through the emulator of CLOUD_TASKS_EMULATOR_HOST."
         ),
     }
     if let Ok(host) = std::env::var("PUBSUB_EMULATOR_HOST") {
-        println!("Its events go through the Pub/Sub emulator at {host}. What they need is made, once, by");
+        println!(
+            "Its events go through the Pub/Sub emulator at {host}. Create the topics and subscriptions once:"
+        );
         println!("  cargo run --example shop -- initialize-subscribers --yes");
         println!(
-            "The emulator ignores filters, so all orders are shipped; it does not number deliveries, and repeats after 1 s."
+            "The emulator ignores filters, so all orders are shipped. It does not number deliveries, and redelivers after 1 s."
         );
         match trust {
             Trust::Emulators => println!(
-                "WARNING: that emulator signs nothing, so pushes are accepted from anybody who can reach this port."
+                "WARNING: the emulator does not sign, so pushes are accepted from anybody who can reach this port."
             ),
             Trust::Google => {
-                println!("It signs nothing, so its pushes are refused: start the shop with --dev.");
+                println!("It does not sign, so its pushes are rejected: start the shop with --dev.");
             }
         }
     }
@@ -137,7 +139,7 @@ async fn serve(trust: Trust) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A runtime with a Cloud Tasks of its own, unless the environment names an emulator.
+/// Builds a runtime with the local engine, unless the environment names an emulator.
 async fn start(
     config: Config,
     activity: Activity,
@@ -146,7 +148,7 @@ async fn start(
     if let Ok(host) = std::env::var("CLOUD_TASKS_EMULATOR_HOST") {
         let mut builder = Runtime::builder().config(config).state(activity);
         if trust == Trust::Emulators {
-            // An emulator signs its tokens itself.
+            // The emulator signs its tokens with its own key.
             let issuer = format!("http://{host}");
             let callers = TrustedCallers::new().issuer(&issuer, format!("{issuer}/jwks"));
             builder = builder.callers(callers).allow_emulator_pushes();
@@ -155,19 +157,19 @@ async fn start(
     }
     let mut builder = Runtime::local().config(config).state(activity);
     if trust == Trust::Emulators {
-        // Google's Pub/Sub emulator sends no token.
+        // Google's Pub/Sub emulator sends no tokens.
         builder = builder.allow_emulator_pushes();
     }
     let (runtime, engine) = builder.build().await?;
     Ok((runtime, Some(engine)))
 }
 
-/// Runs a command: the shop's topics and subscriptions are those of the Pub/Sub emulator.
+/// Runs a command, for the topics and subscriptions in the Pub/Sub emulator.
 async fn set_up(command: Command, trust: Trust) -> Result<ExitCode, Box<dyn Error>> {
     let url = match port()? {
         0 if !matches!(command, Command::List(_)) => {
             return Err(
-                "PORT is 0, any free port, but subscriptions push to a port: name the one that the shop will listen on".into(),
+                "PORT is 0 (any free port), but subscriptions push to a fixed port: set PORT to the one that the shop will listen on".into(),
             );
         }
         port => format!("http://127.0.0.1:{port}"),
@@ -185,7 +187,7 @@ fn port() -> Result<u16, String> {
     match std::env::var("PORT") {
         Ok(text) => text
             .parse()
-            .map_err(|_| format!("PORT is {text:?}, which is not accepted: a number from 0 to 65535")),
+            .map_err(|_| format!("PORT is {text:?}; expected a number from 0 to 65535")),
         Err(_) => Ok(8080),
     }
 }

@@ -1,4 +1,4 @@
-//! The shop's events: an order that was placed, and who hears of it.
+//! The shop's events: a placed order, and its subscribers.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::Activity;
 
-/// An order, as a database would have it.
+/// An order, like a row of a database.
 #[derive(Model)]
 #[model(app_label = "sales")]
 pub(crate) struct Order {
@@ -16,7 +16,7 @@ pub(crate) struct Order {
     pub(crate) express: bool,
 }
 
-/// Tells the world, on the topic `sales-order`.
+/// The event of a placed order, on the topic `sales-order`.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct OrderPlaced {
     pub(crate) order_id: u64,
@@ -33,7 +33,7 @@ impl ModelPublisherTask for OrderPlaced {
     }
 }
 
-/// Ships the orders that cannot wait; the others never reach it.
+/// Ships express orders; the filter excludes all others.
 pub(crate) struct ShipExpress;
 
 #[task(filter = r#"attributes.express = "true""#)]
@@ -45,7 +45,7 @@ impl SubscriberTask for ShipExpress {
     }
 }
 
-/// Charges the card; it is refused every time, on purpose.
+/// Charges the card. Every attempt fails on purpose: "the card was refused".
 pub(crate) struct ChargeCard;
 
 #[task(
@@ -65,7 +65,7 @@ impl SubscriberTask for ChargeCard {
     }
 }
 
-/// Looks after the orders that could not be charged.
+/// Handles the orders that could not be charged.
 pub(crate) struct HandleFailedOrder;
 
 #[task(topic = "orders-failed")]

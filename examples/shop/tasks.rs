@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::Activity;
 
-/// Sends the first e-mail; the mail server is down the first time, on purpose.
+/// Sends the first e-mail. The first attempt fails on purpose: "the mail server is down".
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct SendWelcomeEmail {
     pub(crate) name: String,
@@ -32,7 +32,7 @@ impl Task for SendWelcomeEmail {
     }
 }
 
-/// Asks, a little later, how things are going.
+/// Asks a customer how things are going, two seconds after the sign-up.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct FollowUp {
     pub(crate) name: String,
@@ -50,7 +50,7 @@ impl Task for FollowUp {
     }
 }
 
-/// Counts what has happened, every minute.
+/// Counts the recorded attempts, every minute.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct CountActivity;
 
@@ -64,7 +64,7 @@ impl Task for CountActivity {
     }
 }
 
-/// Grants a bonus that nobody is entitled to any more: it discards itself.
+/// Grants a bonus of a campaign that is over, so the task discards itself.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct GrantBonus {
     pub(crate) name: String,

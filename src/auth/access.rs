@@ -36,11 +36,11 @@ impl Endpoint {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Called<'a> {
     pub endpoint: Endpoint,
-    /// The name in the path, decoded; nobody says that there is such a task.
+    /// The decoded name in the path; a task of this name need not exist.
     pub name: &'a str,
-    /// Whether its pushes carry a token, as far as the subscriber of this name says.
+    /// Whether pushes to the subscriber of this name carry a token.
     pub signed: bool,
-    /// Where else the subscriber of this name says that its pushes go.
+    /// The push URL that the subscriber of this name sets, if any.
     #[cfg_attr(
         not(feature = "google"),
         expect(dead_code, reason = "without it there is no verifier")
@@ -48,7 +48,7 @@ pub(crate) struct Called<'a> {
     pub own_url: Option<&'a str>,
 }
 
-/// Who may use the routes of a runtime.
+/// The access policy of a runtime's routes.
 pub(crate) struct Access {
     callers: Policy,
     unsigned_pushes: UnsignedPushes,
@@ -60,9 +60,9 @@ pub(crate) struct Access {
 pub(crate) enum UnsignedPushes {
     #[default]
     None,
-    /// Those to subscribers that say `oidc = false`.
+    /// Pushes to subscribers with `oidc = false`.
     Declared,
-    /// All, as Google's Pub/Sub emulator sends them.
+    /// All pushes, because Google's Pub/Sub emulator does not sign.
     Emulator,
 }
 
@@ -73,7 +73,7 @@ enum Policy {
 }
 
 impl Access {
-    /// Accepts every caller: for tests, and for a runtime that was configured so.
+    /// Accepts every caller: in tests, and with `allow_unauthenticated()`.
     pub fn anybody() -> Self {
         Self::new(Policy::Anybody)
     }
@@ -100,7 +100,7 @@ impl Access {
         self
     }
 
-    /// The accounts and the audiences that open every route; for the log.
+    /// The accounts and audiences that open every route, for the log.
     pub fn trusted(&self) -> (&[String], &[String]) {
         match &self.callers {
             Policy::Verified(verifier) => verifier.trusted(),
@@ -108,12 +108,13 @@ impl Access {
         }
     }
 
-    /// Whether everybody gets in.
+    /// Whether every caller is accepted.
     pub fn is_open(&self) -> bool {
         matches!(self.callers, Policy::Anybody)
     }
 
-    /// Lets a caller in, or says why not, also to the log. Marks the token, so that no `Debug` form of the headers shows it.
+    /// Accepts a caller, or returns and logs the reason for the refusal. Marks the token as sensitive, so that no `Debug`
+    /// output of the headers shows it.
     pub async fn check(&self, called: &Called<'_>, headers: &mut HeaderMap) -> Result<(), Refusal> {
         hide_tokens(headers);
         if self.needs_no_token(called) {

@@ -18,9 +18,10 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
 /// Which callers may use `/tasks/` and `/subscriptions/`: their accounts, and the keys that verify their tokens.
 ///
-/// The default is what most services need: Google's own tokens, of the account that this service's tasks are signed as
-/// ([`Config::service_account`]), for this service's own URL ([`Config::endpoint`]) or that of the called [route](Self::audience). A caller must show a token whose
-/// signature (RS256), issuer, audience, times, account and `email_verified` are all in order; clocks may be 10 seconds apart.
+/// The default is what most services need: tokens from Google, for the account that this service's tasks are signed as
+/// ([`Config::service_account`]), with this service's URL ([`Config::endpoint`]) or that of the called
+/// [route](Self::audience) as audience. A token must have a valid signature (RS256), issuer, audience, account and
+/// `email_verified`, and be in its period of validity; clocks may differ by 10 seconds.
 ///
 /// ```standalone_crate
 /// use cloud_tasks::backend::Google;
@@ -150,7 +151,7 @@ impl TrustedCallers {
         Ok(Keys::new(source, self.timing))
     }
 
-    /// Keys of an issuer on the internet that anybody on the way could replace.
+    /// The error of an issuer whose keys would be fetched over plain HTTP, where anybody on the network could replace them.
     fn keys_in_the_clear(&self) -> Option<String> {
         let url: Uri = self.keys_url.parse().ok()?;
         let is_public = url.scheme_str() == Some("http") && !url.authority().is_some_and(is_loopback);
@@ -167,7 +168,7 @@ impl TrustedCallers {
         })
     }
 
-    /// The check of callers, or everything that is wrong with these settings.
+    /// Builds the verifier, or returns every error in these settings.
     pub(crate) fn verifier(
         mut self,
         config: &Config,

@@ -1,21 +1,21 @@
-//! A worker that is killed while it runs tasks: none is lost, and none is cut off or run twice where it may stop
-//! gracefully. The example `crash` is the same with more tasks.
+//! Workers that are killed while they run tasks: no task is lost, and a graceful stop interrupts and repeats none. The
+//! example `crash` does the same with more tasks.
 
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::process::Command;
 
-use storm::{BoxError, Report, Storm};
+use crash_test::{BoxError, CrashTest, Report};
 
-#[allow(dead_code, reason = "the example shows more of it")]
-#[path = "../../examples/crash/storm.rs"]
-mod storm;
+#[allow(dead_code, reason = "the example uses the rest")]
+#[path = "../../examples/crash/crash_test.rs"]
+mod crash_test;
 
-/// The worker's part, in a process that the tests below start; nothing otherwise.
+/// Runs as a worker in the processes that the tests below start; otherwise it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_worker() {
-    storm::be_the_worker().await.unwrap();
+    crash_test::run_as_worker().await.unwrap();
 }
 
 fn worker() -> Result<Command, BoxError> {
@@ -24,15 +24,15 @@ fn worker() -> Result<Command, BoxError> {
     Ok(command)
 }
 
-/// What comes of 200 tasks and three workers that are sent a signal amid their work.
+/// The result of 200 tasks with three workers that are sent a signal.
 async fn after_three(signal: Signal) -> Report {
-    let storm = Storm {
+    let test = CrashTest {
         signal,
         signals: 3,
-        every: 40,
-        patience: Duration::from_secs(60),
+        executions_per_worker: 40,
+        timeout: Duration::from_secs(60),
     };
-    storm.rage(worker).await.unwrap()
+    test.run(worker).await.unwrap()
 }
 
 #[tokio::test]
@@ -44,10 +44,10 @@ async fn nothing_is_lost_when_workers_are_killed() {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_or_cut_off_or_run_twice_when_workers_are_told_to_stop() {
+async fn a_graceful_stop_loses_interrupts_and_repeats_nothing() {
     let report = after_three(Signal::TERM).await;
 
     assert!(report.finished, "{report:?}");
     assert_eq!((report.signals, report.lost), (3, 0), "{report:?}");
-    assert_eq!((report.cut_off, report.duplicates), (0, 0), "{report:?}");
+    assert_eq!((report.interrupted, report.duplicates), (0, 0), "{report:?}");
 }

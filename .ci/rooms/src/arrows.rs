@@ -1,4 +1,4 @@
-//! Every place where one file names something of another.
+//! Every reference from one file to an item of another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,24 +9,24 @@ use crate::items::{self, Use};
 use crate::resolve::Target;
 use crate::source::{FileId, ModuleId, Tree};
 
-/// One file names something of another file.
+/// A reference from one file to an item of another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrow {
     pub(crate) from: FileId,
     pub(crate) line: usize,
     pub(crate) to: FileId,
-    /// The path as it is written.
+    /// The path as written.
     pub(crate) import: String,
     pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// What is named is defined there.
+    /// The file defines the item.
     Definition,
-    /// A `pub use`: a name is passed on, the file itself does not need it.
+    /// A `pub use`: the file re-exports the name and does not need it itself.
     Reexport,
-    /// The path is written through a module of that file, or names the module itself.
+    /// The path passes through a module of that file, or names the module itself.
     Through,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn arrows(tree: &Tree) -> BTreeSet<Arrow> {
 struct Finder<'a> {
     tree: &'a Tree,
     module: ModuleId,
-    /// Names that a `use` inside of a function binds.
+    /// Names that a `use` in a function binds.
     local: BTreeMap<String, Vec<String>>,
     found: &'a mut BTreeSet<Arrow>,
 }
@@ -73,7 +73,7 @@ impl Finder<'_> {
         }
         let resolved = self.tree.resolve(self.module, &full);
         for target in resolved.targets {
-            // One word that is a module too is most often a variable.
+            // A single word that is also the name of a module is usually a variable.
             if path.len() > 1 || !matches!(target, Target::Module(_)) {
                 self.add(target.module(), path, line, Kind::of(target, reexported));
             }
@@ -101,7 +101,7 @@ impl Finder<'_> {
             return;
         }
         if one.path.len() == 1 {
-            // `use thing;` in a function, or `pub use child as name`: one word that is surely an import.
+            // `use thing;` in a function, or `pub use child as name`: a single word that is certainly an import.
             for target in self.tree.resolve(self.module, &one.path).targets {
                 self.add(
                     target.module(),
@@ -115,7 +115,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Paths in the arguments of a macro, which are tokens and no syntax yet.
+    /// Paths in the arguments of a macro, which are unparsed tokens.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<Ident> = Vec::new();
         let mut colons = 0;
@@ -131,7 +131,7 @@ impl Finder<'_> {
                 TokenTree::Punct(punct) if punct.as_char() == ':' && !path.is_empty() => colons += 1,
                 TokenTree::Group(group) => {
                     if colons == 2 && group.delimiter() == proc_macro2::Delimiter::Brace {
-                        // `use a::{b, c}` inside of a macro: the group's own paths start with what stands before it.
+                        // `use a::{b, c}` in a macro: the paths of the group continue the path before it.
                         self.grouped(&path, group.stream());
                         path.clear();
                     } else {
@@ -168,7 +168,7 @@ impl Finder<'_> {
         path.clear();
     }
 
-    /// A macro that no path names is found by its name alone: `macro_rules!` goes by the order of the text.
+    /// A macro without a path is found by its name alone, because `macro_rules!` is scoped by the order of the text.
     fn textual_macro(&mut self, name: &str, line: usize) {
         if self
             .tree
@@ -221,7 +221,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         for one in items::uses(item) {
             self.import(&one);
             let name = one.name.as_ref().filter(|_| !one.foreign);
-            // What the module itself binds is found there; any other `use` stands in a function.
+            // The module's own names are found there; any other `use` is in a function.
             let module = &self.tree.modules[self.module];
             if let Some(name) = name
                 && !module
@@ -257,7 +257,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 
     fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
-        // `#[serde(with = "crate::..")]` names a path in a string.
+        // `#[serde(with = "crate::..")]` has a path in a string.
         if attribute.path().is_ident("doc") || attribute.path().is_ident("cfg") {
             return;
         }

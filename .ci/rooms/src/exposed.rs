@@ -1,4 +1,4 @@
-//! The names that a module shows to those outside of it.
+//! The names that a module exposes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,29 +9,29 @@ use crate::items;
 use crate::resolve::Target;
 use crate::source::{ModuleId, Tree};
 
-/// Who looks at a module.
+/// The view of a module that is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// Who reads the documentation: sees what is public and documented, each module as one name.
+    /// The documentation: public, documented items, each module as one name.
     User,
-    /// A program that uses the crate: can name all that is public, in every module, documented or not.
+    /// A program that uses the crate: every public item in every module, documented or not.
     Program,
-    /// Another room of the crate: sees `pub(crate)` as well, and the names inside of the modules that it can reach.
+    /// Another room of the crate: `pub(crate)` items as well, and the names in the modules that it can reach.
     Crate,
 }
 
 /// The module that defines an item, and the item's name there.
 pub(crate) type Definition = (ModuleId, String);
 
-/// The names that a module shows.
+/// The exposed names of a module.
 #[derive(Default)]
 pub(crate) struct Names {
-    /// With what each name stands for; nothing if that is of another crate.
+    /// Each name with its definition; `None` if another crate defines it.
     pub(crate) items: BTreeMap<String, BTreeSet<Definition>>,
     pub(crate) modules: BTreeSet<String>,
 }
 
-/// The names that a module shows to a reader, in a build with these features.
+/// Returns the names that a module exposes to a view, in a build with these features.
 pub(crate) fn names(tree: &Tree, module: ModuleId, reader: Reader, features: &Features) -> Names {
     let mut search = Search {
         tree,
@@ -98,7 +98,7 @@ impl Search<'_> {
                 !targets.is_empty() && targets.iter().all(|target| matches!(target, Target::Module(_)));
             match one.name {
                 Some(name) if is_module => {
-                    // A room is asked about its own modules; a program is shown what every room passes on.
+                    // Of a room only its own modules count; of the crate also what every room re-exports.
                     if self.reader == Reader::Program {
                         for target in targets {
                             self.module(target.module(), &format!("{prefix}{name}::"), 1);
@@ -120,7 +120,7 @@ impl Search<'_> {
                 Some(_) => {}
                 None => {
                     for target in targets {
-                        // Only what is public comes through a glob that is public; `pub(crate)` comes too, inside of the crate.
+                        // A public glob re-exports public items; inside the crate also `pub(crate)` items.
                         self.module(target.module(), prefix, 1);
                     }
                 }
@@ -128,7 +128,7 @@ impl Search<'_> {
         }
     }
 
-    /// `depth` is how far below the module in question the item stands: `pub(super)` leaves it at 0 only.
+    /// `depth` is the number of levels of the item below the module: `pub(super)` exposes it only at 0.
     fn sees(&self, visibility: &Visibility, depth: usize) -> bool {
         match visibility {
             Visibility::Public(_) => true,
@@ -142,7 +142,7 @@ impl Search<'_> {
     }
 }
 
-/// The items of a module, wherever in its file it stands.
+/// The items of a module, inline or in its own file.
 fn items_of(tree: &Tree, module: ModuleId) -> &[Item] {
     let file = &tree.files[tree.modules[module].file];
     let Some(of_file) = file.module else {

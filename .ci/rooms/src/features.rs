@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token};
 
-/// The features that a build has; `None` has all of them.
+/// The features of a build; `None` means all.
 pub(crate) type Features = Option<BTreeSet<String>>;
 
-/// The default features of a `Cargo.toml`, and those that they bring along.
+/// The default features of a `Cargo.toml`, with the features that they enable.
 pub(crate) fn default_features(manifest: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec!["default".to_owned()];
@@ -20,7 +20,7 @@ pub(crate) fn default_features(manifest: &str) -> BTreeSet<String> {
     found
 }
 
-/// What `[features]` lists for one feature. The manifest is this workspace's own, so a few lines do for a TOML parser.
+/// The entries of one feature in `[features]`. The manifest is our own, so a few lines replace a TOML parser.
 fn listed(manifest: &str, feature: &str) -> Vec<String> {
     let section = manifest.split("\n[features]\n").nth(1).unwrap_or_default();
     let section = section.split("\n[").next().unwrap_or_default();
@@ -36,7 +36,7 @@ fn listed(manifest: &str, feature: &str) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// Whether `cfg` attributes leave an item in.
+/// Whether the `cfg` attributes of an item include it in the build.
 pub(crate) fn includes(features: &Features, attributes: &[Attribute]) -> bool {
     let Some(features) = features else {
         return true;
@@ -61,7 +61,7 @@ fn holds(features: &BTreeSet<String>, meta: &Meta) -> bool {
         Meta::List(list) if list.path.is_ident("not") => {
             !parts(list).iter().any(|meta| holds(features, meta))
         }
-        // A platform: the names are the same on all of them.
+        // A platform: the names are the same on all platforms.
         _ => true,
     }
 }

@@ -1,8 +1,8 @@
-//! Circles and heights of a graph.
+//! Circles and heights of a directed graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What each node points to. Every node has an entry.
+/// The successors of each node. Every node has an entry.
 pub(crate) type Graph<N> = BTreeMap<N, BTreeSet<N>>;
 
 /// The sets of nodes that reach each other, largest first.
@@ -25,7 +25,7 @@ pub(crate) fn circles<N: Ord + Clone>(graph: &Graph<N>) -> Vec<BTreeSet<N>> {
     found
 }
 
-/// What a node reaches, itself only if it is on a circle.
+/// The nodes that a node reaches; itself only if it is on a circle.
 fn reach<N: Ord + Clone>(graph: &Graph<N>, start: &N) -> BTreeSet<N> {
     let mut found = BTreeSet::new();
     let mut open = vec![start.clone()];
@@ -39,7 +39,7 @@ fn reach<N: Ord + Clone>(graph: &Graph<N>, start: &N) -> BTreeSet<N> {
     found
 }
 
-/// The shortest way around a circle from one of its nodes, that node first and last.
+/// The shortest path around a circle, which starts and ends with the same node.
 pub(crate) fn way_around<N: Ord + Clone>(graph: &Graph<N>, circle: &BTreeSet<N>) -> Vec<N> {
     let shortest = circle
         .iter()

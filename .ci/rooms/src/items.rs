@@ -1,10 +1,10 @@
-//! What an item binds, who sees it, and whether it is of tests.
+//! The names of an item, its visibility, and whether it belongs to tests.
 
 use syn::{Attribute, Item, UseTree, Visibility};
 
 use crate::features;
 
-/// One name that a `use` brings in, or one glob.
+/// One name that a `use` imports, or one glob.
 #[derive(Clone)]
 pub(crate) struct Use {
     /// `None` for a glob.
@@ -128,7 +128,7 @@ pub(crate) fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Whether a `cfg` leaves the item out of every build but those of tests.
+/// Whether a `cfg` includes the item only in test builds.
 pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-/// What `ARCHITECTURE.md` says about the layout.
+/// The layout according to `ARCHITECTURE.md`.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
-    /// The floor of each room; `None` for a folder of documentation, which is no room.
+    /// The floor of each room; `None` for a folder of documentation, which is not a room.
     pub(crate) rooms: BTreeMap<String, Option<u32>>,
-    /// The largest value that a measure may have, by the name of the measure.
+    /// The limit of each measure, by its name.
     pub(crate) limits: Vec<(String, f64)>,
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It follows `use` (nested, renamed, glob, through `pub use`) and every path in expressions, types, macro calls and attributes
-//! to the file that defines what is named. It cannot see a method call: which file has the method is not written there.
+//! to the file with the definition. It does not follow method calls, because they do not name the file of the method.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod arrows;
@@ -31,7 +31,7 @@ use layout::Layout;
 use measure::Measures;
 use source::Tree;
 
-/// What to do with the list of rooms.
+/// How the list of rooms is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Check,

@@ -1,4 +1,4 @@
-//! What the layout comes to in numbers.
+//! The measures of the layout.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -98,7 +98,7 @@ impl Measures {
     pub(crate) fn tables(&self) -> String {
         let mut text = String::from("| measure | value |\n|---|---|\n");
         for (name, value) in &self.rows {
-            // Writing to a string does not fail.
+            // Writing to a string never fails.
             let _ = writeln!(text, "| {name} | {value} |");
         }
         text.push_str("\n| room | floor | files | lines of code | crate-private | per 1,000 | names for users | names for other rooms | that none uses | imports from |\n");
@@ -207,7 +207,7 @@ fn is_used(
     })
 }
 
-/// Which file needs which. A re-export needs nothing: it passes a name on.
+/// The dependencies between files. A re-export does not count as a dependency.
 fn files(arrows: &BTreeSet<Arrow>) -> Graph<usize> {
     let mut graph: Graph<usize> = Graph::new();
     for arrow in arrows.iter().filter(|arrow| arrow.kind == Kind::Definition) {
@@ -217,7 +217,7 @@ fn files(arrows: &BTreeSet<Arrow>) -> Graph<usize> {
     graph
 }
 
-/// How many pairs of files stand behind the arrows between rooms.
+/// The number of pairs of files behind the arrows between rooms.
 fn crossing(tree: &Tree, arrows: &BTreeSet<Arrow>) -> usize {
     let pairs: BTreeSet<(usize, usize)> = arrows
         .iter()
@@ -263,7 +263,7 @@ fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::INFINITY, f64::from)
 }
 
-/// How many names and modules there are, for a table.
+/// The number of names and modules, for a table.
 impl std::fmt::Display for exposed::Names {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(

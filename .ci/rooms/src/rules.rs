@@ -1,4 +1,4 @@
-//! The rules for rooms, and whoever breaks them.
+//! The rules for rooms, and their violations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +16,7 @@ pub(crate) fn room_of(path: &str) -> Option<&str> {
     Some(first.strip_suffix(".rs").unwrap_or(first))
 }
 
-/// What each room imports from, and where.
+/// The imports of each room, with their places.
 pub(crate) struct Rooms<'a> {
     pub(crate) imports: BTreeMap<(&'a str, &'a str), &'a Arrow>,
     pub(crate) graph: Graph<&'a str>,
@@ -65,14 +65,14 @@ pub(crate) fn violations(
     let mut crossing: Vec<_> = between(tree, arrows).collect();
     crossing.sort_by_key(|(.., arrow)| (arrow.from, arrow.line, arrow.kind));
     for (from, to, arrow) in crossing {
-        // One import is one violation, and so is one file that names another one: reported where it does so first.
+        // Each import, and each pair of files, is reported once: at its first place.
         let new_file = named.insert((arrow.from, arrow.to));
         let new_import = imported.insert((arrow.from, arrow.line, &arrow.import));
         if !new_file || !new_import {
             continue;
         }
         let (Some(from_floor), Some(to_floor)) = (layout.rooms.get(from), layout.rooms.get(to)) else {
-            // The room is not listed, which is a violation already.
+            // An unlisted room is reported elsewhere.
             continue;
         };
         let rule = match (from_floor, to_floor) {
@@ -117,7 +117,7 @@ pub(crate) fn violations(
     Ok(found)
 }
 
-/// Files that are where none may be, and rooms that are on one list only.
+/// Files directly in `src/`, files without a `mod`, rooms that are not listed, and listed rooms that do not exist.
 fn places(root: &Path, layout: &Layout, tree: &Tree) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut present = BTreeSet::new();

@@ -10,7 +10,7 @@ use crate::source::Tree;
 #[derive(Clone, Default)]
 pub(crate) struct Size {
     pub(crate) lines: usize,
-    /// Neither blank nor a comment.
+    /// Lines that are neither blank nor a comment.
     pub(crate) code: usize,
     pub(crate) private: usize,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// Without the files of tests, and without tests inside of other files.
+    /// Measures the crate without test files and test modules.
     pub(crate) fn new(tree: &Tree) -> Self {
         let mut sizes = Self {
             files: Vec::new(),

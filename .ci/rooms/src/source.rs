@@ -1,4 +1,4 @@
-//! The module tree of the crate: every file that `mod` reaches, with the names that each module binds.
+//! The module tree of the crate: every file that is reached through `mod`, with the names that each module defines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,13 +18,13 @@ pub(crate) struct File {
     /// Relative to the root of the repository, with `/`.
     pub(crate) path: String,
     pub(crate) text: String,
-    /// Empty, unless the file is part of the crate outside of its tests.
+    /// Empty for test files, and for files that are not part of the crate.
     pub(crate) syntax: syn::File,
-    /// The module that the whole file is; `None` for a file of tests.
+    /// The module of this file; `None` for a test file.
     pub(crate) module: Option<ModuleId>,
 }
 
-/// One module, inline or a file.
+/// One module, inline or with its own file.
 pub(crate) struct Module {
     /// From the root of the crate, without `crate`.
     pub(crate) path: Vec<String>,
@@ -110,7 +110,7 @@ impl Tree {
                 _ => {
                     if let Some(name) = defined(item) {
                         if matches!(item, Item::Macro(_)) {
-                            // By the order of the text; whether a path reaches it too depends on a `use`.
+                            // Visible in the text that follows; a path needs a `use` as well.
                             self.modules[module].items.insert(format!("{name}!"));
                         }
                         self.modules[module].items.insert(name);
@@ -123,7 +123,7 @@ impl Tree {
 }
 
 impl Tree {
-    /// Notes the files of a module of tests: they belong to the crate, but none of the rules are for them.
+    /// Records the files of a test module: they belong to the crate, but no rule applies to them.
     fn note_tests(&mut self, root: &Path, item: &Item, place: &Place<'_>) -> Result<(), String> {
         let Item::Mod(item) = item else {
             return Ok(());
@@ -144,7 +144,7 @@ impl Tree {
             .components()
             .any(|part| part == std::path::Component::ParentDir)
         {
-            // A helper that stands with the integration tests.
+            // A helper in the folder of the integration tests.
             return Ok(());
         }
         let (text, syntax) = parse(&path)?;

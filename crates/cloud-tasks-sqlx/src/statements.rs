@@ -5,42 +5,42 @@ use std::sync::{Mutex, PoisonError};
 
 use cloud_tasks::{Error, ErrorKind};
 
-/// The most bytes in a part of a table name; `PostgreSQL` truncates a longer one.
+/// The maximum length of a part of a table name in bytes; `PostgreSQL` truncates longer ones.
 const MAX_NAME: usize = 63;
 
-/// The statements of one table. The question marks stand for the values that are listed, in that order.
+/// The statements of one table. Each comment lists the values of the placeholders, in order.
 ///
-/// sqlx 0.9 accepts a query that is not `'static` only in a wrapper that sqlx 0.8 does not have. So each text is leaked,
-/// once for each table name.
+/// sqlx 0.9 accepts a query that is not `'static` only in a wrapper that sqlx 0.8 does not have. Each statement is
+/// therefore leaked, once per table name.
 #[derive(Clone, Copy)]
 pub(crate) struct Statements {
     pub(crate) create: &'static [&'static str],
-    /// Adds a row unless its key exists: key, claim, done, until.
+    /// Adds a row unless its key exists: key, claim token, completed, expiry.
     pub(crate) insert: &'static str,
-    /// Reads claim, done and until of a row: key.
+    /// Reads claim token, completed and expiry of a row: key.
     pub(crate) select: &'static str,
-    /// Replaces an expired claim: claim, done, until, key, and the claim and the until that it had.
+    /// Replaces an expired claim: claim token, completed, expiry, key, previous claim token, previous expiry.
     pub(crate) take_over: &'static str,
-    /// Marks the effect of a claim as done: until, key, claim.
+    /// Marks the effect of a claim as completed: expiry, key, claim token.
     pub(crate) complete: &'static str,
-    /// Deletes a claim that is not done: key, claim.
+    /// Deletes a claim that is not completed: key, claim token.
     pub(crate) release: &'static str,
     /// Deletes every row that has expired: now.
     pub(crate) purge: &'static str,
 }
 
-/// The databases that need different SQL.
+/// The dialects of SQL.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Dialect {
     MySql,
-    /// `PostgreSQL`, and `SQLite`, which accepts the same statements.
+    /// `PostgreSQL` and `SQLite`.
     Postgres,
 }
 
 static CACHE: Mutex<Option<HashMap<(String, Dialect), Statements>>> = Mutex::new(None);
 
 impl Statements {
-    /// The statements for a table of a database, which is named as in `sqlx::Database::NAME`.
+    /// The statements for a table. `database` is the value of `sqlx::Database::NAME`.
     pub(crate) fn of(table: &str, database: &str) -> Self {
         let dialect = match database {
             "MySQL" => Dialect::MySql,
@@ -62,17 +62,17 @@ impl Statements {
         let create = match dialect {
             Dialect::MySql => vec![leak(format!(
                 "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, \
-                 claim CHAR(32) NOT NULL, done BIGINT NOT NULL, until_ms BIGINT NOT NULL, INDEX (until_ms))"
+                 claim_token CHAR(32) NOT NULL, completed BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL, INDEX (expires_at_ms))"
             ))],
             Dialect::Postgres => {
                 let index = table.replace('.', "_");
                 vec![
                     leak(format!(
-                        "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) PRIMARY KEY, claim VARCHAR(32) NOT NULL, \
-                         done BIGINT NOT NULL, until_ms BIGINT NOT NULL)"
+                        "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) PRIMARY KEY, claim_token VARCHAR(32) NOT NULL, \
+                         completed BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL)"
                     )),
                     leak(format!(
-                        "CREATE INDEX IF NOT EXISTS {index}_until_ms ON {table} (until_ms)"
+                        "CREATE INDEX IF NOT EXISTS {index}_expires_at_ms ON {table} (expires_at_ms)"
                     )),
                 ]
             }
@@ -80,28 +80,28 @@ impl Statements {
         Self {
             create: create.leak(),
             insert: leak(format!(
-                "INSERT INTO {table} (effect, claim, done, until_ms) VALUES (?, ?, ?, ?) {unless_exists}"
+                "INSERT INTO {table} (effect, claim_token, completed, expires_at_ms) VALUES (?, ?, ?, ?) {unless_exists}"
             )),
             select: leak(format!(
-                "SELECT claim, done, until_ms FROM {table} WHERE effect = ?"
+                "SELECT claim_token, completed, expires_at_ms FROM {table} WHERE effect = ?"
             )),
             take_over: leak(format!(
-                "UPDATE {table} SET claim = ?, done = ?, until_ms = ? WHERE effect = ? AND claim = ? AND \
-                 until_ms = ?"
+                "UPDATE {table} SET claim_token = ?, completed = ?, expires_at_ms = ? WHERE effect = ? AND claim_token = ? AND \
+                 expires_at_ms = ?"
             )),
             complete: leak(format!(
-                "UPDATE {table} SET done = 1, until_ms = ? WHERE effect = ? AND claim = ?"
+                "UPDATE {table} SET completed = 1, expires_at_ms = ? WHERE effect = ? AND claim_token = ?"
             )),
             release: leak(format!(
-                "DELETE FROM {table} WHERE effect = ? AND claim = ? AND done = 0"
+                "DELETE FROM {table} WHERE effect = ? AND claim_token = ? AND completed = 0"
             )),
-            purge: leak(format!("DELETE FROM {table} WHERE until_ms <= ?")),
+            purge: leak(format!("DELETE FROM {table} WHERE expires_at_ms <= ?")),
         }
     }
 }
 
 impl Dialect {
-    /// Replaces the question marks by the placeholders of the dialect.
+    /// Replaces question marks by the placeholders of the dialect.
     fn numbered(self, text: &str) -> String {
         if self == Self::MySql {
             return text.to_owned();
@@ -115,7 +115,7 @@ impl Dialect {
     }
 }
 
-/// Refuses a table name that is not safe to write into a statement.
+/// Rejects a table name that is not safe in a statement.
 pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let plain = |part: &str| {
         (1..=MAX_NAME).contains(&part.len())
@@ -142,21 +142,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_numbered_if_the_database_wants_it() {
+    fn placeholders_are_those_of_the_database() {
         let mysql = Statements::of("effects", "MySQL");
         let postgres = Statements::of("jobs.effects", "PostgreSQL");
 
         assert_eq!(
             mysql.release,
-            "DELETE FROM effects WHERE effect = ? AND claim = ? AND done = 0"
+            "DELETE FROM effects WHERE effect = ? AND claim_token = ? AND completed = 0"
         );
         assert_eq!(
             postgres.release,
-            "DELETE FROM jobs.effects WHERE effect = $1 AND claim = $2 AND done = 0"
+            "DELETE FROM jobs.effects WHERE effect = $1 AND claim_token = $2 AND completed = 0"
         );
         assert!(
             postgres.create[1]
-                .starts_with("CREATE INDEX IF NOT EXISTS jobs_effects_until_ms ON jobs.effects")
+                .starts_with("CREATE INDEX IF NOT EXISTS jobs_effects_expires_at_ms ON jobs.effects")
         );
     }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_name_that_would_need_quotes_is_refused() {
+    fn a_table_name_that_needs_quotes_is_rejected() {
         let long = "t".repeat(64);
         for name in ["effects", "_e1", "jobs.effects", &long[1..]] {
             assert!(check_name(name).is_ok(), "{name}");

@@ -1,4 +1,4 @@
-//! The shop's tests, which are also an example of the test kit.
+//! The shop's tests, which are also an example of the test helpers.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use super::*;
 use crate::orders::{ChargeCard, ShipExpress};
 use crate::tasks::CountActivity;
 
-/// The shop with a recorder, and a signer whose requests it believes.
+/// The shop with a recorder, and a signer that it trusts.
 struct Shop {
     app: Router,
     runtime: Runtime,
@@ -88,7 +88,7 @@ async fn the_follow_up_comes_two_seconds_after_the_mail() {
     let shop = Shop::open().await;
     shop.post("/signup", r#"{"name": "Grace"}"#).await;
 
-    // The first mail fails as it is meant to, and is sent in the second attempt.
+    // The first attempt of the e-mail fails, the second succeeds.
     let at_once = shop.recorder.drain_due().attempts(2).await.unwrap();
     shop.recorder.refute_enqueued::<SendWelcomeEmail>(|_| true);
     shop.recorder.assert_enqueued_count::<FollowUp>(1);
@@ -108,7 +108,7 @@ async fn the_follow_up_comes_two_seconds_after_the_mail() {
 }
 
 #[tokio::test]
-async fn the_first_mail_fails_as_it_is_meant_to_and_the_second_is_sent() {
+async fn the_first_attempt_of_the_mail_fails_and_the_second_succeeds() {
     let shop = Shop::open().await;
 
     let first = shop.runtime.perform(welcome()).await.unwrap().assert_failed();
@@ -139,7 +139,7 @@ async fn the_bonus_discards_itself() {
 }
 
 #[tokio::test]
-async fn a_task_comes_back_through_the_whole_shop_with_a_token_alone() {
+async fn a_task_reaches_the_shop_only_with_a_token() {
     let shop = Shop::open().await;
     let callback = || shop.signer.callback(&shop.runtime, &welcome()).attempt(2);
 
@@ -154,7 +154,7 @@ async fn a_task_comes_back_through_the_whole_shop_with_a_token_alone() {
 }
 
 #[tokio::test]
-async fn a_message_comes_through_the_whole_shop_with_a_token_alone() {
+async fn a_message_reaches_the_shop_only_with_a_token() {
     let shop = Shop::open().await;
     let order = Message::new(OrderPlaced { order_id: 7 });
     let push = || shop.signer.push::<ShipExpress>(&shop.runtime, &order).unwrap();
@@ -170,7 +170,7 @@ async fn a_message_comes_through_the_whole_shop_with_a_token_alone() {
 }
 
 #[tokio::test]
-async fn an_order_is_published_by_a_task_and_heard_by_those_who_want_it() {
+async fn an_order_is_published_by_a_task_and_reaches_its_subscribers() {
     let shop = Shop::open().await;
 
     let status = shop.post("/orders", r#"{"id": 7, "express": true}"#).await;
@@ -193,7 +193,7 @@ async fn an_order_is_published_by_a_task_and_heard_by_those_who_want_it() {
 }
 
 #[tokio::test]
-async fn a_card_that_is_refused_is_charged_again() {
+async fn a_refused_card_fails_the_delivery() {
     let shop = Shop::open().await;
     let order = Message::new(OrderPlaced { order_id: 7 }).with_delivery_attempt(5);
 
@@ -204,7 +204,7 @@ async fn a_card_that_is_refused_is_charged_again() {
 }
 
 #[tokio::test]
-async fn what_happened_is_counted_every_minute() {
+async fn the_schedule_runs_every_minute() {
     let shop = Shop::open().await;
 
     let ran = shop.recorder.drain_until(Duration::from_secs(180)).await.unwrap();

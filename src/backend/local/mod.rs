@@ -1,10 +1,10 @@
-//! Cloud Tasks and Pub/Sub in this process. The Cloud Tasks emulator runs on a thread with its own tokio runtime and is
-//! called through the same client as Google; the delivery of messages to the runtime's subscriptions is built on top of
-//! it.
+//! Cloud Tasks, Pub/Sub and Cloud Scheduler in this process.
 //!
-//! A message that is published becomes one task of the emulator for every subscription that wants it. The emulator has the
-//! schedule, the backoff and the key that signs tokens; it calls the relay, which pushes as Pub/Sub would. Runs of schedules
-//! go the same way, and the relay makes the requests of Cloud Scheduler. The guard stands in front of the emulator.
+//! The Cloud Tasks emulator runs on its own thread with its own tokio runtime, and is called through the same client as
+//! Google. A published message becomes one task of the emulator for each subscription whose filter matches. The emulator
+//! provides the schedule, the backoff and the key that signs tokens; it calls the relay, which sends the request of Pub/Sub.
+//! Runs of schedules work in the same way: the relay sends the request of Cloud Scheduler. The guard checks each request
+//! before it reaches the emulator.
 
 mod backend;
 mod dead_letters;

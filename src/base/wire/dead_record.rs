@@ -25,7 +25,7 @@ pub(super) struct Record<'a> {
     pub id: Option<Cow<'a, str>>,
     pub attempts: u32,
     pub error: Cow<'a, str>,
-    // A body of `null` is a body, too.
+    // `null` is a body as well.
     #[serde(
         borrow,
         default,

@@ -114,8 +114,8 @@ fn is_printable(value: &[u8]) -> bool {
     !value.is_empty() && value.iter().all(|b| *b == b'\t' || (b' '..=b'~').contains(b))
 }
 
-/// Propagated headers, whoever wrote them. Empty, unprintable and oversized values are left out, so that nothing fails
-/// because of them.
+/// Propagated headers from any source. Empty, unprintable and oversized values are omitted, so that they cannot make a call
+/// fail.
 #[derive(Default)]
 pub(crate) struct Propagated {
     headers: HeaderMap,

@@ -17,7 +17,7 @@ pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// The dispatch deadline of Cloud Tasks for a task that sets none.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Longer than anybody waits, and short enough to be added to a time without overflow.
+/// Longer than any real timeout, and short enough to be added to a time without overflow.
 #[cfg(any(feature = "google", feature = "serve"))]
 pub(crate) const INDEFINITELY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 const MAX_STORED_BYTES: usize = 1_048_569;

@@ -35,7 +35,7 @@ use crate::base::names;
 /// let (runtime, _recorder) = Runtime::recorded().build().await?;
 /// let enqueued = ChargeCard { invoice: 7 }.later(Duration::from_secs(3600)).on(&runtime).await?;
 ///
-/// let task = runtime.queue("billing").get(enqueued.id()).await?.ok_or("it is not there")?;
+/// let task = runtime.queue("billing").get(enqueued.id()).await?.ok_or("no longer in the queue")?;
 /// assert_eq!((task.id(), task.queue()), (enqueued.id(), "billing"));
 /// assert_eq!((task.task(), task.attempts()), (Some("ChargeCard"), 0));
 /// assert_eq!(task.arguments::<ChargeCard>()?.invoice, 7);

@@ -1,4 +1,4 @@
-//! Guarding an effect: claim it before, complete it after, release it if it is cut off.
+//! Guarding an effect: claim it first, complete it afterwards, release it if the attempt is interrupted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) struct Guard {
     pub key: IdempotencyKey,
 }
 
-/// A claimed effect. Dropping it before it is settled releases it, because the attempt was cut off.
+/// A claimed effect. Dropping it before it is settled releases it, because the attempt was interrupted.
 pub(crate) struct Held {
     claim: Option<(Guard, ClaimToken)>,
 }
@@ -154,9 +154,9 @@ pub(crate) fn unanswered(key: &IdempotencyKey, error: BoxError) -> Error {
     Error::new(ErrorKind::IdempotencyStore, message).with_source(error)
 }
 
-/// What a delivery is known by, so that another one of the same is recognised.
+/// The key of a delivery, which is the same for each of its repeats.
 ///
-/// What names the task comes from this service alone: a request's body must not be able to name the effect of another task.
+/// The task's name comes from this service alone: a request's body must not be able to name the effect of another task.
 pub(crate) fn key(
     config: &Config,
     entry: &RegisteredHandler,

@@ -11,7 +11,7 @@ use crate::base::{Config, MessageIdentity, time};
 
 /// The maximum length of a key in bytes.
 const MAX_BYTES: usize = 255;
-/// The bytes kept of a longer key, so that people can still recognize it.
+/// The number of bytes kept of a longer key, so that it stays recognizable.
 const KEPT_BYTES: usize = 200;
 /// The characters that are not encoded.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
@@ -39,25 +39,25 @@ impl IdempotencyKey {
         Self::of("effect", &[effect.as_ref()])
     }
 
-    /// A task of this service in its queue.
+    /// The key of a task in its queue.
     pub(crate) fn task(config: &Config, name: &str, queue: &str, id: &str) -> Self {
         Self::of_service("task", config, &[name, queue, id])
     }
 
-    /// A message to a subscriber of this service: the one that is registered, whatever the request says.
+    /// The key of a message. The subscriber is the registered one, not the one that the request names.
     pub(crate) fn message(config: &Config, subscriber: &str, message: MessageIdentity<'_>) -> Self {
         let parts: Vec<_> = std::iter::once(subscriber).chain(message.parts()).collect();
         Self::of_service("message", config, &parts)
     }
 
-    /// A run of a schedule of this service.
+    /// The key of a run of a schedule.
     pub(crate) fn scheduled(config: &Config, name: &str, job: &str, time: SystemTime) -> Self {
-        // A job's times are those of the wall clock; before 1970 there is none.
+        // No job was due before 1970.
         let time = time::rfc3339(time);
         Self::of_service("schedule", config, &[name, job, &time])
     }
 
-    /// Services may share a store, and the names of their queues and tasks.
+    /// Adds the service to the parts: services may share a store and use the same names.
     fn of_service(kind: &str, config: &Config, parts: &[&str]) -> Self {
         Self::of(kind, &[&config.service_identity()[..], parts].concat())
     }

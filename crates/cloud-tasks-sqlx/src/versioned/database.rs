@@ -54,9 +54,9 @@ impl From<i64> for Value {
 /// A row of the table.
 #[derive(Debug)]
 pub struct Record {
-    pub(super) claim: String,
-    pub(super) done: i64,
-    pub(super) until_ms: i64,
+    pub(super) claim_token: String,
+    pub(super) completed: i64,
+    pub(super) expires_at_ms: i64,
 }
 
 impl<DB> Queries for DB
@@ -98,9 +98,9 @@ where
             let row = connection.fetch_optional((statement, Some(arguments))).await?;
             row.map(|row| {
                 Ok(Record {
-                    claim: row.try_get(0)?,
-                    done: row.try_get(1)?,
-                    until_ms: row.try_get(2)?,
+                    claim_token: row.try_get(0)?,
+                    completed: row.try_get(1)?,
+                    expires_at_ms: row.try_get(2)?,
                 })
             })
             .transpose()

@@ -13,13 +13,13 @@ use super::database::{Record, TableDatabase};
 use super::sqlx::{Error as SqlError, Pool};
 use crate::statements::{Statements, check_name};
 
-/// The name of the table by default.
+/// The default name of the table.
 const TABLE: &str = "cloud_tasks_effects";
 
 /// An [`IdempotencyStore`] in a table of your database, which all instances of a service share.
 ///
 /// For `PostgreSQL`, `MySQL` 8, `MariaDB` and `SQLite`. A completed effect is remembered for 7 days. Leases expire by the
-/// clocks of the instances, which may be 30 seconds apart. With [`claim_in`](Self::claim_in), an effect in the same database
+/// clocks of the instances, which may differ by 30 seconds. With [`claim_in`](Self::claim_in), an effect in the same database
 /// happens exactly once.
 ///
 /// See [Idempotent tasks on any number of instances](crate#idempotent-tasks-on-any-number-of-instances) for an example.
@@ -77,9 +77,9 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
     /// assert_eq!(
     ///     IdempotencyTable::new(&pool).create_statements(),
     ///     [
-    ///         "CREATE TABLE IF NOT EXISTS cloud_tasks_effects (effect VARCHAR(255) PRIMARY KEY, claim VARCHAR(32) NOT NULL, \
-    ///          done BIGINT NOT NULL, until_ms BIGINT NOT NULL)",
-    ///         "CREATE INDEX IF NOT EXISTS cloud_tasks_effects_until_ms ON cloud_tasks_effects (until_ms)",
+    ///         "CREATE TABLE IF NOT EXISTS cloud_tasks_effects (effect VARCHAR(255) PRIMARY KEY, claim_token VARCHAR(32) NOT NULL, \
+    ///          completed BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL)",
+    ///         "CREATE INDEX IF NOT EXISTS cloud_tasks_effects_expires_at_ms ON cloud_tasks_effects (expires_at_ms)",
     ///     ]
     /// );
     /// # Ok(())
@@ -159,39 +159,41 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
             )),
             Err(error) => Err(Error::new(
                 ErrorKind::IdempotencyStore,
-                format!("could not find out whether {key} happened before: the query failed, and nothing was claimed"),
+                format!(
+                    "the query failed, so it is unknown whether {key} happened before; nothing was claimed"
+                ),
             )
             .with_source(error)),
         }
     }
 
-    /// Adds a row, or takes over one that has expired. The token in the row tells which of several callers did it.
+    /// Adds a row, or takes over an expired one. The token in the row shows which of several callers succeeded.
     async fn claim(
         &self,
         connection: &mut DB::Connection,
         key: &IdempotencyKey,
-        done: bool,
+        completed: bool,
         length: Duration,
     ) -> Result<Claim, SqlError> {
         let token = ClaimToken::random();
         let now_ms = self.now_ms();
-        let (done, until_ms) = (i64::from(done), after(now_ms, length));
+        let (completed, expires_at_ms) = (i64::from(completed), after(now_ms, length));
         let row = vec![
             key.as_str().into(),
             token.as_str().into(),
-            done.into(),
-            until_ms.into(),
+            completed.into(),
+            expires_at_ms.into(),
         ];
         DB::write(connection, self.statements.insert, row).await?;
         for _ in 0..2 {
             let Some(found) = self.find(connection, key).await? else {
                 break;
             };
-            if found.claim == token.as_str() {
+            if found.claim_token == token.as_str() {
                 return Ok(Claim::Run(token));
             }
-            if found.until_ms > now_ms {
-                return Ok(if found.done == 0 {
+            if found.expires_at_ms > now_ms {
+                return Ok(if found.completed == 0 {
                     Claim::InProgress
                 } else {
                     Claim::Done
@@ -200,11 +202,11 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
             // Compares the expiry too: the claim may have been completed since, under the same token.
             let values = vec![
                 token.as_str().into(),
-                done.into(),
-                until_ms.into(),
+                completed.into(),
+                expires_at_ms.into(),
                 key.as_str().into(),
-                found.claim.as_str().into(),
-                found.until_ms.into(),
+                found.claim_token.as_str().into(),
+                found.expires_at_ms.into(),
             ];
             DB::write(connection, self.statements.take_over, values).await?;
         }
@@ -220,7 +222,7 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         DB::read(connection, self.statements.select, vec![key.as_str().into()]).await
     }
 
-    /// The time as the table has it: milliseconds since 1970.
+    /// The current time in milliseconds since 1970.
     fn now_ms(&self) -> i64 {
         let since = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
         after(0, since.unwrap_or_default())
@@ -238,22 +240,22 @@ impl<DB: TableDatabase> IdempotencyStore for IdempotencyTable<DB> {
     fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut connection = self.pool.acquire().await?;
-            let until_ms = after(self.now_ms(), self.retention);
-            let values = vec![until_ms.into(), key.as_str().into(), token.as_str().into()];
+            let expires_at_ms = after(self.now_ms(), self.retention);
+            let values = vec![expires_at_ms.into(), key.as_str().into(), token.as_str().into()];
             DB::write(&mut connection, self.statements.complete, values).await?;
             if let Some(found) = self.find(&mut connection, key).await? {
-                return Ok(found.claim == token.as_str());
+                return Ok(found.claim_token == token.as_str());
             }
             // The claim had expired and was purged.
             let row = vec![
                 key.as_str().into(),
                 token.as_str().into(),
                 1.into(),
-                until_ms.into(),
+                expires_at_ms.into(),
             ];
             DB::write(&mut connection, self.statements.insert, row).await?;
             let found = self.find(&mut connection, key).await?;
-            Ok(found.is_some_and(|found| found.claim == token.as_str()))
+            Ok(found.is_some_and(|found| found.claim_token == token.as_str()))
         })
     }
 
@@ -266,7 +268,7 @@ impl<DB: TableDatabase> IdempotencyStore for IdempotencyTable<DB> {
     }
 }
 
-/// The instant that is this long after another; the end of time if it is beyond.
+/// Adds a duration to a time; saturates at the maximum.
 fn after(ms: i64, length: Duration) -> i64 {
     ms.saturating_add(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
 }

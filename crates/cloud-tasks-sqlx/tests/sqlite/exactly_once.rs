@@ -62,7 +62,7 @@ pub(crate) async fn ledger(database: &Database) -> Ledger {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_effect_in_the_same_transaction_happens_exactly_once_whatever_crashes() {
+async fn an_effect_in_the_same_transaction_happens_exactly_once_despite_crashes() {
     const BOOKINGS: i64 = 300;
     let database = Database::new().await;
     let runtime = Runtime::eager()
@@ -96,7 +96,7 @@ async fn an_effect_in_the_same_transaction_happens_exactly_once_whatever_crashes
 }
 
 #[tokio::test]
-async fn a_claim_is_gone_with_its_transaction_and_kept_with_its_commit() {
+async fn a_claim_is_committed_or_rolled_back_with_its_transaction() {
     let (database, clock) = (Database::new().await, ManualClock::new());
     let table = database.table().await.retention(KEEP).clock(clock.function());
     let mut claims = Vec::new();
@@ -116,7 +116,7 @@ async fn a_claim_is_gone_with_its_transaction_and_kept_with_its_commit() {
 }
 
 #[tokio::test]
-async fn what_is_claimed_outside_of_the_transaction_is_not_claimed_in_it() {
+async fn an_effect_that_is_claimed_elsewhere_is_not_claimed_in_a_transaction() {
     let database = Database::new().await;
     let table = database.table().await;
     let claim = table.begin(&"booking-7".into(), KEEP).await.unwrap();
@@ -130,7 +130,7 @@ async fn what_is_claimed_outside_of_the_transaction_is_not_claimed_in_it() {
 }
 
 #[tokio::test]
-async fn a_database_without_the_table_is_an_error_that_has_its_cause() {
+async fn a_missing_table_is_an_error_with_its_cause() {
     let database = Database::new().await;
     let table = IdempotencyTable::new(&database.pool);
 

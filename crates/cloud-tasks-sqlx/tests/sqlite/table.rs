@@ -18,13 +18,13 @@ async fn table() -> StoreUnderTest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn thousands_of_deliveries_half_of_them_doubled_have_each_effect_once_with_a_table() {
+async fn each_effect_happens_once_in_thousands_of_deliveries_with_duplicates() {
     let database = Database::new().await;
     assert_once_each(database.table().await, 1000).await;
 }
 
 #[tokio::test]
-async fn a_table_is_purged_of_what_has_ended_alone() {
+async fn purging_deletes_expired_rows_only() {
     let (database, clock) = (Database::new().await, ManualClock::new());
     let table = database.table().await.retention(KEEP).clock(clock.function());
     let rows = async || {
@@ -48,7 +48,7 @@ async fn a_table_is_purged_of_what_has_ended_alone() {
 }
 
 #[tokio::test]
-async fn a_table_has_the_name_that_it_is_given_and_is_made_once() {
+async fn a_table_is_created_once_with_the_configured_name() {
     let database = Database::new().await;
     let table = database.table().await.table("effects_of_jobs").unwrap();
 
@@ -70,7 +70,7 @@ async fn a_table_has_the_name_that_it_is_given_and_is_made_once() {
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_answer_is_an_error() {
+async fn an_unreachable_database_is_an_error() {
     let database = Database::new().await;
     let table = database.table().await;
     let key = "charge-7".into();

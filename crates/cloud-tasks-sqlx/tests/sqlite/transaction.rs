@@ -56,7 +56,7 @@ fn welcome(tx: &mut impl Transactional, runtime: &Runtime, user_id: i64) {
 }
 
 #[tokio::test]
-async fn a_commit_keeps_the_data_and_then_sends() {
+async fn a_commit_stores_the_data_and_then_sends() {
     let (pool, runtime, recorder) = recorded().await;
 
     let mut tx = Transaction::begin(&pool).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_dropped_transaction_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_commit_that_the_database_refuses_sends_nothing() {
+async fn a_failed_commit_sends_nothing() {
     let (pool, runtime, recorder) = recorded().await;
 
     let mut tx = Transaction::begin(&pool).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_commit_that_the_database_refuses_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_failure_to_send_says_that_the_data_is_committed_and_can_be_mended() {
+async fn a_failure_to_send_after_the_commit_can_be_retried() {
     let pool = database().await;
     let backend = Shaky::failing(1);
     let runtime = backend
@@ -155,7 +155,7 @@ async fn a_failure_to_send_says_that_the_data_is_committed_and_can_be_mended() {
 }
 
 #[tokio::test]
-async fn what_a_savepoint_was_handed_shares_its_fate_and_that_of_the_transaction() {
+async fn tasks_of_a_savepoint_are_sent_if_it_and_its_transaction_commit() {
     let (pool, runtime, recorder) = recorded().await;
 
     let mut tx = Transaction::begin(&pool).await.unwrap();
@@ -186,7 +186,7 @@ async fn what_a_savepoint_was_handed_shares_its_fate_and_that_of_the_transaction
 }
 
 #[tokio::test]
-async fn a_released_savepoint_of_a_transaction_that_is_rolled_back_sends_nothing() {
+async fn a_released_savepoint_in_a_rolled_back_transaction_sends_nothing() {
     let (pool, runtime, recorder) = recorded().await;
 
     let mut tx = Transaction::begin(&pool).await.unwrap();
@@ -199,7 +199,7 @@ async fn a_released_savepoint_of_a_transaction_that_is_rolled_back_sends_nothing
 }
 
 #[tokio::test]
-async fn a_transaction_begins_on_a_connection_that_is_in_none() {
+async fn a_transaction_begins_only_on_a_connection_outside_of_a_transaction() {
     let (pool, runtime, recorder) = recorded().await;
     let mut connection = pool.acquire().await.unwrap();
 
@@ -214,7 +214,7 @@ async fn a_transaction_begins_on_a_connection_that_is_in_none() {
 }
 
 #[tokio::test]
-async fn a_transaction_begins_by_a_statement_of_its_own() {
+async fn a_transaction_begins_with_a_custom_statement() {
     let (pool, runtime, recorder) = recorded().await;
 
     let mut tx = Transaction::begin_with(&pool, "BEGIN IMMEDIATE").await.unwrap();
@@ -239,7 +239,7 @@ where
 }
 
 #[tokio::test]
-async fn it_takes_any_database_and_its_future_can_be_spawned() {
+async fn a_transaction_is_generic_over_the_database_and_its_future_is_send() {
     let (pool, runtime, recorder) = recorded().await;
 
     let other = pool.clone();

@@ -1,4 +1,4 @@
-//! A worker that is killed again and again while it runs tasks, and the count of what that does to them.
+//! Kills workers while they run tasks, and counts lost, interrupted and duplicate executions.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -23,17 +23,17 @@ use tokio::sync::Semaphore;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the worker's process is told: where the engine is, which address is its own, and which file is the record.
+/// The environment of a worker: the URL of the engine, its own address, and the file of executions.
 const ENGINE: &str = "CRASH_ENGINE";
 const ADDRESS: &str = "CRASH_ADDRESS";
 const RECORD: &str = "CRASH_RECORD";
-/// What the worker prints after every execution.
-const TICK: &str = "executed";
-/// What is in the record of every execution that has begun.
-const BEGUN: &str = "begun";
+/// The line that a worker prints after each execution.
+const EXECUTED: &str = "executed";
+/// The line in the file for each execution that has started.
+const STARTED: &str = "started";
 const QUEUE: &str = "crash";
 
-/// Works for a few milliseconds, and then says so in the record.
+/// Runs for a few milliseconds, and writes its start and its end to the file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Work {
     number: u64,
@@ -43,14 +43,14 @@ pub(crate) struct Work {
 impl Task for Work {
     async fn run(self, cx: Context<Record>) -> TaskResult {
         cx.state().begin()?;
-        // Of different lengths, so that some are always under way.
+        // The durations differ, so that some tasks are always in progress.
         tokio::time::sleep(Duration::from_millis(5 + self.number % 20)).await;
         cx.state().end(self.number, cx.metadata().attempt())?;
         Ok(())
     }
 }
 
-/// The file of executions. What is written there outlives the process.
+/// The file of executions, which outlives the process.
 #[derive(Clone)]
 pub(crate) struct Record(Arc<File>);
 
@@ -61,31 +61,31 @@ impl Record {
     }
 
     fn begin(&self) -> io::Result<()> {
-        self.append(&format!("{BEGUN}\n"))
+        self.append(&format!("{STARTED}\n"))
     }
 
     fn end(&self, number: u64, attempt: u32) -> io::Result<()> {
         self.append(&format!("{number} {attempt}\n"))?;
-        writeln!(io::stdout(), "{TICK}")
+        writeln!(io::stdout(), "{EXECUTED}")
     }
 
-    /// Writes a line in one go, so that it is there as a whole or not at all.
+    /// Appends a line with a single write, so that it is never written in part.
     fn append(&self, line: &str) -> io::Result<()> {
         (&*self.0).write_all(line.as_bytes())
     }
 }
 
-/// Serves tasks until it is told to stop, where this process is a worker; `false` where it is none.
-pub(crate) async fn be_the_worker() -> Result<bool, BoxError> {
+/// Serves tasks until a signal arrives, if this process is a worker; otherwise returns `false`.
+pub(crate) async fn run_as_worker() -> Result<bool, BoxError> {
     let Ok(engine) = std::env::var(ENGINE) else {
         return Ok(false);
     };
-    // Whoever started it holds the other end: the worker does not outlive that process.
+    // The parent holds the other end of the pipe, so the worker ends with it.
     std::thread::spawn(|| {
         let _ = io::stdin().read(&mut [0]);
         std::process::exit(1);
     });
-    // A test harness may have begun a line.
+    // The test harness may have left an unfinished line.
     writeln!(io::stdout())?;
     let address: SocketAddr = std::env::var(ADDRESS)?.parse()?;
     let record = Record::open(Path::new(&std::env::var(RECORD)?))?;
@@ -103,7 +103,7 @@ pub(crate) async fn be_the_worker() -> Result<bool, BoxError> {
     Ok(true)
 }
 
-/// A socket at an address that the parent keeps for its workers.
+/// A socket bound to the address that the parent reserves for its workers.
 fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -112,50 +112,51 @@ fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// What is done to the workers.
+/// A test with workers that are sent a signal.
 #[derive(Clone, Copy)]
-pub(crate) struct Storm {
+pub(crate) struct CrashTest {
     pub(crate) signal: Signal,
-    /// How many workers are sent the signal; one more ends the work.
+    /// The number of workers that are sent the signal; one further worker finishes the tasks.
     pub(crate) signals: u64,
-    /// After how many executions.
-    pub(crate) every: u32,
-    /// When to give up.
-    pub(crate) patience: Duration,
+    /// The number of executions after which a worker is sent the signal.
+    pub(crate) executions_per_worker: u32,
+    /// The timeout of the test.
+    pub(crate) timeout: Duration,
 }
 
-/// What came of it.
+/// The result of a test.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) tasks: u64,
     pub(crate) signals: u64,
-    /// The attempts of the engine: those that found nobody, were cut off or turned away, and those that were executed.
+    /// The attempts of the engine, including those that reached no worker, were interrupted or were rejected.
     pub(crate) attempts: u64,
-    /// The executions that came to their end.
+    /// The executions that finished.
     pub(crate) executions: u64,
-    /// Those that did not.
-    pub(crate) cut_off: u64,
+    /// The executions that started and did not finish.
+    pub(crate) interrupted: u64,
     pub(crate) lost: u64,
     pub(crate) duplicates: u64,
-    /// Whether the engine got to the end of its queue.
+    /// Whether the queue was empty before the timeout.
     pub(crate) finished: bool,
     pub(crate) time: Duration,
 }
 
-impl Storm {
-    /// Enqueues the tasks, ends one worker after the other, and waits until all tasks are done. `worker` makes the command of a process that comes to
-    /// [`be_the_worker`].
-    pub(crate) async fn rage(
+impl CrashTest {
+    /// Enqueues the tasks, sends the signal to one worker after the other, and waits until all tasks are done.
+    ///
+    /// `worker` returns the command of a process that calls [`run_as_worker`].
+    pub(crate) async fn run(
         self,
         worker: impl Fn() -> Result<Command, BoxError>,
     ) -> Result<Report, BoxError> {
         let started = Instant::now();
-        // Held without listening while there is no worker: nobody else gets the port, and callers are refused.
-        let place = socket("127.0.0.1:0".parse()?)?;
-        let address = place.local_addr()?;
+        // Bound, but not listening: between two workers no other process gets the port, and connections are refused.
+        let reserved = socket("127.0.0.1:0".parse()?)?;
+        let address = reserved.local_addr()?;
         let record = RecordFile::new(address);
         let config = Config::default().with_endpoint(format!("http://{address}"));
-        // It only enqueues; the state is what every runtime with this task has.
+        // This runtime only enqueues, but `build()` requires the state of the task.
         let (runtime, engine) = Runtime::local()
             .config(config)
             .state(Record::open(&record.0)?)
@@ -172,33 +173,33 @@ impl Storm {
 
         let mut worker = start()?;
         let mut signals = 0;
-        // After each signal there are as many more, so that every worker has enough to do to get its own.
-        let allowed = Semaphore::new(2 * self.every as usize);
+        // Tasks are enqueued in portions, so that every worker has enough of them to reach its signal.
+        let allowed = Semaphore::new(2 * self.executions_per_worker as usize);
         let finished = {
             let all_run = self.run_all(&runtime, &engine, &allowed);
-            let mut end = pin!(tokio::time::timeout(self.patience, all_run));
+            let mut end = pin!(tokio::time::timeout(self.timeout, all_run));
             loop {
                 tokio::select! {
                     ended = &mut end => break ended.map_or(Ok(false), |run| run.map(|()| true))?,
-                    ticked = worker.ticks(self.every), if signals < self.signals => ticked?,
+                    executed = worker.wait_for_executions(self.executions_per_worker), if signals < self.signals => executed?,
                 }
                 worker.end(self.signal).await?;
                 signals += 1;
                 worker = start()?;
-                allowed.add_permits(self.every as usize);
+                allowed.add_permits(self.executions_per_worker as usize);
             }
         };
-        // It has nothing to do any more, and may not even have begun.
+        // The last worker has no tasks left, and may not have started yet.
         worker.end(Signal::KILL).await?;
         engine.stop().await;
         record.report(self.tasks(), signals, finished, started.elapsed())
     }
 
     fn tasks(self) -> u64 {
-        u64::from(self.every) * (self.signals + 2)
+        u64::from(self.executions_per_worker) * (self.signals + 2)
     }
 
-    /// Enqueues the tasks, as fast as is allowed, and waits until none is left.
+    /// Enqueues the tasks as permits become available, and waits until the queue is empty.
     async fn run_all(
         self,
         runtime: &Runtime,
@@ -218,7 +219,7 @@ impl Storm {
     }
 }
 
-/// A worker's process; it is killed when this is dropped.
+/// The process of a worker; dropping this kills it.
 struct Worker {
     process: Child,
     output: Lines<BufReader<ChildStdout>>,
@@ -238,38 +239,38 @@ impl Worker {
         })
     }
 
-    /// Waits until it has executed so many tasks.
-    async fn ticks(&mut self, count: u32) -> Result<(), BoxError> {
+    /// Waits for this number of executions.
+    async fn wait_for_executions(&mut self, count: u32) -> Result<(), BoxError> {
         let mut left = count;
         while left > 0 {
             match self.output.next_line().await? {
-                Some(line) => left -= u32::from(line == TICK),
-                None => return Err("the worker ended by itself".into()),
+                Some(line) => left -= u32::from(line == EXECUTED),
+                None => return Err("the worker exited before it was sent a signal".into()),
             }
         }
         Ok(())
     }
 
-    /// Sends it a signal and waits for its end, which has to be a success where the signal can be handled.
+    /// Sends a signal and waits for the exit, which must be a success if the signal can be handled.
     async fn end(mut self, signal: Signal) -> Result<(), BoxError> {
         let id = self
             .process
             .id()
             .and_then(|id| Pid::from_raw(id.cast_signed()))
-            .ok_or("the worker ended by itself")?;
+            .ok_or("the worker exited before it was sent a signal")?;
         kill_process(id, signal)?;
-        // A full pipe would hold it up.
+        // A full pipe would block the worker.
         while self.output.next_line().await?.is_some() {}
         let status = self.process.wait().await?;
         if signal == Signal::KILL || status.success() {
             Ok(())
         } else {
-            Err(format!("a worker that was told to stop ended with {status}").into())
+            Err(format!("a worker exited with {status} after the signal").into())
         }
     }
 }
 
-/// The record on the side that reads it; it is removed when this is dropped.
+/// The file of executions, as the parent reads it; dropping this removes the file.
 struct RecordFile(PathBuf);
 
 impl RecordFile {
@@ -279,14 +280,16 @@ impl RecordFile {
     }
 
     fn report(&self, tasks: u64, signals: u64, finished: bool, time: Duration) -> Result<Report, BoxError> {
-        let (mut begun, mut executions) = (0, 0);
+        let (mut started, mut executions) = (0, 0);
         let mut last_attempts = HashMap::new();
         for line in std::fs::read_to_string(&self.0)?.lines() {
-            if line == BEGUN {
-                begun += 1;
+            if line == STARTED {
+                started += 1;
                 continue;
             }
-            let (number, attempt) = line.split_once(' ').ok_or("half a line in the record")?;
+            let (number, attempt) = line
+                .split_once(' ')
+                .ok_or("the file of executions has an incomplete line")?;
             let (number, attempt): (u64, u64) = (number.parse()?, attempt.parse()?);
             let last = last_attempts.entry(number).or_insert(attempt);
             *last = attempt.max(*last);
@@ -296,10 +299,10 @@ impl RecordFile {
         Ok(Report {
             tasks,
             signals,
-            // No attempt follows the one that succeeds.
+            // The attempt that succeeds is the last.
             attempts: last_attempts.values().sum(),
             executions,
-            cut_off: begun - executions,
+            interrupted: started - executions,
             lost: tasks - done,
             duplicates: executions - done,
             finished,
@@ -310,7 +313,7 @@ impl RecordFile {
 
 impl Drop for RecordFile {
     fn drop(&mut self) {
-        // It may never have been made.
+        // The file may not exist.
         let _ = std::fs::remove_file(&self.0);
     }
 }
