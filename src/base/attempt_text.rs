@@ -11,8 +11,8 @@ pub(crate) const UNDER_WAY: &str = "is under way in another delivery";
 pub(crate) const STORE_FAILED: &str = "did not run: the idempotency store failed";
 pub(crate) const ASKED_FOR_RETRY: &str = "asked to be retried later";
 
-pub(crate) fn cannot_read(mistake: &str) -> String {
-    format!("cannot read its arguments: {mistake}")
+pub(crate) fn cannot_read(reason: &str) -> String {
+    format!("cannot read its arguments: {reason}")
 }
 
 pub(crate) fn panicked(message: &str) -> String {

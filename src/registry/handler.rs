@@ -66,7 +66,7 @@ impl AttemptError {
     /// What the task did, in words that follow its name; without the [cause](Self::cause).
     pub fn text(&self) -> Cow<'static, str> {
         match self {
-            Self::Decode(mistake) => attempt_text::cannot_read(mistake).into(),
+            Self::Decode(reason) => attempt_text::cannot_read(reason).into(),
             Self::Task(TaskError::Failed(_)) => attempt_text::FAILED.into(),
             Self::Task(TaskError::Discard(_)) => attempt_text::DISCARDED.into(),
             Self::Task(TaskError::RetryAfter(_)) => attempt_text::ASKED_FOR_RETRY.into(),
