@@ -161,7 +161,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_may_have_taken_effect(mut self, may: bool) -> Self {
+    fn with_may_have_taken_effect(mut self, may: bool) -> Self {
         self.inner.may_have_taken_effect = may;
         self
     }

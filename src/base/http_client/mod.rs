@@ -62,7 +62,7 @@ pub(crate) fn plain_connector() -> HttpConnector {
 }
 
 /// Opens connections with TLS, which trust the root certificates of the system; without TLS for an `http` URL.
-pub(crate) fn tls_connector() -> Result<HttpsConnector<HttpConnector>, HttpError> {
+fn tls_connector() -> Result<HttpsConnector<HttpConnector>, HttpError> {
     let mut connector = plain_connector();
     connector.enforce_http(false);
     Ok(HttpsConnectorBuilder::new()
