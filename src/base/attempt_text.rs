@@ -1,24 +1,36 @@
-//! What a failed attempt did, in words. Errors, responses, dead letters and test messages put a subject before them.
+//! What a failed attempt did, in words.
 
+use std::fmt;
 use std::time::Duration;
 
-pub(crate) const FAILED: &str = "failed";
-pub(crate) const DISCARDED: &str = "discarded itself";
-/// With the serializer's error as the cause.
-pub(crate) const CANNOT_WRITE: &str = "cannot write its output";
-pub(crate) const UNDER_WAY: &str = "is under way in another delivery";
-/// With the store's error as the cause.
-pub(crate) const STORE_FAILED: &str = "did not run: the idempotency store failed";
-pub(crate) const ASKED_FOR_RETRY: &str = "asked to be retried later";
-
-pub(crate) fn cannot_read(reason: &str) -> String {
-    format!("cannot read its arguments: {reason}")
+/// What a failed attempt did. Errors, responses, dead letters and test messages put a subject before it.
+#[derive(Clone, Copy)]
+pub(crate) enum AttemptText<'a> {
+    Failed,
+    Discarded,
+    AskedForRetry,
+    CannotRead(&'a str),
+    /// With the serializer's error as the cause.
+    CannotWrite,
+    Panicked(&'a str),
+    TimedOut(Duration),
+    InProgress,
+    /// With the store's error as the cause.
+    StoreFailed,
 }
 
-pub(crate) fn panicked(message: &str) -> String {
-    format!("panicked: {message}")
-}
-
-pub(crate) fn timed_out(timeout: Duration) -> String {
-    format!("did not finish within {timeout:?}")
+impl fmt::Display for AttemptText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed => f.write_str("failed"),
+            Self::Discarded => f.write_str("discarded itself"),
+            Self::AskedForRetry => f.write_str("asked to be retried later"),
+            Self::CannotRead(reason) => write!(f, "cannot read its arguments: {reason}"),
+            Self::CannotWrite => f.write_str("cannot write its output"),
+            Self::Panicked(message) => write!(f, "panicked: {message}"),
+            Self::TimedOut(timeout) => write!(f, "did not finish within {timeout:?}"),
+            Self::InProgress => f.write_str("is under way in another delivery"),
+            Self::StoreFailed => f.write_str("did not run: the idempotency store failed"),
+        }
+    }
 }

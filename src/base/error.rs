@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::base::attempt_text::{ASKED_FOR_RETRY, DISCARDED, FAILED};
+use crate::base::attempt_text::AttemptText;
 use crate::base::outcome::{Discard, RetryAfter, TaskError};
 use crate::base::text;
 
@@ -172,15 +172,19 @@ impl Error {
 
     pub(crate) fn from_task(name: &str, error: TaskError) -> Self {
         match error {
-            TaskError::Failed(source) => {
-                Self::new(ErrorKind::TaskFailed, format!("task {name} {FAILED}")).with_source(source)
-            }
-            TaskError::Discard(discard) => {
-                Self::new(ErrorKind::TaskDiscarded, format!("task {name} {DISCARDED}")).with_source(discard)
-            }
+            TaskError::Failed(source) => Self::new(
+                ErrorKind::TaskFailed,
+                format!("task {name} {}", AttemptText::Failed),
+            )
+            .with_source(source),
+            TaskError::Discard(discard) => Self::new(
+                ErrorKind::TaskDiscarded,
+                format!("task {name} {}", AttemptText::Discarded),
+            )
+            .with_source(discard),
             TaskError::RetryAfter(retry) => Self::new(
                 ErrorKind::TaskRetryAfter,
-                format!("task {name} {ASKED_FOR_RETRY}"),
+                format!("task {name} {}", AttemptText::AskedForRetry),
             )
             .with_source(retry),
         }

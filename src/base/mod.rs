@@ -1,6 +1,6 @@
 //! The base of the crate: errors, settings, names, JSON, time and the wire types.
 
-pub(crate) mod attempt_text;
+mod attempt_text;
 mod clock;
 mod config;
 mod context;
@@ -18,6 +18,7 @@ pub(crate) mod text;
 pub(crate) mod time;
 mod wire;
 
+pub(crate) use attempt_text::AttemptText;
 pub(crate) use clock::Clock;
 pub use config::{Config, HeaderPlacement, RetrySettings};
 pub(crate) use config::{host_port, is_loopback};

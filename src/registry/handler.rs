@@ -1,14 +1,13 @@
 //! The type-erased interface of a task.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::{BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata, attempt_text};
+use crate::base::{AttemptText, BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata};
 
 /// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {
@@ -64,17 +63,17 @@ pub(crate) enum AttemptError {
 
 impl AttemptError {
     /// What the task did, in words that follow its name; without the [cause](Self::cause).
-    pub fn text(&self) -> Cow<'static, str> {
+    pub fn text(&self) -> AttemptText<'_> {
         match self {
-            Self::Decode(reason) => attempt_text::cannot_read(reason).into(),
-            Self::Task(TaskError::Failed(_)) => attempt_text::FAILED.into(),
-            Self::Task(TaskError::Discard(_)) => attempt_text::DISCARDED.into(),
-            Self::Task(TaskError::RetryAfter(_)) => attempt_text::ASKED_FOR_RETRY.into(),
-            Self::Output(_) => attempt_text::CANNOT_WRITE.into(),
-            Self::Panicked(message) => attempt_text::panicked(message).into(),
-            Self::TimedOut(timeout) => attempt_text::timed_out(*timeout).into(),
-            Self::InProgress => attempt_text::UNDER_WAY.into(),
-            Self::Store(_) => attempt_text::STORE_FAILED.into(),
+            Self::Decode(reason) => AttemptText::CannotRead(reason),
+            Self::Task(TaskError::Failed(_)) => AttemptText::Failed,
+            Self::Task(TaskError::Discard(_)) => AttemptText::Discarded,
+            Self::Task(TaskError::RetryAfter(_)) => AttemptText::AskedForRetry,
+            Self::Output(_) => AttemptText::CannotWrite,
+            Self::Panicked(message) => AttemptText::Panicked(message),
+            Self::TimedOut(timeout) => AttemptText::TimedOut(*timeout),
+            Self::InProgress => AttemptText::InProgress,
+            Self::Store(_) => AttemptText::StoreFailed,
             Self::Dead(failure) => failure.text(),
         }
     }

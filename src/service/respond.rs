@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::auth::Refusal;
-use crate::base::{TaskError, acknowledges, attempt_text, text};
+use crate::base::{AttemptText, TaskError, acknowledges, text};
 use crate::registry::AttemptError;
 
 /// The value of `Retry-After`; both services wait longer by themselves.
@@ -94,7 +94,7 @@ fn discarded(status: StatusCode) -> Response<Bytes> {
 
 /// An internal failure, with details in the log but not in the response.
 pub(crate) fn failed_inside(name: &str) -> Response<Bytes> {
-    let text = format!("Task {name} {}", attempt_text::FAILED);
+    let text = format!("Task {name} {}", AttemptText::Failed);
     error_response(StatusCode::INTERNAL_SERVER_ERROR, &text, Some("failed"))
 }
 

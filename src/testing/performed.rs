@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use crate::base::attempt_text::{
-    ASKED_FOR_RETRY, CANNOT_WRITE, DISCARDED, FAILED, UNDER_WAY, cannot_read, panicked, timed_out,
-};
 use crate::base::text::error_chain;
-use crate::base::{BoxError, Discard, TaskError};
+use crate::base::{AttemptText, BoxError, Discard, TaskError};
 use crate::registry::AttemptError;
 
 /// The outcome of one attempt; see [`Runtime::perform`](crate::Runtime::perform).
@@ -84,10 +81,12 @@ impl<O> Performed<O> {
             AttemptError::Task(TaskError::Failed(error)) | AttemptError::Store(error) => Self::Failed(error),
             AttemptError::Task(TaskError::Discard(discard)) => Self::Discarded(discard),
             AttemptError::Task(TaskError::RetryAfter(retry)) => Self::RetryAfter(retry.delay()),
-            AttemptError::Output(error) => Self::Failed(format!("it {CANNOT_WRITE}: {error}").into()),
+            AttemptError::Output(error) => {
+                Self::Failed(format!("it {}: {error}", AttemptText::CannotWrite).into())
+            }
             AttemptError::Panicked(message) => Self::Panicked(message),
             AttemptError::TimedOut(timeout) => Self::TimedOut(timeout),
-            AttemptError::InProgress => Self::Failed(format!("it {UNDER_WAY}").into()),
+            AttemptError::InProgress => Self::Failed(format!("it {}", AttemptText::InProgress).into()),
             AttemptError::Dead(failure) => Self::of(*failure),
         }
     }
@@ -149,13 +148,13 @@ impl<O> Performed<O> {
         match self {
             Self::Done(_) => "it succeeded".to_owned(),
             Self::Failed(error) => {
-                format!("it {FAILED}: {}", error_chain(&**error))
+                format!("it {}: {}", AttemptText::Failed, error_chain(&**error))
             }
-            Self::Discarded(discard) => format!("it {DISCARDED}: {}", discard.reason()),
-            Self::RetryAfter(delay) => format!("it {ASKED_FOR_RETRY}: after {delay:?}"),
-            Self::Panicked(message) => format!("it {}", panicked(message)),
-            Self::TimedOut(timeout) => format!("it {}", timed_out(*timeout)),
-            Self::Unreadable(reason) => format!("it {}", cannot_read(reason)),
+            Self::Discarded(discard) => format!("it {}: {}", AttemptText::Discarded, discard.reason()),
+            Self::RetryAfter(delay) => format!("it {}: after {delay:?}", AttemptText::AskedForRetry),
+            Self::Panicked(message) => format!("it {}", AttemptText::Panicked(message)),
+            Self::TimedOut(timeout) => format!("it {}", AttemptText::TimedOut(*timeout)),
+            Self::Unreadable(reason) => format!("it {}", AttemptText::CannotRead(reason)),
         }
     }
 }

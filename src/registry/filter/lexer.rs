@@ -35,6 +35,9 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
+    /// How messages name the end of the text.
+    pub const END: &'static str = "the end of the filter";
+
     pub fn new(text: &'a str) -> Self {
         Self { text, position: 0 }
     }
@@ -68,6 +71,18 @@ impl<'a> Lexer<'a> {
             kind,
             span: start..self.position,
         })
+    }
+
+    /// Whether a filter has no token at all.
+    pub fn is_empty(text: &str) -> bool {
+        text.chars().all(is_blank)
+    }
+
+    /// The text up to the next blank, operator, parenthesis, comma or quote, which was perhaps meant as one key or value.
+    pub fn run(text: &str) -> &str {
+        let stops = |character| is_blank(character) || is_operator(character) || "(),\"'".contains(character);
+        text.get(..count(text, |character| !stops(character)))
+            .unwrap_or_default()
     }
 
     fn rest(&self, position: usize) -> &'a str {
@@ -162,7 +177,7 @@ impl<'a> Lexer<'a> {
             "the string that begins at {} is not closed",
             place(self.text, start)
         );
-        FilterError::new(self.text, end..end, "`\"`", END, Some(help))
+        FilterError::new(self.text, end..end, "`\"`", Self::END, Some(help))
     }
 
     fn control(&self, position: usize, control: char) -> FilterError {
@@ -179,15 +194,12 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// How messages name the end of the text.
-pub(super) const END: &str = "the end of the filter";
-
 /// The length in bytes of the longest prefix of `text` with accepted characters only.
-pub(super) fn count(text: &str, accepted: impl Fn(char) -> bool) -> usize {
+fn count(text: &str, accepted: impl Fn(char) -> bool) -> usize {
     text.find(|character| !accepted(character)).unwrap_or(text.len())
 }
 
-pub(super) fn is_blank(character: char) -> bool {
+fn is_blank(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r')
 }
 
@@ -197,7 +209,7 @@ fn is_word(character: char) -> bool {
 }
 
 /// The characters of operators, here and in other languages.
-pub(super) fn is_operator(character: char) -> bool {
+fn is_operator(character: char) -> bool {
     matches!(character, '=' | '!' | '<' | '>' | '&' | '|' | '~')
 }
 

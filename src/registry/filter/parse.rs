@@ -2,7 +2,7 @@
 
 use super::error::{FilterError, place, quoted, shown};
 use super::expression::Expression;
-use super::lexer::{END, Kind, Lexer, Token, count, is_blank, is_operator};
+use super::lexer::{Kind, Lexer, Token};
 
 /// The service's limit.
 const MAX_BYTES: usize = 256;
@@ -17,7 +17,7 @@ const QUOTES: &str = "strings take double quotes";
 pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
     if text.len() > MAX_BYTES {
         let start = text.floor_char_boundary(MAX_BYTES);
-        let expected = format!("{END}, which has at most {MAX_BYTES} bytes,");
+        let expected = format!("{}, which has at most {MAX_BYTES} bytes,", Lexer::END);
         return Err(FilterError::new(
             text,
             start..text.len(),
@@ -232,10 +232,7 @@ impl<'a> Parser<'a> {
 
     /// The token and the text directly after it, which were perhaps meant as one key or value.
     fn run(&self) -> &'a str {
-        let rest = self.text.get(self.token.span.start..).unwrap_or_default();
-        let stops = |character| is_blank(character) || is_operator(character) || "(),\"'".contains(character);
-        rest.get(..count(rest, |character| !stops(character)))
-            .unwrap_or_default()
+        Lexer::run(self.text.get(self.token.span.start..).unwrap_or_default())
     }
 }
 
@@ -243,7 +240,7 @@ impl<'a> Parser<'a> {
 impl Parser<'_> {
     fn error(&self, expected: impl std::fmt::Display, help: Option<String>) -> FilterError {
         let found = if self.token.kind == Kind::End {
-            END.to_owned()
+            Lexer::END.to_owned()
         } else {
             quoted(self.piece())
         };
@@ -253,9 +250,7 @@ impl Parser<'_> {
     fn no_condition(&self) -> FilterError {
         let word = self.word();
         let help = match &self.token.kind {
-            Kind::End if self.text.chars().all(is_blank) => {
-                "leave the filter out to get every message".to_owned()
-            }
+            Kind::End if Lexer::is_empty(self.text) => "leave the filter out to get every message".to_owned(),
             Kind::Text(_) => r#"a condition begins with its key: `attributes.KEY = "VALUE"`"#.to_owned(),
             Kind::Other if self.piece() == "!" => "write `NOT`".to_owned(),
             Kind::Word if matches!(word, "AND" | "OR") => format!("`{word}` stands between two conditions"),
@@ -273,7 +268,7 @@ impl Parser<'_> {
 
     /// A condition is followed neither by the `operator` that joins the others nor by the end.
     fn not_joined(&self, operator: Option<&str>, open: Option<usize>) -> FilterError {
-        let end = if open.is_some() { "`)`" } else { END };
+        let end = if open.is_some() { "`)`" } else { Lexer::END };
         let expected = match operator {
             Some(operator) => format!("`{operator}` or {end}"),
             None => format!("`AND`, `OR` or {end}"),

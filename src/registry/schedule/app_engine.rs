@@ -1,7 +1,7 @@
 //! App Engine schedule formats: `every 5 minutes`, `every monday 09:00`, `1st,third monday of month 12:00`. Source:
 //! <https://cloud.google.com/appengine/docs/standard/scheduling-jobs-with-cron-yaml>.
 
-use super::calendar::{Calendar, Days, MINUTES_OF_DAY, bits};
+use super::calendar::{Calendar, Days, bits};
 
 /// A parsed schedule in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,23 +46,25 @@ const FORMS: &str = "`every 5 minutes`, `every 2 hours synchronized`, `every 5 m
 /// Longer than anybody waits, and short enough to be added to any time without overflow.
 const LONGEST_INTERVAL: u32 = 100_000;
 
-/// Whether a text is in words, and not cron.
-pub(super) fn is_meant(text: &str) -> bool {
-    let first = tokens(text).into_iter().next().unwrap_or_default();
-    first.starts_with(|first: char| first.is_alphabetic())
-        || position(&first, ORDINALS).is_some()
-        || tokens(text).iter().any(|token| token == "of")
-}
+impl Words {
+    /// Whether a text is in words, and not cron.
+    pub fn are_meant(text: &str) -> bool {
+        let first = tokens(text).into_iter().next().unwrap_or_default();
+        first.starts_with(|first: char| first.is_alphabetic())
+            || position(&first, ORDINALS).is_some()
+            || tokens(text).iter().any(|token| token == "of")
+    }
 
-/// Parses a schedule in words; an error names the position.
-pub(super) fn parse(text: &str) -> Result<Words, String> {
-    let mut reader = Reader {
-        tokens: tokens(text),
-        at: 0,
-    };
-    reader
-        .words()
-        .map_err(|expected| format!("{}: expected {expected}; the forms are {FORMS}", reader.place()))
+    /// Parses a schedule in words; an error names the position.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut reader = Reader {
+            tokens: tokens(text),
+            at: 0,
+        };
+        reader
+            .words()
+            .map_err(|expected| format!("{}: expected {expected}; the forms are {FORMS}", reader.place()))
+    }
 }
 
 /// Words and commas, in lower case.
@@ -148,8 +150,8 @@ impl Reader {
     }
 
     fn synchronized(&mut self, minutes: u32) -> Result<Words, String> {
-        if u32::from(MINUTES_OF_DAY).is_multiple_of(minutes) {
-            return Ok(Words::Calendar(between(0, MINUTES_OF_DAY - 1, minutes)));
+        if u32::from(Calendar::MINUTES_OF_DAY).is_multiple_of(minutes) {
+            return Ok(Words::Calendar(between(0, Calendar::MINUTES_OF_DAY - 1, minutes)));
         }
         self.at -= 1;
         Err("a time that goes into 24 hours without rest before `synchronized`".to_owned())
@@ -239,11 +241,11 @@ fn of_quarters(ordinals: u64) -> u64 {
 
 /// Every `minutes` from one time of day to another, which is on the next day if it is earlier.
 fn between(start: u16, end: u16, minutes: u32) -> Calendar {
-    let length = (end + MINUTES_OF_DAY - start) % MINUTES_OF_DAY;
+    let length = (end + Calendar::MINUTES_OF_DAY - start) % Calendar::MINUTES_OF_DAY;
     let step = usize::try_from(minutes).unwrap_or(usize::MAX);
     let mut times: Vec<u16> = (0..=length)
         .step_by(step)
-        .map(|since| (start + since) % MINUTES_OF_DAY)
+        .map(|since| (start + since) % Calendar::MINUTES_OF_DAY)
         .collect();
     times.sort_unstable();
     Calendar {

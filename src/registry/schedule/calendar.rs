@@ -1,10 +1,8 @@
 //! Days and times of day, by the wall clock of a time zone.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-
-pub(super) const MINUTES_OF_DAY: u16 = 24 * 60;
 
 /// The 29th of February falls on a given weekday only once in 40 years if a century year without it lies between.
 const HORIZON_DAYS: u32 = 41 * 366;
@@ -73,6 +71,8 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
+    pub const MINUTES_OF_DAY: u16 = 24 * 60;
+
     /// Whether any day matches.
     pub fn ever_comes(&self) -> bool {
         self.at_or_after(DateTime::constant(2000, 1, 1, 0, 0, 0, 0))
@@ -131,12 +131,4 @@ fn whole_minute(time: DateTime) -> Option<DateTime> {
     } else {
         next_minute(time)
     }
-}
-
-/// A time without its fraction of a second.
-pub(super) fn whole_second(time: Timestamp) -> Option<Timestamp> {
-    let down = TimestampRound::new()
-        .smallest(Unit::Second)
-        .mode(RoundMode::Floor);
-    time.round(down).ok()
 }

@@ -62,61 +62,63 @@ const SHORTHANDS: &[(&str, &str)] = &[
     ("@annually", "0 0 1 1 *"),
 ];
 
-/// The cron schedule of `@daily` and similar names.
-pub(super) fn written_out(shorthand: &str) -> Result<&'static str, String> {
-    let known = SHORTHANDS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(shorthand));
-    known.map(|(_, cron)| *cron).ok_or_else(|| {
-        let names: Vec<_> = SHORTHANDS.iter().map(|(name, _)| *name).collect();
-        format!("there is no {shorthand:?}: {} are known", names.join(", "))
-    })
-}
-
-/// Parses five fields; every error is reported.
-pub(super) fn parse(text: &str) -> Result<Calendar, Vec<String>> {
-    let parts: Vec<&str> = text.split_whitespace().collect();
-    let [minute, hour, monthday, month, weekday] = parts[..] else {
-        let seconds = if parts.len() == 6 { ", and no seconds" } else { "" };
-        return Err(vec![format!(
-            "it has {} fields; cron has 5{seconds}: minute, hour, day of the month, month, day of the week",
-            parts.len()
-        )]);
-    };
-    let fields = [
-        (&MINUTE, minute),
-        (&HOUR, hour),
-        (&MONTHDAY, monthday),
-        (&MONTH, month),
-        (&WEEKDAY, weekday),
-    ];
-    let mut errors = Vec::new();
-    let [minutes, hours, monthdays, months, weekdays] = fields.map(|(field, text)| {
-        field.parse(text).unwrap_or_else(|error| {
-            errors.push(error);
-            0
+impl Calendar {
+    /// The cron schedule of `@daily` and similar names.
+    pub fn cron_of(shorthand: &str) -> Result<&'static str, String> {
+        let known = SHORTHANDS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(shorthand));
+        known.map(|(_, cron)| *cron).ok_or_else(|| {
+            let names: Vec<_> = SHORTHANDS.iter().map(|(name, _)| *name).collect();
+            format!("there is no {shorthand:?}: {} are known", names.join(", "))
         })
-    });
-    if !errors.is_empty() {
-        return Err(errors);
     }
-    let sunday = u64::from(has(weekdays, 7));
-    let times = (0..24).filter(|hour| has(hours, *hour)).flat_map(|hour| {
-        let of_hour = (0..60).filter(|minute| has(minutes, *minute));
-        of_hour.map(move |minute| u16::from(hour) * 60 + u16::from(minute))
-    });
-    let days = Days {
-        months,
-        monthdays,
-        weekdays: (weekdays | sunday) & bits(0, 6),
-        // The rule of Vixie cron: if both are restricted, a match of either is enough.
-        either: !monthday.starts_with('*') && !weekday.starts_with('*'),
-        ..Days::ALL
-    };
-    Ok(Calendar {
-        days,
-        times: times.collect(),
-    })
+
+    /// Parses five fields; every error is reported.
+    pub fn from_cron(text: &str) -> Result<Self, Vec<String>> {
+        let parts: Vec<&str> = text.split_whitespace().collect();
+        let [minute, hour, monthday, month, weekday] = parts[..] else {
+            let seconds = if parts.len() == 6 { ", and no seconds" } else { "" };
+            return Err(vec![format!(
+                "it has {} fields; cron has 5{seconds}: minute, hour, day of the month, month, day of the week",
+                parts.len()
+            )]);
+        };
+        let fields = [
+            (&MINUTE, minute),
+            (&HOUR, hour),
+            (&MONTHDAY, monthday),
+            (&MONTH, month),
+            (&WEEKDAY, weekday),
+        ];
+        let mut errors = Vec::new();
+        let [minutes, hours, monthdays, months, weekdays] = fields.map(|(field, text)| {
+            field.parse(text).unwrap_or_else(|error| {
+                errors.push(error);
+                0
+            })
+        });
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let sunday = u64::from(has(weekdays, 7));
+        let times = (0..24).filter(|hour| has(hours, *hour)).flat_map(|hour| {
+            let of_hour = (0..60).filter(|minute| has(minutes, *minute));
+            of_hour.map(move |minute| u16::from(hour) * 60 + u16::from(minute))
+        });
+        let days = Days {
+            months,
+            monthdays,
+            weekdays: (weekdays | sunday) & bits(0, 6),
+            // The rule of Vixie cron: if both are restricted, a match of either is enough.
+            either: !monthday.starts_with('*') && !weekday.starts_with('*'),
+            ..Days::ALL
+        };
+        Ok(Self {
+            days,
+            times: times.collect(),
+        })
+    }
 }
 
 impl Field {

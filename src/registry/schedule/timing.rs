@@ -3,11 +3,10 @@
 use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::app_engine::Words;
-use super::calendar::{Calendar, whole_second};
-use super::{app_engine, cron};
+use super::calendar::Calendar;
 use crate::base::Invalid;
 
 /// The times of a schedule.
@@ -57,21 +56,21 @@ fn times(every: &str) -> Result<(String, Words), Vec<String>> {
             "there are none; write cron such as `0 9 * * 1-5`, or `every 5 minutes`".to_owned(),
         ]);
     }
-    if app_engine::is_meant(&text) {
-        let rule = app_engine::parse(&text).map_err(|reason| vec![reason])?;
+    if Words::are_meant(&text) {
+        let rule = Words::parse(&text).map_err(|reason| vec![reason])?;
         if let Words::Calendar(calendar) = &rule {
             comes(calendar)?;
         }
         return Ok((text, rule));
     }
     let text = if text.starts_with('@') {
-        cron::written_out(&text)
+        Calendar::cron_of(&text)
             .map_err(|reason| vec![reason])?
             .to_owned()
     } else {
         text
     };
-    let calendar = cron::parse(&text)?;
+    let calendar = Calendar::from_cron(&text)?;
     comes(&calendar)?;
     Ok((text, Words::Calendar(calendar)))
 }
@@ -94,4 +93,12 @@ fn time_zone(name: &str) -> Result<TimeZone, Invalid> {
         Some(known) if known != "Etc/Unknown" => Err(unknown(&format!("did you mean {known:?}?"))),
         _ => Err(unknown(ACCEPTED)),
     }
+}
+
+/// A time without its fraction of a second.
+fn whole_second(time: Timestamp) -> Option<Timestamp> {
+    let down = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(RoundMode::Floor);
+    time.round(down).ok()
 }
