@@ -12,6 +12,8 @@ pub(crate) mod local;
 mod no_google;
 mod queue_admin;
 #[cfg(feature = "google")]
+pub(crate) mod relay_url;
+#[cfg(feature = "google")]
 mod services;
 mod used_ids;
 

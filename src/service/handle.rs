@@ -1,19 +1,38 @@
 //! Handling a request: route, read, run, respond.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
 
 use crate::auth::{Called, Endpoint};
+use crate::base::headers::HANDLED_BY;
 use crate::base::{Push, TaskMetadata, text};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::{Attempt, Limit, Runtime};
 use crate::service::body::{self, Unread};
+use crate::service::probe::{PROBED_NAME, Probe};
 use crate::service::respond;
 use crate::service::route::Route;
 
-/// Responds to a request with a route of ours.
+/// Responds to a request with a route of ours. Every response says that it comes from this library.
 pub(crate) async fn handle<B: Body>(
+    runtime: &Runtime,
+    request: Request<B>,
+    read_route: impl for<'a> Fn(&'a str, &str) -> Route<'a>,
+) -> Response<Bytes> {
+    let mut response = if Probe::note(&request) {
+        // As for any task that does not exist.
+        respond::unknown_task(PROBED_NAME)
+    } else {
+        respond_to(runtime, request, read_route).await
+    };
+    response
+        .headers_mut()
+        .insert(HANDLED_BY, HeaderValue::from_static(env!("CARGO_PKG_NAME")));
+    response
+}
+
+async fn respond_to<B: Body>(
     runtime: &Runtime,
     request: Request<B>,
     read_route: impl for<'a> Fn(&'a str, &str) -> Route<'a>,

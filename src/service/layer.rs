@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -14,12 +15,34 @@ use tower_service::Service;
 use crate::auth::hide_tokens;
 use crate::runtime::{Runtime, Scope, Scoped};
 use crate::service::handle::handle;
-use crate::service::route::{Route, route};
+use crate::service::probe::Probe;
+use crate::service::route::{Route, nested_route, route};
+
+/// The user agents of Cloud Tasks, Cloud Scheduler and Pub/Sub.
+const GOOGLE_AGENTS: [&[u8]; 4] = [
+    b"Google-Cloud-Tasks",
+    b"Google-Cloud-Scheduler",
+    b"APIs-Google",
+    b"CloudPubSub-Google",
+];
+/// Headers that only they send.
+const GOOGLE_HEADERS: [&str; 3] = [
+    "x-cloudtasks-taskname",
+    "x-cloudscheduler",
+    "x-goog-pubsub-message-id",
+];
 
 /// A layer that handles requests for tasks, and passes all others to the inner service in the runtime's scope.
 ///
-/// What the inner service enqueues uses this runtime, with the allow-listed headers of its request. The layer handles
-/// every path `{endpoint}/tasks/{name}`; if your service has a `/tasks/..` of its own, give the endpoint a path.
+/// What the inner service enqueues uses this runtime, with the allow-listed headers of its request.
+///
+/// Add it last, so that it is the outermost layer, around every route and the fallback: axum does not put a layer around
+/// what is added after it, and a fallback that answers 200 for a task makes Cloud Tasks delete it.
+/// [`Runtime::serve`] refuses to start in this case.
+///
+/// The layer handles every path `{endpoint}/tasks/{name}` and `{endpoint}/subscriptions/{name}`. If your service has a
+/// `/tasks/..` of its own, give the endpoint a path. The path may have been stripped by a proxy or by axum's `nest`; a
+/// stripped path is handled if it names a registered task, or if Cloud Tasks, Pub/Sub or Cloud Scheduler sent it.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -39,7 +62,10 @@ use crate::service::route::{Route, route};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Error> {
 /// # let runtime = Runtime::eager().build().await?;
-/// let app: Router = Router::new().route("/signup", post(signup)).layer(runtime.layer());
+/// let app: Router = Router::new()
+///     .route("/signup", post(signup))
+///     .fallback(|| async { "not a page of this shop" })
+///     .layer(runtime.layer());   // last
 /// # let _ = app;
 /// # Ok(())
 /// # }
@@ -69,6 +95,37 @@ impl<S> Layer<S> for TaskLayer {
     }
 }
 
+impl<S> TaskLayerService<S> {
+    /// Whether a request is for this library and not for the inner service.
+    ///
+    /// Under the path of the endpoint everything is ours. A proxy, or `nest`, may have stripped that path; the rest may
+    /// then also be a route of the inner service, for which `/tasks/..` is a good name. So a stripped path is ours if
+    /// it names a task, or if a caller of Google's sent it: an unknown task must not reach a page that answers 200.
+    fn is_for_us<B>(&self, request: &Request<B>) -> bool {
+        let (path, base_path) = (request.uri().path(), self.runtime.base_path());
+        if route(path, base_path) != Route::Other {
+            return true;
+        }
+        if base_path.is_empty() || request.method() != Method::POST {
+            return false;
+        }
+        let name = match route(path, "") {
+            Route::Task(name) | Route::Subscription(name) => name,
+            Route::Other => return false,
+        };
+        self.runtime.registry().by_name(&name).is_some()
+            || is_from_google(request.headers())
+            || Probe::is_in(request)
+    }
+}
+
+/// Whether Cloud Tasks, Cloud Scheduler or Pub/Sub sent a request, as far as it says so. This proves nothing.
+fn is_from_google(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
+    GOOGLE_AGENTS.iter().any(|name| agent.starts_with(name))
+        || GOOGLE_HEADERS.iter().any(|name| headers.contains_key(*name))
+}
+
 /// A service with task handling in front, returned by [`TaskLayer`].
 #[derive(Clone)]
 pub struct TaskLayerService<S> {
@@ -92,11 +149,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if route(request.uri().path(), self.runtime.base_path()) != Route::Other {
+        if self.is_for_us(&request) {
             let runtime = self.runtime.clone();
             return TaskFuture {
                 kind: Kind::Task {
-                    run: Box::pin(async move { handle(&runtime, request, route).await }),
+                    run: Box::pin(async move { handle(&runtime, request, nested_route).await }),
                 },
             };
         }

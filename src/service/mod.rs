@@ -3,6 +3,7 @@
 mod body;
 mod handle;
 mod layer;
+mod probe;
 mod respond;
 mod route;
 #[cfg(feature = "serve")]

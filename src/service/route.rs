@@ -29,6 +29,14 @@ pub(crate) fn route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
     }
 }
 
+/// Parses a path that may lack the path of the endpoint: a proxy, or a router that nests the service, strips it.
+pub(crate) fn nested_route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
+    match route(path, base_path) {
+        Route::Other if !base_path.is_empty() => route(path, ""),
+        found => found,
+    }
+}
+
 fn name(segment: &str) -> Option<Cow<'_, str>> {
     // A name that is not UTF-8 is unknown, and the response quotes it as received.
     (!segment.is_empty() && !segment.contains('/'))

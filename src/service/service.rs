@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::runtime::Runtime;
 use crate::service::handle::handle;
-use crate::service::route::{Route, route};
+use crate::service::route::nested_route;
 
 /// The service that Cloud Tasks calls: `POST {endpoint}/tasks/{name}` runs a task.
 ///
@@ -75,15 +75,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let runtime = self.runtime.clone();
-        Box::pin(async move { Ok(handle(&runtime, request, own_route).await.map(Full::new)) })
-    }
-}
-
-/// A service that is nested at the endpoint's path sees only the rest of the path.
-fn own_route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
-    match route(path, base_path) {
-        Route::Other if !base_path.is_empty() => route(path, ""),
-        found => found,
+        Box::pin(async move { Ok(handle(&runtime, request, nested_route).await.map(Full::new)) })
     }
 }
 

@@ -11,6 +11,7 @@ mod faults;
 mod idempotency;
 mod operations;
 mod schedules;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;

@@ -247,3 +247,69 @@ async fn a_panic_costs_one_answer_and_not_the_connection() {
 
     assert_eq!((status.as_u16(), next.status().as_u16()), (500, 200));
 }
+
+#[tokio::test]
+async fn a_layer_takes_paths_that_a_router_or_a_proxy_has_stripped() {
+    let runtime = eager("https://shop.example/api").await;
+    let app = Router::new().fallback(async || "a page").layer(runtime.layer());
+    let nested = Router::new().nest("/api", app.clone());
+
+    assert_eq!(call(nested, "/api/tasks/Add").await, (200, ANSWER.to_owned()));
+    assert_eq!(call(app.clone(), "/tasks/Add").await, (200, ANSWER.to_owned()));
+    assert_eq!(
+        call(app.clone(), "/api/tasks/Add").await,
+        (200, ANSWER.to_owned())
+    );
+    assert_eq!(call(app, "/api/tasks/Nobody").await.0, 404);
+}
+
+#[tokio::test]
+async fn routes_of_the_service_that_look_like_stripped_paths_stay_its_own() {
+    let runtime = eager("https://shop.example/internal").await;
+    let app = Router::new()
+        .route("/tasks/{id}", get(async || "a to-do").post(async || "a to-do"))
+        .layer(runtime.layer());
+    let of_google = |name, value| {
+        let mut request = post("/tasks/Nobody", BODY);
+        request
+            .headers_mut()
+            .insert(name, http::HeaderValue::from_static(value));
+        request
+    };
+
+    assert_eq!(call(app.clone(), "/tasks/5").await, (200, "a to-do".to_owned()));
+    let shown = Request::get("/tasks/Add")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    assert_eq!(app.clone().oneshot(shown).await.unwrap().status(), 200);
+    // A task that another version of the service enqueued is tried again, and does not end as a to-do.
+    for (name, value) in [
+        ("x-cloudtasks-taskname", "1"),
+        ("x-cloudscheduler", "true"),
+        ("user-agent", "Google-Cloud-Tasks"),
+        ("user-agent", "CloudPubSub-Google"),
+    ] {
+        let response = app.clone().oneshot(of_google(name, value)).await.unwrap();
+
+        assert_eq!(response.status(), 404, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_says_that_it_comes_from_this_library() {
+    let runtime = eager("https://shop.example").await;
+    let app = Router::new()
+        .route("/hello", get(async || "hello"))
+        .layer(runtime.layer());
+
+    for (path, is_ours) in [
+        ("/tasks/Add", true),
+        ("/tasks/Misplaced", true),
+        ("/hello", false),
+    ] {
+        let response = app.clone().oneshot(post(path, BODY)).await.unwrap();
+
+        let header = response.headers().get("x-cloud-tasks-handled-by");
+        assert_eq!(header.is_some(), is_ours, "{path}");
+    }
+}

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::fmt::{self, Debug};
 use std::io;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex, Once, OnceLock};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -22,6 +22,9 @@ thread_local! {
     static CURRENT: RefCell<Option<Captured>> = const { RefCell::new(None) };
 }
 
+/// What threads log that are captured by no test of their own.
+static OTHERS: OnceLock<Captured> = OnceLock::new();
+
 #[derive(Clone, Default)]
 struct Captured {
     text: Pipe,
@@ -33,14 +36,18 @@ pub(crate) struct Logs(Captured);
 
 impl Logs {
     pub(crate) fn capture() -> Self {
-        static INSTALLED: Once = Once::new();
-        INSTALLED.call_once(install);
-        // For places that were met while the subscriber was being installed.
-        tracing::callsite::rebuild_interest_cache();
+        set_up();
         let captured = Captured::default();
         let before = CURRENT.replace(Some(captured.clone()));
         assert!(before.is_none(), "this thread is captured already");
         Self(captured)
+    }
+
+    /// Captures what threads log that a test did not start, such as the local engine's, as long as the process runs. Tests
+    /// share this capture: each looks for what only it causes.
+    pub(crate) fn of_other_threads() -> Self {
+        set_up();
+        Self(OTHERS.get_or_init(Captured::default).clone())
     }
 
     /// The log as it is printed: all of this library, and of others what is shown by default.
@@ -60,10 +67,24 @@ impl Drop for Logs {
     }
 }
 
+fn set_up() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(install);
+    // For places that were met while the subscriber was being installed.
+    tracing::callsite::rebuild_interest_cache();
+}
+
+/// The capture of this thread.
+fn current() -> Option<Captured> {
+    CURRENT
+        .with_borrow(Clone::clone)
+        .or_else(|| OTHERS.get().cloned())
+}
+
 fn install() {
     let printed = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(|| CURRENT.with_borrow(|current| Printer(current.as_ref().map(|to| to.text.clone()))))
+        .with_writer(|| Printer(current().map(|to| to.text)))
         .with_filter(EnvFilter::new("info,cloud_tasks=trace").and(is_captured()));
     tracing_subscriber::registry()
         .with(printed)
@@ -72,7 +93,7 @@ fn install() {
 }
 
 fn is_captured<S>() -> DynFilterFn<S> {
-    DynFilterFn::new(|_, _| CURRENT.with_borrow(Option::is_some))
+    DynFilterFn::new(|_, _| current().is_some())
 }
 
 /// Writes to the capture of a thread, if there is one.
@@ -97,11 +118,9 @@ struct Line(String);
 
 impl Line {
     fn write(self) {
-        CURRENT.with_borrow(|current| {
-            if let Some(current) = current {
-                current.lines.lock().unwrap().push(self.0);
-            }
-        });
+        if let Some(current) = current() {
+            current.lines.lock().unwrap().push(self.0);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod answers;
 mod audiences;
 mod leaks;
 mod limits;
+mod probing;
 mod service;
 mod serving;
 mod start;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use google_cloud_tasks_v2::model::{HttpMethod, HttpRequest, OidcToken, Task};
 use google_cloud_wkt::{Duration as WktDuration, Timestamp};
 
+use crate::backend::relay_url;
 use crate::base::{Config, Envelope, Invalid};
 
 /// Builds tasks with the queue's location and the signing account.
@@ -13,6 +14,8 @@ pub(crate) struct TaskFactory {
     location: String,
     service_account: String,
     audience: String,
+    /// The base URL of the local engine's relay.
+    relay: Option<String>,
 }
 
 impl TaskFactory {
@@ -43,10 +46,17 @@ impl TaskFactory {
                 location: format!("projects/{project}/locations/{location}"),
                 service_account,
                 audience: config.base_url().to_owned(),
+                relay: None,
             })
         } else {
             Err(missing)
         }
+    }
+
+    /// Makes tasks that call their URL through the relay at this base URL.
+    #[cfg(feature = "local")]
+    pub fn set_relay(&mut self, relay: String) {
+        self.relay = Some(relay);
     }
 
     pub fn queue(&self, queue: &str) -> String {
@@ -74,8 +84,10 @@ impl TaskFactory {
                 .collect();
             (name.as_str(), values.join(", "))
         });
+        let relay = self.relay.as_deref();
+        let relayed = relay.and_then(|relay| relay_url::through(relay, &envelope.url));
         let request = HttpRequest::new()
-            .set_url(&envelope.url)
+            .set_url(relayed.as_deref().unwrap_or(&envelope.url))
             .set_http_method(HttpMethod::Post)
             .set_headers(headers)
             .set_body(envelope.body.clone())

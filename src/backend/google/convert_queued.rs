@@ -8,6 +8,7 @@ use google_cloud_wkt::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::backend::queue_admin::View;
+use crate::backend::relay_url;
 use crate::base::{LastAttempt, QueueInfo, QueueState, QueuedTask, QueuedTaskParts, names};
 
 /// A task from the service. One of App Engine has neither URL nor arguments.
@@ -20,7 +21,7 @@ pub(crate) fn task(task: Task, queue: &str, view: View) -> QueuedTask {
         id: names::last_segment(&task.name).to_owned(),
         queue: queue.to_owned(),
         headers: headers(&request),
-        url: request.url,
+        url: relay_url::target(request.url),
         body: (view == View::Full).then_some(request.body),
         schedule_time: task.schedule_time.and_then(time),
         create_time: task.create_time.and_then(time),

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use http::{Request, StatusCode, header};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::base::BoxError;
-use crate::base::http_client::HttpClient;
+use crate::base::headers::HANDLED_BY;
+use crate::base::http_client::{HttpClient, HttpError};
 use crate::base::text::safe;
 
 /// Calls the emulator from the engine's own tokio runtime, so that connections end with it and depend on no other
@@ -22,6 +24,30 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
+    /// Calls the service, and returns the status of its response within the deadline.
+    pub async fn call(&self, request: Request<Bytes>, deadline: Duration) -> Result<StatusCode, HttpError> {
+        let url = request.uri().to_string();
+        let response = self.http.clone().timeout(deadline).head(request).await?;
+        self.warn_of_strangers(&url, &response);
+        Ok(response.status())
+    }
+
+    /// Warns if something else than this library has answered a request to the endpoint with a success, which ends the
+    /// task or the message. Other URLs, such as a subscription's own, may be another program's.
+    fn warn_of_strangers(&self, url: &str, response: &Response<()>) {
+        let rest = url.strip_prefix(&self.audience);
+        let is_endpoint = rest.is_some_and(|rest| rest.starts_with('/'));
+        let status = response.status();
+        if is_endpoint && status.is_success() && !response.headers().contains_key(HANDLED_BY) {
+            tracing::warn!(
+                url,
+                %status,
+                "the success is not from this library: nothing ran, and the queue drops the task. Add `runtime.layer()` \
+                 last, around all routes and the fallback (a middleware that removes the header {HANDLED_BY} also causes this)"
+            );
+        }
+    }
+
     /// Creates a queue with these settings. An existing queue is not changed.
     pub async fn create_queue(
         &self,

@@ -14,14 +14,14 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::auth::TrustedCallers;
-use crate::backend::Services;
 use crate::backend::google::{Google, PubSubAccess};
 use crate::backend::local::backend::LocalBackend;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::guard;
 use crate::backend::local::pubsub::PubSub;
-use crate::backend::local::relay;
+use crate::backend::local::relay::{self, Relay};
 use crate::backend::local::scheduler::Scheduler;
+use crate::backend::{Services, relay_url};
 use crate::base::http_client::{Connections, HttpClient};
 use crate::base::limits::INDEFINITELY;
 use crate::base::text::error_chain;
@@ -97,11 +97,11 @@ impl LocalEngine {
     /// Starts an engine, and changes the settings to use it.
     pub(crate) async fn start(config: &mut Config, clock: Clock) -> Result<(Self, LocalBackend), Error> {
         let listener = listen()?;
-        let relay = listen()?;
+        let relay_listener = listen()?;
         let emulated = listen_apart()?;
         let address = address(&listener)?;
         *config = config.clone().with_cloud_tasks_emulator_host(address.to_string());
-        let google = Google::new().connect(config).await.map_err(|errors| {
+        let mut google = Google::new().connect(config).await.map_err(|errors| {
             Error::new(
                 ErrorKind::Build,
                 format!("the runtime was not built: {}", Invalid::join(&errors)),
@@ -113,18 +113,28 @@ impl LocalEngine {
             account: google.target.service_account().to_owned(),
             audience: config.base_url().to_owned(),
         });
-        let relay_url = format!("http://{}", self::address(&relay)?);
+        let relay_base = format!("http://{}", self::address(&relay_listener)?);
+        // Only the emulator is to call tasks through the relay.
+        let secret = Uuid::new_v4().simple().to_string();
+        google
+            .target
+            .set_relay(format!("{relay_base}{}{secret}", relay_url::PATH));
         let project = config.project().unwrap_or_default().to_owned();
-        let scheduler = Scheduler::new(Arc::clone(&emulator), relay_url.clone(), &project, clock);
+        let scheduler = Scheduler::new(Arc::clone(&emulator), relay_base.clone(), &project, clock);
         let scheduler = Arc::new(scheduler);
-        let pubsub = Arc::new(PubSub::new(emulator, relay_url, project));
+        let pubsub = Arc::new(PubSub::new(Arc::clone(&emulator), relay_base, project));
 
         let (stop, stopped) = oneshot::channel();
         let (started, handle) = oneshot::channel();
-        let of_thread = (Arc::clone(&pubsub), Arc::clone(&scheduler));
+        let relay = Relay {
+            emulator,
+            secret,
+            pubsub: Arc::clone(&pubsub),
+            scheduler: Arc::clone(&scheduler),
+        };
         let thread = thread::Builder::new()
             .name("cloud-tasks-engine".into())
-            .spawn(move || run([listener, emulated, relay], of_thread, started, stopped))
+            .spawn(move || run([listener, emulated, relay_listener], relay, started, stopped))
             .map_err(failed)?;
         // If this fails, the thread has ended.
         let handle = handle
@@ -313,8 +323,8 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Error> {
 
 /// Runs the engine on its own tokio runtime: the emulator spawns tasks that stop only when their runtime ends.
 fn run(
-    [listener, emulated, relay]: [TcpListener; 3],
-    (pubsub, scheduler): (Arc<PubSub>, Arc<Scheduler>),
+    [listener, emulated, relay_listener]: [TcpListener; 3],
+    relay: Relay,
     started: oneshot::Sender<io::Result<Handle>>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -327,17 +337,18 @@ fn run(
     };
     // Fails if nobody waits for the engine any more; then its other end is dropped too.
     let _ = started.send(Ok(runtime.handle().clone()));
+    let (pubsub, scheduler) = (Arc::clone(&relay.pubsub), Arc::clone(&relay.scheduler));
     let served: Result<(), BoxError> = runtime.block_on(async {
         let address = listener.local_addr()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let apart = emulated.local_addr()?;
         let emulated = tokio::net::TcpListener::from_std(emulated)?;
-        let relay = tokio::net::TcpListener::from_std(relay)?;
+        let relay_listener = tokio::net::TcpListener::from_std(relay_listener)?;
         let serve = cloud_tasks_emulator::serve(emulated, format!("http://{address}"), Vec::new());
         tokio::select! {
             served = serve => served,
             never = guard::serve(listener, apart) => match never {},
-            never = relay::serve(relay, Arc::clone(&pubsub), Arc::clone(&scheduler)) => match never {},
+            never = relay::serve(relay_listener, relay) => match never {},
             never = scheduler.run() => match never {},
             _ = stopped => Ok(()),
         }

@@ -15,6 +15,7 @@ mod pubsub;
 mod push_queue;
 mod queue_admin;
 mod relay;
+mod relayed_task;
 mod scheduler;
 mod unacked;
 

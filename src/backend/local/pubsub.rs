@@ -177,10 +177,9 @@ impl PubSub {
             request.headers_mut().insert(header::AUTHORIZATION, token);
         }
         let deadline = delivery.queue.ack_deadline();
-        let http = self.emulator.http.clone().timeout(deadline);
         // A 102 also acknowledges, but it is not a final response: the client waits for the one that follows.
         // An answer that breaks off acknowledges nothing.
-        let answer = http.status(request).await;
+        let answer = self.emulator.call(request, deadline).await;
         match answer.map_err(|error| format!("{}: {}", subscription.url, error_chain(&error)))? {
             status if acknowledges(status.as_u16()) => Ok(()),
             status => Err(format!("{} answered {status}", subscription.url).into()),

@@ -1,4 +1,5 @@
-//! The relay: a loopback server that the emulator calls for each delivery of a message and each run of a schedule.
+//! The relay: a loopback server that the emulator calls for each attempt of a task, each delivery of a message and each
+//! run of a schedule.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,23 +7,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
+use http_body::Body;
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+use crate::backend::local::emulator::Emulator;
 use crate::backend::local::guard;
 use crate::backend::local::pubsub::PubSub;
+use crate::backend::local::relayed_task;
 use crate::backend::local::scheduler::{self, Scheduler};
+use crate::backend::relay_url;
+use crate::base::BoxError;
 use crate::base::text::error_chain;
 
+/// What the relay passes requests on to.
+pub(crate) struct Relay {
+    pub emulator: Arc<Emulator>,
+    /// The first segment of the paths of tasks, which only the emulator is told.
+    pub secret: String,
+    pub pubsub: Arc<PubSub>,
+    pub scheduler: Arc<Scheduler>,
+}
+
 /// Serves until it is dropped. Its connections end with their tokio runtime.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    pubsub: Arc<PubSub>,
-    scheduler: Arc<Scheduler>,
-) -> Infallible {
+pub(crate) async fn serve(listener: TcpListener, relay: Relay) -> Infallible {
+    let relay = Arc::new(relay);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -33,8 +45,8 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let (pubsub, scheduler) = (Arc::clone(&pubsub), Arc::clone(&scheduler));
-        let service = service_fn(move |request| answer(Arc::clone(&pubsub), Arc::clone(&scheduler), request));
+        let relay = Arc::clone(&relay);
+        let service = service_fn(move |request| answer(Arc::clone(&relay), request));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -45,11 +57,18 @@ pub(crate) async fn serve(
 }
 
 /// A success ends the emulator's task; on any other response the emulator calls again after a backoff.
-async fn answer<B>(
-    pubsub: Arc<PubSub>,
-    scheduler: Arc<Scheduler>,
-    mut request: Request<B>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer<B>(relay: Arc<Relay>, mut request: Request<B>) -> Result<Response<Full<Bytes>>, BoxError>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let path_and_query = request.uri().path_and_query().map_or("", |path| path.as_str());
+    let task = path_and_query
+        .strip_prefix(relay_url::PATH)
+        .and_then(|path| path.strip_prefix(relay.secret.as_str())?.strip_prefix('/'))
+        .map(str::to_owned);
+    if let Some(target) = task {
+        return relayed_task::pass_on(&relay.emulator, request, &target).await;
+    }
     if let Some(reason) = guard::refusal(&request) {
         return Ok(guard::refused(reason));
     }
@@ -57,9 +76,9 @@ async fn answer<B>(
     let mut response = Response::new(Full::default());
     let path = request.uri().path();
     let done = if path.starts_with(scheduler::PATH) {
-        scheduler.attempt(path, token).await
+        relay.scheduler.attempt(path, token).await
     } else {
-        pubsub.deliver(path, token).await
+        relay.pubsub.deliver(path, token).await
     };
     if !done {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

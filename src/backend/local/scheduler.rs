@@ -214,9 +214,7 @@ impl Scheduler {
         if let Some(token) = token.filter(|_| schedule.oidc) {
             headers.insert(header::AUTHORIZATION, token);
         }
-        let deadline = job.deadline();
-        let http = self.emulator.http.clone().timeout(deadline);
-        let answer = http.status(request).await;
+        let answer = self.emulator.call(request, job.deadline()).await;
         match answer.map_err(|error| format!("{}: {}", schedule.url, error_chain(&error)))? {
             status if status.is_success() => Ok(()),
             status => Err(format!("{} answered {status}", schedule.url).into()),

@@ -130,13 +130,18 @@ impl HttpClient {
 
     /// Sends a request, reads the response to its end, and keeps only its status.
     pub async fn status(&self, request: Request<impl Into<Bytes>>) -> Result<StatusCode, HttpError> {
+        Ok(self.head(request).await?.status())
+    }
+
+    /// Sends a request, reads the response to its end, and keeps only its head.
+    pub async fn head(&self, request: Request<impl Into<Bytes>>) -> Result<Response<()>, HttpError> {
         self.within(self.timeout, async {
             let (parts, body) = self.start(request).await?.into_parts();
             let mut body = pin!(body);
             while let Some(frame) = body.frame().await {
                 frame.map_err(|error| HttpError::Body(error.into()))?;
             }
-            Ok(parts.status)
+            Ok(Response::from_parts(parts, ()))
         })
         .await
     }

@@ -38,6 +38,9 @@ const RESERVED_PREFIXES: &[&str] = &[OURS, "x-cloudtasks-", "x-google", "x-appen
 const OF_THE_BODY: &str = "content-";
 /// The prefix of this library's own headers.
 const OURS: &str = "x-cloud-tasks-";
+/// The header of every response of this library. Nothing else sends it, so that a response without it is known to come
+/// from somebody else.
+pub(crate) const HANDLED_BY: HeaderName = HeaderName::from_static("x-cloud-tasks-handled-by");
 /// Keeps `name: value` and its line break within 8 KiB.
 const MAX_HEADER_BYTES: usize = 8188;
 /// The maximum size of all propagated headers.

@@ -3,6 +3,7 @@
 mod connections;
 mod server;
 mod shutdown;
+mod start_check;
 mod timed_body;
 
 pub use server::Serve;

@@ -19,12 +19,20 @@ use crate::base::{BoxError, limits::INDEFINITELY};
 use crate::runtime::Runtime;
 use crate::service::server::connections::{Connections, http};
 use crate::service::server::shutdown::{Drain, Gate};
+use crate::service::server::start_check;
 use crate::service::server::timed_body::ServeBody;
 
 /// How long a handler that blocks its thread can delay the end.
 const CUT_OFF: Duration = Duration::from_secs(1);
 
 type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Whether the service handles tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tasks {
+    Handled,
+    None,
+}
 
 /// A server that starts when it is awaited; returned by [`Runtime::serve`].
 #[must_use = "nothing is served until this is awaited"]
@@ -33,6 +41,7 @@ pub struct Serve<S> {
     listener: TcpListener,
     service: S,
     signal: Option<Signal>,
+    tasks: Tasks,
     grace: Duration,
     header_timeout: Duration,
     body_timeout: Duration,
@@ -47,12 +56,17 @@ impl Runtime {
     /// requests may finish within the [grace period](Serve::grace); after that they are cut off, so that Cloud Tasks
     /// and Pub/Sub send them again. Messages that were handed to the publisher are [sent](Self::flush).
     ///
+    /// Before it accepts requests, it sends the service one for a task that cannot exist, and starts only if the runtime's
+    /// layer or service answers it. Otherwise a page would answer 200 for your tasks, and Cloud Tasks would delete them.
+    /// If a middleware refuses that request (401, 429, 500, ..), this is logged and the server starts.
+    ///
     /// Everything that a client can delay has a time limit: sending its headers, sending its body, reading the
     /// response.
     ///
     /// # Errors
     ///
-    /// If the signal handlers cannot be installed. Nothing was served.
+    /// If the signal handlers cannot be installed, or if something else than this library answers requests for tasks, such
+    /// as a fallback that was added after the layer. Nothing was served.
     ///
     /// ```
     /// use std::time::Duration;
@@ -75,6 +89,7 @@ impl Runtime {
             listener,
             service,
             signal: None,
+            tasks: Tasks::Handled,
             grace: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
@@ -96,6 +111,12 @@ impl<S> Serve<S> {
     /// Shuts down when this future completes, instead of on SIGTERM and Ctrl-C.
     pub fn shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.signal = Some(Box::pin(signal));
+        self
+    }
+
+    /// Serves a process that handles no tasks and only enqueues them: the check at the start is omitted.
+    pub fn without_tasks(mut self) -> Self {
+        self.tasks = Tasks::None;
         self
     }
 
@@ -133,6 +154,9 @@ where
             Some(signal) => signal,
             None => signals()?,
         };
+        if self.tasks == Tasks::Handled {
+            start_check::check(&self.runtime, self.service.clone()).await?;
+        }
         let drain = Arc::new(Drain::default());
         let mut connections = Connections {
             service: Gate {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
@@ -17,7 +18,7 @@ pin_project! {
     /// The body of a request under [`Runtime::serve`](crate::Runtime::serve). It fails if it takes too long to arrive.
     pub struct ServeBody {
         #[pin]
-        incoming: Incoming,
+        incoming: Either<Incoming, Empty<Bytes>>,
         timeout: Duration,
         // Most bodies are available at once and need no timer.
         #[pin]
@@ -28,8 +29,17 @@ pin_project! {
 impl ServeBody {
     pub(crate) fn new(incoming: Incoming, timeout: Duration) -> Self {
         Self {
-            incoming,
+            incoming: Either::Left(incoming),
             timeout,
+            deadline: None,
+        }
+    }
+
+    /// A body without content.
+    pub fn empty() -> Self {
+        Self {
+            incoming: Either::Right(Empty::new()),
+            timeout: Duration::ZERO,
             deadline: None,
         }
     }
@@ -45,7 +55,7 @@ impl Body for ServeBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         if let Poll::Ready(frame) = this.incoming.poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            return Poll::Ready(frame);
         }
         if this.deadline.is_none() {
             this.deadline.set(Some(sleep(*this.timeout)));
