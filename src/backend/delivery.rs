@@ -32,13 +32,27 @@ impl Link {
         &self.clock
     }
 
-    /// Runs a task, as the first attempt of a queue.
-    pub async fn run(&self, envelope: &Envelope, id: &str) -> Result<(), Error> {
-        self.delivery()?.run(envelope, envelope.first_attempt(id)).await
+    /// Runs a task, as the first attempt of a queue. The future owns what it needs.
+    pub fn run(
+        &self,
+        envelope: &Envelope,
+        id: &str,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let delivery = self.delivery();
+        let metadata = envelope.first_attempt(id);
+        let envelope = envelope.clone();
+        async move { delivery?.run(&envelope, metadata).await }
     }
 
-    pub async fn deliver(&self, publication: &Publication, id: &str) -> Result<(), Error> {
-        self.delivery()?.deliver(publication, id).await
+    /// Delivers a message. The future owns what it needs.
+    pub fn deliver(
+        &self,
+        publication: &Publication,
+        id: &str,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let delivery = self.delivery();
+        let (publication, id) = (publication.clone(), id.to_owned());
+        async move { delivery?.deliver(&publication, &id).await }
     }
 
     fn delivery(&self) -> Result<Arc<dyn Delivery>, Error> {

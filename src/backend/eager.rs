@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::backend::queue_admin::{Page, QueueOperations, View};
 use crate::backend::used_ids::UsedIds;
-use crate::backend::{Backend, BackendFuture, Link};
+use crate::backend::{Backend, BackendFuture, Link, run_nested};
 use crate::base::{Clock, Enqueued, Envelope, Error, Publication, QueueInfo, QueueState, QueuedTask, names};
 
 /// Runs a task when it is enqueued, and returns its failure to the caller.
@@ -27,7 +27,7 @@ impl Eager {
     async fn run(&self, envelope: Envelope) -> Result<Enqueued, Error> {
         let Some(id) = &envelope.id else {
             let id = names::random_task_id();
-            self.runtime.run(&envelope, &id).await?;
+            run_nested(envelope.task(), self.runtime.run(&envelope, &id)).await?;
             return Ok(receipt(&envelope, id));
         };
         let clock = self.runtime.clock();
@@ -41,7 +41,7 @@ impl Eager {
             clock,
             ended: false,
         };
-        let outcome = self.runtime.run(&envelope, id).await;
+        let outcome = run_nested(envelope.task(), self.runtime.run(&envelope, id)).await;
         // A queue would retry a failed task; here the caller may do so.
         holds.ended = outcome.as_ref().err().is_none_or(Error::is_discarded);
         outcome.map(|()| receipt)
@@ -93,7 +93,7 @@ impl Backend for Eager {
     fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         Box::pin(async move {
             let id = names::random_task_id();
-            self.runtime.deliver(&publication, &id).await?;
+            run_nested(publication.topic(), self.runtime.deliver(&publication, &id)).await?;
             Ok(id)
         })
     }

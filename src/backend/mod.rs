@@ -8,6 +8,7 @@ mod eager;
 pub(crate) mod google;
 #[cfg(feature = "local")]
 pub(crate) mod local;
+mod nesting;
 #[cfg(not(feature = "google"))]
 mod no_google;
 mod queue_admin;
@@ -34,6 +35,7 @@ use crate::base::{Enqueued, Error, Publication};
 pub(crate) use dead_letter_store::{Claim, DeadLetter, DeadLetterReader, Reading};
 pub(crate) use delivery::{Connect, Connected, Delivery, Link};
 pub(crate) use eager::Eager;
+pub(crate) use nesting::run as run_nested;
 #[cfg(not(feature = "google"))]
 pub(crate) use no_google::{Google, Services};
 pub(crate) use queue_admin::{Page, QueueOperations, View};

@@ -209,6 +209,22 @@ impl Error {
         TaskError::Failed(Box::new(self))
     }
 
+    /// Shortens a long list of causes to the first and the last. Tasks that run inside each other add a cause each, and a
+    /// list of thousands would overflow the stack when it is dropped.
+    pub(crate) fn shortened(mut self) -> Self {
+        const LONGEST: usize = 8;
+        let (mut count, mut last) = (0, None);
+        let mut cause = self.source();
+        while let Some(this) = cause {
+            (count, last, cause) = (count + 1, Some(this), this.source());
+        }
+        if let Some(last) = last.filter(|_| count > LONGEST) {
+            let last = last.to_string();
+            self.inner.source = Some(last.into());
+        }
+        self
+    }
+
     /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind

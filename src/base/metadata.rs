@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::base::time;
 
@@ -21,6 +22,8 @@ const SCHEDULE_TIME: HeaderName = HeaderName::from_static("x-cloudscheduler-sche
 const IS_SCHEDULED: HeaderValue = HeaderValue::from_static("true");
 /// Our own header for the timeout of a call. Cloud Tasks does not send the dispatch deadline to the handler.
 const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
+/// Our own header that tells one creation of a task from another with the same id.
+const CREATION: HeaderName = HeaderName::from_static("x-cloud-tasks-creation");
 
 /// The metadata of an attempt: the task's id, its queue and the number of the attempt.
 ///
@@ -150,6 +153,11 @@ impl TaskMetadata {
         Duration::try_from_secs_f64(self.number(&TIMEOUT)?).ok()
     }
 
+    /// What tells this task from an earlier one with the same id, if it was enqueued with an id of its own.
+    pub(crate) fn creation(&self) -> Option<&str> {
+        self.text(&CREATION)
+    }
+
     /// Sets the queue's name. A name that is not a valid header value leaves it unset.
     pub fn with_queue(self, queue: &str) -> Self {
         self.with(QUEUE_NAME, queue)
@@ -260,6 +268,14 @@ pub(crate) fn job_headers(name: &str, time: SystemTime) -> HeaderMap {
     let mut headers = metadata.headers;
     headers.insert(SCHEDULER, IS_SCHEDULED);
     headers
+}
+
+/// The header that tells this creation of a task from every other. A call that is repeated sends the same one.
+pub(crate) fn creation_header() -> (HeaderName, HeaderValue) {
+    let nonce = Uuid::new_v4().simple().to_string();
+    // Hexadecimal digits are always a valid value.
+    let value = HeaderValue::from_str(&nonce).unwrap_or_else(|_| HeaderValue::from_static("0"));
+    (CREATION, value)
 }
 
 /// The header that tells the handler the timeout of a call.

@@ -27,7 +27,7 @@ pub use error::{BoxError, Error, ErrorKind};
 pub(crate) use future::BoxFuture;
 pub(crate) use invalid::Invalid;
 pub use metadata::TaskMetadata;
-pub(crate) use metadata::{job_headers, timeout_header};
+pub(crate) use metadata::{creation_header, job_headers, timeout_header};
 pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
 pub(crate) use outcome::{acknowledges, in_subscriber};
 pub(crate) use state::States;

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::{
-    BoxError, BoxFuture, Context, Push, States, TaskError, TaskMetadata, TaskResult, in_subscriber, json,
-    propagation,
+    Attributes, BoxError, BoxFuture, Context, Push, States, TaskError, TaskMetadata, TaskResult,
+    in_subscriber, json, propagation,
 };
 use crate::event::attributes;
 use crate::event::message::Message;
@@ -124,6 +124,10 @@ impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
             serde_json::to_vec(&output).map_err(AttemptError::Output)
         })
     }
+
+    fn check(&self, push: &Push) -> Result<(), String> {
+        decode::<T>(&push.data, push.attributes.clone()).map(drop)
+    }
 }
 
 /// Runs a subscriber on its input.
@@ -136,9 +140,10 @@ pub(crate) async fn run_input<T: SubscriberTask>(
         TaskInput::Push(push) => *push,
         TaskInput::Body(body) => read_forwarded(&body, &metadata)?,
     };
+    let (content, attributes) = decode::<T>(&push.data, push.attributes).map_err(AttemptError::Decode)?;
     let message = Message {
-        content: T::parse(&push.data).map_err(|error| AttemptError::Decode(refusal(&*error)))?,
-        attributes: attributes::read(push.attributes).map_err(AttemptError::Decode)?,
+        content,
+        attributes,
         id: push.id,
         publish_time: push.publish_time,
         ordering_key: push.ordering_key,
@@ -149,6 +154,15 @@ pub(crate) async fn run_input<T: SubscriberTask>(
     in_subscriber(T::run(message, cx))
         .await
         .map_err(AttemptError::Task)
+}
+
+/// Decodes the content and the attributes of a message.
+fn decode<T: SubscriberTask>(
+    data: &[u8],
+    attributes: Attributes,
+) -> Result<(T::Content, T::Attributes), String> {
+    let content = T::parse(data).map_err(|error| refusal(&*error))?;
+    Ok((content, attributes::read(attributes)?))
 }
 
 /// The message of a forwarded task. django-cloud-tasks leaves the propagated headers in the content, besides the task's

@@ -13,6 +13,12 @@ use crate::base::{AttemptText, BoxError, BoxFuture, Dead, Push, TaskError, TaskM
 pub(crate) trait Handler: Send + Sync {
     fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>>;
 
+    /// Decodes a message without running anything. Returns what is wrong with it, if anything is.
+    fn check(&self, push: &Push) -> Result<(), String> {
+        let _ = push;
+        Ok(())
+    }
+
     /// The work after the last attempt of a task with this body.
     fn on_dead(
         &self,

@@ -93,6 +93,13 @@ impl Registry {
         };
         let (subscription, mut errors) =
             Subscription::new(registration.name, registration.location, options, config);
+        let timeout = registration
+            .timeout
+            .map(|timeout| options.validate_timeout(timeout));
+        errors.extend(timeout.and_then(Result::err).map(|error| {
+            let (name, location) = (registration.name, registration.location);
+            error.of(format_args!("the subscriber {name} ({location})"))
+        }));
         if let Some(other) = self
             .subscriptions
             .iter()

@@ -116,6 +116,33 @@ macro_rules! declare {
 
 subscription_options!(declare);
 
+/// The deadline of a push if the subscription sets none. Source: `google.pubsub.v1.Subscription.ack_deadline_seconds`.
+pub(crate) const DEFAULT_ACK_DEADLINE: Duration = Duration::from_secs(10);
+
+impl SubscriptionOptions {
+    /// How long Pub/Sub waits for the response to a push.
+    pub fn push_deadline(&self) -> Duration {
+        self.ack_deadline.unwrap_or(DEFAULT_ACK_DEADLINE)
+    }
+
+    /// Validates the timeout of the subscriber. One that forwards runs in a task, which has no such deadline.
+    pub fn validate_timeout(&self, timeout: Duration) -> Result<(), Invalid> {
+        let deadline = self.push_deadline();
+        if self.use_cloud_tasks || timeout <= deadline {
+            return Ok(());
+        }
+        let whose = if self.ack_deadline.is_some() {
+            "its `ack_deadline`"
+        } else {
+            "the default `ack_deadline`"
+        };
+        Err(Invalid::because(format!(
+            "timeout is {timeout:?}, but Pub/Sub waits only {deadline:?} ({whose}) and then delivers the message again: set \
+             `ack_deadline` to as much, at most 600s, or forward the message with `use_cloud_tasks`"
+        )))
+    }
+}
+
 impl Subscription {
     /// Resolves the subscription of a subscriber, and collects every error.
     pub(crate) fn new(
@@ -163,6 +190,12 @@ impl Subscription {
             ..of_options(options, config)
         };
         errors.extend(subscription.errors());
+        if options.ordering && options.use_cloud_tasks {
+            errors.push(Invalid::because(
+                "`ordering` and `use_cloud_tasks` exclude each other: Cloud Tasks runs the forwarded tasks at once and in any \
+                 order; drop one of the two",
+            ));
+        }
         let errors = errors
             .into_iter()
             .map(|error| error.of(format_args!("the subscriber {task} ({location})")))

@@ -41,7 +41,7 @@ impl Runtime {
             Some(limit) => metadata.with_max_attempts(limit.attempts),
             None => metadata,
         };
-        let timeout = entry.timeout(&metadata);
+        let timeout = entry.timeout(&input, &metadata);
         let guard = self.guard(entry, &input, &metadata);
         let burial = limit.filter(|_| on == Attempt::OfQueue).and_then(|limit| {
             let registration = &entry.registration;
@@ -57,7 +57,7 @@ impl Runtime {
             attempt = metadata.attempt(),
             queue = metadata.queue(),
         );
-        let scope = Scope::with_headers(self, metadata.headers());
+        let scope = Scope::with_headers(self, metadata.headers()).in_task(&metadata);
         let attempt = async {
             let run = AssertUnwindSafe(bound.handler.call(input, metadata)).catch_unwind();
             match tokio::time::timeout_at(deadline, run).await {
@@ -151,17 +151,18 @@ impl RegisteredHandler {
         })
     }
 
-    /// The timeout of one attempt: that of the call, otherwise that of the task, otherwise the service's default.
-    pub fn timeout(&self, metadata: &TaskMetadata) -> Duration {
+    /// The timeout of one attempt. For a push: that of the subscriber, at most the deadline of the subscription, after
+    /// which Pub/Sub delivers again. For a task: that of the call, otherwise that of the task, otherwise the service's
+    /// default.
+    pub fn timeout(&self, input: &TaskInput, metadata: &TaskMetadata) -> Duration {
+        if let (TaskInput::Push(_), Some(options)) = (input, self.registration.subscriber_options()) {
+            let deadline = options.push_deadline();
+            return self.registration.timeout.unwrap_or(deadline).min(deadline);
+        }
         metadata
             .timeout()
             .or_else(|| self.deadline_of_schedule(metadata))
             .or(self.registration.timeout)
-            .or_else(|| {
-                self.registration
-                    .subscriber_options()
-                    .and_then(|options| options.ack_deadline)
-            })
             .unwrap_or(limits::DEFAULT_TIMEOUT)
             .min(limits::MAX_TIMEOUT)
     }

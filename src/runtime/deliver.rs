@@ -1,5 +1,6 @@
 //! Delivery of messages: pushed to this service, or published in this process.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -7,12 +8,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::backend::{BackendFuture, Delivery};
+use crate::base::text::safe;
 use crate::base::{
     Config, Envelope, Error, ErrorKind, MessageIdentity, Publication, Push, TaskError, TaskMetadata,
     names::pubsub_path, propagation,
 };
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
-use crate::runtime::attempt::Attempt;
+use crate::runtime::attempt::{Attempt, panic_message};
 use crate::runtime::outgoing::Request;
 use crate::runtime::scope::Scope;
 use crate::runtime::{Inner, Runtime};
@@ -41,7 +43,7 @@ impl Runtime {
             .subscriber_options()
             .is_some_and(|options| options.use_cloud_tasks)
         {
-            return self.forward(entry, &push, headers).await;
+            return self.forward(entry, bound, &push, headers).await;
         }
         self.run_push(entry, bound, push, headers).await
     }
@@ -93,13 +95,20 @@ impl Runtime {
         headers
     }
 
-    /// Creates a task from a message. A message that is delivered twice creates one task.
+    /// Creates a task from a message. A message that is delivered twice creates one task; one that does not decode
+    /// creates none and is not acknowledged, so that it reaches the dead-letter topic.
     async fn forward(
         &self,
         entry: &RegisteredHandler,
+        bound: &BoundTask,
         push: &Push,
         headers: HeaderMap,
     ) -> Result<Vec<u8>, AttemptError> {
+        // A parser may panic, too.
+        catch_unwind(AssertUnwindSafe(|| bound.handler.check(push)))
+            .map_err(|panic| AttemptError::Panicked(panic_message(&*panic)))
+            .and_then(|checked| checked.map_err(AttemptError::Decode))
+            .inspect_err(|failure| report_not_forwarded(entry.registration.name, &push.id, failure))?;
         let body = push.to_forwarded_body();
         let (name, message) = push.to_forwarded_header();
         let mut request = Request::new(entry.registration, body.into());
@@ -115,6 +124,15 @@ impl Runtime {
             .send(&Scope::of(self))
             .await
             .map_err(|error| AttemptError::Task(TaskError::from(error)))?;
+        if enqueued.duplicate() {
+            tracing::info!(
+                task = entry.registration.name,
+                message = push.id,
+                id = enqueued.id(),
+                "the message was forwarded before, and no second task was created; after a seek, a message creates a \
+                 task again when Cloud Tasks has released its id, about a day after its first task has ended"
+            );
+        }
         let forwarded = json!({
             "cloud-tasks-forwarded": {"queue_name": enqueued.queue(), "task_id": enqueued.id()},
         });
@@ -177,6 +195,15 @@ impl Runtime {
         };
         received.map(drop).map_err(|failure| failure.into_error(name))
     }
+}
+
+/// Logs why a message was neither forwarded nor acknowledged.
+fn report_not_forwarded(task: &str, message: &str, failure: &AttemptError) {
+    let reason = match failure {
+        AttemptError::Decode(mistake) | AttemptError::Panicked(mistake) => safe(mistake),
+        _ => "".into(),
+    };
+    tracing::error!(task, message, %reason, "the message does not decode; it is neither forwarded nor acknowledged");
 }
 
 /// The interface for a backend in this process.

@@ -13,6 +13,7 @@ mod outgoing;
 mod run_at;
 mod scope;
 mod send_options;
+mod spawned;
 
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
@@ -32,7 +33,7 @@ pub(crate) use send_options::SendOptions;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
 
@@ -47,6 +48,10 @@ use crate::registry::subscription::Subscription;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
 use crate::runtime::idempotency::IdempotencyStore;
+use crate::runtime::spawned::Spawned;
+
+/// How long a flush waits for what was spawned.
+const SPAWNED_LIMIT: Duration = Duration::from_secs(10);
 
 /// A handle to the settings, the registered tasks, their states and the backend.
 ///
@@ -107,6 +112,8 @@ struct Inner {
     )]
     publishers: Vec<(Topic, TopicPublisher)>,
     propagated: Vec<HeaderName>,
+    /// What [`Runtime::spawn`] started.
+    spawned: Spawned,
     requests: Requests,
 }
 
@@ -121,11 +128,60 @@ struct Requests {
 }
 
 impl Runtime {
-    /// Waits until every message was published. Call it before the process ends.
+    /// Waits until every message was published, and first until what was [spawned](Self::spawn) has ended. Call it
+    /// before the process ends.
     ///
-    /// An awaited message is already published; this is for futures that were dropped and for spawned tasks.
+    /// An awaited message is already published; this is for futures that were dropped and for spawned ones. What was
+    /// spawned has 10 seconds, the default [grace period](crate::service::Serve::grace) of a server. Inside a spawned
+    /// future only messages are waited for.
+    ///
+    /// ```
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct ChargeFerry { invoice: u64 }
+    /// # #[task]
+    /// # impl Task for ChargeFerry {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// runtime.spawn(ChargeFerry { invoice: 7 }.asap());
+    /// runtime.flush().await;
+    /// recorder.assert_enqueued::<ChargeFerry>(|charge| charge.invoice == 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn flush(&self) {
+        if !scope::is_in_spawned() {
+            let ended = tokio::time::timeout(SPAWNED_LIMIT, self.spawned_ended()).await;
+            if ended.is_err() {
+                self.warn_of_spawned();
+            }
+        }
+        self.flush_messages().await;
+    }
+
+    /// Waits until every message was published.
+    pub(crate) async fn flush_messages(&self) {
         self.inner.backend.flush().await;
+    }
+
+    /// Waits until what was spawned has ended.
+    pub(crate) async fn spawned_ended(&self) {
+        self.inner.spawned.wait().await;
+    }
+
+    /// Warns if something spawned has not ended in time.
+    pub(crate) fn warn_of_spawned(&self) {
+        let unfinished = self.inner.spawned.len();
+        if unfinished > 0 {
+            tracing::warn!(
+                unfinished,
+                "what was spawned with `Runtime::spawn` did not end in time; tasks that it would have enqueued are lost"
+            );
+        }
     }
 
     /// The subscriptions of all registered subscribers, in their desired state.

@@ -9,12 +9,14 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
 
 use crate::base::text::error_chain;
-use crate::base::{Enqueued, Envelope, Error, ErrorKind, Publication, job_headers, limits, timeout_header};
+use crate::base::{
+    Enqueued, Envelope, Error, ErrorKind, Publication, creation_header, job_headers, limits, timeout_header,
+};
 use crate::registry::Declared;
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::{UniqueOptions, Uniqueness};
 use crate::runtime::Runtime;
-use crate::runtime::scope::Scope;
+use crate::runtime::scope::{Scope, is_running};
 use crate::runtime::send_options::SendOptions;
 
 /// A task to be created. An invalid part fails the request when it is sent.
@@ -140,6 +142,10 @@ impl Request {
             (None, Some(unique)) => Some(unique_id(name, unique, &self.body, now)?),
             (given, _) => given,
         };
+        if id.is_some() && self.registration.idempotent {
+            // An id can be used again later, and that is another run.
+            headers.extend([creation_header()]);
+        }
         let mut envelope = Envelope {
             task: name.into(),
             queue,
@@ -217,6 +223,13 @@ impl Runtime {
             let result = self.inner.backend.enqueue(envelope).await;
             match &result {
                 Ok(enqueued) => {
+                    if enqueued.duplicate() && is_running(enqueued.queue(), enqueued.id()) {
+                        tracing::warn!(
+                            "a task has enqueued itself, and its own id blocks the new one: nothing was created, and its \
+                             chain ends here; give each link another id, such as `.unique_key(..)` with the number of the \
+                             link (see the guide on unique tasks)"
+                        );
+                    }
                     Span::current().record("id", enqueued.id());
                     tracing::debug!(duplicate = enqueued.duplicate(), "enqueued");
                 }

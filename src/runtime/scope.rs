@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::base::headers::Propagated;
-use crate::base::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind, TaskMetadata};
 use crate::runtime::Runtime;
 
 tokio::task_local! {
@@ -25,6 +25,10 @@ pub(crate) struct Scope {
     pub runtime: Runtime,
     /// The allow-listed headers of the current request or task.
     pub headers: Option<Arc<HeaderMap>>,
+    /// The queue and the id of the current task, as [`task_path`] writes them.
+    running: Option<Arc<str>>,
+    /// Whether this is inside a future that was spawned with [`Runtime::spawn`].
+    spawned: bool,
 }
 
 impl Scope {
@@ -42,6 +46,8 @@ impl Scope {
             Ok(Self {
                 runtime,
                 headers: None,
+                running: None,
+                spawned: false,
             })
         })
     }
@@ -53,9 +59,14 @@ impl Scope {
 
     /// A scope of this runtime, with the headers of the calling code.
     pub fn of(runtime: &Runtime) -> Self {
+        let (headers, running, spawned) = SCOPE
+            .try_with(|scope| (scope.headers.clone(), scope.running.clone(), scope.spawned))
+            .unwrap_or_default();
         Self {
             runtime: runtime.clone(),
-            headers: SCOPE.try_with(|scope| scope.headers.clone()).ok().flatten(),
+            headers,
+            running,
+            spawned,
         }
     }
 
@@ -64,7 +75,18 @@ impl Scope {
         Self {
             runtime: runtime.clone(),
             headers: propagated(&runtime.inner.propagated, headers),
+            running: None,
+            spawned: is_in_spawned(),
         }
+    }
+
+    /// The same scope, inside a task with this metadata.
+    pub fn in_task(mut self, metadata: &TaskMetadata) -> Self {
+        self.running = metadata
+            .queue()
+            .zip(metadata.id())
+            .map(|(queue, id)| task_path(queue, id).into());
+        self
     }
 
     pub fn run<F: Future>(self, future: F) -> Scoped<F> {
@@ -118,6 +140,9 @@ impl Runtime {
 
     /// Spawns a future on tokio that keeps this runtime and the propagated headers of the calling code.
     ///
+    /// [`serve`](Self::serve) waits for it when it stops, within the grace period, and so does [`flush`](Self::flush).
+    /// Spawn what never ends with `tokio::spawn(runtime.scope(..))`, which nothing waits for.
+    ///
     /// # Panics
     ///
     /// Outside a tokio runtime, like `tokio::spawn`.
@@ -145,8 +170,34 @@ impl Runtime {
         F::IntoFuture: Send + 'static,
         F::Output: Send + 'static,
     {
-        tokio::spawn(Scope::of(self).run(future.into_future()))
+        let mut scope = Scope::of(self);
+        scope.spawned = true;
+        // Counted from now on, and not from its first poll.
+        let running = self.inner.spawned.start();
+        let future = scope.run(future.into_future());
+        tokio::spawn(async move {
+            let _running = running;
+            future.await
+        })
     }
+}
+
+/// A task, by its queue and its id.
+fn task_path(queue: &str, id: &str) -> String {
+    format!("{queue}/{id}")
+}
+
+/// Whether a task is the one that the calling code runs in.
+pub(crate) fn is_running(queue: &str, id: &str) -> bool {
+    let path = task_path(queue, id);
+    SCOPE
+        .try_with(|scope| scope.running.as_deref() == Some(path.as_str()))
+        .unwrap_or_default()
+}
+
+/// Whether the calling code is inside a future that was spawned with [`Runtime::spawn`].
+pub(crate) fn is_in_spawned() -> bool {
+    SCOPE.try_with(|scope| scope.spawned).unwrap_or_default()
 }
 
 /// The allow-listed headers of a request, within limits.

@@ -12,26 +12,26 @@ use crate::dependencies::with_dependencies;
 use crate::support::logs::Logs;
 
 #[derive(Default, Deserialize, Serialize)]
-struct Sweep;
+struct Polish;
 
-#[task(queue = "sweeps", every = "0 4 1 1 *")]
-impl Task for Sweep {
+#[task(queue = "polishing", every = "0 4 1 1 *")]
+impl Task for Polish {
     async fn run(self, _cx: Context) -> TaskResult {
         Ok(())
     }
 }
 
 #[derive(Deserialize, Serialize)]
-struct Swept;
+struct Polished;
 
-#[task(topic = "swept")]
-impl PublisherTask for Swept {}
+#[task(topic = "polished")]
+impl PublisherTask for Polished {}
 
-struct SweepCounter;
+struct PolishCounter;
 
 #[task]
-impl SubscriberTask for SweepCounter {
-    async fn run(_message: Message<Swept>, _cx: Context) -> TaskResult {
+impl SubscriberTask for PolishCounter {
+    async fn run(_message: Message<Polished>, _cx: Context) -> TaskResult {
         Ok(())
     }
 }
@@ -65,10 +65,10 @@ impl Stage {
 
     /// Sends a task, a message and a run of a schedule, and waits until they are gone.
     async fn send_one_of_each(&self) {
-        Sweep.asap().on(&self.runtime).await.unwrap();
-        Swept.sync().on(&self.runtime).await.unwrap();
-        self.engine.run_schedule("Sweep").await.unwrap();
-        self.engine.wait_idle("sweeps").await.unwrap();
+        Polish.asap().on(&self.runtime).await.unwrap();
+        Polished.sync().on(&self.runtime).await.unwrap();
+        self.engine.run_schedule("Polish").await.unwrap();
+        self.engine.wait_idle("polishing").await.unwrap();
         self.engine.wait_delivered().await.unwrap();
         self.engine.wait_scheduled().await.unwrap();
     }
@@ -105,7 +105,7 @@ async fn a_page_that_answers_for_a_task_a_message_and_a_schedule_is_reported() {
     assert_eq!(
         reports
             .iter()
-            .filter(|line| line.contains("/jobs/tasks/Sweep"))
+            .filter(|line| line.contains("/jobs/tasks/Polish"))
             .count(),
         2,
         "{reports:#?}"
@@ -113,7 +113,7 @@ async fn a_page_that_answers_for_a_task_a_message_and_a_schedule_is_reported() {
     assert!(
         reports
             .iter()
-            .any(|line| line.contains("/jobs/subscriptions/SweepCounter"))
+            .any(|line| line.contains("/jobs/subscriptions/PolishCounter"))
     );
     assert!(reports.iter().all(|line| line.contains("WARN")));
     stage.strike().await;

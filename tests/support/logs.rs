@@ -45,9 +45,9 @@ impl Logs {
 
     /// Captures what threads log that a test did not start, such as the local engine's, as long as the process runs. Tests
     /// share this capture: each looks for what only it causes.
-    pub(crate) fn of_other_threads() -> Self {
+    pub(crate) fn of_other_threads() -> Pipe {
         set_up();
-        Self(OTHERS.get_or_init(Captured::default).clone())
+        OTHERS.get_or_init(Captured::default).text.clone()
     }
 
     /// The log as it is printed: all of this library, and of others what is shown by default.

@@ -9,10 +9,8 @@ use uuid::Uuid;
 
 use crate::backend::local::emulator::seconds;
 use crate::base::names::pubsub_path;
-use crate::registry::subscription::Subscription;
+use crate::registry::subscription::{DEFAULT_ACK_DEADLINE, Subscription};
 
-/// The service's default, and its minimum.
-const ACK_DEADLINE: Duration = Duration::from_secs(10);
 /// The service's default with a dead-letter topic.
 const MAX_DELIVERIES: u32 = 5;
 /// The service redelivers at once, or with a policy after 10 to 600 seconds; neither is useful on a laptop.
@@ -57,7 +55,7 @@ impl PushQueue {
 
     /// The deadline of a push.
     pub fn ack_deadline(&self) -> Duration {
-        self.subscription.ack_deadline.unwrap_or(ACK_DEADLINE)
+        self.subscription.ack_deadline.unwrap_or(DEFAULT_ACK_DEADLINE)
     }
 
     /// The shortest and the longest backoff before a redelivery.

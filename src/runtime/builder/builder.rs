@@ -1,5 +1,6 @@
 //! The builder of a runtime, common to all modes.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::runtime::builder::configured::Configured;
 use crate::runtime::builder::embedded::Embedded;
 use crate::runtime::builder::in_process::InProcess;
 use crate::runtime::builder::{Mode, Parts};
-use crate::runtime::idempotency::IdempotencyStore;
+use crate::runtime::idempotency::{IdempotencyStore, MemoryStore};
 
 /// Builds a [`Runtime`]. `build()` validates everything at once.
 ///
@@ -174,6 +175,11 @@ impl<M> RuntimeBuilder<M> {
     ///
     /// [`Context::once`]: crate::Context::once
     pub fn idempotency(mut self, store: impl IdempotencyStore) -> Self {
+        let any: &dyn Any = &store;
+        self.parts.memory_store = any.downcast_ref::<MemoryStore>().cloned().or_else(|| {
+            let shared = any.downcast_ref::<Arc<MemoryStore>>();
+            shared.map(|store| MemoryStore::clone(store))
+        });
         self.parts.idempotency = Some(Arc::new(store));
         self
     }

@@ -10,6 +10,7 @@ use crate::registry::queue_settings::QueueSettings;
 use crate::registry::{self, Registry};
 use crate::runtime::builder::Parts;
 use crate::runtime::concurrency::Limit;
+use crate::runtime::spawned::Spawned;
 use crate::runtime::{Inner, Requests, Runtime};
 
 /// How to handle a missing state or store that a task needs.
@@ -96,12 +97,16 @@ impl Parts {
         registry: Registry,
         dead_letters: Vec<DeadLetters>,
     ) -> Runtime {
+        if let Some(store) = &self.memory_store {
+            store.follow(&self.clock);
+        }
         let propagated = self.config.propagated_headers().iter();
         let propagated = propagated.filter_map(|name| name.parse().ok()).collect();
         let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
             let Connected { backend, queues } = connect(Link::new(inner.clone(), self.clock.clone()));
             Inner {
                 propagated,
+                spawned: Spawned::default(),
                 requests: Requests {
                     base_path: self.config.base_path(),
                     access: access.with_unsigned_pushes(self.unsigned_pushes),

@@ -19,7 +19,7 @@ use crate::registry::Registration;
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
-use crate::runtime::idempotency::IdempotencyStore;
+use crate::runtime::idempotency::{IdempotencyStore, MemoryStore};
 
 pub use builder::RuntimeBuilder;
 pub(crate) use check::Missing;
@@ -53,6 +53,8 @@ pub struct Parts {
     services: Services,
     queues: Vec<QueueSettings>,
     idempotency: Option<Arc<dyn IdempotencyStore>>,
+    /// The same store, if it is one in memory: it follows the runtime's clock.
+    memory_store: Option<MemoryStore>,
     dead_letter_topic: Option<Topic>,
     publishers: Vec<(Topic, TopicPublisher)>,
     states: States,
@@ -73,6 +75,7 @@ impl Default for Parts {
             services: Services::default(),
             queues: Vec::new(),
             idempotency: None,
+            memory_store: None,
             dead_letter_topic: None,
             publishers: Vec::new(),
             states: States::default(),

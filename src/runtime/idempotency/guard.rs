@@ -184,5 +184,6 @@ pub(crate) fn key(
         name,
         metadata.queue()?,
         metadata.id()?,
+        metadata.creation(),
     ))
 }

@@ -39,9 +39,11 @@ impl IdempotencyKey {
         Self::of("effect", &[effect.as_ref()])
     }
 
-    /// The key of a task in its queue.
-    pub(crate) fn task(config: &Config, name: &str, queue: &str, id: &str) -> Self {
-        Self::of_service("task", config, &[name, queue, id])
+    /// The key of a task in its queue. An id that the caller chose may be used again once it is free: `creation`
+    /// tells such tasks apart.
+    pub(crate) fn task(config: &Config, name: &str, queue: &str, id: &str, creation: Option<&str>) -> Self {
+        let parts = [name, queue, id].into_iter().chain(creation);
+        Self::of_service("task", config, &parts.collect::<Vec<_>>())
     }
 
     /// The key of a message. The subscriber is the registered one, not the one that the request names.
@@ -128,8 +130,12 @@ mod tests {
         let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(43_200);
         for (key, expected) in [
             (
-                IdempotencyKey::task(&shop, "Charge", "billing", "a-1_b"),
+                IdempotencyKey::task(&shop, "Charge", "billing", "a-1_b", None),
                 "task/acme/europe-west1/shop/Charge/billing/a-1_b",
+            ),
+            (
+                IdempotencyKey::task(&shop, "Charge", "billing", "a-1_b", Some("0f")),
+                "task/acme/europe-west1/shop/Charge/billing/a-1_b/0f",
             ),
             (
                 IdempotencyKey::message(
@@ -187,7 +193,7 @@ mod tests {
             one in proptest::array::uniform3("[a/%#]{0,3}"),
             other in proptest::array::uniform3("[a/%#]{0,3}"),
         ) {
-            let key = |parts: &[String; 3]| IdempotencyKey::task(&Config::default(), &parts[0], &parts[1], &parts[2]);
+            let key = |parts: &[String; 3]| IdempotencyKey::task(&Config::default(), &parts[0], &parts[1], &parts[2], None);
 
             prop_assert_eq!(key(&one) == key(&other), one == other);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::base::Clock;
@@ -52,7 +52,10 @@ const CAPACITY: usize = 100_000;
 #[derive(Clone)]
 pub struct MemoryStore {
     entries: Arc<Mutex<Entries>>,
-    clock: Clock,
+    /// The clock that was set, if any.
+    clock: Option<Clock>,
+    /// The clock of the runtime that uses the store.
+    runtime_clock: Arc<OnceLock<Clock>>,
     retention: Duration,
     capacity: usize,
 }
@@ -91,7 +94,8 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self {
             entries: Arc::default(),
-            clock: Clock::default(),
+            clock: None,
+            runtime_clock: Arc::default(),
             retention: Self::DEFAULT_RETENTION,
             capacity: CAPACITY,
         }
@@ -111,7 +115,10 @@ impl MemoryStore {
         self
     }
 
-    /// Sets the clock for leases and retention; by default the system clock.
+    /// Sets the clock for leases and retention.
+    ///
+    /// The default is the clock of the runtime that the store was given to (of the first one, if there are several), and
+    /// the system clock without a runtime.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -136,8 +143,13 @@ impl MemoryStore {
     /// # }
     /// ```
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Clock::new(now);
+        self.clock = Some(Clock::new(now));
         self
+    }
+
+    /// Follows the clock of a runtime, unless it has a clock or follows another runtime already.
+    pub(crate) fn follow(&self, clock: &Clock) {
+        self.runtime_clock.get_or_init(|| clock.clone());
     }
 
     /// The number of remembered effects, including those in progress.
@@ -153,7 +165,11 @@ impl MemoryStore {
     /// The entries that have not expired, and the current time.
     fn current(&self) -> (MutexGuard<'_, Entries>, SystemTime) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now();
+        let now = self
+            .clock
+            .as_ref()
+            .or(self.runtime_clock.get())
+            .map_or_else(SystemTime::now, Clock::now);
         entries.forget(now);
         (entries, now)
     }

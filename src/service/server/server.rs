@@ -205,7 +205,13 @@ where
         if timeout(CUT_OFF, tasks.shutdown()).await.is_err() {
             tracing::error!("a request that was cut off blocks its thread");
         }
-        if timeout(self.grace, self.runtime.flush()).await.is_err() {
+        tokio::select! {
+            // What requests and other code spawned, such as tasks that are still being enqueued.
+            () = self.runtime.spawned_ended() => {}
+            () = &mut grace => {}
+        }
+        self.runtime.warn_of_spawned();
+        if timeout(self.grace, self.runtime.flush_messages()).await.is_err() {
             tracing::error!("not everything was published in time");
         }
         tracing::info!("stopped");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::inline;
 use super::state::{Shared, What};
-use crate::backend::{Backend, BackendFuture, Link};
+use crate::backend::{Backend, BackendFuture, Link, run_nested};
 use crate::base::{Enqueued, Envelope, Error, Publication, names};
 
 /// The recorder as its runtime holds it. Its link is weak: a strong one would keep the runtime alive forever.
@@ -38,7 +38,8 @@ impl Backend for Recording {
             let record = self.shared.record(id, What::Task(Box::new(envelope.clone())));
             if inline::is_on(&self.shared) {
                 self.shared.tasks().done.push(record);
-                let outcome = self.runtime.run(&envelope, enqueued.id()).await;
+                let run = inline::keep(self.runtime.run(&envelope, enqueued.id()));
+                let outcome = run_nested(envelope.task(), run).await;
                 if outcome.as_ref().err().is_none_or(Error::is_discarded) {
                     self.shared.end(envelope.queue(), enqueued.id());
                 } else {
@@ -59,7 +60,8 @@ impl Backend for Recording {
             let record = self.shared.record(id.clone(), What::Message(publication.clone()));
             if inline::is_on(&self.shared) {
                 self.shared.tasks().done.push(record);
-                self.runtime.deliver(&publication, &id).await?;
+                let delivery = inline::keep(self.runtime.deliver(&publication, &id));
+                run_nested(publication.topic(), delivery).await?;
             } else {
                 self.shared.tasks().waiting.push_back(record);
             }

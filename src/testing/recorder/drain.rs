@@ -9,6 +9,9 @@ use super::state::{Record, What};
 use crate::base::{Envelope, Error, ErrorKind, RetryAfter, job_headers, names};
 use crate::runtime::{RunAt, Runtime};
 
+/// How much runs in a drain, or at one time of its clock, before it is taken for one without an end.
+const MAX_RUNS: usize = 100_000;
+
 /// A drain of a recorder; nothing runs until it is awaited.
 ///
 /// It returns the number of runs. A task that discards itself counts as a success.
@@ -45,6 +48,7 @@ pub struct Drain {
     recorder: Recorder,
     which: Which,
     attempts: Option<u32>,
+    max_runs: usize,
 }
 
 enum Which {
@@ -118,6 +122,7 @@ impl Recorder {
             recorder: self.clone(),
             which,
             attempts: None,
+            max_runs: MAX_RUNS,
         }
     }
 
@@ -176,6 +181,40 @@ impl Drain {
         self
     }
 
+    /// Sets how many runs are too many: a drain with more fails; default 100,000.
+    ///
+    /// A task that enqueues itself never ends a [`drain`](Recorder::drain). In [`drain_until`](Recorder::drain_until) the
+    /// runs at one time of the clock are counted. A drain can also be cancelled between two runs, for example by
+    /// `tokio::time::timeout`.
+    ///
+    /// ```
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Heartbeat;
+    ///
+    /// #[task]
+    /// impl Task for Heartbeat {
+    ///     async fn run(self, _cx: Context) -> TaskResult {
+    ///         Heartbeat.asap().await?;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let (runtime, recorder) = Runtime::recorded().build().await?;
+    /// Heartbeat.asap().on(&runtime).await?;
+    /// let error = recorder.drain().max_runs(10).await.unwrap_err();
+    /// assert!(error.to_string().contains("10 runs"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_runs(mut self, runs: usize) -> Self {
+        self.max_runs = runs;
+        self
+    }
+
     async fn run(self) -> Result<usize, Error> {
         let Some(runtime) = &self.recorder.runtime else {
             return Ok(0);
@@ -185,14 +224,26 @@ impl Drain {
             Which::Until(when) => Some(when.from(time.stop())),
             Which::All | Which::Due => None,
         };
-        let mut ran = 0;
+        let (mut ran, mut ran_at_this_time) = (0, 0);
         while let Some(record) = self.next(runtime, limit) {
             if limit.is_some() {
+                let before = time.now();
                 // Overdue records stay due; the clock does not go back for them.
                 let _ = time.advance_to(record.due());
+                if time.now() > before {
+                    ran_at_this_time = 0;
+                }
+            }
+            if ran_at_this_time >= self.max_runs {
+                let error = endless(&record, self.max_runs);
+                self.recorder.shared.tasks().waiting.push_front(record);
+                return Err(error);
             }
             self.attempt(runtime, record).await?;
             ran += 1;
+            ran_at_this_time += 1;
+            // Tasks may never wait for anything, and then nothing else, such as a time limit, would get its turn.
+            tokio::task::yield_now().await;
         }
         if let Some(limit) = limit {
             let _ = time.advance_to(limit);
@@ -240,6 +291,21 @@ impl Drain {
             }
         }
     }
+}
+
+/// The error of a drain that has no end.
+fn endless(next: &Record, runs: usize) -> Error {
+    let next = match &next.what {
+        What::Task(envelope) => format!("task {}", envelope.task()),
+        What::Message(publication) => format!("a message to topic {}", publication.topic()),
+    };
+    Error::new(
+        ErrorKind::TaskFailed,
+        format!(
+            "the drain was stopped after {runs} runs, before {next}: it seems to have no end, as with a task that enqueues \
+             itself; use `drain_until(..)` for such a task, or raise `.max_runs(..)`"
+        ),
+    )
 }
 
 /// The delay that a task asked for.

@@ -17,6 +17,12 @@ pub(super) fn is_on(shared: &Arc<Shared>) -> bool {
         .unwrap_or(false)
 }
 
+/// Keeps the current code's recorders inline in a future that runs as a task of tokio.
+pub(super) fn keep<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let all = INLINE.try_with(Clone::clone).unwrap_or_default();
+    INLINE.scope(all, future)
+}
+
 impl Recorder {
     /// Runs a future in which tasks run as soon as they are enqueued, and messages are delivered, as in [eager
     /// mode](crate::Runtime::eager): failures return to the caller that enqueued.

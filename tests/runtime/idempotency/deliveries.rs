@@ -337,25 +337,76 @@ async fn a_task_that_discarded_itself_does_not_run_again() {
 }
 
 #[tokio::test]
-async fn tasks_in_this_process_and_on_record_run_once_for_an_id() {
-    let (eager, effects, _) = runtime(MemoryStore::new()).await;
-    for _ in 0..2 {
-        let task = Charge { number: 7 }.asap().task_id("a").on(&eager);
-        task.await.unwrap();
-    }
-    assert_eq!(effects.of(7), 1);
-
-    let store = MemoryStore::new();
-    for _ in 0..2 {
-        let (runtime, recorder) = Runtime::recorded()
-            .state(effects.clone())
-            .idempotency(store.clone())
-            .build()
+async fn an_id_that_is_used_again_later_is_another_run() {
+    let effects = Effects::default();
+    let (runtime, recorder) = Runtime::recorded()
+        .state(effects.clone())
+        .state(Signals::default())
+        .idempotency(MemoryStore::new())
+        .build()
+        .await
+        .unwrap();
+    let enqueue = async |number| {
+        let named = Charge { number }.asap().task_id("a").on(&runtime).await.unwrap();
+        let unique = Charge { number }
+            .asap()
+            .unique_key(number)
+            .on(&runtime)
             .await
             .unwrap();
-        let task = Charge { number: 8 }.later(Duration::from_secs(60)).task_id("a");
-        task.on(&runtime).await.unwrap();
-        assert_eq!(recorder.drain().await.unwrap(), 1);
+        [named, unique].map(|enqueued| enqueued.duplicate())
+    };
+
+    assert_eq!(enqueue(7).await, [false, false]);
+    assert_eq!(enqueue(7).await, [true, true]);
+    assert_eq!(recorder.drain().await.unwrap(), 2);
+    assert_eq!(effects.of(7), 2);
+    // The ids are free again, and the store still remembers both runs.
+    recorder.advance(Duration::from_secs(2 * 24 * 60 * 60));
+    assert_eq!(enqueue(7).await, [false, false]);
+    assert_eq!(recorder.drain().await.unwrap(), 2);
+
+    assert_eq!(effects.of(7), 4);
+}
+
+#[tokio::test]
+async fn a_repeated_delivery_of_a_task_that_was_created_with_an_id_runs_once() {
+    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let creation = |nonce: &'static str| {
+        let mut request = delivery("Charge", "a", &json!({"number": 7}));
+        let nonce = http::HeaderValue::from_static(nonce);
+        request.headers_mut().insert("x-cloud-tasks-creation", nonce);
+        request
+    };
+
+    for nonce in ["one", "one", "other", "one", "other"] {
+        assert_eq!(answer(&runtime, creation(nonce)).await.0, 200, "{nonce}");
     }
-    assert_eq!(effects.of(8), 1);
+
+    assert_eq!(effects.of(7), 2);
+}
+
+#[tokio::test]
+async fn the_store_in_memory_follows_the_clock_of_its_runtime() {
+    let new_year = std::time::UNIX_EPOCH + Duration::from_secs(1_704_067_200);
+    for shared in [false, true] {
+        let store = MemoryStore::new();
+        let builder = Runtime::recorded()
+            .starting_at(new_year)
+            .state(Effects::default())
+            .state(Signals::default());
+        let builder = if shared {
+            builder.idempotency(Arc::new(store.clone()))
+        } else {
+            builder.idempotency(store.clone())
+        };
+        let (runtime, recorder) = builder.build().await.unwrap();
+        Charge { number: 7 }.asap().on(&runtime).await.unwrap();
+        recorder.drain().await.unwrap();
+
+        recorder.advance(MemoryStore::DEFAULT_RETENTION - Duration::from_secs(1));
+        assert_eq!(store.len(), 1);
+        recorder.advance(Duration::from_secs(1));
+        assert_eq!(store.len(), 0);
+    }
 }

@@ -1,0 +1,46 @@
+//! The futures that were spawned with `Runtime::spawn`, and waiting for their end.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// Counts spawned futures.
+pub(crate) struct Spawned {
+    running: Arc<watch::Sender<usize>>,
+}
+
+impl Default for Spawned {
+    fn default() -> Self {
+        Self {
+            running: Arc::new(watch::Sender::new(0)),
+        }
+    }
+}
+
+impl Spawned {
+    /// Counts a future until the returned value is dropped.
+    pub fn start(&self) -> Running {
+        self.running.send_modify(|running| *running += 1);
+        Running(Arc::clone(&self.running))
+    }
+
+    /// How many have not ended.
+    pub fn len(&self) -> usize {
+        *self.running.borrow()
+    }
+
+    /// Waits until all have ended.
+    pub async fn wait(&self) {
+        // The sender lives as long as this.
+        let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
+    }
+}
+
+/// A spawned future that has not ended.
+pub(crate) struct Running(Arc<watch::Sender<usize>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_modify(|running| *running -= 1);
+    }
+}
