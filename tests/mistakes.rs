@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
+use cloud_tasks::{Config, Context, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 use nowhere::Nowhere;
@@ -78,6 +78,35 @@ impl Task for Noon {
     }
 }
 
+struct InOrder;
+
+#[task(topic = "steps", ordering, use_cloud_tasks)]
+impl SubscriberTask for InOrder {
+    async fn run(_message: Message<u64>, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+/// Would run for longer than Pub/Sub waits by default.
+struct Hasty;
+
+#[task(topic = "steps", timeout = "15s")]
+impl SubscriberTask for Hasty {
+    async fn run(_message: Message<u64>, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+/// Would run for longer than its subscription waits.
+struct Slow;
+
+#[task(topic = "steps", ack_deadline = "1m", timeout = "2m")]
+impl SubscriberTask for Slow {
+    async fn run(_message: Message<u64>, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
 #[derive(Default, Deserialize, Serialize)]
 struct Unsigned;
 
@@ -101,7 +130,7 @@ async fn build_names_everything_that_is_wrong_at_once() {
 
     let text = error.to_string();
     assert!(
-        text.starts_with("the runtime was not built, for 11 reasons:\n"),
+        text.starts_with("the runtime was not built, for 14 reasons:\n"),
         "{text}"
     );
     for mistake in [
@@ -111,6 +140,11 @@ async fn build_names_everything_that_is_wrong_at_once() {
         "the queue \"under_score\" is not accepted",
         "the timeout 3600s is not accepted: Cloud Tasks accepts 15 seconds to 30 minutes",
         "the tasks Morning and Noon share the Cloud Scheduler job \"daily\"",
+        "`ordering` and `use_cloud_tasks` exclude each other",
+        "the subscriber Hasty (tests/mistakes.rs:",
+        "timeout is 15s, but Pub/Sub waits only 10s (the default `ack_deadline`)",
+        "the subscriber Slow (tests/mistakes.rs:",
+        "timeout is 120s, but Pub/Sub waits only 60s (its `ack_deadline`)",
         "no state of type `mistakes::Database` was given, which Twin needs",
         "no state of type `mistakes::Mailer` was given, which Twin needs",
         "no state of type `u8` was given, which Twin needs",

@@ -277,14 +277,15 @@ mod tests;
 /// | `subscription` | the base name of the subscription, which gets the app's prefix | the task's name |
 /// | `absolute_subscription` | the name of the subscription without a prefix, or its full path; instead of `subscription` | none |
 /// | `url` | the URL that messages are pushed to | `{ENDPOINT}/subscriptions/{name}` |
-/// | `ordering` | whether messages with the same ordering key are delivered in order; `ordering` alone means `true` | `false` |
+/// | `ordering` | whether messages with the same ordering key are delivered in order; `ordering` alone means `true`; not together with `use_cloud_tasks` | `false` |
 /// | `retention` | how long an unacknowledged message is kept: 10 minutes to 31 days | that of Pub/Sub, 7 days |
 /// | `labels` | labels of the subscription, `[("team", "orders")]`, or a constant slice of such pairs: at most 64, in lower case; labels that others have set stay | none |
 /// | `use_cloud_tasks` | whether a message is forwarded to a task of Cloud Tasks, which runs the subscriber; `use_cloud_tasks` alone means `true` | `false` |
 /// | `bare_body` | whether a body without any metadata is the content, as a subscription without a wrapper and without metadata pushes it | `false` |
 /// | `idempotent` | as for `Task`: a message that is delivered more than once runs once | `false` |
 /// | `name`, `aliases`, `crate` | as for `Task` | as for `Task` |
-/// | `queue`, `timeout` | as for `Task`; the queue applies with `use_cloud_tasks` | as for `Task` |
+/// | `queue` | as for `Task`; applies with `use_cloud_tasks` | as for `Task` |
+/// | `timeout` | the timeout of one run: at most the `ack_deadline`, or with `use_cloud_tasks` as for `Task` | the `ack_deadline`, or with `use_cloud_tasks` as for `Task` |
 ///
 /// # State
 ///

@@ -186,7 +186,10 @@ pub struct RetryAfter {
 }
 
 impl RetryAfter {
-    /// Requests a delay before the next attempt. It is sent in whole seconds, rounded up.
+    /// Requests a delay before the next attempt.
+    ///
+    /// It is sent in whole seconds, rounded up, and at most as long as the longest backoff of the service: an hour for a
+    /// task, ten minutes for a message.
     pub fn new(delay: Duration) -> Self {
         Self { delay }
     }

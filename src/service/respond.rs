@@ -14,6 +14,12 @@ use crate::registry::AttemptError;
 /// The value of `Retry-After`; both services wait longer by themselves.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The longest value of `Retry-After`: the longest backoff of a queue, unless it is configured. Source:
+/// `google.cloud.tasks.v2.RetryConfig.max_backoff`.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// The same for a push. Source: `google.pubsub.v1.RetryPolicy.maximum_backoff`.
+const LONGEST_PUSH_PAUSE: Duration = Duration::from_secs(600);
+
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     error: &'a str,
@@ -58,12 +64,12 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
         AttemptError::Dead(_) => discarded(StatusCode::ACCEPTED),
         AttemptError::Task(TaskError::RetryAfter(retry)) => {
             let text = format!("Task {name} {}", failure.text());
-            later(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &text,
-                Some("retry"),
-                retry.delay(),
-            )
+            let pause = if pushed {
+                retry.delay().min(LONGEST_PUSH_PAUSE)
+            } else {
+                retry.delay()
+            };
+            later(StatusCode::SERVICE_UNAVAILABLE, &text, Some("retry"), pause)
         }
         AttemptError::Decode(_) => {
             let text = format!("Task {name} {}", failure.text());
@@ -193,6 +199,7 @@ fn json(status: StatusCode, body: Bytes) -> Response<Bytes> {
 }
 
 fn whole_seconds(delay: Duration) -> HeaderValue {
+    let delay = delay.min(LONGEST_PAUSE);
     let rounded = delay
         .as_secs()
         .saturating_add(u64::from(delay.subsec_nanos() > 0));

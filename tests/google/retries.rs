@@ -667,3 +667,23 @@ async fn a_call_that_was_cut_short_frees_its_place() {
 
     assert_eq!(enqueued.id(), "by-hand");
 }
+
+#[tokio::test]
+async fn a_pause_of_zero_is_not_taken_literally() {
+    let api = MockServer::start().await;
+    Mock::given(any()).respond_with(unavailable()).mount(&api).await;
+    let retry = RetrySettings {
+        initial: Duration::ZERO,
+        maximum: Duration::ZERO,
+        multiplier: 1.0,
+        deadline: Duration::from_millis(300),
+    };
+    let runtime = runtime(google(api.uri()), retry).await;
+
+    let error = end_of(welcome().on(&runtime)).await.unwrap_err();
+
+    assert!(error.is_unavailable());
+    // Half of the shortest pause is jitter.
+    let calls = api.received_requests().await.unwrap().len();
+    assert!((2..=25).contains(&calls), "{calls}");
+}

@@ -1,7 +1,7 @@
 //! Schedules under the local engine: due by a clock or run by hand, and requested over HTTP with signed tokens.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use cloud_tasks::backend::LocalEngine;
@@ -301,5 +301,42 @@ async fn nothing_fires_before_its_time() {
     stage.run("StumblingJob").await;
 
     assert!(stage.lines.try_recv().is_err());
+    stage.strike().await;
+}
+
+#[tokio::test]
+async fn schedules_go_on_when_the_clock_is_set_back() {
+    let now = Arc::new(Mutex::new(at("2024-06-30T12:00:00Z")));
+    let (reads, mut read) = mpsc::unbounded_channel();
+    let clock = {
+        let now = Arc::clone(&now);
+        move || {
+            // The test may be over.
+            let _ = reads.send(());
+            *now.lock().unwrap()
+        }
+    };
+    let mut stage = Stage::set_at(4, clock).await;
+    let mut set = async |time| {
+        *now.lock().unwrap() = at(time);
+        while read.try_recv().is_ok() {}
+        // Whatever reads the clock, of so many reads one is that of the schedules.
+        for _ in 0..4 {
+            read.recv().await.unwrap();
+        }
+    };
+    set("2024-06-30T22:30:00Z").await;
+    let (_, before) = stage.next().await;
+    assert_eq!(stage.run("StumblingJob").await.len(), 3);
+
+    set("2023-06-30T12:00:00Z").await;
+    set("2023-06-30T22:30:00Z").await;
+
+    let (line, metadata) = stage.next().await;
+    assert_eq!(before.schedule_time(), Some(at("2024-06-30T22:00:00Z")));
+    assert_eq!(line, "digest of 10");
+    assert_eq!(metadata.schedule_time(), Some(at("2023-06-30T22:00:00Z")));
+    // A run that fails is tried again, although a later one has run before.
+    assert_eq!(stage.run("StumblingJob").await.len(), 2);
     stage.strike().await;
 }

@@ -49,7 +49,7 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}/jobs", listener.local_addr().unwrap());
         let (runtime, engine) = with_dependencies(Runtime::local())
-            .config(Config::default().endpoint(endpoint.as_str()))
+            .config(Config::default().with_endpoint(endpoint.as_str()))
             .build()
             .await
             .unwrap();

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod auto_traits;
+mod chains;
 mod commit;
 mod config;
 mod dependencies;
@@ -11,6 +12,7 @@ mod eager;
 mod encoding;
 mod enqueueing;
 mod events;
+mod forwarding;
 mod google_events;
 mod idempotency;
 mod interop;
@@ -21,6 +23,7 @@ mod periodic;
 mod propagation;
 mod properties;
 mod publishing;
+mod push_deadlines;
 mod recorder;
 mod scopes;
 mod service;

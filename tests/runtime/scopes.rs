@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use cloud_tasks::testing::Recorder;
 use cloud_tasks::{ErrorKind, Runtime, Task};
 
+use crate::support::logs::Logs;
 use crate::tasks::Add;
 
 async fn recorded() -> (Runtime, Recorder) {
@@ -111,4 +114,59 @@ async fn spawn_keeps_the_scope_and_tokio_spawn_leaves_it() {
 
     assert!(left);
     assert_eq!(recorder.envelopes().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_waits_for_what_was_spawned_and_then_for_messages() {
+    let (runtime, recorder) = recorded().await;
+
+    runtime.spawn(async {
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        Add { left: 1, right: 2 }.asap().await
+    });
+    runtime.flush().await;
+
+    assert_eq!(recorder.envelopes().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_gives_up_what_never_ends_and_says_so() {
+    let logs = Logs::capture();
+    let (runtime, _recorder) = recorded().await;
+
+    let endless = runtime.spawn(std::future::pending::<()>());
+    runtime.flush().await;
+
+    assert!(logs.text().contains("did not end in time"), "{}", logs.text());
+    endless.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spawned_future_that_flushes_does_not_wait_for_itself() {
+    let (runtime, recorder) = recorded().await;
+    let started = tokio::time::Instant::now();
+    let flushing = runtime.clone();
+
+    let spawned = runtime.spawn(async move {
+        Add { left: 1, right: 2 }.asap().await.unwrap();
+        flushing.flush().await;
+    });
+    spawned.await.unwrap();
+
+    // The clock of a test stands still unless somebody waits for a time.
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    assert_eq!(recorder.envelopes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_spawned_future_that_panics_or_is_aborted_is_not_waited_for() {
+    let (runtime, _recorder) = recorded().await;
+
+    let panicking = runtime.spawn(async { panic!("at the disco") });
+    let aborted = runtime.spawn(std::future::pending::<()>());
+    aborted.abort();
+    runtime.flush().await;
+
+    assert!(panicking.await.unwrap_err().is_panic());
+    assert!(aborted.await.unwrap_err().is_cancelled());
 }

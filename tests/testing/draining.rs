@@ -264,3 +264,54 @@ proptest! {
         prop_assert_eq!(&by_draining, &expected);
     }
 }
+
+/// Enqueues itself at once, or for a minute later.
+#[derive(Debug, Deserialize, Serialize)]
+struct Again {
+    later: bool,
+}
+
+#[task]
+impl Task for Again {
+    async fn run(self, _cx: Context) -> TaskResult {
+        let seconds = if self.later { 60 } else { 0 };
+        self.later(Duration::from_secs(seconds)).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_drain_without_an_end_fails_and_names_what_would_run_next() {
+    let (runtime, recorder) = recorded(&Log::default()).await;
+    Again { later: false }.asap().on(&runtime).await.unwrap();
+
+    for drain in [
+        recorder.drain(),
+        recorder.drain_due(),
+        recorder.drain_until(seconds(60)),
+    ] {
+        let error = drain.max_runs(50).await.unwrap_err();
+
+        let text = error.to_string();
+        assert!(
+            text.contains("stopped after 50 runs, before task Again"),
+            "{text}"
+        );
+        assert!(
+            text.contains("drain_until(..)") && text.contains(".max_runs(..)"),
+            "{text}"
+        );
+        // What would run next is still there.
+        assert_eq!(recorder.envelopes().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_runs_at_different_times_is_not_taken_for_a_drain_without_an_end() {
+    let (runtime, recorder) = recorded(&Log::default()).await;
+    Again { later: true }.asap().on(&runtime).await.unwrap();
+
+    let ran = recorder.drain_until(seconds(60 * 100)).max_runs(2).await.unwrap();
+
+    assert_eq!(ran, 101);
+}

@@ -19,7 +19,7 @@ use crate::support::logs::Logs;
 
 async fn runtime(endpoint: &str) -> Runtime {
     Runtime::builder()
-        .config(Config::default().endpoint(endpoint))
+        .config(Config::default().with_endpoint(endpoint))
         .backend(Nowhere::default())
         .state(Foreman::new().0)
         .allow_unauthenticated()

@@ -1,7 +1,8 @@
 //! The server: how it stops, and clients who take their time.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::service::{Foreman, Nowhere};
+use crate::support::logs::Logs;
 
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(50);
@@ -21,6 +23,7 @@ const SHORT: Duration = Duration::from_millis(50);
 /// A server with [`Work`](crate::service::Work) and a page of its own.
 struct Server {
     address: SocketAddr,
+    runtime: Runtime,
     foreman: Foreman,
     starts: mpsc::UnboundedReceiver<u64>,
     backend: Nowhere,
@@ -52,6 +55,7 @@ impl Server {
             .shutdown(async { drop(stopped.await) });
         Self {
             address,
+            runtime,
             foreman,
             starts,
             backend,
@@ -346,4 +350,42 @@ async fn headers_that_never_end_are_not_kept() {
     server.stop();
 
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_was_spawned_ends_before_the_server_has_stopped() {
+    let mut server = Server::start(|serve| serve.grace(LONG)).await;
+    let (release, released) = oneshot::channel::<()>();
+    let ended = Arc::new(AtomicBool::new(false));
+    let at_the_end = Arc::clone(&ended);
+    server.runtime.spawn(async move {
+        released.await.unwrap();
+        // A call to the cloud takes longer than the rest of the stop.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        at_the_end.store(true, Ordering::SeqCst);
+    });
+    server.stop();
+    server.until_stopping().await;
+
+    release.send(()).unwrap();
+    server.ended.await.unwrap().unwrap();
+
+    assert!(ended.load(Ordering::SeqCst));
+    assert_eq!(server.backend.flushes.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_was_spawned_and_does_not_end_holds_the_stop_up_for_the_grace_alone() {
+    let mut server = Server::start(|serve| serve.grace(SHORT)).await;
+    let logs = Logs::capture();
+    let endless = server.runtime.spawn(std::future::pending::<()>());
+
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+
+    assert!(logs.text().contains("did not end in time"), "{}", logs.text());
+    assert_eq!(server.backend.flushes.load(Ordering::SeqCst), 1);
+    endless.abort();
 }

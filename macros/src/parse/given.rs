@@ -150,6 +150,14 @@ impl Options {
         self.entry(option)?.value.as_ref()
     }
 
+    /// Whether an option is the literal `true`; `build()` checks constants.
+    pub(super) fn is_on(&self, option: &Accepted) -> bool {
+        match self.value(option) {
+            Some(Value::Constant(value)) => matches!(literal(value), Some(Lit::Bool(on)) if on.value),
+            _ => false,
+        }
+    }
+
     /// The text of an option, if it is a valid literal.
     pub(super) fn text(&self, option: &Accepted) -> Option<String> {
         let (Value::Constant(value) | Value::Topic(value)) = self.value(option)? else {

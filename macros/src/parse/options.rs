@@ -139,10 +139,10 @@ pub(super) const SUBSCRIBER: &[Accepted] = &[
     SUBSCRIPTION,
     ABSOLUTE_SUBSCRIPTION,
     option("url", "\"https://example.com/push\"", Form::Text(check::url)),
-    option("ordering", "true", Form::Flag),
+    ORDERING,
     option("retention", "\"7d\"", Form::Length(&duration::RETENTION)),
     option("labels", "[(\"team\", \"orders\")]", Form::Pairs),
-    option("use_cloud_tasks", "true", Form::Flag),
+    USE_CLOUD_TASKS,
     option("bare_body", "true", Form::Flag),
     CRATE,
 ];
@@ -157,6 +157,8 @@ pub(super) const NAME: Accepted = option("name", "\"SendWelcomeEmail\"", Form::T
 const ALIASES: Accepted = option("aliases", "[\"OldName\"]", Form::Texts(check::task_name));
 const QUEUE: Accepted = option("queue", "\"emails\"", Form::Text(check::queue_name));
 const TIMEOUT: Accepted = option("timeout", "\"15m\"", Form::Length(&duration::DISPATCH_DEADLINE));
+const ORDERING: Accepted = option("ordering", "true", Form::Flag);
+const USE_CLOUD_TASKS: Accepted = option("use_cloud_tasks", "true", Form::Flag);
 const IDEMPOTENT: Accepted = option("idempotent", "true", Form::Flag);
 pub(super) const UNIQUE: Accepted = option(
     "unique",
@@ -318,6 +320,16 @@ pub(super) fn refuse_combinations(given: &Options, errors: &mut Errors) {
         errors,
     );
     refuse_only_once_with_a_dot(given, errors);
+    if given.is_on(&ORDERING) && given.is_on(&USE_CLOUD_TASKS) {
+        refuse_both(
+            given,
+            &ORDERING,
+            &USE_CLOUD_TASKS,
+            "`ordering` and `use_cloud_tasks` exclude each other: Cloud Tasks runs the forwarded tasks at once and in any \
+             order; drop one of the two",
+            errors,
+        );
+    }
 }
 
 /// The name becomes the id, which accepts fewer characters.

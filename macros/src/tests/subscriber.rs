@@ -82,7 +82,7 @@ fn every_option_is_told_to_the_registration() {
             oidc = false,
             subscription = "audit",
             url = "https://example.com/push",
-            ordering,
+            ordering = false,
             retention = "7d",
             use_cloud_tasks,
             bare_body,
@@ -105,7 +105,7 @@ fn every_option_is_told_to_the_registration() {
         .oidc(false)
         .subscription("audit")
         .url("https://example.com/push")
-        .ordering(true)
+        .ordering(false)
         .retention(::core::time::Duration::from_millis(604800000u64))
         .use_cloud_tasks(true)
         .bare_body(true);

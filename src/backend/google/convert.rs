@@ -8,6 +8,9 @@ use google_cloud_wkt::{Duration as WktDuration, Timestamp};
 use crate::backend::relay_url;
 use crate::base::{Config, Envelope, Invalid};
 
+/// The largest body of a task that is called through a relay; 1 MiB minus all that else is in a task.
+const MAX_RELAYED_BYTES: usize = 1_000_000;
+
 /// Builds tasks with the queue's location and the signing account.
 #[derive(Debug)]
 pub(crate) struct TaskFactory {
@@ -84,7 +87,11 @@ impl TaskFactory {
                 .collect();
             (name.as_str(), values.join(", "))
         });
-        let relay = self.relay.as_deref();
+        // The longer URL must not make the largest task too large.
+        let relay = self
+            .relay
+            .as_deref()
+            .filter(|_| envelope.body.len() <= MAX_RELAYED_BYTES);
         let relayed = relay.and_then(|relay| relay_url::through(relay, &envelope.url));
         let request = HttpRequest::new()
             .set_url(relayed.as_deref().unwrap_or(&envelope.url))

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::ready;
 use std::pin::Pin;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_tasks_v2::client::CloudTasks;
@@ -19,7 +19,6 @@ use crate::backend::google::error::{CallOutcome, Earlier};
 use crate::backend::google::publish::PubSub;
 use crate::backend::google::rest_client::RestClient;
 use crate::backend::{Backend, BackendFuture, Services};
-use crate::base::limits::INDEFINITELY;
 use crate::base::text::error_chain;
 use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names};
 
@@ -92,7 +91,7 @@ impl GoogleBackend {
         attempt: &CreateAttempt,
     ) -> Result<Enqueued, Failed> {
         let id = attempt.id.as_deref();
-        let mut pause = self.retry.initial.min(self.retry.maximum).min(INDEFINITELY);
+        let (mut pause, _) = self.retry.pauses();
         let mut calls = Earlier::WithoutEffect;
         loop {
             let cause = match self.call(envelope, id).await {
@@ -114,7 +113,7 @@ impl GoogleBackend {
             }
             tracing::debug!(error = %error_chain(&cause), pause = ?next, "no clear response; retrying the call");
             tokio::time::sleep(next).await;
-            pause = longer(pause, &self.retry);
+            pause = self.retry.longer(pause);
         }
     }
 
@@ -170,13 +169,6 @@ fn receipt(envelope: &Envelope, id: Option<&str>, task: &Task) -> Enqueued {
         .and_then(|time| SystemTime::try_from(time).ok())
         .or(envelope.schedule_time);
     enqueued
-}
-
-fn longer(pause: Duration, retry: &RetrySettings) -> Duration {
-    Duration::try_from_secs_f64(pause.as_secs_f64() * retry.multiplier)
-        .unwrap_or(retry.maximum)
-        .min(retry.maximum)
-        .min(INDEFINITELY)
 }
 
 impl fmt::Debug for GoogleBackend {

@@ -51,6 +51,10 @@ use crate::registry::subscription::Subscription;
 /// # }
 /// ```
 ///
+/// A success that does not come from this library, such as that of a page that answers every path, ends a task as it does
+/// on Google Cloud, and is logged as a warning. To see the responses, tasks with `http` URLs are called through a relay
+/// of the engine, which appears in the URLs that the emulator prints.
+///
 /// Web pages cannot use it: a request with an `Origin` header, with a `Host` that is not a loopback name, or of a form is refused.
 /// Other programs on this machine can.
 ///

@@ -71,6 +71,12 @@ impl Job {
         *latest = due.max(*latest);
     }
 
+    /// Forgets runs that are due later than now, after the clock was set back: they no longer replace others.
+    fn set_back(&self, now: SystemTime) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = now.min(*latest);
+    }
+
     fn deadline(&self) -> Duration {
         self.schedule.attempt_deadline.unwrap_or(DEFAULT_DEADLINE)
     }
@@ -128,7 +134,7 @@ impl Scheduler {
         if jobs.is_empty() {
             return pending().await;
         }
-        let mut agenda = Agenda::new(jobs);
+        let mut agenda = Agenda::new(jobs, self.clock.now());
         loop {
             let now = self.clock.now();
             for (at, due) in agenda.take_due(jobs, now) {
@@ -223,28 +229,43 @@ impl Scheduler {
 }
 
 /// When each job is due next.
-struct Agenda(Vec<Option<SystemTime>>);
+struct Agenda {
+    next: Vec<Option<SystemTime>>,
+    /// When the clock was last read.
+    read: SystemTime,
+}
 
 impl Agenda {
-    fn new(jobs: &[Job]) -> Self {
-        Self(jobs.iter().map(|job| job.first).collect())
+    fn new(jobs: &[Job], now: SystemTime) -> Self {
+        Self {
+            next: jobs.iter().map(|job| job.first).collect(),
+            read: now,
+        }
     }
 
     /// The jobs that are due, and since when. A job that was due several times runs once.
     fn take_due(&mut self, jobs: &[Job], now: SystemTime) -> Vec<(usize, SystemTime)> {
-        let mut used_ids = Vec::new();
-        for (at, (job, next)) in jobs.iter().zip(&mut self.0).enumerate() {
+        if now < self.read {
+            // The clock was set back, and what is due next by the earlier time comes again.
+            for (job, next) in jobs.iter().zip(&mut self.next) {
+                *next = job.schedule.next_after(now);
+                job.set_back(now);
+            }
+        }
+        self.read = now;
+        let mut due_jobs = Vec::new();
+        for (at, (job, next)) in jobs.iter().zip(&mut self.next).enumerate() {
             if let Some(due) = next.filter(|due| *due <= now) {
-                used_ids.push((at, due));
+                due_jobs.push((at, due));
                 *next = job.schedule.next_after(now);
             }
         }
-        used_ids
+        due_jobs
     }
 
     /// How long until the next job is due.
     fn pause(&self, now: SystemTime) -> Duration {
-        let next = self.0.iter().flatten().min();
+        let next = self.next.iter().flatten().min();
         let left = next.map(|next| next.duration_since(now).unwrap_or_default());
         left.unwrap_or(LOOK).min(LOOK)
     }

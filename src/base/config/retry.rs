@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use crate::base::limits::INDEFINITELY;
+
+/// The shortest backoff.
+const MIN_PAUSE: Duration = Duration::from_millis(25);
+
 /// The retry policy of an enqueue without a clear response: backoff of 1, 2, 4… up to 60 seconds, with jitter, for 120
 /// seconds.
 ///
@@ -19,7 +24,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetrySettings {
-    /// The backoff before the first retry; default 1 second.
+    /// The backoff before the first retry; default 1 second. It is never shorter than 25 milliseconds, minus the jitter.
     pub initial: Duration,
     /// The longest backoff; default 60 seconds.
     pub maximum: Duration,
@@ -36,6 +41,20 @@ impl RetrySettings {
             deadline: Duration::ZERO,
             ..Self::default()
         }
+    }
+
+    /// The first and the longest backoff. Without a minimum, a setting of zero would call the service without a pause.
+    pub(crate) fn pauses(&self) -> (Duration, Duration) {
+        let longest = self.maximum.clamp(MIN_PAUSE, INDEFINITELY);
+        (self.initial.clamp(MIN_PAUSE, longest), longest)
+    }
+
+    /// The backoff after this one.
+    pub(crate) fn longer(&self, pause: Duration) -> Duration {
+        let (_, longest) = self.pauses();
+        Duration::try_from_secs_f64(pause.as_secs_f64() * self.multiplier)
+            .unwrap_or(longest)
+            .clamp(MIN_PAUSE, longest)
     }
 }
 

@@ -146,6 +146,10 @@ impl Reader {
         let start = self.time()?;
         self.expect("to")?;
         let end = self.time()?;
+        if u32::from(length(start, end)) < minutes {
+            self.at -= 1;
+            return Err("an end at least one interval after the start".to_owned());
+        }
         Ok(Words::Calendar(between(start, end, minutes)))
     }
 
@@ -239,9 +243,14 @@ fn of_quarters(ordinals: u64) -> u64 {
     ordinals | ordinals << 3 | ordinals << 6 | ordinals << 9
 }
 
+/// The minutes from one time of day to another, which is on the next day if it is earlier.
+fn length(start: u16, end: u16) -> u16 {
+    (end + Calendar::MINUTES_OF_DAY - start) % Calendar::MINUTES_OF_DAY
+}
+
 /// Every `minutes` from one time of day to another, which is on the next day if it is earlier.
 fn between(start: u16, end: u16, minutes: u32) -> Calendar {
-    let length = (end + Calendar::MINUTES_OF_DAY - start) % Calendar::MINUTES_OF_DAY;
+    let length = length(start, end);
     let step = usize::try_from(minutes).unwrap_or(usize::MAX);
     let mut times: Vec<u16> = (0..=length)
         .step_by(step)

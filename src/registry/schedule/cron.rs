@@ -178,6 +178,11 @@ impl Field {
                 .filter(|step| *step > 0)
                 .ok_or_else(|| format!(" at {part:?}: a step is a whole number from 1"))?,
         };
+        if step > 1 && step > last - first {
+            return Err(format!(
+                " at {part:?}: the step is longer than the range, which leaves {first} alone"
+            ));
+        }
         let values = (first..=last).step_by(usize::from(step));
         Ok(values.fold(0, |set, value| set | 1 << value))
     }

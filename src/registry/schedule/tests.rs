@@ -235,6 +235,33 @@ fn a_mistaken_field_is_named_with_what_it_takes() {
         ("5/15 * * * *", &["`5-59/15`"]),
         ("*/0 * * * *", &["a step is a whole number from 1"]),
         ("*/x * * * *", &["a step is a whole number from 1"]),
+        (
+            "*/60 * * * *",
+            &[
+                "minute \"*/60\"",
+                "the step is longer than the range, which leaves 0 alone",
+            ],
+        ),
+        ("*/61 * * * *", &["the step is longer than the range"]),
+        ("*/255 * * * *", &["the step is longer than the range"]),
+        ("*/256 * * * *", &["a step is a whole number from 1"]),
+        ("0 */24 * * *", &["hour \"*/24\"", "leaves 0 alone"]),
+        ("0 */25 * * *", &["hour \"*/25\"", "leaves 0 alone"]),
+        ("0 0 */31 * *", &["day of the month \"*/31\"", "leaves 1 alone"]),
+        ("0 0 1 */12 *", &["month \"*/12\"", "leaves 1 alone"]),
+        ("0 0 * * */7", &["day of the week \"*/7\"", "leaves 0 alone"]),
+        ("0-29/30 * * * *", &["at \"0-29/30\"", "leaves 0 alone"]),
+        ("0,10-19/20 * * * *", &["at \"10-19/20\"", "leaves 10 alone"]),
+        ("5-5/2 * * * *", &["leaves 5 alone"]),
+        ("0 0 1 MAR-JAN *", &["ends before it begins"]),
+        ("0 0 * * FRI-MON", &["ends before it begins"]),
+        ("0 17-9 * * *", &["ends before it begins"]),
+        (", * * * *", &["minute \",\""]),
+        ("1, * * * *", &["minute \"1,\""]),
+        ("- * * * *", &["minute \"-\""]),
+        ("1- * * * *", &["minute \"1-\""]),
+        ("/2 * * * *", &["minute \"/2\""]),
+        ("*/ * * * *", &["a step is a whole number from 1"]),
         ("1,,2 * * * *", &["minute \"1,,2\""]),
         ("+1 * * * *", &["minute \"+1\""]),
         ("* * L * *", &["day of the month \"L\""]),
@@ -265,6 +292,14 @@ fn words_that_are_not_understood_are_shown_with_what_was_expected() {
             &["at \"10\"", "`00:00` to `23:59`"],
         ),
         ("every 5 minutes from 10:00 to 24:00", &["at \"24:00\""]),
+        (
+            "every 30 minutes from 10:00 to 10:29",
+            &["at \"10:29\"", "at least one interval after the start"],
+        ),
+        ("every 5 minutes from 10:00 to 10:00", &["at least one interval"]),
+        ("every 24 hours from 10:00 to 9:59", &["at least one interval"]),
+        ("every ,monday 09:00", &["at \",\""]),
+        ("every monday, 09:00", &["at \"09:00\""]),
         ("every 7 hours synchronized", &["24 hours without rest"]),
         ("every monday", &["too early", "a time from"]),
         ("every moonday 09:00", &["at \"moonday\"", "a weekday"]),
@@ -328,6 +363,7 @@ fn the_end_of_time_is_no_panic() {
 fn field(min: u8, max: u8) -> impl Strategy<Value = (String, Vec<u8>)> {
     let range = (min..=max, min..=max, 1..=max).prop_map(|(one, other, step)| {
         let (from, to) = (one.min(other), one.max(other));
+        let step = step.min(to - from).max(1);
         let values = (from..=to).step_by(step.into()).collect();
         (format!("{from}-{to}/{step}"), values)
     });

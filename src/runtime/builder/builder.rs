@@ -69,7 +69,8 @@ impl Runtime {
     /// Starts building a runtime that runs each task in this process as soon as it is enqueued.
     ///
     /// The arguments go through JSON as on the way to Google, and a failure returns to the caller that enqueued. Delays
-    /// are ignored. A missing state is reported when a task that needs it runs, since a test binary links more tasks
+    /// are ignored. A task that a task enqueues has ended when the outer one goes on; it runs as a task of tokio of its own,
+    /// so chains may be long, and task-local values of yours are not visible there. A missing state is reported when a task that needs it runs, since a test binary links more tasks
     /// than one test needs.
     ///
     /// ```

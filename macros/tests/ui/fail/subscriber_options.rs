@@ -335,4 +335,13 @@ impl SubscriberTask for Several {
     }
 }
 
+struct InOrder;
+
+#[task(topic = "bus", use_cloud_tasks, ordering)]
+impl SubscriberTask for InOrder {
+    async fn run(_: Message<String>, _: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
 fn main() {}

@@ -28,7 +28,7 @@ struct Literals;
     url = "https://example.com/push",
     ordering = true,
     retention = "7d",
-    use_cloud_tasks = true,
+    use_cloud_tasks = false,
     crate = "cloud_tasks",
 )]
 impl SubscriberTask for Literals {
@@ -47,7 +47,7 @@ struct Least;
     expiration = "1d",
     ack_deadline = "10s",
     retention = "10m",
-    ordering,
+    bare_body,
     use_cloud_tasks
 )]
 impl SubscriberTask for Least {
