@@ -78,9 +78,12 @@ impl Task for Noon {
     }
 }
 
+/// Constants, which the macro does not see.
+const YES: bool = true;
+
 struct InOrder;
 
-#[task(topic = "steps", ordering, use_cloud_tasks)]
+#[task(topic = "steps", ordering = YES, use_cloud_tasks = YES)]
 impl SubscriberTask for InOrder {
     async fn run(_message: Message<u64>, _cx: Context) -> TaskResult {
         Ok(())

@@ -154,7 +154,8 @@ impl Runtime {
     /// # }
     /// ```
     pub async fn flush(&self) {
-        if !scope::is_in_spawned() {
+        // Without anything to wait for no timer is needed, which a tokio runtime may lack.
+        if self.inner.spawned.len() > 0 && !scope::is_in_spawned() {
             let ended = tokio::time::timeout(SPAWNED_LIMIT, self.spawned_ended()).await;
             if ended.is_err() {
                 self.warn_of_spawned();
