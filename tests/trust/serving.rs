@@ -366,9 +366,8 @@ async fn what_was_spawned_ends_before_the_server_has_stopped() {
         }
         at_the_end.store(true, Ordering::SeqCst);
     });
-    server.stop();
-    server.until_stopping().await;
 
+    server.stop();
     release.send(()).unwrap();
     server.ended.await.unwrap().unwrap();
 

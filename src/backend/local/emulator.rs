@@ -25,7 +25,11 @@ pub(crate) struct Emulator {
 
 impl Emulator {
     /// Calls the service, and returns the status of its response within the deadline.
-    pub async fn call(&self, request: Request<Bytes>, deadline: Duration) -> Result<StatusCode, HttpError> {
+    pub async fn call(
+        &self,
+        request: Request<impl Into<Bytes>>,
+        deadline: Duration,
+    ) -> Result<StatusCode, HttpError> {
         let url = request.uri().to_string();
         let response = self.http.clone().timeout(deadline).head(request).await?;
         self.warn_of_strangers(&url, &response);

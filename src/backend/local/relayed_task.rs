@@ -35,7 +35,10 @@ where
     for name in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         parts.headers.remove(name);
     }
-    let status = match emulator.call(Request::from_parts(parts, body), INDEFINITELY).await {
+    let status = match emulator
+        .call(Request::from_parts(parts, body), INDEFINITELY)
+        .await
+    {
         Ok(status) | Err(HttpError::Redirect { status, .. }) => status,
         Err(error) => return Err(error.into()),
     };

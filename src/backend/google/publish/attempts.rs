@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use crate::backend::google::error::CallOutcome;
 use crate::backend::google::publish::connection::Batch;
 use crate::base::RetrySettings;
-use crate::base::limits::INDEFINITELY;
 
 /// Why an attempt failed.
 #[derive(Clone, Debug)]
@@ -127,7 +126,7 @@ pub(super) struct Attempts {
 impl Attempts {
     pub fn new(retry: RetrySettings, seed: u64) -> Self {
         Self {
-            pause: retry.initial.min(retry.maximum).min(INDEFINITELY),
+            pause: retry.pauses().0,
             retry,
             seed,
             started: Instant::now(),
@@ -151,10 +150,7 @@ impl Attempts {
                 may_have_taken_effect: self.may_have_taken_effect,
             });
         }
-        self.pause = Duration::try_from_secs_f64(self.pause.as_secs_f64() * self.retry.multiplier)
-            .unwrap_or(self.retry.maximum)
-            .min(self.retry.maximum)
-            .min(INDEFINITELY);
+        self.pause = self.retry.longer(self.pause);
         tracing::debug!(?failure, ?pause, "not published; trying again");
         Next::After(pause)
     }
