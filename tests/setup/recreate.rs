@@ -213,6 +213,24 @@ async fn a_subscription_whose_policy_cannot_be_read_is_not_recreated_unless_iam_
 }
 
 #[tokio::test]
+async fn a_subscription_that_somebody_has_changed_since_the_plan_is_not_recreated() {
+    let (cloud, runtime) = set_up().await;
+    let path = auditor();
+    let plan = plan(setup(&runtime).allow_data_loss()).await;
+    cloud.set(&path, "/labels/team", json!("somebody else"));
+    let before = cloud.get(&path);
+
+    let error = plan.apply().await.unwrap_err();
+
+    assert_eq!(
+        error.failed()[0].error.to_string(),
+        format!("{path} was not recreated: somebody else has changed it since the plan; plan again")
+    );
+    assert_eq!(cloud.get(&path), before);
+    assert_eq!(cloud.count("DELETE").await, 0);
+}
+
+#[tokio::test]
 async fn a_subscription_that_is_deleted_and_not_made_again_is_told_with_all_its_settings() {
     let (cloud, runtime) = set_up().await;
     cloud.set_policy(&auditor(), policy());

@@ -13,7 +13,7 @@ use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody
 use crate::admin::setup::change::{Change, ResourceKind};
 use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
 use crate::admin::setup::iam::{self, Grant};
-use crate::admin::setup::recreate::{PolicyCopy, recreate};
+use crate::admin::setup::recreate::Replacement;
 use crate::admin::setup::visibility::Visibility;
 use crate::admin::setup::{queues, schedules, subscription_diff};
 use crate::backend::google::is;
@@ -38,7 +38,7 @@ pub(crate) enum Operation {
     MakeSubscription(Box<PubSubSubscription>),
     ChangeSubscription(Box<PubSubSubscription>, Vec<String>),
     /// Deletes and recreates it.
-    ReplaceSubscription(Box<PubSubSubscription>, PolicyCopy),
+    ReplaceSubscription(Box<Replacement>),
     DeleteSubscription,
     Grant(Grant),
     /// With the name of the queue to create if its own is blocked.
@@ -150,9 +150,7 @@ impl Step {
                 };
                 changed(path, visibility.wait_for(update).await)
             }
-            Operation::ReplaceSubscription(subscription, policy) => {
-                recreate(clients.pubsub()?, subscription, *policy).await
-            }
+            Operation::ReplaceSubscription(replacement) => replacement.perform(clients.pubsub()?).await,
             Operation::DeleteSubscription => delete_subscription(clients.pubsub()?, path).await,
             Operation::Grant(grant) => iam::give(clients.pubsub()?, grant, visibility).await,
             Operation::MakeJob(job, schedule) => schedules::make(clients.scheduler()?, job, schedule).await,

@@ -1,8 +1,9 @@
 //! Recreating a subscription, with everything on it that others have made.
 
-use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_iam_v1::model::Policy;
 use google_cloud_pubsub::model::Subscription as PubSubSubscription;
+use google_cloud_pubsub::model::subscription::State;
 use serde_json::Value;
 
 use crate::admin::setup::call_error::{POLICY_READ, failed};
@@ -47,36 +48,65 @@ pub(super) fn data_loss(current: &PubSubSubscription, policy: PolicyCopy) -> Str
     losses.join("; ")
 }
 
-/// Deletes the subscription, creates it again and gives it its IAM policy back.
-pub(super) async fn recreate(
-    pubsub: &PubSubAdmin,
-    subscription: &PubSubSubscription,
-    policy: PolicyCopy,
-) -> Result<(), Error> {
-    let name = &subscription.name;
-    let policy = match policy {
-        PolicyCopy::Kept => match iam::read(pubsub, name).await {
-            Ok(policy) => Some(policy).filter(|policy| !is_blank(policy)),
-            // Somebody has deleted the subscription since the plan.
-            Err(error) if is(&error, Code::NotFound) => None,
-            Err(error) => return Err(failed(POLICY_READ, name, error)),
-        },
-        PolicyCopy::Lost | PolicyCopy::None => None,
-    };
-    delete_subscription(pubsub, name).await?;
-    make_subscription(pubsub, subscription, Visibility::Recent)
-        .await
-        .map_err(|error| {
-            let message = format!("{name} was deleted and not made again");
-            with_resources(message, Some(subscription), policy.as_ref(), error)
-        })?;
-    let Some(policy) = policy else {
-        return Ok(());
-    };
-    iam::restore(pubsub, name, &policy).await.map_err(|error| {
-        let message = format!("{name} was recreated without its IAM policy");
-        with_resources(message, None, Some(&policy), error)
-    })
+/// A subscription that is deleted and created again.
+pub(crate) struct Replacement {
+    /// As it was when the plan was made.
+    pub current: PubSubSubscription,
+    /// The one that takes its place.
+    pub desired: PubSubSubscription,
+    pub policy: PolicyCopy,
+}
+
+impl Replacement {
+    /// Deletes the subscription, creates it again and gives it its IAM policy back.
+    pub async fn perform(&self, pubsub: &PubSubAdmin) -> Result<(), Error> {
+        let name = &self.desired.name;
+        self.check_unchanged(pubsub).await?;
+        let policy = match self.policy {
+            PolicyCopy::Kept => found(iam::read(pubsub, name).await)
+                .map_err(|error| failed(POLICY_READ, name, error))?
+                .filter(|policy| !is_blank(policy)),
+            PolicyCopy::Lost | PolicyCopy::None => None,
+        };
+        delete_subscription(pubsub, name).await?;
+        make_subscription(pubsub, &self.desired, Visibility::Recent)
+            .await
+            .map_err(|error| {
+                let message = format!("{name} was deleted and not made again");
+                with_resources(message, Some(&self.desired), policy.as_ref(), error)
+            })?;
+        let Some(policy) = policy else {
+            return Ok(());
+        };
+        iam::restore(pubsub, name, &policy).await.map_err(|error| {
+            let message = format!("{name} was recreated without its IAM policy");
+            with_resources(message, None, Some(&policy), error)
+        })
+    }
+
+    /// Fails if somebody has changed the subscription since the plan: the copy would undo that.
+    async fn check_unchanged(&self, pubsub: &PubSubAdmin) -> Result<(), Error> {
+        let name = &self.desired.name;
+        let request = pubsub.subscriptions.get_subscription().set_subscription(name);
+        let current = found(request.send().await).map_err(|error| failed("read", name, error))?;
+        let without_state =
+            |subscription: &PubSubSubscription| subscription.clone().set_state(State::default());
+        if current.is_none_or(|current| without_state(&current) == without_state(&self.current)) {
+            return Ok(());
+        }
+        Err(Error::rejected(format!(
+            "{name} was not recreated: somebody else has changed it since the plan; plan again"
+        )))
+    }
+}
+
+/// What was read; `None` if somebody has deleted it since the plan.
+fn found<T>(read: Result<T, GoogleError>) -> Result<Option<T>, GoogleError> {
+    match read {
+        Ok(resource) => Ok(Some(resource)),
+        Err(error) if is(&error, Code::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn is_blank(policy: &Policy) -> bool {

@@ -12,7 +12,7 @@ use crate::admin::setup::operation::{Operation, Step};
 use crate::admin::setup::options::Options;
 use crate::admin::setup::ownership::made_by_us;
 use crate::admin::setup::plan::PlanDraft;
-use crate::admin::setup::recreate::{self, PolicyCopy};
+use crate::admin::setup::recreate::{self, PolicyCopy, Replacement};
 use crate::admin::setup::{dead_letters, grants, iam, subscription_diff, subscription_health};
 use crate::backend::google::is;
 use crate::base::{Error, names::last_segment};
@@ -132,10 +132,14 @@ async fn one(
             Some(policy) if options.allow_data_loss => {
                 replaced.fields.extend(exports);
                 replaced.fields.extend(fields);
-                let recreated = Box::new(subscription_diff::recreated(current, &desired));
+                let replacement = Replacement {
+                    current: current.clone(),
+                    desired: subscription_diff::recreated(current, &desired),
+                    policy,
+                };
                 found.steps.push(Step {
                     change: replaced,
-                    operation: Operation::ReplaceSubscription(recreated, policy),
+                    operation: Operation::ReplaceSubscription(Box::new(replacement)),
                 });
                 return Ok(());
             }
