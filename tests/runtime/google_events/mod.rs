@@ -7,7 +7,11 @@ use axum::body::Body;
 use cloud_tasks::testing::Signer;
 use cloud_tasks::{Config, Message, Runtime};
 use http::{HeaderValue, Request, header};
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use self::fixture::{EventForm, Fixture, MessageForm, fixture};
 use self::subscribers::SyncMailbox;
@@ -116,7 +120,10 @@ async fn a_notification_of_cloud_storage_is_read_with_its_payload() {
     let shop = Shop::new().await;
 
     let fixture = fixture!("storage_finalize");
+    let name = &expected[0]["objectId"];
 
+    shop.assert_message(&fixture, "CountChanges", WITH_ATTRIBUTES, name)
+        .await;
     shop.assert_message(&fixture, "ImportObject", WITH_ATTRIBUTES, &expected)
         .await;
     shop.assert_message(&fixture, "WatchBucket", WITH_ATTRIBUTES, &both)
@@ -138,6 +145,8 @@ async fn a_notification_without_a_payload_has_attributes_alone() {
 
     let fixture = fixture!("storage_delete_without_payload");
 
+    shop.assert_message(&fixture, "CountChanges", WITH_ATTRIBUTES, &json!("old/a+b=c.txt"))
+        .await;
     shop.assert_message(&fixture, "ForgetObject", WITH_ATTRIBUTES, &expected)
         .await;
     shop.assert_message(&fixture, "WatchBucket", WITH_ATTRIBUTES, &both)
@@ -424,6 +433,29 @@ async fn the_url_that_eventarc_calls_may_have_a_query() {
     }
     let (status, _) = answer(&shop.runtime, event.event(path, EventForm::Binary)).await;
     assert_eq!(status, 401, "an event without a token");
+}
+
+#[tokio::test]
+async fn a_name_with_any_characters_passes_the_server_in_a_header() {
+    let shop = Shop::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let runtime = shop.runtime.clone();
+    let server = tokio::spawn(async move { runtime.serve(listener, runtime.service()).await });
+    let mut request = fixture!("storage_finalize").message(&path("WatchBucket"), MessageForm::Unwrapped);
+    *request.uri_mut() = format!("http://{address}{}", request.uri()).parse().unwrap();
+    request
+        .headers_mut()
+        .insert(header::AUTHORIZATION, shop.token(ENDPOINT));
+
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request).await.unwrap();
+
+    assert_eq!(response.status(), 200);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["result"], json!(["Belege/März 2026/100% Wolle.pdf", true]));
+    server.abort();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The subscribers of the guide "Events from Google's services", as a user would write them. They return what they read.
 
 use cloud_tasks::{BoxError, Context, Message, SubscriberTask, TaskResult, task};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -68,6 +69,16 @@ pub(super) struct ForgetObject;
 impl SubscriberTask for ForgetObject {
     async fn run(message: Message<(), ObjectChange>, _cx: Context) -> TaskResult<ObjectChange> {
         Ok(message.attributes)
+    }
+}
+
+/// A subscriber that ignores the payload.
+pub(super) struct CountChanges;
+
+#[task(topic = "projects/linden-shop/topics/uploads")]
+impl SubscriberTask for CountChanges {
+    async fn run(message: Message<IgnoredAny, ObjectChange>, _cx: Context) -> TaskResult<String> {
+        Ok(message.attributes.object_id)
     }
 }
 
