@@ -7,7 +7,8 @@ pub(crate) struct Limit(Semaphore);
 
 impl Limit {
     pub fn new(max: usize) -> Self {
-        Self(Semaphore::new(max))
+        // Nobody has as many requests; the semaphore panics beyond.
+        Self(Semaphore::new(max.min(Semaphore::MAX_PERMITS)))
     }
 
     /// Returns whether a new request would be rejected.

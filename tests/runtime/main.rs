@@ -12,6 +12,7 @@ mod eager;
 mod encoding;
 mod enqueueing;
 mod events;
+mod extremes;
 mod forwarding;
 mod google_events;
 mod idempotency;

@@ -10,7 +10,7 @@ use crate::tasks::{Log, answer};
 
 /// Writes what it was told down.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
-struct Digest {
+pub(crate) struct Digest {
     limit: u32,
 }
 
