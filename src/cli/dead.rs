@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::admin::dead_letters::{DeadTasks, UnreplayedTask};
-use crate::base::text::safe;
+use crate::base::text::{excerpt, safe};
 use crate::base::{BoxError, DeadTask};
 use crate::cli::args::{DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs};
 use crate::cli::console::Console;
@@ -60,7 +60,7 @@ async fn list(runtime: &Runtime, args: &DeadListArgs, console: &mut Console) -> 
         return Ok(0);
     }
     if found.tasks.is_empty() {
-        console.print(&format!("No dead tasks in {topic}"))?;
+        console.print(&format!("No dead tasks in {}", safe(&topic)))?;
     } else {
         let mut table = Table::new(["DIED", "TASK", "QUEUE", "ATTEMPTS", "ERROR"]);
         for task in &found.tasks {
@@ -92,7 +92,11 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
             (None, None) => "all dead tasks".to_owned(),
         };
         let found = found(&dead, args).await?;
-        match console.confirm(&format!("Enqueue {which} of {topic} again ({found})?"))? {
+        match console.confirm(&format!(
+            "Enqueue {} of {} again ({found})?",
+            safe(&which),
+            safe(&topic)
+        ))? {
             Some(true) => {}
             Some(false) => {
                 console.error("Nothing was enqueued.")?;
@@ -142,8 +146,9 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
         return Ok(code);
     }
     console.print(&format!(
-        "Enqueued {} dead tasks of {topic} again, {} stay, {} skipped",
+        "Enqueued {} dead tasks of {} again, {} stay, {} skipped",
         report.replayed,
+        safe(&topic),
         report.left.len(),
         report.skipped
     ))?;
@@ -168,7 +173,7 @@ async fn found(dead: &DeadTasks, args: &DeadReplayArgs) -> Result<String, BoxErr
     let mut parts: Vec<_> = counts
         .iter()
         .take(MOST_NAMES)
-        .map(|(name, count)| format!("{count} {}", safe(name)))
+        .map(|(name, count)| format!("{count} {}", excerpt(name)))
         .collect();
     if let Some(others) = counts.len().checked_sub(MOST_NAMES).filter(|others| *others > 0) {
         parts.push(format!("{others} other names"));
@@ -192,8 +197,8 @@ fn stays(left: &[UnreplayedTask], console: &mut Console) -> Result<(), BoxError>
         let id = one.id.as_deref().unwrap_or(&one.message_id);
         console.error(&format!(
             "{} {} stays: {}",
-            safe(name),
-            safe(id),
+            excerpt(name),
+            excerpt(id),
             safe(&one.reason)
         ))?;
     }

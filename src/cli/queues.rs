@@ -2,6 +2,7 @@
 
 use crate::admin::queue::Queue;
 use crate::base::BoxError;
+use crate::base::text::safe;
 use crate::cli::console::Console;
 use crate::cli::operations_args::{QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs};
 use crate::cli::table::Table;
@@ -20,12 +21,12 @@ pub(crate) async fn run(
         QueuesCommand::Info(args) => info(runtime, args, console).await,
         QueuesCommand::Pause(args) => {
             runtime.queue(&args.queue).pause().await?;
-            console.print(&format!("paused {}", args.queue))?;
+            console.print(&format!("paused {}", safe(&args.queue)))?;
             Ok(0)
         }
         QueuesCommand::Resume(args) => {
             runtime.queue(&args.queue).resume().await?;
-            console.print(&format!("resumed {}", args.queue))?;
+            console.print(&format!("resumed {}", safe(&args.queue)))?;
             Ok(0)
         }
         QueuesCommand::Purge(args) => purge(runtime, args, console).await,
@@ -55,13 +56,13 @@ async fn purge(runtime: &Runtime, args: QueuesPurgeArgs, console: &mut Console) 
     let queue = runtime.queue(args.queue);
     if !args.yes {
         let count = count(&queue).await?;
-        let question = format!("Delete {count} in queue {}, of all services?", queue.name());
+        let question = format!("Delete {count} in queue {}, of all services?", safe(queue.name()));
         if !agreed(console, &question, "deleted", "pass --yes")? {
             return Ok(1);
         }
     }
     queue.purge().await?;
-    console.print(&format!("purged {}", queue.name()))?;
+    console.print(&format!("purged {}", safe(queue.name())))?;
     Ok(0)
 }
 

@@ -2,6 +2,9 @@
 
 use crate::base::text::safe;
 
+/// The maximum number of characters of a cell, as many as a URL of Cloud Tasks has. A forged record may have megabytes.
+const MAX_CELL: usize = 2083;
+
 /// A table whose columns are as wide as their widest cell, separated by two spaces.
 ///
 /// A long table is printed in blocks; a column keeps its width.
@@ -23,7 +26,7 @@ impl<const N: usize> Table<N> {
 
     /// Adds a row, and sanitizes its cells.
     pub fn push(&mut self, row: [String; N]) {
-        let row = row.map(|cell| safe(&cell).into_owned());
+        let row = row.map(|cell| shortened(&safe(&cell)));
         for (width, cell) in self.widths.iter_mut().zip(&row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -43,6 +46,14 @@ impl<const N: usize> Table<N> {
             padded.join("  ").trim_end().to_owned()
         });
         lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The beginning of a cell that is too long.
+fn shortened(cell: &str) -> String {
+    match cell.char_indices().nth(MAX_CELL) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_owned(),
     }
 }
 

@@ -158,7 +158,7 @@ async fn get(runtime: &Runtime, args: TasksGetArgs, console: &mut Console) -> Re
 async fn cancel(runtime: &Runtime, args: TasksCancelArgs, console: &mut Console) -> Result<u8, BoxError> {
     let queue = queue(runtime, args.queue, None);
     if args.ids.len() > 1 && !args.yes {
-        let question = format!("Cancel {} tasks in queue {}?", args.ids.len(), queue.name());
+        let question = format!("Cancel {} tasks in queue {}?", args.ids.len(), safe(queue.name()));
         if !agreed(console, &question, "cancelled", "pass --yes")? {
             return Ok(1);
         }

@@ -1,7 +1,34 @@
 //! A console whose output is read.
 
-use std::io::{self, Write};
+use std::io::{self, Cursor, Write};
 use std::sync::{Arc, Mutex};
+
+use clap::Parser;
+use cloud_tasks::Runtime;
+use cloud_tasks::cli::{Command, Console};
+
+/// A binary that mounts the commands.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Runs a command: the exit code, and what went to standard output and to standard error.
+pub(crate) async fn run(
+    runtime: &Runtime,
+    words: &[&str],
+    answers: Option<&'static str>,
+) -> (u8, String, String) {
+    let (out, err) = (Pipe::default(), Pipe::default());
+    let mut console = Console::plain(out.clone(), err.clone());
+    if let Some(answers) = answers {
+        console = console.with_answers(Cursor::new(answers));
+    }
+    let args = Args::try_parse_from(["shop"].iter().chain(words)).unwrap();
+    let code = args.command.run_on(runtime, &mut console).await;
+    (code, out.text(), err.text())
+}
 
 /// What was printed.
 #[derive(Clone, Default)]

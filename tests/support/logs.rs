@@ -5,6 +5,7 @@
 //! serves the whole process, and hands everything to the capture of the current thread.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt::{self, Debug};
 use std::io;
 use std::sync::{Arc, Mutex, Once, OnceLock};
@@ -29,6 +30,7 @@ static OTHERS: OnceLock<Captured> = OnceLock::new();
 struct Captured {
     text: Pipe,
     lines: Arc<Mutex<Vec<String>>>,
+    raw: Arc<Mutex<Vec<String>>>,
 }
 
 /// Captures what this thread logs, until it is dropped.
@@ -58,6 +60,11 @@ impl Logs {
     /// A line per span, per record of a span, and per event of this library down to the level of debugging.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lines.lock().unwrap().clone()
+    }
+
+    /// The same with every text as a subscriber gets it: not quoted, as `Debug` does.
+    pub(crate) fn raw_lines(&self) -> Vec<String> {
+        self.0.raw.lock().unwrap().clone()
     }
 }
 
@@ -114,38 +121,69 @@ impl io::Write for Printer {
 
 struct ByLine;
 
-struct Line(String);
+struct Line {
+    text: String,
+    raw: String,
+}
 
 impl Line {
+    fn new(start: impl Into<String>) -> Self {
+        let text = start.into();
+        Self {
+            raw: text.clone(),
+            text,
+        }
+    }
+
     fn write(self) {
         if let Some(current) = current() {
-            current.lines.lock().unwrap().push(self.0);
+            current.lines.lock().unwrap().push(self.text);
+            current.raw.lock().unwrap().push(self.raw);
         }
+    }
+
+    fn add(&mut self, text: fmt::Arguments<'_>, raw: fmt::Arguments<'_>) {
+        fmt::write(&mut self.text, text).unwrap();
+        fmt::write(&mut self.raw, raw).unwrap();
     }
 }
 
 impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(
+            format_args!(" {field}={value:?}"),
+            format_args!(" {field}={value}"),
+        );
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.add(format_args!(" {field}={value}"), format_args!(" {field}={value}"));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        fmt::write(&mut self.0, format_args!(" {field}={value:?}")).unwrap();
+        self.add(
+            format_args!(" {field}={value:?}"),
+            format_args!(" {field}={value:?}"),
+        );
     }
 }
 
 impl<S: Subscriber> Layer<S> for ByLine {
     fn on_new_span(&self, attributes: &Attributes<'_>, _id: &Id, _cx: Context<'_, S>) {
-        let mut line = Line(format!("span {}", attributes.metadata().name()));
+        let mut line = Line::new(format!("span {}", attributes.metadata().name()));
         attributes.record(&mut line);
         line.write();
     }
 
     fn on_record(&self, _id: &Id, values: &Record<'_>, _cx: Context<'_, S>) {
-        let mut line = Line("record".into());
+        let mut line = Line::new("record");
         values.record(&mut line);
         line.write();
     }
 
     fn on_event(&self, event: &Event<'_>, _cx: Context<'_, S>) {
         if event.metadata().target().starts_with("cloud_tasks") && *event.metadata().level() <= Level::DEBUG {
-            let mut line = Line(event.metadata().level().to_string());
+            let mut line = Line::new(event.metadata().level().to_string());
             event.record(&mut line);
             line.write();
         }

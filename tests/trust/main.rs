@@ -11,3 +11,4 @@ mod serving;
 mod start;
 #[path = "../support/mod.rs"]
 mod support;
+mod texts;

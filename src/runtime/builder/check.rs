@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use crate::auth::{Access, UnsignedPushes};
 use crate::backend::{Connect, Connected, Link};
+use crate::base::text::safe;
 use crate::base::{Error, ErrorKind, Invalid, names};
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;
@@ -195,9 +196,9 @@ impl Parts {
         let (accounts, audiences) = access.trusted();
         tracing::info!(
             backend = self.backend,
-            endpoint = config.endpoint(),
-            project = config.project(),
-            location = config.location(),
+            endpoint = &*safe(config.endpoint()),
+            project = config.project().map(safe).as_deref(),
+            location = config.location().map(safe).as_deref(),
             ?accounts,
             ?audiences,
             "the runtime is built"
@@ -232,7 +233,9 @@ impl Parts {
 
 /// Formats all errors as one text.
 pub(super) fn list(errors: &[Invalid]) -> String {
-    match errors {
+    // Each stays on its line.
+    let errors: Vec<_> = errors.iter().map(|error| safe(&error.to_string()).into_owned()).collect();
+    match &errors[..] {
         [error] => format!("the runtime was not built: {error}"),
         _ => {
             let lines: String = errors.iter().map(|error| format!("\n- {error}")).collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::{Access, TrustedCallers};
 use crate::backend::{Backend, Connect, Connected, Eager, Google};
+use crate::base::text::safe;
 use crate::base::{Config, Error, Invalid, host_port, is_loopback};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts};
@@ -101,11 +102,12 @@ pub(super) fn warn_of_emulator(what: &str, host: Option<&str>) {
     let Some(host) = host else {
         return;
     };
+    let shown = safe(host);
     if host_port(host).is_some_and(|host| is_loopback(&host)) {
-        tracing::warn!("{what} go to the emulator at {host}, and not to Google");
+        tracing::warn!("{what} go to the emulator at {shown}, and not to Google");
     } else {
         tracing::error!(
-            "{what} go to the emulator at {host}, which is not this machine: everything they contain travels there without \
+            "{what} go to the emulator at {shown}, which is not this machine: everything they contain travels there without \
              encryption"
         );
     }

@@ -1,31 +1,15 @@
 //! `dead list` and `dead replay`.
 
-use std::io::Cursor;
-
-use clap::Parser;
-use cloud_tasks::cli::{Command, Console};
 use cloud_tasks::{PublisherTask, Runtime};
 use serde_json::{Value, json};
 
 use super::stage::{Anything, Stage};
-use crate::support::console::Pipe;
+use crate::support::console;
 
-#[derive(Parser)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-/// Runs a command line: the exit code, and what went to standard output and to standard error.
+/// Runs a command line.
 async fn run(runtime: &Runtime, line: &str, answers: Option<&'static str>) -> (u8, String, String) {
-    let (out, err) = (Pipe::default(), Pipe::default());
-    let mut console = Console::plain(out.clone(), err.clone());
-    if let Some(answers) = answers {
-        console = console.with_answers(Cursor::new(answers));
-    }
-    let args = Args::try_parse_from(format!("shop {line}").split_whitespace()).unwrap();
-    let code = args.command.run_on(runtime, &mut console).await;
-    (code, out.text(), err.text())
+    let words: Vec<_> = line.split_whitespace().collect();
+    console::run(runtime, &words, answers).await
 }
 
 #[tokio::test]
