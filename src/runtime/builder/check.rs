@@ -234,7 +234,10 @@ impl Parts {
 /// Formats all errors as one text.
 pub(super) fn list(errors: &[Invalid]) -> String {
     // Each stays on its line.
-    let errors: Vec<_> = errors.iter().map(|error| safe(&error.to_string()).into_owned()).collect();
+    let errors: Vec<_> = errors
+        .iter()
+        .map(|error| safe(&error.to_string()).into_owned())
+        .collect();
     match &errors[..] {
         [error] => format!("the runtime was not built: {error}"),
         _ => {
