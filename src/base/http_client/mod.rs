@@ -9,6 +9,7 @@ mod tests;
 
 pub(crate) use error::HttpError;
 
+#[cfg(any(feature = "local", test))]
 use std::pin::pin;
 use std::time::Duration;
 
@@ -129,11 +130,13 @@ impl HttpClient {
     }
 
     /// Sends a request, reads the response to its end, and keeps only its status.
+    #[cfg(any(feature = "local", test))]
     pub async fn status(&self, request: Request<impl Into<Bytes>>) -> Result<StatusCode, HttpError> {
         Ok(self.head(request).await?.status())
     }
 
     /// Sends a request, reads the response to its end, and keeps only its head.
+    #[cfg(any(feature = "local", test))]
     pub async fn head(&self, request: Request<impl Into<Bytes>>) -> Result<Response<()>, HttpError> {
         self.within(self.timeout, async {
             let (parts, body) = self.start(request).await?.into_parts();
