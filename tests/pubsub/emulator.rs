@@ -635,7 +635,7 @@ async fn a_missing_topic_is_an_error_that_says_what_makes_it() {
 
     assert!(error.is_rejected() && !error.may_have_taken_effect(), "{error:?}");
     let topic = format!("projects/{}/topics/shop--orders-placed", stage.project);
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.starts_with(&format!("the message to topic {topic} was not published: ")),
         "{text}"

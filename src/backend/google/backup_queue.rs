@@ -132,7 +132,8 @@ impl GoogleBackend {
             .unwrap_or_default();
         BackupFailure {
             reason: format!(
-                "its backup queue {backup} does not exist and could not be created: {cause}{help}; or create it with                  `gcloud tasks queues create {path}`, or set CLOUD_TASKS_BACKUP_QUEUE_NAME to another one"
+                "its backup queue {backup} does not exist and could not be created: {cause}{help}; or create it with \
+                 `gcloud tasks queues create {path}`, or set CLOUD_TASKS_BACKUP_QUEUE_NAME to another one"
             ),
             outcome: CallOutcome {
                 // The queue may have been created, but no task was.
