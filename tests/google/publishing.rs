@@ -79,7 +79,10 @@ async fn a_refused_message_takes_no_valid_one_with_it() {
             Err(error) => {
                 assert_eq!(number, 13, "{error}");
                 assert!(error.is_rejected() && !error.may_have_taken_effect(), "{error:?}");
-                assert!(format!("{error:#}").contains("failed schema validation"), "{error}");
+                assert!(
+                    format!("{error:#}").contains("failed schema validation"),
+                    "{error}"
+                );
             }
         }
     }

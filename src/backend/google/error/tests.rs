@@ -11,6 +11,8 @@ use http::HeaderMap;
 use crate::backend::google::error::{Call, CallOutcome, Operation, is_queue_absent};
 use crate::backend::google::retry::RetryTransient;
 use crate::backend::queue_admin::View;
+use crate::base::Error;
+use crate::base::text::error_chain;
 
 const QUEUE: &str = "projects/acme/locations/europe-west1/queues/emails";
 const JOB: &str = "projects/acme/locations/europe-west1/jobs/digest";
@@ -266,6 +268,25 @@ fn the_help_names_the_variable_or_the_command_that_fixes_the_error() {
             assert!(call.failed(error).to_string().ends_with(&help), "{case}");
         }
     }
+}
+
+#[test]
+fn what_fixes_an_error_comes_after_its_causes_however_deep_it_is() {
+    let failed = || Call::new(Operation::Publish, TOPIC, "published").failed(grpc(Code::NotFound, "gone"));
+    let help = Call::new(Operation::Publish, TOPIC, "published")
+        .help(&grpc(Code::NotFound, "gone"))
+        .unwrap();
+    let outer = || Error::invalid("the order was not confirmed").with_source(failed());
+    let causes = grpc(Code::NotFound, "gone").to_string();
+
+    let alone = format!("{TOPIC} was not published: {causes}; {help}");
+    assert_eq!(format!("{:#}", failed()), alone);
+    assert_eq!(format!("{:?}", failed()), alone);
+    assert_eq!(error_chain(&failed()), alone);
+    assert_eq!(failed().to_string(), format!("{TOPIC} was not published; {help}"));
+    let within = format!("the order was not confirmed: {alone}");
+    assert_eq!(format!("{:#}", outer()), within);
+    assert_eq!(error_chain(&outer()), within);
 }
 
 #[test]
