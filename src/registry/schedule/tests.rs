@@ -34,7 +34,12 @@ fn assert_times(every: &str, zone: &str, after: &str, expected: &[&str]) {
 
 #[track_caller]
 fn assert_refused(every: &str, said: &[&str]) {
-    let message = Timing::parse(every, "UTC").map(drop).unwrap_err().join("\n");
+    let errors = Timing::parse(every, "UTC").map(drop).unwrap_err();
+    let message = errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n");
     for part in said.iter().copied().chain([format!("{every:?}").as_str()]) {
         assert!(message.contains(part), "{every}: {part}: {message}");
     }
@@ -338,7 +343,7 @@ fn a_zone_is_a_name_as_the_database_has_it() {
         ("../etc/passwd", "a name of the tz database"),
     ] {
         let errors = Timing::parse("@daily", zone).map(drop).unwrap_err();
-        assert!(errors[0].contains(said), "{zone}: {errors:?}");
+        assert!(errors[0].to_string().contains(said), "{zone}: {errors:?}");
     }
     assert_eq!(
         Timing::parse("60 24 * * *", "Nowhere")
