@@ -18,9 +18,9 @@ const SUBSCRIPTION: &str = "projects/linden-shop/subscriptions/shop--events";
 #[derive(Deserialize)]
 pub(super) struct Fixture {
     #[serde(default)]
-    attributes: BTreeMap<String, String>,
+    pub(super) attributes: BTreeMap<String, String>,
     #[serde(default)]
-    members: BTreeMap<String, String>,
+    pub(super) members: BTreeMap<String, String>,
     data: Option<Box<RawValue>>,
     text: Option<String>,
 }

@@ -4,7 +4,7 @@ mod fixture;
 mod subscribers;
 
 use axum::body::Body;
-use cloud_tasks::testing::Signer;
+use cloud_tasks::testing::{Recorder, Signer};
 use cloud_tasks::{Config, Message, Runtime};
 use http::{HeaderValue, Request, header};
 use http_body_util::BodyExt;
@@ -37,6 +37,7 @@ const EVENTS: &[EventForm] = &[
 /// A runtime that lets in what the signer signed, and nothing else.
 struct Shop {
     runtime: Runtime,
+    recorder: Recorder,
     signer: Signer,
 }
 
@@ -47,14 +48,18 @@ impl Shop {
             .with_endpoint(ENDPOINT)
             .with_app_name("shop")
             .with_service_account("pushes@linden-shop.iam.gserviceaccount.com");
-        let (runtime, _recorder) = Runtime::recorded()
+        let (runtime, recorder) = Runtime::recorded()
             .config(config)
             .state(crate::tasks::Log::default())
             .verified_by(&signer)
             .build()
             .await
             .unwrap();
-        Self { runtime, signer }
+        Self {
+            runtime,
+            recorder,
+            signer,
+        }
     }
 
     fn token(&self, audience: &str) -> HeaderValue {
@@ -68,6 +73,18 @@ impl Shop {
             .headers_mut()
             .insert(header::AUTHORIZATION, self.token(ENDPOINT));
         answer(&self.runtime, request).await
+    }
+
+    /// Runs the task that a message was forwarded to last.
+    async fn run_forwarded(&self) -> (u16, Value) {
+        let envelopes = self.recorder.envelopes();
+        let envelope = envelopes.last().unwrap();
+        let request = self
+            .signer
+            .callback_of(&self.runtime, envelope)
+            .request()
+            .unwrap();
+        answer(&self.runtime, request.map(Body::new)).await
     }
 
     async fn assert_message(&self, fixture: &Fixture, name: &str, forms: &[MessageForm], expected: &Value) {
@@ -409,6 +426,46 @@ async fn an_event_of_more_than_a_megabyte_is_read_in_every_form() {
             "{form:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_message_that_becomes_a_task_is_read_as_a_push_is() {
+    let shop = Shop::new().await;
+    let path = path("ScanObject");
+    for (fixture, size) in [
+        (fixture!("storage_finalize"), json!(20480)),
+        (fixture!("storage_delete_without_payload"), Value::Null),
+    ] {
+        for form in WITH_ATTRIBUTES {
+            let shop = Shop::new().await;
+            let (status, body) = shop.deliver(fixture.message(&path, *form)).await;
+            assert_eq!(status, 200, "{form:?}: {body}");
+
+            let (status, body) = shop.run_forwarded().await;
+
+            assert_eq!(status, 200, "{form:?}: {body}");
+            assert_eq!(body["result"][1], size, "{form:?}");
+            let attributes = body["result"][0].as_object().unwrap();
+            let name = attributes.get("objectId").or_else(|| attributes.get("objectid"));
+            assert_eq!(name, Some(&json!(fixture.attributes["objectId"])), "{form:?}");
+        }
+    }
+    let event = fixture!("eventarc_storage");
+    for form in EVENTS {
+        let (status, body) = shop.deliver(event.event(&path, *form)).await;
+        assert_eq!(status, 200, "{form:?}: {body}");
+
+        let (status, body) = shop.run_forwarded().await;
+
+        assert_eq!(status, 200, "{form:?}: {body}");
+        assert_eq!(body["result"][1], 20480, "{form:?}");
+        assert_eq!(
+            body["result"][0]["ce-subject"], event.members["subject"],
+            "{form:?}"
+        );
+    }
+    // The forms of one event have the same identity; the push of Pub/Sub has that of its message.
+    assert_eq!(shop.recorder.envelopes().len(), 2);
 }
 
 #[tokio::test]

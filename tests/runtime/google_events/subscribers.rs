@@ -1,5 +1,6 @@
 //! The subscribers of the guide "Events from Google's services", as a user would write them. They return what they read.
 
+use cloud_tasks::event::Attributes;
 use cloud_tasks::{BoxError, Context, Message, SubscriberTask, TaskResult, task};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -69,6 +70,24 @@ pub(super) struct ForgetObject;
 impl SubscriberTask for ForgetObject {
     async fn run(message: Message<(), ObjectChange>, _cx: Context) -> TaskResult<ObjectChange> {
         Ok(message.attributes)
+    }
+}
+
+/// A subscriber whose messages become tasks.
+pub(super) struct ScanObject;
+
+#[task(
+    topic = "projects/linden-shop/topics/uploads",
+    use_cloud_tasks,
+    queue = "scans"
+)]
+impl SubscriberTask for ScanObject {
+    async fn run(
+        message: Message<Option<StoredObject>>,
+        _cx: Context,
+    ) -> TaskResult<(Attributes, Option<i64>)> {
+        let size = message.content.map(|object| object.size);
+        Ok((message.attributes, size))
     }
 }
 
