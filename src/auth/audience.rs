@@ -1,4 +1,4 @@
-//! Audiences: how two of them are compared, and what a token for one of them opens.
+//! Audiences: their comparison, and the routes that each of them opens.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -9,26 +9,26 @@ use crate::base::names;
 
 /// The audiences that are accepted.
 ///
-/// Two URLs are compared as RFC 3986 (6.2.2 and 6.2.3) normalizes them: scheme and host without case, without the port that the
-/// scheme has anyway, and with `%41` for `A`; a slash at the end does not matter. Dots in a path are not resolved: such a URL
-/// equals no other. An audience that is not a URL is compared letter by letter.
+/// URLs are compared after the normalization of RFC 3986 (6.2.2 and 6.2.3): scheme and host in lower case, without the
+/// default port, `%41` as `A`; a trailing slash does not matter. Dot segments are not resolved, so such a URL equals no
+/// other. An audience that is not a URL is compared byte for byte.
 #[derive(Clone, Debug)]
 pub(crate) struct Audiences {
-    /// These open every route.
+    /// The audiences that open every route.
     general: Vec<String>,
     endpoint: String,
 }
 
-/// What a token opens.
+/// The routes that a token opens.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Opens {
     Everything,
-    /// The route of this endpoint and this name.
+    /// The route with this endpoint and name.
     Route(Endpoint, Box<str>),
 }
 
 impl Opens {
-    /// Whether the route that is called is among it.
+    /// Whether the called route is one of them.
     pub fn includes(&self, called: &Called<'_>) -> bool {
         match self {
             Self::Everything => true,
@@ -38,7 +38,7 @@ impl Opens {
 }
 
 impl Audiences {
-    /// Accepts the endpoint, these audiences, and for each route its own URL.
+    /// Accepts the endpoint, these audiences, and the URL of each route for that route.
     pub fn new(endpoint: &str, others: &[String]) -> Self {
         let endpoint = normalized(endpoint).into_owned();
         let others = others.iter().map(|other| normalized(other).into_owned());
@@ -48,7 +48,7 @@ impl Audiences {
         }
     }
 
-    /// What a token for this audience opens, given the route that is called.
+    /// The routes that a token for this audience opens; `None` if the called route is not one of them.
     pub fn opened_by(&self, audience: &Audience<'_>, called: &Called<'_>) -> Option<Opens> {
         let given: Vec<_> = audience.all().map(normalized).collect();
         let is_given = |accepted: &str| given.iter().any(|given| given == accepted);
@@ -78,7 +78,7 @@ impl Audiences {
         format!("{}{}{segment}", self.endpoint, called.endpoint.path())
     }
 
-    /// The URL that a subscriber says its pushes go to; one that is a route of this service opens that route alone.
+    /// The push URL that the subscriber sets, unless it is a route of this service, which opens that route alone.
     fn own_url_of<'a>(&self, called: &Called<'a>) -> Option<Cow<'a, str>> {
         called.own_url.map(normalized).filter(|url| !self.is_route(url))
     }
@@ -93,7 +93,7 @@ impl Audiences {
     }
 }
 
-/// An audience in the form in which it is compared.
+/// The normal form of an audience.
 fn normalized(text: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.into();
@@ -112,7 +112,7 @@ fn normalized(text: &str) -> Cow<'_, str> {
     format!("{scheme}://{authority}{path}{query}").into()
 }
 
-/// A path in which letters and digits stand for themselves, and what must be escaped is so in one way.
+/// A path with unreserved characters decoded, and all other escapes in upper case.
 fn decoded(path: &str) -> String {
     let mut parts = path.split('%');
     let mut decoded = parts.next().unwrap_or_default().to_owned();
@@ -127,7 +127,7 @@ fn decoded(path: &str) -> String {
                 decoded.push_str(rest);
             }
             Some((byte, rest)) => {
-                // A `String` takes whatever is written.
+                // Writing to a `String` never fails.
                 let _ = write!(decoded, "%{byte:02X}{rest}");
             }
             None => {
@@ -139,7 +139,7 @@ fn decoded(path: &str) -> String {
     decoded
 }
 
-/// A URL up to its query; one with a fragment names no route, and keeps it.
+/// A URL without its query. A URL with a fragment is not the URL of a route, so it stays as it is.
 fn without_query(url: &str) -> &str {
     match url.split_once('?') {
         Some((url, query)) if !query.contains('#') => url.strip_suffix('/').unwrap_or(url),

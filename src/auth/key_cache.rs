@@ -103,7 +103,7 @@ impl Keys {
         let set = current.as_ref()?;
         let now = Instant::now();
         if now >= set.fresh_until
-            // Whoever holds the lock is about to start the refresh.
+            // The holder of the lock is about to start the refresh.
             && let Ok(fetch) = self.shared.fetch.try_lock()
         {
             self.shared.start(fetch);

@@ -1,4 +1,4 @@
-//! The log of refused callers, which they cannot flood.
+//! The rate-limited log of refused callers.
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use crate::auth::Refusal;
 use crate::auth::access::Called;
 
-/// For each reason, so many refusals are logged one by one in each span of time; the others are counted.
+/// The maximum number of log lines per reason and `SPAN`; further refusals are only counted.
 const LINES: u32 = 5;
 const SPAN: Duration = Duration::from_secs(10);
-/// The most bytes of a text, and the most texts of a list, that a line quotes: callers choose them.
+/// The maximum length of a quoted text, and of a list of texts. Callers choose both.
 const QUOTED_BYTES: usize = 200;
 const QUOTED_TEXTS: usize = 5;
 
-/// Logs refusals: a few of each reason, and how many were left out since.
+/// Logs a few refusals per reason, with the number of those that were omitted before.
 #[derive(Default)]
 pub(crate) struct RefusalLog {
-    /// There are as many reasons as variants, so this stays small.
+    /// One entry per variant, so its size is bounded.
     spans: Mutex<HashMap<Discriminant<Refusal>, Span>>,
 }
 
@@ -28,7 +28,7 @@ struct Span {
     left_out: u64,
 }
 
-/// Whose token was refused, and for what.
+/// The account and the audiences of a refused token.
 pub(crate) struct Foreign {
     pub account: String,
     pub received: Vec<String>,
@@ -36,7 +36,7 @@ pub(crate) struct Foreign {
 }
 
 impl RefusalLog {
-    /// Logs a refusal, unless there were too many of its kind; `foreign` reads the token again.
+    /// Logs a refusal within the limit of its reason; `foreign` reads the token again.
     pub fn write(&self, refusal: Refusal, called: &Called<'_>, foreign: impl FnOnce() -> Option<Foreign>) {
         let Some(left_out) = self.admit(refusal, Instant::now()) else {
             return;
@@ -57,7 +57,7 @@ impl RefusalLog {
         }
     }
 
-    /// Whether this one is logged, and then how many of its kind were not since the last one that was.
+    /// Returns the number of refusals omitted since the last logged one; `None` if this one is omitted as well.
     fn admit(&self, refusal: Refusal, now: Instant) -> Option<u64> {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         let span = spans.entry(discriminant(&refusal)).or_insert(Span {

@@ -53,7 +53,7 @@ impl TokenCache {
         }
     }
 
-    /// Whether this very token passed under these keys, opens what is called and is still in force.
+    /// Whether this exact token was verified with these keys, opens the called route and has not expired.
     pub fn has(&self, token: &Token<'_>, called: &Called<'_>, epoch: u64, now: u64) -> bool {
         tail(token)
             .and_then(|tail| self.tokens.get(&tail))

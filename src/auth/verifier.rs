@@ -43,7 +43,7 @@ impl Verifier {
         (&self.rules.accounts, self.rules.audiences.general())
     }
 
-    /// Lets the caller in, or says why not.
+    /// Accepts the caller, or returns the reason for the refusal.
     pub async fn verify(&self, called: &Called<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.trusts_platform && headers.contains_key(SERVERLESS) {
             return Err(Refusal::Malformed(
@@ -77,7 +77,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// What a refused token says of its origin and purpose; for the log, where its signature was right.
+    /// The account and the audiences of a refused token, for the log. Use it only if the signature was valid.
     pub fn foreign(&self, called: &Called<'_>, headers: &HeaderMap) -> Option<Foreign> {
         let json = Token::of(headers).ok()?.claims().ok()?;
         let claims: Claims<'_> = serde_json::from_slice(&json).ok()?;
@@ -88,7 +88,7 @@ impl Verifier {
         })
     }
 
-    /// Checks what the token says, and gives back when it expires and what it opens.
+    /// Checks the claims, and returns the expiry of the token and the routes that it opens.
     fn check_claims(
         &self,
         called: &Called<'_>,
@@ -101,7 +101,7 @@ impl Verifier {
             check(&self.rules, &claims, called, now)?;
         }
         let opens = self.rules.audiences.opened_by(&claims.aud, called);
-        // None only where a test leaves out the check of the audience.
+        // `None` only in tests that omit the check of the audience.
         let opens = opens.unwrap_or_else(|| Opens::Route(called.endpoint, called.name.into()));
         Ok((claims.exp, opens))
     }

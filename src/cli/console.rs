@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::base::text::{safe_json, safe_lines};
 
-/// The console of a command: where it prints, and who answers its questions.
+/// The console of a command: its output, and the input for its questions.
 pub struct Console {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
-    /// The answers to questions; `None` if nobody can answer.
+    /// The input for questions; `None` if nobody can answer.
     answers: Option<Box<dyn BufRead + Send>>,
     color: bool,
     progress: bool,
@@ -44,7 +44,7 @@ impl Console {
         }
     }
 
-    /// Sets where answers come from.
+    /// Sets the input for questions.
     pub fn with_answers(mut self, answers: impl BufRead + Send + 'static) -> Self {
         self.answers = Some(Box::new(answers));
         self

@@ -11,7 +11,7 @@ use crate::cli::console::Console;
 use crate::cli::table::Table;
 use crate::runtime::Runtime;
 
-/// So many are counted before the question is asked, and so many names are shown.
+/// The maximum numbers of tasks that are counted, and of names that are shown, before the question.
 const MOST_COUNTED: usize = 1000;
 const MOST_NAMES: usize = 10;
 
@@ -156,7 +156,7 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
     Ok(code)
 }
 
-/// The names of the tasks that would be enqueued, and how many there are of each: whoever may publish to the topic chose them.
+/// The names of the tasks that would be enqueued, with their numbers. Anybody who may publish to the topic chooses the names.
 async fn found(dead: &DeadTasks, args: &DeadReplayArgs) -> Result<String, BoxError> {
     let mut look = dead
         .list()
@@ -190,7 +190,7 @@ async fn found(dead: &DeadTasks, args: &DeadReplayArgs) -> Result<String, BoxErr
     Ok(parts.join(", "))
 }
 
-/// A line for each that stays.
+/// Prints a line for each task that stays.
 fn stays(left: &[UnreplayedTask], console: &mut Console) -> Result<(), BoxError> {
     for one in left {
         let name = one.task.as_deref().unwrap_or("a message");

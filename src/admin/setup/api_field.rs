@@ -48,7 +48,7 @@ pub(crate) trait ApiField<Field> {
     }
 }
 
-/// Whole seconds, of which 0 stands for none.
+/// Whole seconds; 0 means none.
 impl ApiField<i32> for Duration {
     fn to_field(&self) -> Result<i32, Error> {
         Ok(i32::try_from(self.as_secs()).unwrap_or(i32::MAX))
@@ -59,7 +59,7 @@ impl ApiField<i32> for Duration {
     }
 }
 
-/// 0 stands for none.
+/// 0 means none.
 impl ApiField<f64> for f64 {
     fn to_field(&self) -> Result<f64, Error> {
         Ok(*self)
@@ -70,7 +70,7 @@ impl ApiField<f64> for f64 {
     }
 }
 
-/// 0 stands for none.
+/// 0 means none.
 impl ApiField<i32> for i32 {
     fn to_field(&self) -> Result<i32, Error> {
         Ok(*self)
@@ -81,7 +81,7 @@ impl ApiField<i32> for i32 {
     }
 }
 
-/// 0 stands for none.
+/// 0 means none.
 impl ApiField<i32> for u32 {
     fn to_field(&self) -> Result<i32, Error> {
         Ok(convert::number(Some(*self)))

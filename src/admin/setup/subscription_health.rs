@@ -7,7 +7,7 @@ use google_cloud_pubsub::model::subscription::State;
 use crate::admin::setup::subscription_diff;
 use crate::registry::subscription::Subscription;
 
-/// What Pub/Sub shows in the place of a deleted topic.
+/// The topic of a subscription whose topic was deleted.
 const DELETED_TOPIC: &str = "_deleted-topic_";
 
 /// The warnings about the subscription of a subscriber.

@@ -1,4 +1,4 @@
-//! Dead tasks in the local engine, which stands in for a Pub/Sub subscription.
+//! Dead tasks in the local engine, in memory instead of a Pub/Sub subscription.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

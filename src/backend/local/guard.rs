@@ -1,7 +1,7 @@
-//! The guard of the engine: turns web pages away, and passes all other requests on to the emulator.
+//! The guard of the engine: rejects requests of web pages, and forwards all others to the emulator.
 //!
-//! Any page in the developer's browser can send requests to a loopback port. A browser says so in the `Origin` header, and in
-//! `Host` the name that it believes to call: after DNS rebinding that is the page's own.
+//! Any page in the developer's browser can send requests to a loopback port. The browser adds an `Origin` header, and its
+//! `Host` header has the name in the URL: after DNS rebinding that is the page's own.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,14 +24,14 @@ use crate::base::http_client::plain_connector;
 use crate::base::is_loopback;
 use crate::base::text::error_chain;
 
-/// What a form or a script may send to another origin without asking first. Google's clients send JSON or gRPC.
+/// The content types that a page may send to another origin without a preflight. Google's clients send JSON or gRPC.
 const OF_FORMS: [&str; 3] = [
     "application/x-www-form-urlencoded",
     "multipart/form-data",
     "text/plain",
 ];
 
-/// Why a request is refused, if it is.
+/// The reason to reject a request, if any.
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<&'static str> {
     let headers = request.headers();
     if headers.contains_key(ORIGIN) {
@@ -91,7 +91,7 @@ pub(super) async fn serve(listener: TcpListener, emulator: SocketAddr) -> Infall
                 continue;
             }
         };
-        // It only makes answers later where it fails.
+        // A failure only adds latency.
         let _ = stream.set_nodelay(true);
         let guard = guard.clone();
         tokio::spawn(async move {
