@@ -13,7 +13,7 @@ use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, limits};
 use crate::registry::schedule;
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
-use crate::runtime::idempotency::{self, Guard};
+use crate::runtime::idempotency::{Guard, IdempotencyKey};
 use crate::runtime::last_attempt::Exhausted;
 use crate::runtime::scope::Scope;
 
@@ -87,7 +87,7 @@ impl Runtime {
             return None;
         }
         let store = self.inner.idempotency.clone()?;
-        let key = idempotency::key(&self.inner.config, entry, input, metadata);
+        let key = IdempotencyKey::of_delivery(&self.inner.config, entry, input, metadata);
         if key.is_none() {
             tracing::warn!(
                 task = entry.registration.name,

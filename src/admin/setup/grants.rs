@@ -9,7 +9,7 @@ use google_cloud_gax::error::rpc::Code;
 use crate::admin::setup::call_error::{self, POLICY_READ};
 use crate::admin::setup::change::{Action, Change, FieldChange, ResourceKind};
 use crate::admin::setup::clients::PubSubAdmin;
-use crate::admin::setup::iam::{self, Grant};
+use crate::admin::setup::iam::Grant;
 use crate::admin::setup::operation::{Operation, Step};
 use crate::admin::setup::options::Options;
 use crate::admin::setup::plan::{AT_ONCE, PlanDraft};
@@ -169,7 +169,7 @@ async fn check(
     found: &mut PlanDraft,
 ) -> Result<(), Error> {
     let checked: Vec<_> = stream::iter(desired)
-        .map(async |(grant, needs)| (iam::missing(admin, &grant).await, grant, needs))
+        .map(async |(grant, needs)| (grant.missing(admin).await, grant, needs))
         .buffered(AT_ONCE)
         .collect()
         .await;

@@ -49,31 +49,33 @@ impl Grant {
     }
 }
 
-/// The members that do not have the role yet: all of them on a resource that is yet to be created.
-pub(super) async fn missing(pubsub: &PubSubAdmin, grant: &Grant) -> Result<Vec<String>, GoogleError> {
-    match read(pubsub, &grant.resource).await {
-        Ok(policy) => Ok(grant.missing_in(&policy).cloned().collect()),
-        Err(error) if is(&error, Code::NotFound) => Ok(grant.members.clone()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Adds the grant to the policy and changes nothing else in it.
-pub(super) async fn give(pubsub: &PubSubAdmin, grant: &Grant, visibility: Visibility) -> Result<(), Error> {
-    let mut attempt = 1;
-    loop {
-        let mut policy = visibility
-            .wait_for(|| read(pubsub, &grant.resource))
-            .await
-            .map_err(|error| failed(POLICY_READ, &grant.resource, error))?;
-        if grant.missing_in(&policy).next().is_none() {
-            return Ok(());
+impl Grant {
+    /// The members that do not have the role yet: all of them on a resource that is yet to be created.
+    pub async fn missing(&self, pubsub: &PubSubAdmin) -> Result<Vec<String>, GoogleError> {
+        match read(pubsub, &self.resource).await {
+            Ok(policy) => Ok(self.missing_in(&policy).cloned().collect()),
+            Err(error) if is(&error, Code::NotFound) => Ok(self.members.clone()),
+            Err(error) => Err(error),
         }
-        grant.add_to(&mut policy);
-        match write(pubsub, &grant.resource, policy).await {
-            Ok(()) => return Ok(()),
-            Err(error) if is(&error, Code::Aborted) && attempt < ATTEMPTS => attempt += 1,
-            Err(error) => return Err(failed(POLICY_CHANGED, &grant.resource, error)),
+    }
+
+    /// Adds the grant to the policy and changes nothing else in it.
+    pub async fn give(&self, pubsub: &PubSubAdmin, visibility: Visibility) -> Result<(), Error> {
+        let mut attempt = 1;
+        loop {
+            let mut policy = visibility
+                .wait_for(|| read(pubsub, &self.resource))
+                .await
+                .map_err(|error| failed(POLICY_READ, &self.resource, error))?;
+            if self.missing_in(&policy).next().is_none() {
+                return Ok(());
+            }
+            self.add_to(&mut policy);
+            match write(pubsub, &self.resource, policy).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is(&error, Code::Aborted) && attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(failed(POLICY_CHANGED, &self.resource, error)),
+            }
         }
     }
 }

@@ -12,10 +12,10 @@ use google_cloud_wkt::FieldMask;
 use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody_else, not_read};
 use crate::admin::setup::change::{Change, ResourceKind};
 use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
-use crate::admin::setup::iam::{self, Grant};
+use crate::admin::setup::iam::Grant;
 use crate::admin::setup::recreate::Replacement;
+use crate::admin::setup::subscription_diff;
 use crate::admin::setup::visibility::Visibility;
-use crate::admin::setup::{queues, schedules, subscription_diff};
 use crate::backend::google::is;
 use crate::base::{Error, ErrorKind};
 use crate::registry::schedule::Schedule;
@@ -114,7 +114,7 @@ impl Step {
         made: &BTreeSet<String>,
     ) -> Result<Option<Instead>, Error> {
         if let Operation::MakeQueue(queue, backup) = &self.operation {
-            return queues::make(clients.queues()?, queue, backup).await;
+            return clients.queues()?.make(queue, backup).await;
         }
         let visibility = if self.depends_on().into_iter().any(|path| made.contains(path)) {
             Visibility::Recent
@@ -136,7 +136,10 @@ impl Step {
                 }
             }
             Operation::MakeSubscription(subscription) => {
-                make_subscription(clients.pubsub()?, subscription, visibility).await
+                clients
+                    .pubsub()?
+                    .make_subscription(subscription, visibility)
+                    .await
             }
             Operation::ChangeSubscription(subscription, fields) => {
                 let pubsub = clients.pubsub()?;
@@ -151,55 +154,57 @@ impl Step {
                 changed(path, visibility.wait_for(update).await)
             }
             Operation::ReplaceSubscription(replacement) => replacement.perform(clients.pubsub()?).await,
-            Operation::DeleteSubscription => delete_subscription(clients.pubsub()?, path).await,
-            Operation::Grant(grant) => iam::give(clients.pubsub()?, grant, visibility).await,
-            Operation::MakeJob(job, schedule) => schedules::make(clients.scheduler()?, job, schedule).await,
-            Operation::ChangeJob(job, fields) => schedules::update(clients.scheduler()?, job, fields).await,
-            Operation::DeleteJob => schedules::delete(clients.scheduler()?, path).await,
-            Operation::MakeQueue(queue, _) => queues::make_one(clients.queues()?, queue).await,
-            Operation::ChangeQueue(queue, fields) => queues::change(clients.queues()?, queue, fields).await,
+            Operation::DeleteSubscription => clients.pubsub()?.delete_subscription(path).await,
+            Operation::Grant(grant) => grant.give(clients.pubsub()?, visibility).await,
+            Operation::MakeJob(job, schedule) => clients.scheduler()?.make(job, schedule).await,
+            Operation::ChangeJob(job, fields) => clients.scheduler()?.update(job, fields).await,
+            Operation::DeleteJob => clients.scheduler()?.delete(path).await,
+            Operation::MakeQueue(queue, _) => clients.queues()?.make_one(queue).await,
+            Operation::ChangeQueue(queue, fields) => clients.queues()?.change(queue, fields).await,
         }
     }
 }
 
-pub(super) async fn make_subscription(
-    pubsub: &PubSubAdmin,
-    subscription: &PubSubSubscription,
-    visibility: Visibility,
-) -> Result<(), Error> {
-    let create = || {
-        let request = pubsub
+impl PubSubAdmin {
+    pub async fn make_subscription(
+        &self,
+        subscription: &PubSubSubscription,
+        visibility: Visibility,
+    ) -> Result<(), Error> {
+        let create = || {
+            let request = self
+                .subscriptions
+                .create_subscription()
+                .with_request(subscription.clone());
+            // The answer to a repeated call is ALREADY_EXISTS, which is looked into below.
+            request.with_idempotency(true).send()
+        };
+        let Err(error) = visibility.wait_for(create).await else {
+            return Ok(());
+        };
+        if !is(&error, Code::AlreadyExists) {
+            return Err(failed("made", &subscription.name, error));
+        }
+        // An earlier attempt of this call created it, or somebody else did; then it may differ from the desired state.
+        let current = self
             .subscriptions
-            .create_subscription()
-            .with_request(subscription.clone());
-        // The answer to a repeated call is ALREADY_EXISTS, which is looked into below.
-        request.with_idempotency(true).send()
-    };
-    let Err(error) = visibility.wait_for(create).await else {
-        return Ok(());
-    };
-    if !is(&error, Code::AlreadyExists) {
-        return Err(failed("made", &subscription.name, error));
+            .get_subscription()
+            .set_subscription(&subscription.name);
+        let current = current
+            .send()
+            .await
+            .map_err(|error| not_read(&subscription.name, error))?;
+        let same = subscription_diff::changes(&current, subscription).is_empty()
+            && subscription_diff::fixed_changes(&current, subscription).is_empty();
+        if same {
+            Ok(())
+        } else {
+            Err(made_by_somebody_else(&subscription.name))
+        }
     }
-    // An earlier attempt of this call created it, or somebody else did; then it may differ from the desired state.
-    let current = pubsub
-        .subscriptions
-        .get_subscription()
-        .set_subscription(&subscription.name);
-    let current = current
-        .send()
-        .await
-        .map_err(|error| not_read(&subscription.name, error))?;
-    let same = subscription_diff::changes(&current, subscription).is_empty()
-        && subscription_diff::fixed_changes(&current, subscription).is_empty();
-    if same {
-        Ok(())
-    } else {
-        Err(made_by_somebody_else(&subscription.name))
-    }
-}
 
-pub(super) async fn delete_subscription(pubsub: &PubSubAdmin, path: &str) -> Result<(), Error> {
-    let request = pubsub.subscriptions.delete_subscription().set_subscription(path);
-    deleted(path, request.with_idempotency(true).send().await)
+    pub async fn delete_subscription(&self, path: &str) -> Result<(), Error> {
+        let request = self.subscriptions.delete_subscription().set_subscription(path);
+        deleted(path, request.with_idempotency(true).send().await)
+    }
 }

@@ -23,9 +23,9 @@ pub(crate) const AT_ONCE: usize = 16;
 /// reasons. [`to_json`](Self::to_json) is for programs.
 #[must_use = "nothing is changed until it is applied"]
 pub struct Plan {
-    pub(crate) clients: Clients,
-    pub(crate) found: PlanDraft,
-    pub(crate) endpoint: String,
+    clients: Clients,
+    found: PlanDraft,
+    endpoint: String,
 }
 
 /// A plan under construction.
@@ -70,6 +70,15 @@ pub struct HeldBack {
 }
 
 impl Plan {
+    pub(crate) fn new(clients: Clients, found: PlanDraft, endpoint: String) -> Self {
+        let plan = Self {
+            clients,
+            found,
+            endpoint,
+        };
+        plan.sorted()
+    }
+
     /// Whether the cloud is as the code describes it: no changes, nothing held back and no warnings.
     pub fn is_empty(&self) -> bool {
         let PlanDraft {
@@ -190,7 +199,7 @@ impl Plan {
     }
 
     /// Sorts the steps into the order in which they are made and shown.
-    pub(crate) fn sorted(mut self) -> Self {
+    fn sorted(mut self) -> Self {
         self.found.steps.sort_by(|a, b| {
             let key = |step: &Step| {
                 (

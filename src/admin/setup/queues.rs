@@ -109,29 +109,40 @@ macro_rules! fields {
 
 queue_settings!(fields);
 
-/// Creates a queue, or, if its name is blocked, the backup queue that its tasks then go to.
-pub(crate) async fn make(admin: &QueueAdmin, queue: &Queue, backup: &str) -> Result<Option<Instead>, Error> {
-    let Err(error) = create(admin, queue).await else {
-        return Ok(None);
-    };
-    let name = names::last_segment(&queue.name);
-    if !is_blocked(&error) || backup == name || names::validate_queue(backup).is_err() {
-        return made(admin, queue, Err(error)).await.map(|()| None);
+impl QueueAdmin {
+    /// Creates a queue, or, if its name is blocked, the backup queue that its tasks then go to.
+    pub async fn make(&self, queue: &Queue, backup: &str) -> Result<Option<Instead>, Error> {
+        let Err(error) = create(self, queue).await else {
+            return Ok(None);
+        };
+        let name = names::last_segment(&queue.name);
+        if !is_blocked(&error) || backup == name || names::validate_queue(backup).is_err() {
+            return made(self, queue, Err(error)).await.map(|()| None);
+        }
+        let path = format!("{}/queues/{backup}", self.location);
+        self.make_one(&queue.clone().set_name(&path)).await?;
+        Ok(Some(Instead {
+            change: Change::new(Action::Add, ResourceKind::Queue, backup, &path),
+            note: format!(
+                "the queue {name} was not created: a queue of this name was deleted recently, and Cloud Tasks blocks the name for up to 7 days; its tasks go to its backup queue {backup} until then"
+            ),
+        }))
     }
-    let path = format!("{}/queues/{backup}", admin.location);
-    make_one(admin, &queue.clone().set_name(&path)).await?;
-    Ok(Some(Instead {
-        change: Change::new(Action::Add, ResourceKind::Queue, backup, &path),
-        note: format!(
-            "the queue {name} was not created: a queue of this name was deleted recently, and Cloud Tasks blocks the name for up to 7 days; its tasks go to its backup queue {backup} until then"
-        ),
-    }))
-}
 
-/// Creates this queue and no other.
-pub(crate) async fn make_one(admin: &QueueAdmin, queue: &Queue) -> Result<(), Error> {
-    let sent = create(admin, queue).await;
-    made(admin, queue, sent).await
+    /// Creates this queue and no other.
+    pub async fn make_one(&self, queue: &Queue) -> Result<(), Error> {
+        let sent = create(self, queue).await;
+        made(self, queue, sent).await
+    }
+
+    pub async fn change(&self, queue: &Queue, fields: &[String]) -> Result<(), Error> {
+        let request = self
+            .client
+            .update_queue()
+            .set_queue(queue.clone())
+            .set_update_mask(FieldMask::default().set_paths(fields));
+        changed(&queue.name, request.with_idempotency(true).send().await)
+    }
 }
 
 async fn create(admin: &QueueAdmin, queue: &Queue) -> Result<(), GoogleError> {
@@ -153,18 +164,9 @@ async fn made(admin: &QueueAdmin, queue: &Queue, sent: Result<(), GoogleError>) 
             if fields.is_empty() {
                 return Ok(());
             }
-            change(admin, queue, &fields).await
+            admin.change(queue, &fields).await
         }
         Err(error) => Err(failed("made", &queue.name, error)),
         Ok(()) => Ok(()),
     }
-}
-
-pub(crate) async fn change(admin: &QueueAdmin, queue: &Queue, fields: &[String]) -> Result<(), Error> {
-    let request = admin
-        .client
-        .update_queue()
-        .set_queue(queue.clone())
-        .set_update_mask(FieldMask::default().set_paths(fields));
-    changed(&queue.name, request.with_idempotency(true).send().await)
 }

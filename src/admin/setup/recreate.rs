@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::admin::setup::call_error::{POLICY_READ, failed};
 use crate::admin::setup::clients::PubSubAdmin;
 use crate::admin::setup::iam;
-use crate::admin::setup::operation::{delete_subscription, make_subscription};
 use crate::admin::setup::visibility::Visibility;
 use crate::backend::google::is;
 use crate::base::Error;
@@ -68,8 +67,9 @@ impl Replacement {
                 .filter(|policy| !is_blank(policy)),
             PolicyCopy::Lost | PolicyCopy::None => None,
         };
-        delete_subscription(pubsub, name).await?;
-        make_subscription(pubsub, &self.desired, Visibility::Recent)
+        pubsub.delete_subscription(name).await?;
+        pubsub
+            .make_subscription(&self.desired, Visibility::Recent)
             .await
             .map_err(|error| {
                 let message = format!("{name} was deleted and not made again");

@@ -287,28 +287,6 @@ fn overlaid(current: &Job, desired: Job, schedule: &Schedule) -> Job {
     job.set_http_target(target)
 }
 
-pub(crate) async fn make(admin: &SchedulerAdmin, job: &Job, schedule: &Schedule) -> Result<(), Error> {
-    let request = admin
-        .client
-        .create_job()
-        .set_parent(&admin.access.location)
-        .set_job(job.clone());
-    let Err(error) = request.with_idempotency(true).send().await else {
-        return Ok(());
-    };
-    if !is(&error, Code::AlreadyExists) {
-        return Err(failed("made", &job.name, error));
-    }
-    // An earlier attempt of this call created it, or somebody else did; then it may differ from the desired state.
-    let current = admin.client.get_job().set_name(&job.name).send().await;
-    let current = current.map_err(|error| not_read(&job.name, error))?;
-    if changes(&current, job, schedule).is_empty() {
-        Ok(())
-    } else {
-        Err(made_by_somebody_else(&job.name))
-    }
-}
-
 /// The fields of a job with a value.
 fn asked_for(job: &Job) -> Vec<String> {
     let mut fields = vec!["schedule", "time_zone", "http_target"];
@@ -324,16 +302,40 @@ fn asked_for(job: &Job) -> Vec<String> {
     fields.into_iter().map(str::to_owned).collect()
 }
 
-pub(crate) async fn update(admin: &SchedulerAdmin, job: &Job, fields: &[String]) -> Result<(), Error> {
-    let request = admin
-        .client
-        .update_job()
-        .set_job(job.clone())
-        .set_update_mask(FieldMask::default().set_paths(fields));
-    changed(&job.name, request.with_idempotency(true).send().await)
-}
+impl SchedulerAdmin {
+    pub async fn make(&self, job: &Job, schedule: &Schedule) -> Result<(), Error> {
+        let request = self
+            .client
+            .create_job()
+            .set_parent(&self.access.location)
+            .set_job(job.clone());
+        let Err(error) = request.with_idempotency(true).send().await else {
+            return Ok(());
+        };
+        if !is(&error, Code::AlreadyExists) {
+            return Err(failed("made", &job.name, error));
+        }
+        // An earlier attempt of this call created it, or somebody else did; then it may differ from the desired state.
+        let current = self.client.get_job().set_name(&job.name).send().await;
+        let current = current.map_err(|error| not_read(&job.name, error))?;
+        if changes(&current, job, schedule).is_empty() {
+            Ok(())
+        } else {
+            Err(made_by_somebody_else(&job.name))
+        }
+    }
 
-pub(crate) async fn delete(admin: &SchedulerAdmin, path: &str) -> Result<(), Error> {
-    let request = admin.client.delete_job().set_name(path);
-    deleted(path, request.with_idempotency(true).send().await)
+    pub async fn update(&self, job: &Job, fields: &[String]) -> Result<(), Error> {
+        let request = self
+            .client
+            .update_job()
+            .set_job(job.clone())
+            .set_update_mask(FieldMask::default().set_paths(fields));
+        changed(&job.name, request.with_idempotency(true).send().await)
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<(), Error> {
+        let request = self.client.delete_job().set_name(path);
+        deleted(path, request.with_idempotency(true).send().await)
+    }
 }

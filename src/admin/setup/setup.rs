@@ -151,12 +151,8 @@ impl Setup {
         if self.options.schedules {
             self.look_at_schedules(&mut clients, &mut found).await?;
         }
-        let plan = Plan {
-            clients,
-            found,
-            endpoint: self.runtime.config().base_url().to_owned(),
-        };
-        Ok(plan.sorted())
+        let endpoint = self.runtime.config().base_url().to_owned();
+        Ok(Plan::new(clients, found, endpoint))
     }
 
     async fn look_at_pubsub(&mut self, clients: &mut Clients, found: &mut PlanDraft) -> Result<(), Error> {

@@ -15,7 +15,7 @@ const PAUSES: [Duration; 5] = [
 
 /// Whether what a call depends on was made by the same run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Visibility {
+pub(crate) enum Visibility {
     /// It was there before.
     Settled,
     /// It was made a moment ago, so the service may not find it yet.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::base::json;
 
 use super::canonical::canonical;
-use super::options::{Of, UniqueFields, UniqueOptions};
+use super::{Of, UniqueFields, UniqueOptions};
 
 /// Which tasks count as the same.
 #[derive(Clone, Debug)]

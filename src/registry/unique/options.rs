@@ -4,22 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::{Of, UniqueFields, UniqueOptions};
 use crate::base::{Invalid, json, names};
-
-/// The uniqueness options of a type.
-#[derive(Clone, Copy, Debug)]
-pub struct UniqueOptions {
-    pub(super) of: Of,
-    pub(super) window: Option<Duration>,
-}
-
-/// What distinguishes the tasks of a type.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Of {
-    Arguments,
-    Fields,
-    Name,
-}
 
 impl UniqueOptions {
     /// Tasks with equal arguments are the same.
@@ -78,13 +64,6 @@ pub(crate) fn validate_window(window: Duration) -> Result<(), Invalid> {
             "it must be longer than zero",
         )
     })
-}
-
-/// The fields that a task is unique by, as JSON.
-#[derive(Debug, Default)]
-pub struct UniqueFields {
-    text: Vec<u8>,
-    error: Option<serde_json::Error>,
 }
 
 impl UniqueFields {

@@ -8,7 +8,7 @@ use crate::backend::{Backend, Connect, Connected, Eager, Google};
 use crate::base::text::safe;
 use crate::base::{Config, Error, Invalid, host_port, is_loopback};
 use crate::runtime::Runtime;
-use crate::runtime::builder::{Missing, Mode, Parts};
+use crate::runtime::builder::{Missing, Mode, Parts, RuntimeBuilder};
 
 /// Tasks go where the settings say: to Google, to an emulator, or nowhere with `EAGER`.
 #[derive(Default)]
@@ -21,30 +21,55 @@ pub struct Configured {
 
 /// The configured exceptions for callers without a token.
 #[derive(Clone, Copy, Default, PartialEq)]
-pub(super) enum Trust {
+enum Trust {
     #[default]
     Verified,
     Platform,
     Anybody,
 }
 
-impl Configured {
-    pub(super) fn set_backend(&mut self, backend: Arc<dyn Backend>) {
-        self.backend = Some(backend);
+impl RuntimeBuilder<Configured> {
+    /// Sets a backend of your own.
+    pub fn backend(self, backend: impl Backend) -> Self {
+        self.change_mode(|mode| mode.backend = Some(Arc::new(backend)))
     }
 
+    /// Sets how Google Cloud Tasks is called: credentials, endpoint, calls in flight, timeouts.
     #[cfg(feature = "google")]
-    pub(super) fn set_google(&mut self, google: Google) {
-        self.google = google;
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    pub fn google(self, google: Google) -> Self {
+        self.change_mode(|mode| mode.google = google)
     }
 
+    /// Sets which callers are trusted, if the default does not fit.
     #[cfg(feature = "google")]
-    pub(super) fn set_callers(&mut self, callers: TrustedCallers) {
-        self.callers = callers;
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    pub fn callers(self, callers: TrustedCallers) -> Self {
+        self.change_mode(|mode| mode.callers = callers)
     }
 
-    pub(super) fn set_trust(&mut self, trust: Trust) {
-        self.trust = trust;
+    /// Accepts unauthenticated tasks and messages from any caller.
+    ///
+    /// Use it for a service that only machines of your own can reach, or whose callers are verified by something in
+    /// front of it. For Cloud Run's own check use [`trust_platform`](Self::trust_platform), which still checks who
+    /// calls.
+    pub fn allow_unauthenticated(self) -> Self {
+        self.change_mode(|mode| mode.trust = Trust::Anybody)
+    }
+
+    /// Trusts the platform in front of this service to verify the signatures of tokens, which it removes.
+    ///
+    /// Cloud Run does this for a service that requires authentication (IAM): the token arrives with
+    /// `SIGNATURE_REMOVED_BY_GOOGLE` in place of its signature. Its claims are still checked: issuer, audience, times
+    /// and account. A token with a signature is verified completely. A request with an `X-Serverless-Authorization`
+    /// header is rejected, because Cloud Run then verifies that header and not `Authorization`.
+    ///
+    /// On any other platform this accepts handwritten tokens. Grant `roles/run.invoker` only to accounts that you would
+    /// trust here too, since the platform's check is then the one that counts.
+    #[cfg(feature = "google")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+    pub fn trust_platform(self) -> Self {
+        self.change_mode(|mode| mode.trust = Trust::Platform)
     }
 }
 

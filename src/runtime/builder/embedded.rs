@@ -1,6 +1,7 @@
 //! The mode with a local engine.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use crate::auth::Access;
 use crate::backend::{Connected, local::LocalEngine};
@@ -8,7 +9,7 @@ use crate::base::{Clock, Error, ErrorKind};
 use crate::runtime::Runtime;
 use crate::runtime::builder::check::list;
 use crate::runtime::builder::configured::warn_of_emulator;
-use crate::runtime::builder::{Missing, Mode, Parts};
+use crate::runtime::builder::{Missing, Mode, Parts, RuntimeBuilder};
 
 /// Tasks go to a local engine in this process.
 #[derive(Default)]
@@ -16,9 +17,26 @@ pub struct Embedded {
     clock: Clock,
 }
 
-impl Embedded {
-    pub(super) fn set_clock(&mut self, clock: Clock) {
-        self.clock = clock;
+impl RuntimeBuilder<Embedded> {
+    /// Sets the clock for schedules, so that a test need not wait for midnight; by default the system clock.
+    ///
+    /// The clock is read about once a second, and when the next schedule is due by it. Delayed tasks, retries,
+    /// deadlines and tokens keep using real time.
+    ///
+    /// ```no_run
+    /// use std::time::{Duration, SystemTime};
+    /// use cloud_tasks::Runtime;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// let tomorrow = || SystemTime::now() + Duration::from_secs(24 * 60 * 60);
+    /// let (runtime, engine) = Runtime::local().clock(tomorrow).build().await?;
+    /// # let _ = (runtime, engine);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clock(self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.change_mode(|mode| mode.clock = Clock::new(now))
     }
 }
 

@@ -6,7 +6,6 @@ mod configured;
 #[cfg(feature = "local")]
 mod embedded;
 mod in_process;
-mod options;
 
 use std::collections::BTreeSet;
 use std::fmt;

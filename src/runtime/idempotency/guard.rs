@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
 use crate::base::text::{error_chain, safe};
-use crate::base::{BoxError, Config, Error, ErrorKind, ForwardedMessage, TaskError, TaskMetadata};
-use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
+use crate::base::{BoxError, Error, ErrorKind, TaskError};
+use crate::registry::AttemptError;
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::{Claim, ClaimToken, IdempotencyStore};
 
@@ -142,48 +142,16 @@ fn lost(key: &IdempotencyKey, error: &(dyn std::error::Error + 'static)) {
     tracing::error!(key = %safe(key.as_str()), error = %error_chain(error), "the effect happened, and it may not be written down: another delivery would run it again");
 }
 
-/// The error for an effect that another delivery has claimed.
-pub(crate) fn busy(key: &IdempotencyKey) -> Error {
-    let message = format!("{key} is in progress in another delivery; nothing was run");
-    Error::new(ErrorKind::InProgress, message)
-}
-
-/// The error for a store that failed.
-pub(crate) fn unanswered(key: &IdempotencyKey, error: BoxError) -> Error {
-    let message = format!("the idempotency store failed, and {key} was not run");
-    Error::new(ErrorKind::IdempotencyStore, message).with_source(error)
-}
-
-/// The key of a delivery, which is the same for each of its repeats.
-///
-/// The task's name comes from this service alone: a request's body must not be able to name the effect of another task.
-pub(crate) fn key(
-    config: &Config,
-    entry: &RegisteredHandler,
-    input: &TaskInput,
-    metadata: &TaskMetadata,
-) -> Option<IdempotencyKey> {
-    let name = entry.registration.name;
-    let message = |message| IdempotencyKey::message(config, name, message);
-    match input {
-        TaskInput::Push(push) => return push.identity().map(message),
-        TaskInput::Body(_) if entry.registration.subscriber_options().is_some() => {
-            let forwarded = ForwardedMessage::read(metadata.headers());
-            if let Some(key) = forwarded.identity().map(message) {
-                return Some(key);
-            }
-        }
-        TaskInput::Body(_) => {}
+impl Guard {
+    /// The error for an effect that another delivery has claimed.
+    pub fn busy(key: &IdempotencyKey) -> Error {
+        let message = format!("{key} is in progress in another delivery; nothing was run");
+        Error::new(ErrorKind::InProgress, message)
     }
-    let scheduled = metadata.is_scheduled();
-    if let (true, Some(job), Some(time)) = (scheduled, metadata.job_name(), metadata.schedule_time()) {
-        return Some(IdempotencyKey::scheduled(config, name, job, time));
+
+    /// The error for a store that failed.
+    pub fn unanswered(key: &IdempotencyKey, error: BoxError) -> Error {
+        let message = format!("the idempotency store failed, and {key} was not run");
+        Error::new(ErrorKind::IdempotencyStore, message).with_source(error)
     }
-    Some(IdempotencyKey::task(
-        config,
-        name,
-        metadata.queue()?,
-        metadata.id()?,
-        metadata.creation(),
-    ))
 }

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
-use crate::base::{Config, MessageIdentity, time};
+use crate::base::{Config, ForwardedMessage, MessageIdentity, TaskMetadata, time};
+use crate::registry::{RegisteredHandler, TaskInput};
 
 /// The maximum length of a key in bytes.
 const MAX_BYTES: usize = 255;
@@ -39,21 +40,55 @@ impl IdempotencyKey {
         Self::of("effect", &[effect.as_ref()])
     }
 
+    /// The key of a delivery, which is the same for each of its repeats.
+    ///
+    /// The task's name comes from this service alone: a request's body must not be able to name the effect of another task.
+    pub(crate) fn of_delivery(
+        config: &Config,
+        entry: &RegisteredHandler,
+        input: &TaskInput,
+        metadata: &TaskMetadata,
+    ) -> Option<Self> {
+        let name = entry.registration.name;
+        let message = |message| Self::message(config, name, message);
+        match input {
+            TaskInput::Push(push) => return push.identity().map(message),
+            TaskInput::Body(_) if entry.registration.subscriber_options().is_some() => {
+                let forwarded = ForwardedMessage::read(metadata.headers());
+                if let Some(key) = forwarded.identity().map(message) {
+                    return Some(key);
+                }
+            }
+            TaskInput::Body(_) => {}
+        }
+        let scheduled = metadata.is_scheduled();
+        if let (true, Some(job), Some(time)) = (scheduled, metadata.job_name(), metadata.schedule_time()) {
+            return Some(Self::scheduled(config, name, job, time));
+        }
+        Some(Self::task(
+            config,
+            name,
+            metadata.queue()?,
+            metadata.id()?,
+            metadata.creation(),
+        ))
+    }
+
     /// The key of a task in its queue. An id that the caller chose may be used again once it is free: `creation`
     /// tells such tasks apart.
-    pub(crate) fn task(config: &Config, name: &str, queue: &str, id: &str, creation: Option<&str>) -> Self {
+    fn task(config: &Config, name: &str, queue: &str, id: &str, creation: Option<&str>) -> Self {
         let parts = [name, queue, id].into_iter().chain(creation);
         Self::of_service("task", config, &parts.collect::<Vec<_>>())
     }
 
     /// The key of a message. The subscriber is the registered one, not the one that the request names.
-    pub(crate) fn message(config: &Config, subscriber: &str, message: MessageIdentity<'_>) -> Self {
+    fn message(config: &Config, subscriber: &str, message: MessageIdentity<'_>) -> Self {
         let parts: Vec<_> = std::iter::once(subscriber).chain(message.parts()).collect();
         Self::of_service("message", config, &parts)
     }
 
     /// The key of a run of a schedule.
-    pub(crate) fn scheduled(config: &Config, name: &str, job: &str, time: SystemTime) -> Self {
+    fn scheduled(config: &Config, name: &str, job: &str, time: SystemTime) -> Self {
         // No job was due before 1970.
         let time = time::rfc3339(time);
         Self::of_service("schedule", config, &[name, job, &time])

@@ -6,7 +6,7 @@ mod memory;
 mod once;
 mod store;
 
-pub(super) use guard::{Guard, key};
+pub(super) use guard::Guard;
 pub use key::IdempotencyKey;
 pub use memory::MemoryStore;
 pub use once::Once;

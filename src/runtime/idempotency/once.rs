@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::base::{Context, Error, ErrorKind, TaskError, limits};
-use crate::runtime::idempotency::guard::{Begun, Guard, busy, unanswered};
+use crate::runtime::idempotency::guard::{Begun, Guard};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::scope::Scope;
 
@@ -90,8 +90,8 @@ impl<S> Context<S> {
         let held = match guard.begin(deadline).await {
             Ok(Begun::Run(held)) => held,
             Ok(Begun::Done) => return Ok(Once::AlreadyDone),
-            Ok(Begun::InProgress) => return Err(busy(&key))?,
-            Err(error) => return Err(unanswered(&key, error))?,
+            Ok(Begun::InProgress) => return Err(Guard::busy(&key))?,
+            Err(error) => return Err(Guard::unanswered(&key, error))?,
         };
         match effect.await.map_err(Into::into) {
             Ok(value) => {
