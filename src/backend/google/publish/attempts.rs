@@ -43,8 +43,8 @@ impl Failure {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Call(cause) => CallOutcome::of(cause).retryable,
-            Self::Silent(_) | Self::NotBuilt(_) | Self::Stopped => true,
-            Self::Paused | Self::NoRuntime => false,
+            Self::Silent(_) | Self::NotBuilt(None) | Self::Stopped => true,
+            Self::NotBuilt(Some(_)) | Self::Paused | Self::NoRuntime => false,
         }
     }
 
