@@ -1,11 +1,13 @@
 //! Events, and the publishers and subscribers that use them.
 
 mod attributes;
+mod draft;
 mod format;
 pub(crate) mod message;
 mod model;
 pub(crate) mod publish;
 mod publisher;
+pub(crate) mod publisher_body;
 pub(crate) mod subscriber;
 
 pub use crate::base::{Attributes, HeaderPlacement, Publication};

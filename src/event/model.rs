@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 
 use crate::base::{Attributes, BoxError, Error, HeaderPlacement, States, json};
 use crate::event::Event;
+use crate::event::draft::Draft;
 use crate::event::format::Format;
-use crate::event::publish::{Draft, Publish, PublishNow};
+use crate::event::publish::{Publish, PublishNow};
 use crate::event::publisher::publishing;
 use crate::registry::Registered;
 use crate::registry::topic::Topic;

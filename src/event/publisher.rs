@@ -12,8 +12,10 @@ use crate::base::{
     propagation,
 };
 use crate::event::Event;
+use crate::event::draft::{Draft, with_headers};
 use crate::event::format::{DataError, Format};
-use crate::event::publish::{Draft, Publish, PublishNow, PublisherBody, with_headers};
+use crate::event::publish::{Publish, PublishNow};
+use crate::event::publisher_body::PublisherBody;
 use crate::registry::Registered;
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput};
 use crate::runtime::{RunAt, Scope};

@@ -24,9 +24,10 @@ fn spoil(rng: &Mutex<Rng>, messages: &[Published]) -> Reply {
     let mut rng = rng.lock().unwrap();
     let is_refused = |message: &Published| is_refused(message.text().parse().unwrap());
     let is_refused = messages.iter().any(is_refused);
-    let arrives = match !is_refused && rng.bool() {
-        true => Arrives::Yes,
-        false => Arrives::Not,
+    let arrives = if !is_refused && rng.bool() {
+        Arrives::Yes
+    } else {
+        Arrives::Not
     };
     match rng.u8(0..100) {
         0..10 => Reply::Spoil(Fault::Error500, arrives),

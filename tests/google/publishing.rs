@@ -161,12 +161,13 @@ async fn messages_of_a_key_keep_their_order_through_faults() {
 #[tokio::test]
 async fn a_message_whose_caller_is_gone_is_sent_again_until_it_is_accepted() {
     let first = std::sync::atomic::AtomicBool::new(true);
-    let api = PublishApi::start(
-        move |_| match first.swap(false, std::sync::atomic::Ordering::SeqCst) {
-            true => Reply::Spoil(Fault::Error500, Arrives::Not),
-            false => Reply::Accept,
-        },
-    )
+    let api = PublishApi::start(move |_| {
+        if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            Reply::Spoil(Fault::Error500, Arrives::Not)
+        } else {
+            Reply::Accept
+        }
+    })
     .await;
     let runtime = runtime(&api.url(), patient()).await;
 

@@ -9,7 +9,7 @@ use super::display;
 use super::state::{Record, Tasks};
 use crate::base::{Attributes, json, propagation};
 use crate::event::Event;
-use crate::event::publish::PublisherBody;
+use crate::event::publisher_body::PublisherBody;
 use crate::registry::Kind;
 use crate::runtime::Runtime;
 
