@@ -161,8 +161,8 @@ impl TrustedCallers {
             .find(|issuer| GOOGLE_ISSUERS.contains(&issuer.as_str()) || issuer.starts_with("https://"))?;
         is_public.then(|| {
             format!(
-                "the keys of {issuer} are not fetched from {:?}, where anybody on the way could replace them: it takes an https \
-                 URL, or the issuer's own name if it is an emulator",
+                "the keys of {issuer} cannot be fetched from {:?} without TLS, because anybody on the network could replace them: \
+                 use an https URL, or for an emulator an issuer of its own that is not an https URL",
                 self.keys_url
             )
         })

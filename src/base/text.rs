@@ -21,7 +21,7 @@ pub(crate) fn safe_lines(text: &str) -> Cow<'_, str> {
     escape(text, steers, |out, char| out.extend(char.escape_unicode()))
 }
 
-/// Sanitizes JSON, which stays the same JSON: unsafe characters can only be inside strings, where they are escaped.
+/// Sanitizes JSON without changing its value: unsafe characters can only be in strings, where they are escaped.
 /// Whitespace between values is kept.
 #[cfg(any(feature = "cli", test))]
 pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {

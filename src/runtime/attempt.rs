@@ -27,7 +27,7 @@ pub(crate) enum Attempt {
 }
 
 impl Runtime {
-    /// Runs one attempt. Returns the JSON of its output, or why there is none.
+    /// Runs one attempt. Returns the JSON of its output, or its error.
     pub(crate) async fn run(
         &self,
         entry: &RegisteredHandler,

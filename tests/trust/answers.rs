@@ -198,7 +198,7 @@ async fn keys_of_an_issuer_on_the_internet_are_not_fetched_in_the_clear() {
                 assert!(
                     error
                         .to_string()
-                        .contains("anybody on the way could replace them"),
+                        .contains("anybody on the network could replace them"),
                     "{error}"
                 );
             }

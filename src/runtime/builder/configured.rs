@@ -10,7 +10,7 @@ use crate::base::{Config, Error, Invalid, host_port, is_loopback};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts, RuntimeBuilder};
 
-/// Tasks go where the settings say: to Google, to an emulator, or nowhere with `EAGER`.
+/// Tasks go where the settings say: to Google, to an emulator, or with `EAGER` to a run in this process.
 #[derive(Default)]
 pub struct Configured {
     backend: Option<Arc<dyn Backend>>,
@@ -138,7 +138,7 @@ pub(super) fn warn_of_emulator(what: &str, host: Option<&str>) {
     }
 }
 
-/// Who may call, as the user said and else as it is safe.
+/// The configured access control, or otherwise the safe default.
 fn access(trust: Trust, callers: TrustedCallers, config: &Config) -> Result<Access, Vec<Invalid>> {
     if trust == Trust::Anybody {
         tracing::warn!("callers are not verified: `allow_unauthenticated()` lets anybody run tasks");

@@ -181,7 +181,7 @@ where
         tracing::info!(running = drain.running.len(), grace = ?self.grace, "stopping");
         let mut grace = std::pin::pin!(sleep(self.grace));
         tokio::select! {
-            // New requests are told to go elsewhere.
+            // New requests get 503, so that clients retry elsewhere.
             () = connections.accept(&self.listener) => {}
             () = drain.running.wait() => {}
             () = &mut grace => {}
