@@ -56,7 +56,7 @@ impl Link {
     }
 
     fn delivery(&self) -> Result<Arc<dyn Delivery>, Error> {
-        let gone = || Error::unavailable("the runtime of this backend was dropped", false);
+        let gone = || Error::unreachable("the runtime of this backend was dropped");
         self.delivery.upgrade().ok_or_else(gone)
     }
 }

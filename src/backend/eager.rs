@@ -12,14 +12,14 @@ use crate::base::{Clock, Enqueued, Envelope, Error, Publication, QueueInfo, Queu
 pub(crate) struct Eager {
     runtime: Link,
     /// The ids that callers chose.
-    taken: Mutex<UsedIds>,
+    used_ids: Mutex<UsedIds>,
 }
 
 impl Eager {
     pub fn new(runtime: Link) -> Self {
         Self {
             runtime,
-            taken: Mutex::default(),
+            used_ids: Mutex::default(),
         }
     }
 
@@ -32,11 +32,11 @@ impl Eager {
         };
         let clock = self.runtime.clock();
         let receipt = receipt(&envelope, id.as_str());
-        if !self.taken().take(&envelope.queue, id, clock.now()) {
+        if !self.used_ids().take(&envelope.queue, id, clock.now()) {
             return Ok(receipt.with_duplicate(true));
         }
         let mut holds = Holds {
-            taken: &self.taken,
+            used_ids: &self.used_ids,
             envelope: &envelope,
             clock,
             ended: false,
@@ -47,14 +47,14 @@ impl Eager {
         outcome.map(|()| receipt)
     }
 
-    fn taken(&self) -> MutexGuard<'_, UsedIds> {
-        lock(&self.taken)
+    fn used_ids(&self) -> MutexGuard<'_, UsedIds> {
+        lock(&self.used_ids)
     }
 }
 
 /// Reserves an id while its task runs. Dropping it before the end frees the id.
 struct Holds<'a> {
-    taken: &'a Mutex<UsedIds>,
+    used_ids: &'a Mutex<UsedIds>,
     envelope: &'a Envelope,
     clock: &'a Clock,
     ended: bool,
@@ -66,17 +66,17 @@ impl Drop for Holds<'_> {
             &self.envelope.queue,
             self.envelope.id.as_deref().unwrap_or_default(),
         );
-        let mut taken = lock(self.taken);
+        let mut used_ids = lock(self.used_ids);
         if self.ended {
-            taken.end(queue, id, self.clock.now());
+            used_ids.end(queue, id, self.clock.now());
         } else {
-            taken.free(queue, id);
+            used_ids.free(queue, id);
         }
     }
 }
 
-fn lock(taken: &Mutex<UsedIds>) -> MutexGuard<'_, UsedIds> {
-    taken.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(used_ids: &Mutex<UsedIds>) -> MutexGuard<'_, UsedIds> {
+    used_ids.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn receipt(envelope: &Envelope, id: impl Into<String>) -> Enqueued {

@@ -76,58 +76,58 @@ mod tests {
 
     #[test]
     fn an_id_is_taken_while_its_task_waits_and_for_a_day_after() {
-        let mut taken = UsedIds::default();
+        let mut used = UsedIds::default();
 
-        assert!(taken.take("emails", "a", START));
-        assert!(!taken.take("emails", "a", hours(1000)));
-        assert!(taken.take("other", "a", START));
-        taken.end("emails", "a", hours(1000));
-        assert!(!taken.take("emails", "a", hours(1023)));
-        assert!(taken.take("emails", "a", hours(1024)));
-        assert!(!taken.take("emails", "a", hours(5000)));
+        assert!(used.take("emails", "a", START));
+        assert!(!used.take("emails", "a", hours(1000)));
+        assert!(used.take("other", "a", START));
+        used.end("emails", "a", hours(1000));
+        assert!(!used.take("emails", "a", hours(1023)));
+        assert!(used.take("emails", "a", hours(1024)));
+        assert!(!used.take("emails", "a", hours(5000)));
     }
 
     #[test]
     fn an_id_that_is_freed_can_be_taken_at_once() {
-        let mut taken = UsedIds::default();
+        let mut used = UsedIds::default();
 
-        taken.take("emails", "a", START);
-        taken.free("emails", "a");
+        used.take("emails", "a", START);
+        used.free("emails", "a");
 
-        assert!(taken.take("emails", "a", START));
+        assert!(used.take("emails", "a", START));
     }
 
     #[test]
     fn nothing_is_kept_for_ever() {
-        let mut taken = UsedIds::default();
+        let mut used = UsedIds::default();
         for hour in 0..1000 {
             let id = hour.to_string();
-            assert!(taken.take("emails", &id, hours(hour)));
-            taken.end("emails", &id, hours(hour));
+            assert!(used.take("emails", &id, hours(hour)));
+            used.end("emails", &id, hours(hour));
         }
 
-        assert_eq!((taken.ends.len(), taken.ended.len()), (24, 24));
+        assert_eq!((used.ends.len(), used.ended.len()), (24, 24));
     }
 
     #[test]
     fn an_end_that_nobody_waits_for_is_none() {
-        let mut taken = UsedIds::default();
+        let mut used = UsedIds::default();
 
-        taken.end("emails", "a", START);
+        used.end("emails", "a", START);
 
-        assert!(taken.take("emails", "a", START));
+        assert!(used.take("emails", "a", START));
     }
 
     #[test]
     fn a_clock_that_is_set_back_frees_nothing_too_early() {
-        let mut taken = UsedIds::default();
-        taken.take("emails", "a", hours(100));
-        taken.end("emails", "a", hours(100));
-        taken.take("emails", "b", hours(50));
-        taken.end("emails", "b", hours(50));
+        let mut used = UsedIds::default();
+        used.take("emails", "a", hours(100));
+        used.end("emails", "a", hours(100));
+        used.take("emails", "b", hours(50));
+        used.end("emails", "b", hours(50));
 
-        assert!(!taken.take("emails", "b", hours(60)));
-        assert!(taken.take("emails", "b", hours(80)));
-        assert!(!taken.take("emails", "a", hours(80)));
+        assert!(!used.take("emails", "b", hours(60)));
+        assert!(used.take("emails", "b", hours(80)));
+        assert!(!used.take("emails", "a", hours(80)));
     }
 }

@@ -142,9 +142,25 @@ impl Error {
         Self::new(ErrorKind::Rejected, message)
     }
 
-    /// Creates the error of a [`Backend`](crate::backend::Backend) that got no clear response.
-    pub fn unavailable(message: impl Into<String>, may_have_taken_effect: bool) -> Self {
-        Self::new(ErrorKind::Unavailable, message).with_may_have_taken_effect(may_have_taken_effect)
+    /// Creates the error of a [`Backend`](crate::backend::Backend) that got no clear response: the call [may have taken
+    /// effect](Self::may_have_taken_effect).
+    ///
+    /// ```
+    /// use cloud_tasks::Error;
+    ///
+    /// assert!(Error::unavailable("the connection broke").may_have_taken_effect());
+    /// assert!(!Error::unreachable("there is no connection").may_have_taken_effect());
+    /// ```
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Unavailable, message);
+        error.inner.may_have_taken_effect = true;
+        error
+    }
+
+    /// Creates the error of a [`Backend`](crate::backend::Backend) that could not be asked: nothing took effect, and a later
+    /// call may succeed.
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unavailable, message)
     }
 
     /// Sets the cause of the error.
@@ -158,11 +174,6 @@ impl Error {
     #[cfg(feature = "google")]
     pub(crate) fn with_help(mut self, help: &str) -> Self {
         self.inner.help = Some(text::safe(help).into_owned());
-        self
-    }
-
-    fn with_may_have_taken_effect(mut self, may: bool) -> Self {
-        self.inner.may_have_taken_effect = may;
         self
     }
 

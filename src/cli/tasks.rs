@@ -70,12 +70,12 @@ async fn list(runtime: &Runtime, args: TasksListArgs, console: &mut Console) -> 
     let limit = args.limit.unwrap_or(usize::MAX);
     tasks = tasks.first(limit);
     let mut table = Table::new(["ID", "TASK", "ATTEMPTS", "DUE", "LAST ANSWER"]);
-    let mut shown = 0;
-    while shown < limit {
+    let mut printed = 0;
+    while printed < limit {
         let Some(task) = tasks.try_next().await? else {
             break;
         };
-        shown += 1;
+        printed += 1;
         if args.json {
             console.print_json_line(&task)?;
             continue;
@@ -97,7 +97,7 @@ fn row(task: &QueuedTask) -> [String; 5] {
         name(task),
         task.attempts().to_string(),
         time(task.schedule_time()),
-        answer(task.last_attempt()),
+        last_response(task.last_attempt()),
     ]
 }
 
@@ -111,7 +111,7 @@ fn time(time: Option<SystemTime>) -> String {
     seconds.map_or_else(|| "-".to_owned(), |time| format!("{time:.0}"))
 }
 
-fn answer(attempt: Option<&LastAttempt>) -> String {
+fn last_response(attempt: Option<&LastAttempt>) -> String {
     match attempt {
         None => "-".to_owned(),
         Some(attempt) if attempt.response_time.is_none() => "under way".to_owned(),
@@ -143,7 +143,7 @@ async fn get(runtime: &Runtime, args: TasksGetArgs, console: &mut Console) -> Re
         ("made", time(task.create_time())),
         ("due", time(task.schedule_time())),
         ("attempts", task.attempts().to_string()),
-        ("last answer", answer(task.last_attempt())),
+        ("last answer", last_response(task.last_attempt())),
     ];
     let lines = lines.into_iter().chain(headers.map(|header| ("header", header)));
     let body = String::from_utf8_lossy(task.body().unwrap_or_default()).into_owned();

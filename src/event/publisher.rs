@@ -224,7 +224,7 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
             let topic = body
                 .topic_name
                 .map_or_else(|| T::topic().into_name(scope.runtime.config()), Cow::Owned);
-            let headers = propagation::told(&body.headers.unwrap_or_default(), scope.headers.as_deref());
+            let headers = propagation::merge(&body.headers.unwrap_or_default(), scope.headers.as_deref());
             let bare = Publication {
                 topic,
                 data,

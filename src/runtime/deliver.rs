@@ -31,7 +31,7 @@ fn forwarded_task_id(config: &Config, subscriber: &str, message: MessageIdentity
 
 impl Runtime {
     /// Runs the subscriber on a message, or forwards the message if the subscriber says so.
-    pub(crate) async fn receive(
+    pub(crate) async fn attempt_push(
         &self,
         entry: &RegisteredHandler,
         bound: &BoundTask,
@@ -190,7 +190,7 @@ impl Runtime {
         let name = entry.registration.name;
         let bound = entry.bound(name)?;
         let received = match Push::read(&HeaderMap::new(), push.to_body().into()) {
-            Ok(push) => self.receive(entry, bound, push).await,
+            Ok(push) => self.attempt_push(entry, bound, push).await,
             Err(reason) => Err(AttemptError::Decode(reason)),
         };
         received.map(drop).map_err(|failure| failure.into_error(name))

@@ -202,6 +202,6 @@ pub(crate) fn is_in_spawned() -> bool {
 
 /// The allow-listed headers of a request, within limits.
 fn propagated(allowed: &[HeaderName], headers: &HeaderMap) -> Option<Arc<HeaderMap>> {
-    let kept = Propagated::of(allowed, headers);
-    (!kept.is_empty()).then(|| Arc::new(kept))
+    let propagated = Propagated::of(allowed, headers);
+    (!propagated.is_empty()).then(|| Arc::new(propagated))
 }

@@ -108,7 +108,7 @@ async fn perform(
             .is_some_and(|options| options.bare_body);
         let read = if bare { Push::read_or_bare } else { Push::read };
         match read(&headers, body) {
-            Ok(push) => runtime.receive(entry, bound, push).await,
+            Ok(push) => runtime.attempt_push(entry, bound, push).await,
             Err(reason) => {
                 tracing::error!(task = name, reason = %text::safe(&reason), "the push does not decode");
                 Err(AttemptError::Decode(reason))

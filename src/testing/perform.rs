@@ -143,13 +143,13 @@ impl<T: Task> Perform<T> {
             metadata = metadata.with_max_attempts(attempt);
         }
         let entry = self.runtime.entry_of::<T>()?;
-        let (bound, kept) = Capture::bind::<T>(&self.runtime, |state, input, metadata| {
+        let (bound, captured) = Capture::bind::<T>(&self.runtime, |state, input, metadata| {
             Box::pin(task::run_input::<T>(state, input, metadata))
         })?;
         let ran = self
             .runtime
             .run(entry, &bound, TaskInput::Body(body), metadata, Attempt::OfQueue);
-        Ok(Performed::of_run(ran.await, kept.take()))
+        Ok(Performed::of_run(ran.await, captured.take()))
     }
 }
 

@@ -84,7 +84,7 @@ impl<S: SubscriberTask> PerformMessage<S> {
     async fn run(self) -> Result<Performed<S::Output>, Error> {
         let body = self.push?.to_body();
         let entry = self.runtime.entry_of::<S>()?;
-        let (bound, kept) = Capture::bind::<S>(&self.runtime, |state, input, metadata| {
+        let (bound, captured) = Capture::bind::<S>(&self.runtime, |state, input, metadata| {
             Box::pin(subscriber::run_input::<S>(state, input, metadata))
         })?;
         let push = match Push::read(&HeaderMap::new(), body.into()) {
@@ -92,7 +92,7 @@ impl<S: SubscriberTask> PerformMessage<S> {
             Err(reason) => return Ok(Performed::Unreadable(reason)),
         };
         let ran = self.runtime.deliver_here(entry, &bound, push);
-        Ok(Performed::of_run(ran.await, kept.take()))
+        Ok(Performed::of_run(ran.await, captured.take()))
     }
 }
 

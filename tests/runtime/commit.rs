@@ -277,7 +277,7 @@ impl Backend for Mumbling {
         let duplicate = !taken.insert(id.clone());
         Box::pin(async move {
             if first {
-                return Err(Error::unavailable("no answer", true));
+                return Err(Error::unavailable("no answer"));
             }
             Ok(Enqueued::new(envelope.queue(), id).with_duplicate(duplicate))
         })

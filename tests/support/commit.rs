@@ -78,7 +78,7 @@ impl Shaky {
         if worked {
             return Ok(());
         }
-        Err(Error::unavailable(format!("no answer for {subject}"), true))
+        Err(Error::unavailable(format!("no answer for {subject}")))
     }
 }
 

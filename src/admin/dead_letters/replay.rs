@@ -121,7 +121,7 @@ impl Replay {
             Err(error) => {
                 let count = report.replayed;
                 let message = format!("the replay stopped after enqueueing {count} tasks again");
-                Err(Error::unavailable(message, true).with_source(error))
+                Err(Error::unavailable(message).with_source(error))
             }
         }
     }

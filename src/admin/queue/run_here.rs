@@ -62,7 +62,7 @@ pub(super) async fn run_typed<T: Task>(
         return Err(elsewhere(&task));
     }
     let entry = runtime.entry_of::<T>()?;
-    let (bound, kept) = Capture::bind::<T>(runtime, |state, input, metadata| {
+    let (bound, captured) = Capture::bind::<T>(runtime, |state, input, metadata| {
         Box::pin(task::run_input::<T>(state, input, metadata))
     })?;
     let metadata = task.metadata();
@@ -71,7 +71,7 @@ pub(super) async fn run_typed<T: Task>(
         .run(entry, &bound, input, metadata, Attempt::Detached)
         .await;
     ran.map_err(|failure| failure.into_error(name))?;
-    kept.take().ok_or_else(|| {
+    captured.take().ok_or_else(|| {
         let message = format!("task {name} did not run here: it is idempotent and has run before");
         Error::new(ErrorKind::TaskFailed, message)
     })

@@ -37,7 +37,7 @@ pub(crate) trait ApiField<Field> {
     fn to_field(&self) -> Result<Field, Error>;
 
     /// The value of a field as it is shown; `None` if the field has none.
-    fn shown(field: &Field) -> Option<String>;
+    fn text(field: &Field) -> Option<String>;
 
     /// Writes a desired field over the current one.
     fn overlay(current: &mut Field, desired: &Field)
@@ -54,7 +54,7 @@ impl ApiField<i32> for Duration {
         Ok(i32::try_from(self.as_secs()).unwrap_or(i32::MAX))
     }
 
-    fn shown(field: &i32) -> Option<String> {
+    fn text(field: &i32) -> Option<String> {
         (*field != 0).then(|| format!("{field}s"))
     }
 }
@@ -65,7 +65,7 @@ impl ApiField<f64> for f64 {
         Ok(*self)
     }
 
-    fn shown(field: &f64) -> Option<String> {
+    fn text(field: &f64) -> Option<String> {
         (*field > 0.0).then(|| field.to_string())
     }
 }
@@ -76,7 +76,7 @@ impl ApiField<i32> for i32 {
         Ok(*self)
     }
 
-    fn shown(field: &i32) -> Option<String> {
+    fn text(field: &i32) -> Option<String> {
         (*field != 0).then(|| field.to_string())
     }
 }
@@ -87,8 +87,8 @@ impl ApiField<i32> for u32 {
         Ok(convert::number(Some(*self)))
     }
 
-    fn shown(field: &i32) -> Option<String> {
-        <i32 as ApiField<i32>>::shown(field)
+    fn text(field: &i32) -> Option<String> {
+        <i32 as ApiField<i32>>::text(field)
     }
 }
 
@@ -97,7 +97,7 @@ impl ApiField<Option<WktDuration>> for Duration {
         convert::duration(*self, "Google Cloud").map(Some)
     }
 
-    fn shown(field: &Option<WktDuration>) -> Option<String> {
+    fn text(field: &Option<WktDuration>) -> Option<String> {
         field.map(String::from)
     }
 }
@@ -112,7 +112,7 @@ impl ApiField<Option<ExpirationPolicy>> for Duration {
         }))
     }
 
-    fn shown(field: &Option<ExpirationPolicy>) -> Option<String> {
+    fn text(field: &Option<ExpirationPolicy>) -> Option<String> {
         let policy = field.as_ref()?;
         Some(policy.ttl.map_or_else(|| "never".to_owned(), String::from))
     }
@@ -133,7 +133,7 @@ impl ApiField<HashMap<String, String>> for &[(&str, &str)] {
             .collect())
     }
 
-    fn shown(field: &HashMap<String, String>) -> Option<String> {
+    fn text(field: &HashMap<String, String>) -> Option<String> {
         let sorted: BTreeMap<_, _> = field.iter().collect();
         let pairs: Vec<String> = sorted
             .iter()

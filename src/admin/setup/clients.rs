@@ -30,7 +30,7 @@ macro_rules! build {
         }
         builder.build().await.map_err(|error| {
             let message = concat!("the client ", stringify!($client), " was not built");
-            Error::unavailable(message, false).with_source(Box::new(error))
+            Error::unreachable(message).with_source(Box::new(error))
         })?
     }};
 }

@@ -95,8 +95,8 @@ macro_rules! fields {
         fn changes(current: &Queue, desired: &Queue) -> Vec<FieldChange> {
             let mut differing = Differences::default();
             $(
-                let shown = |queue: &Queue| field!(queue, $policy.$field).and_then(<$type as ApiField<_>>::shown);
-                let (old, new) = (shown(current), shown(desired));
+                let text = |queue: &Queue| field!(queue, $policy.$field).and_then(<$type as ApiField<_>>::text);
+                let (old, new) = (text(current), text(desired));
                 // Cloud Tasks omits a zero duration.
                 if old.is_some() || new.as_deref() != Some("0s") {
                     differing.push_asked(concat!(stringify!($policy), ".", stringify!($field)), old, new);

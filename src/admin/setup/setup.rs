@@ -263,7 +263,7 @@ pub trait SetupExt: Registered {
             let plan = Runtime::current()?.setup().only::<Self>().plan().await?;
             plan.apply().await.map_err(|error| {
                 let name = Self::__REGISTRATION.declared().name;
-                Error::unavailable(format!("{name} was not set up completely"), true).with_source(error)
+                Error::unavailable(format!("{name} was not set up completely")).with_source(error)
             })
         }
     }

@@ -21,7 +21,7 @@ use crate::registry::subscription_options;
 macro_rules! overlay_field {
     ($type:ty, $desired:expr, $current:expr, $($field:ident).+) => {
         if let Some(desired) = field!($desired, $($field).+)
-            && <$type as ApiField<_>>::shown(desired).is_some()
+            && <$type as ApiField<_>>::text(desired).is_some()
         {
             <$type as ApiField<_>>::overlay(field_mut!($current, $($field).+), desired);
         }
@@ -41,8 +41,8 @@ macro_rules! fields {
         fn compare_options(current: &PubSubSubscription, desired: &PubSubSubscription, differing: &mut Differences) {
             $(
                 let name = [$(stringify!($field)),+].join(".");
-                let shown = |subscription: &PubSubSubscription| field!(subscription, $($field).+).and_then(<$type as ApiField<_>>::shown);
-                differing.push_asked(&name, shown(current), shown(desired));
+                let text = |subscription: &PubSubSubscription| field!(subscription, $($field).+).and_then(<$type as ApiField<_>>::text);
+                differing.push_asked(&name, text(current), text(desired));
             )*
         }
 

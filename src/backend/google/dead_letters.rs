@@ -66,7 +66,7 @@ impl DeadLetterStore for PubSubDeadLetters {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Answer {
+struct PullResponse {
     received_messages: Vec<Received>,
 }
 
@@ -106,7 +106,7 @@ struct Pulled {
 fn rest_client(access: &PubSubAccess) -> Result<RestClient, Error> {
     let endpoint = access.endpoint.as_deref().unwrap_or(ENDPOINT);
     let http = HttpClient::for_url(endpoint, Connections::Kept).map_err(|error| {
-        Error::unavailable("the dead tasks were not read: Pub/Sub is unreachable", false).with_source(error)
+        Error::unreachable("the dead tasks were not read: Pub/Sub is unreachable").with_source(error)
     })?;
     let url = format!("{}/v1", endpoint.trim_end_matches('/'));
     Ok(RestClient::new(http, &url, access.credentials.clone()))
@@ -151,15 +151,15 @@ impl Pulled {
         }
         // A pull that waits and is abandoned may still lease messages.
         let body = json!({"maxMessages": max, "returnImmediately": true});
-        let answer: Answer = self.call("pull", &body).await?;
-        let ids: Vec<_> = answer
+        let response: PullResponse = self.call("pull", &body).await?;
+        let ids: Vec<_> = response
             .received_messages
             .iter()
             .map(|received| received.ack_id.clone())
             .collect();
         self.taken += ids.len();
         self.pool
-            .extend(answer.received_messages.into_iter().map(|received| {
+            .extend(response.received_messages.into_iter().map(|received| {
                 DeadLetter {
                     id: received.message.message_id,
                     // Invalid base64 is not a record either, as its reader will report.

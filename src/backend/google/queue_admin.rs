@@ -72,12 +72,12 @@ impl GoogleBackend {
     where
         F: Future<Output = Result<T, GoogleError>>,
     {
-        let answer = self.with_retries(true, call).await;
-        answer.sent.map(drop).map_err(|cause| {
+        let ended = self.with_retries(true, call).await;
+        ended.sent.map(drop).map_err(|cause| {
             let path = self.target.queue(queue);
             Call::new(Operation::ChangeQueue, &path, done)
                 .subject(format!("queue {queue}"))
-                .failed_after(answer.earlier, cause, None)
+                .failed_after(ended.earlier, cause, None)
         })
     }
 }
@@ -132,16 +132,16 @@ impl QueueOperations for GoogleBackend {
                     .set_name(self.task_path(queue, id))
                     .send()
             };
-            let answer = self.with_retries(true, call).await;
-            match answer.sent {
+            let ended = self.with_retries(true, call).await;
+            match ended.sent {
                 Ok(()) => Ok(true),
                 // If an earlier attempt got no response, that attempt deleted the task.
-                Err(cause) if gone(&cause) => Ok(answer.earlier == Earlier::Unclear),
+                Err(cause) if gone(&cause) => Ok(ended.earlier == Earlier::Unclear),
                 Err(cause) => {
                     let path = self.target.queue(queue);
                     Err(Call::new(Operation::DeleteTask, &path, "deleted")
                         .subject(task(queue, id))
-                        .failed_after(answer.earlier, cause, None))
+                        .failed_after(ended.earlier, cause, None))
                 }
             }
         })

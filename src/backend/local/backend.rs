@@ -75,7 +75,7 @@ impl Backend for LocalBackend {
         Box::pin(async move {
             published
                 .await
-                .unwrap_or_else(|_| Err(Error::unavailable("the local engine has stopped", true)))
+                .unwrap_or_else(|_| Err(Error::unavailable("the local engine has stopped")))
         })
     }
 

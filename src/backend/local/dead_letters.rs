@@ -79,7 +79,7 @@ impl DeadLetterStore for LocalDeadLetters {
             }
             drop(topics);
             let letters: Box<dyn DeadLetterReader> = Box::new(Taking {
-                kept: self.clone(),
+                store: self.clone(),
                 topic,
             });
             Ok(letters)
@@ -88,14 +88,14 @@ impl DeadLetterStore for LocalDeadLetters {
 }
 
 struct Taking {
-    kept: LocalDeadLetters,
+    store: LocalDeadLetters,
     topic: String,
 }
 
 impl DeadLetterReader for Taking {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<DeadLetter>, Error>> {
         let message = self
-            .kept
+            .store
             .topics()
             .get_mut(&self.topic)
             .and_then(VecDeque::pop_front);
@@ -103,7 +103,7 @@ impl DeadLetterReader for Taking {
             id: message.id.clone(),
             data: message.data.clone(),
             claim: Box::new(Hold {
-                kept: self.kept.clone(),
+                store: self.store.clone(),
                 topic: self.topic.clone(),
                 message: Some(message),
             }),
@@ -117,7 +117,7 @@ impl DeadLetterReader for Taking {
 }
 
 struct Hold {
-    kept: LocalDeadLetters,
+    store: LocalDeadLetters,
     topic: String,
     message: Option<Message>,
 }
@@ -131,7 +131,7 @@ impl Claim for Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(message) = self.message.take()
-            && let Some(messages) = self.kept.topics().get_mut(&self.topic)
+            && let Some(messages) = self.store.topics().get_mut(&self.topic)
         {
             messages.push_back(message);
         }

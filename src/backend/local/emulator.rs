@@ -92,7 +92,7 @@ impl Emulator {
         let status = response.status();
         if !status.is_success() {
             let text = String::from_utf8_lossy(response.body());
-            tracing::debug!(%status, answer = %safe(&text), path, "refused by the emulator");
+            tracing::debug!(%status, response = %safe(&text), path, "refused by the emulator");
         }
         Ok(status)
     }

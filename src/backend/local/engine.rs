@@ -170,14 +170,14 @@ impl LocalEngine {
 
     /// Keeps the dead tasks of these topics, unless they go to a Pub/Sub emulator.
     pub(crate) fn keep_dead(&self, letters: &[DeadLetters]) {
-        self.pubsub.kept.keep(letters);
+        self.pubsub.dead_letters.keep(letters);
     }
 
     /// The services of the engine, for set-up and administration: its queues, and the Pub/Sub emulator of the settings
     /// or its own dead letters.
     pub(crate) fn services(&self, backend: &LocalBackend, config: &Config) -> Services {
         Services::new(PubSubAccess::emulator(config), backend.queue_access(), None)
-            .or_dead_letters(self.pubsub.kept.clone())
+            .or_dead_letters(self.pubsub.dead_letters.clone())
     }
 
     /// Runs these schedules when they are due.

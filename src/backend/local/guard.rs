@@ -95,7 +95,7 @@ pub(super) async fn serve(listener: TcpListener, emulator: SocketAddr) -> Infall
         let _ = stream.set_nodelay(true);
         let guard = guard.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| guard.clone().answer(request));
+            let service = service_fn(move |request| guard.clone().respond(request));
             let http = auto::Builder::new(TokioExecutor::new());
             if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
                 tracing::debug!(error = %error_chain(&*error), "a connection to the local engine broke");
@@ -124,7 +124,7 @@ impl Guard {
         }
     }
 
-    async fn answer(
+    async fn respond(
         self,
         request: Request<Incoming>,
     ) -> Result<Response<Either<Incoming, Full<Bytes>>>, Infallible> {

@@ -26,7 +26,7 @@ pub(crate) struct PubSub {
     pub relay: String,
     pub project: String,
     pub unacked: Unacked,
-    pub kept: LocalDeadLetters,
+    pub dead_letters: LocalDeadLetters,
     /// Set when the runtime is built.
     queues: OnceLock<Vec<Arc<PushQueue>>>,
 }
@@ -34,7 +34,7 @@ pub(crate) struct PubSub {
 impl PubSub {
     pub fn new(emulator: Arc<Emulator>, relay: String, project: String) -> Self {
         Self {
-            kept: LocalDeadLetters::new(&project),
+            dead_letters: LocalDeadLetters::new(&project),
             emulator,
             relay,
             project,
@@ -55,7 +55,7 @@ impl PubSub {
     pub async fn publish(&self, publication: &Publication) -> Result<String, Error> {
         let topic = full_topic(publication.topic(), &self.project);
         let id = message_id();
-        let mut wanted = 0;
+        let mut sent = false;
         for queue in self.queues.get().into_iter().flatten() {
             if queue.topic != topic || !queue.subscription.wants(publication.attributes()) {
                 continue;
@@ -71,19 +71,21 @@ impl PubSub {
                 source: None,
             };
             self.send(queue, push).await.map_err(|error| {
-                Error::unavailable(
-                    format!(
-                        "the message to topic {topic} was not published to the subscription {}",
-                        queue.name
-                    ),
-                    wanted > 0,
-                )
-                .with_source(error)
+                let message = format!(
+                    "the message to topic {topic} was not published to the subscription {}",
+                    queue.name
+                );
+                let error_of = if sent {
+                    Error::unavailable
+                } else {
+                    Error::unreachable
+                };
+                error_of(message).with_source(error)
             })?;
-            wanted += 1;
+            sent = true;
         }
-        let kept = self.kept.add(&topic, &id, &publication.data);
-        if wanted == 0 && !kept {
+        let recorded = self.dead_letters.add(&topic, &id, &publication.data);
+        if !sent && !recorded {
             tracing::debug!(topic = %safe(&topic), id, "dropped: no subscription matches the message");
         }
         Ok(id)
@@ -179,8 +181,8 @@ impl PubSub {
         let deadline = delivery.queue.ack_deadline();
         // A 102 also acknowledges, but it is not a final response: the client waits for the one that follows.
         // An answer that breaks off acknowledges nothing.
-        let answer = self.emulator.call(request, deadline).await;
-        match answer.map_err(|error| format!("{}: {}", subscription.url, error_chain(&error)))? {
+        let response = self.emulator.call(request, deadline).await;
+        match response.map_err(|error| format!("{}: {}", subscription.url, error_chain(&error)))? {
             status if acknowledges(status.as_u16()) => Ok(()),
             status => Err(format!("{} answered {status}", subscription.url).into()),
         }

@@ -46,7 +46,7 @@ pub(crate) async fn serve(listener: TcpListener, relay: Relay) -> Infallible {
             }
         };
         let relay = Arc::clone(&relay);
-        let service = service_fn(move |request| answer(Arc::clone(&relay), request));
+        let service = service_fn(move |request| respond(Arc::clone(&relay), request));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -57,7 +57,7 @@ pub(crate) async fn serve(listener: TcpListener, relay: Relay) -> Infallible {
 }
 
 /// A success ends the emulator's task; on any other response the emulator calls again after a backoff.
-async fn answer<B>(relay: Arc<Relay>, mut request: Request<B>) -> Result<Response<Full<Bytes>>, BoxError>
+async fn respond<B>(relay: Arc<Relay>, mut request: Request<B>) -> Result<Response<Full<Bytes>>, BoxError>
 where
     B: Body<Error: Into<BoxError>>,
 {

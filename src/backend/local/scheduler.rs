@@ -220,8 +220,8 @@ impl Scheduler {
         if let Some(token) = token.filter(|_| schedule.oidc) {
             headers.insert(header::AUTHORIZATION, token);
         }
-        let answer = self.emulator.call(request, job.deadline()).await;
-        match answer.map_err(|error| format!("{}: {}", schedule.url, error_chain(&error)))? {
+        let response = self.emulator.call(request, job.deadline()).await;
+        match response.map_err(|error| format!("{}: {}", schedule.url, error_chain(&error)))? {
             status if status.is_success() => Ok(()),
             status => Err(format!("{} answered {status}", schedule.url).into()),
         }

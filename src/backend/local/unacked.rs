@@ -62,7 +62,7 @@ impl Unacked {
     pub fn insert(&self, path: &str, delivery: Delivery) -> Result<bool, Error> {
         let mut state = self.lock();
         if state.stopped {
-            return Err(Error::unavailable("the local engine has stopped", false));
+            return Err(Error::unreachable("the local engine has stopped"));
         }
         let behind = delivery
             .lane()

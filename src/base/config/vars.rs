@@ -33,8 +33,8 @@ impl Config {
                 continue;
             }
             let value = value.into_string().map_err(|value| {
-                let shown = value.to_string_lossy().into_owned();
-                refused(&name, &shown, "valid UTF-8")
+                let value = value.to_string_lossy().into_owned();
+                refused(&name, &value, "valid UTF-8")
             })?;
             vars.insert(name, value);
         }

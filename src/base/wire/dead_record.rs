@@ -64,7 +64,7 @@ pub(crate) fn encode(task: &str, dead: &Dead, body: &[u8], headers: &HeaderMap, 
         error: dead.error().into(),
         body: None,
         data: None,
-        headers: kept(headers)
+        headers: recorded(headers)
             .map(|(name, value)| (name.as_str().into(), value.into()))
             .collect(),
         died_at: time::rfc3339_millis(now).into(),
@@ -85,11 +85,11 @@ const OF_THE_REQUEST: &[&str] = &[
 ];
 
 /// The headers of the task itself, which a replay sends again.
-fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)> {
+fn recorded(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)> {
     headers.iter().filter_map(|(name, value)| {
         let (name_text, value) = (name.as_str(), value.to_str().ok()?);
         let foreign = OF_THE_REQUEST.contains(&name_text) || name_text.starts_with("x-forwarded-");
-        let kept = !foreign && sent_header(name_text, value).is_some();
-        kept.then_some((name, value))
+        let is_recorded = !foreign && sent_header(name_text, value).is_some();
+        is_recorded.then_some((name, value))
     })
 }

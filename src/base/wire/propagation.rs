@@ -64,9 +64,9 @@ pub(crate) fn read(
 }
 
 /// The headers that a publisher's task adds to its message; they override propagated ones.
-pub(crate) fn told(told: &BTreeMap<String, serde_json::Value>, anyway: Option<&HeaderMap>) -> HeaderMap {
+pub(crate) fn merge(sent: &BTreeMap<String, serde_json::Value>, anyway: Option<&HeaderMap>) -> HeaderMap {
     let mut headers = Propagated::default();
-    for (name, value) in told {
+    for (name, value) in sent {
         if let (Ok(name), Some(value)) = (propagated_name(name), value.as_str()) {
             headers.add(&name, value.as_bytes());
         }
@@ -299,14 +299,14 @@ mod tests {
             json!({"Traceparent": "00-2", "authorization": "Bearer x", "x-a": "1", "x-b": 7, "x-c": ""});
         let told_headers = serde_json::from_value(told_headers).unwrap();
 
-        let all = told(&told_headers, Some(&headers()));
+        let all = merge(&told_headers, Some(&headers()));
 
         let pairs: BTreeMap<_, _> = all
             .iter()
             .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
             .collect();
         assert_eq!(pairs, BTreeMap::from([("traceparent", "00-2"), ("x-a", "1")]));
-        assert_eq!(told(&BTreeMap::new(), Some(&headers())), headers());
+        assert_eq!(merge(&BTreeMap::new(), Some(&headers())), headers());
     }
 
     proptest! {

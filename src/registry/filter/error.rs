@@ -87,18 +87,18 @@ pub(super) fn place(text: &str, position: usize) -> String {
 }
 
 /// A piece of the filter for a message: on one line, whatever it contains.
-pub(super) fn shown(piece: &str) -> String {
-    let mut shown = String::new();
+pub(super) fn escaped(piece: &str) -> String {
+    let mut text = String::new();
     for character in piece.chars() {
         match character {
-            '"' | '\'' | '\\' => shown.push(character),
-            _ => shown.extend(character.escape_debug()),
+            '"' | '\'' | '\\' => text.push(character),
+            _ => text.extend(character.escape_debug()),
         }
     }
-    shown
+    text
 }
 
 /// A piece of the filter in quotes, for a message.
 pub(super) fn quoted(piece: &str) -> String {
-    format!("`{}`", shown(piece))
+    format!("`{}`", escaped(piece))
 }

@@ -1,6 +1,6 @@
 //! The parser of filters: recursive descent with one token of lookahead.
 
-use super::error::{FilterError, place, quoted, shown};
+use super::error::{FilterError, escaped, place, quoted};
 use super::expression::Expression;
 use super::lexer::{Kind, Lexer, Token};
 
@@ -176,7 +176,7 @@ impl<'a> Parser<'a> {
         let word = self.word();
         let run = self.run();
         if word.is_empty() || matches!(word, "AND" | "OR" | "NOT") {
-            let help = (!run.is_empty()).then(|| format!("if that is the key, write \"{}\"", shown(run)));
+            let help = (!run.is_empty()).then(|| format!("if that is the key, write \"{}\"", escaped(run)));
             return Err(self.error(
                 format!("a key after {after}"),
                 help.or_else(|| self.quotes_help()),
@@ -184,7 +184,7 @@ impl<'a> Parser<'a> {
         }
         self.take()?;
         if run.len() > word.len() {
-            let help = Some(format!("any other key is quoted: write \"{}\"", shown(run)));
+            let help = Some(format!("any other key is quoted: write \"{}\"", escaped(run)));
             return Err(self.error("a key of letters, digits, `-` and `_`", help));
         }
         Ok(word.into())
@@ -314,7 +314,7 @@ impl Parser<'_> {
                 "a key is compared with a value, not with a key".to_owned()
             }
             Kind::Word if matches!(piece, "AND" | "OR" | "NOT") => "the value is missing".to_owned(),
-            Kind::Word | Kind::Minus => format!("write \"{}\"", shown(self.run())),
+            Kind::Word | Kind::Minus => format!("write \"{}\"", escaped(self.run())),
             Kind::Open => "write one comparison for each value".to_owned(),
             _ => return self.quotes_help(),
         };
@@ -326,7 +326,7 @@ impl Parser<'_> {
         let piece = self.piece();
         match piece.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
             Some(inside) if !inside.contains(['"', '\\']) => {
-                Some(format!("{QUOTES}: write \"{}\"", shown(inside)))
+                Some(format!("{QUOTES}: write \"{}\"", escaped(inside)))
             }
             _ => piece
                 .starts_with(['\'', '`', '‘', '’', '“', '”'])

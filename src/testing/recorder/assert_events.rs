@@ -103,15 +103,15 @@ impl Recorder {
         let topic = E::topic().name(runtime.config());
         let now = self.now();
         let tasks = self.shared.tasks();
-        let (mut wanted, others): (Vec<_>, Vec<_>) = messages(&tasks).partition(|record| {
+        let (mut expected, others): (Vec<_>, Vec<_>) = messages(&tasks).partition(|record| {
             record
                 .publication()
                 .is_some_and(|message| message.topic() == topic)
         });
-        wanted.extend(others);
-        let mut shown = display::list("these were", wanted, now);
-        if shown.is_empty() {
-            shown.push_str("nothing was");
+        expected.extend(others);
+        let mut text = display::list("these were", expected, now);
+        if text.is_empty() {
+            text.push_str("nothing was");
         }
         let waiting = display::list(
             "these are waiting to be, in tasks",
@@ -119,10 +119,10 @@ impl Recorder {
             now,
         );
         if !waiting.is_empty() {
-            shown.push_str("\nand ");
-            shown.push_str(&waiting);
+            text.push_str("\nand ");
+            text.push_str(&waiting);
         }
-        shown
+        text
     }
 }
 

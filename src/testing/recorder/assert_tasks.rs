@@ -92,15 +92,15 @@ impl Recorder {
     fn tasks_shown(&self, first: Option<&str>) -> String {
         let now = self.now();
         let tasks = self.shared.tasks();
-        let (mut wanted, others): (Vec<_>, Vec<_>) = tasks
+        let (mut expected, others): (Vec<_>, Vec<_>) = tasks
             .waiting
             .iter()
             .filter(|record| record.envelope().is_some())
             .partition(|record| is_named(record, first));
-        wanted.extend(others);
-        match display::list("these were", wanted, now) {
+        expected.extend(others);
+        match display::list("these were", expected, now) {
             nothing if nothing.is_empty() => "nothing was".to_owned(),
-            shown => shown,
+            text => text,
         }
     }
 }

@@ -81,6 +81,6 @@ fn cut(body: &[u8]) -> String {
     if text.len() <= SHOWN_BYTES {
         return text.into_owned();
     }
-    let shown = &text[..text.floor_char_boundary(SHOWN_BYTES)];
-    format!("{shown}.. ({} bytes)", body.len())
+    let start = &text[..text.floor_char_boundary(SHOWN_BYTES)];
+    format!("{start}.. ({} bytes)", body.len())
 }

@@ -10,14 +10,14 @@ use crate::base::{QueueInfo, QueueState, QueuedTask, QueuedTaskParts};
 
 impl Recording {
     /// Responds immediately with the result of a function.
-    fn answer<'a, T: Send + 'a>(&self, find: impl FnOnce(&Shared) -> T) -> BackendFuture<'a, T> {
+    fn with_shared<'a, T: Send + 'a>(&self, find: impl FnOnce(&Shared) -> T) -> BackendFuture<'a, T> {
         Box::pin(ready(Ok(find(self.shared()))))
     }
 }
 
 impl QueueOperations for Recording {
     fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>> {
-        self.answer(|shared| {
+        self.with_shared(|shared| {
             let tasks = shared.tasks();
             let mut waiting = tasks.waiting.iter();
             waiting
@@ -34,7 +34,7 @@ impl QueueOperations for Recording {
         _size: u16,
         _from: Option<&'a str>,
     ) -> BackendFuture<'a, Page> {
-        self.answer(|shared| {
+        self.with_shared(|shared| {
             let tasks = shared.tasks();
             let of_queue = tasks.waiting.iter().filter(|record| record.is_of(queue));
             Page {
@@ -45,12 +45,12 @@ impl QueueOperations for Recording {
     }
 
     fn delete<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
-        self.answer(|shared| take_away(shared, |record| record.is(queue, id)) > 0)
+        self.with_shared(|shared| take_away(shared, |record| record.is(queue, id)) > 0)
     }
 
     /// Makes the task due; a drain then runs it.
     fn run<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
-        self.answer(|shared| {
+        self.with_shared(|shared| {
             let now = shared.time.now();
             let mut tasks = shared.tasks();
             let found = tasks.waiting.iter_mut().find(|record| record.is(queue, id));
@@ -59,25 +59,25 @@ impl QueueOperations for Recording {
     }
 
     fn pause<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        self.answer(|shared| {
+        self.with_shared(|shared| {
             shared.tasks().paused.insert(queue.to_owned());
         })
     }
 
     fn resume<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        self.answer(|shared| {
+        self.with_shared(|shared| {
             shared.tasks().paused.remove(queue);
         })
     }
 
     fn purge<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        self.answer(|shared| {
+        self.with_shared(|shared| {
             take_away(shared, |record| record.is_of(queue));
         })
     }
 
     fn info<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, QueueInfo> {
-        self.answer(|shared| {
+        self.with_shared(|shared| {
             let state = if shared.tasks().paused.contains(queue) {
                 QueueState::Paused
             } else {

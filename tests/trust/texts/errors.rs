@@ -174,7 +174,7 @@ fn of_values(text: &str) -> Vec<(&'static str, Error)> {
         Some((name, error))
     });
     let with_source = Error::new(ErrorKind::Rejected, text).with_source(Raw(text.to_owned()));
-    let nested = Error::unavailable(text, true).with_source(with_source);
+    let nested = Error::unavailable(text).with_source(with_source);
     let own = [
         ("an error of its own", Error::rejected(text)),
         ("an error with causes", nested),

@@ -145,8 +145,10 @@ impl<'a> Call<'a> {
         let help: Vec<_> = help.into_iter().flatten().collect();
         let message = self.message(may_have_taken_effect);
         let may_have_taken_effect = may_have_taken_effect || fallback.may_have_taken_effect;
-        let error = if may_have_taken_effect || outcome.retryable || fallback.retryable {
-            Error::unavailable(message, may_have_taken_effect)
+        let error = if may_have_taken_effect {
+            Error::unavailable(message)
+        } else if outcome.retryable || fallback.retryable {
+            Error::unreachable(message)
         } else {
             Error::rejected(message)
         };
@@ -161,7 +163,12 @@ impl<'a> Call<'a> {
     /// The error of a call that ended for this reason of our own, after attempts.
     pub fn unavailable(&self, earlier: Earlier, reason: &str) -> Error {
         let unclear = earlier == Earlier::Unclear;
-        Error::unavailable(format!("{}: {reason}", self.message(unclear)), unclear)
+        let message = format!("{}: {reason}", self.message(unclear));
+        if unclear {
+            Error::unavailable(message)
+        } else {
+            Error::unreachable(message)
+        }
     }
 
     fn message(&self, may_have_taken_effect: bool) -> String {
