@@ -15,6 +15,7 @@ mod plan;
 mod queues;
 mod recreate;
 mod report;
+mod schedule_diff;
 mod schedules;
 mod setup;
 mod subscription_diff;

@@ -31,7 +31,7 @@ pub(crate) async fn find(runtime: &Runtime, admin: &QueueAdmin, found: &mut Plan
     let settings = runtime.queue_settings();
     let mut names: BTreeSet<&str> = runtime.registry().queues().collect();
     names.insert(runtime.config().default_queue());
-    names.extend(settings.iter().map(|settings| settings.name()));
+    names.extend(settings.iter().map(QueueSettings::name));
     for name in &names {
         let default = QueueSettings::new(*name);
         let settings = settings.iter().find(|settings| settings.name() == *name);
