@@ -132,7 +132,7 @@ impl Runtime {
     /// before the process ends.
     ///
     /// An awaited message is already published; this is for futures that were dropped and for spawned ones. What was
-    /// spawned has 10 seconds, the default [grace period](crate::service::Serve::grace) of a server. Inside a spawned
+    /// spawned has 10 seconds, the default grace period of a server. Inside a spawned
     /// future only messages are waited for.
     ///
     /// ```

@@ -140,7 +140,7 @@ impl Runtime {
 
     /// Spawns a future on tokio that keeps this runtime and the propagated headers of the calling code.
     ///
-    /// [`serve`](Self::serve) waits for it when it stops, within the grace period, and so does [`flush`](Self::flush).
+    /// [`serve`](crate::Runtime#method.serve) waits for it when it stops, within the grace period, and so does [`flush`](Self::flush).
     /// Spawn what never ends with `tokio::spawn(runtime.scope(..))`, which nothing waits for.
     ///
     /// # Panics

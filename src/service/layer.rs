@@ -38,7 +38,7 @@ const GOOGLE_HEADERS: [&str; 3] = [
 ///
 /// Add it last, so that it is the outermost layer, around every route and the fallback: axum does not put a layer around
 /// what is added after it, and a fallback that answers 200 for a task makes Cloud Tasks delete it.
-/// [`Runtime::serve`] refuses to start in this case.
+/// [`Runtime::serve`](crate::Runtime#method.serve) refuses to start in this case.
 ///
 /// The layer handles every path `{endpoint}/tasks/{name}` and `{endpoint}/subscriptions/{name}`. If your service has a
 /// `/tasks/..` of its own, give the endpoint a path. The path may have been stripped by a proxy or by axum's `nest`; a
