@@ -134,7 +134,7 @@ impl Fixture {
                     .header("x-goog-pubsub-subscription-name", SUBSCRIPTION)
                     .header("x-goog-pubsub-message-id", ID)
                     .header("x-goog-pubsub-publish-time", PUBLISHED);
-                // No header can have a slash in its name, as the attribute of a log sink does.
+                // A request with a slash in the name of a header is rejected; see the test with a real server.
                 let names = self.attributes.iter().filter(|(name, _)| !name.contains('/'));
                 for (name, value) in names {
                     request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());

@@ -11,7 +11,8 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use self::fixture::{EventForm, Fixture, MessageForm, fixture};
 use self::subscribers::SyncMailbox;
@@ -512,6 +513,24 @@ async fn a_name_with_any_characters_passes_the_server_in_a_header() {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["result"], json!(["Belege/März 2026/100% Wolle.pdf", true]));
+    server.abort();
+}
+
+#[tokio::test]
+async fn the_server_rejects_an_attribute_that_is_not_a_valid_header() {
+    let shop = Shop::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let runtime = shop.runtime.clone();
+    let server = tokio::spawn(async move { runtime.serve(listener, runtime.service()).await });
+
+    let head = "POST /jobs/subscriptions/WatchLogs HTTP/1.1\r\nhost: shop.example\r\nx-goog-pubsub-message-id: 7\r\n\
+                logging.googleapis.com/timestamp: 2026-03-01T06:30:01Z\r\ncontent-length: 2\r\n\r\n{}";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
     server.abort();
 }
 
