@@ -241,10 +241,10 @@ impl Error {
         self.inner.kind
     }
 
-    /// Whether the call may have taken effect: the task that was to be enqueued may exist.
+    /// Whether the call may have taken effect: the task may exist, the message may be published, the queue may be changed.
     ///
-    /// `false` means that it certainly does not exist: nothing was sent, or Cloud Tasks rejected it. `true` means that
-    /// a request was sent and its response was lost or inconclusive.
+    /// `false` means that it certainly did not: nothing was sent, the service rejected it, or it was to be read. `true` means
+    /// that a request was sent and its response was lost or inconclusive.
     pub fn may_have_taken_effect(&self) -> bool {
         self.inner.may_have_taken_effect
     }
