@@ -783,7 +783,7 @@ async fn build_names_everything_that_is_missing_at_once() {
     .await
     .unwrap_err();
 
-    assert!(error.contains("for 5 reasons"), "{error}");
+    assert!(error.contains("for 6 reasons"), "{error}");
     for expected in [
         "\"http://localhost:8080\"",
         "CLOUD_TASKS_ENDPOINT",
@@ -791,7 +791,8 @@ async fn build_names_everything_that_is_missing_at_once() {
         "GOOGLE_CLOUD_PROJECT",
         "CLOUD_TASKS_LOCATION",
         "CLOUD_TASKS_SERVICE_ACCOUNT",
-        "\"not a queue\"",
+        "the queue \"not a queue\"",
+        "the topic \"not a queue--counted\"",
     ] {
         assert!(error.contains(expected), "{expected} is not in: {error}");
     }

@@ -71,7 +71,7 @@ pub(crate) fn is_anonymous() -> bool {
 pub(crate) fn tell(outcome: &Result<Vec<String>, Error>) {
     let told = match outcome {
         Ok(ids) => json!({"ids": ids}),
-        Err(error) => json!({"error": error.to_string()}),
+        Err(error) => json!({"error": format!("{error:#}")}),
     };
     // Not by `println!`, which the test harness may keep to itself.
     let mut stdout = std::io::stdout();

@@ -87,7 +87,7 @@ impl fmt::Display for DeleteReport {
             write!(f, "; {} could not be deleted", self.failed)?;
         }
         for failure in &self.failures {
-            write!(f, "\n{}: {}", safe(&failure.id), failure.error)?;
+            write!(f, "\n{}: {:#}", safe(&failure.id), failure.error)?;
         }
         let more = self.failed - self.failures.len() as u64;
         if more > 0 {
@@ -98,5 +98,5 @@ impl fmt::Display for DeleteReport {
 }
 
 fn text<S: Serializer>(error: &Error, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(error)
+    serializer.collect_str(&format_args!("{error:#}"))
 }
