@@ -481,6 +481,22 @@ async fn in_a_child(
     .await
 }
 
+/// A location and an account, in the child's environment.
+const LOCATION: (&str, &str) = ("CLOUD_TASKS_LOCATION", "europe-west1");
+const ACCOUNT: (&str, &str) = (
+    "CLOUD_TASKS_SERVICE_ACCOUNT",
+    "tasks@of-the-settings.iam.gserviceaccount.com",
+);
+
+/// Asserts the project whose queue got the child's task, and the account that signs its attempts.
+fn assert_sent_from(project: &str, account: &str, request: &Request) {
+    assert_eq!(
+        request.url.path(),
+        format!("/v2/projects/{project}/locations/europe-west1/queues/emails/tasks")
+    );
+    assert_eq!(http_request(request)["oidcToken"]["serviceAccountEmail"], account);
+}
+
 /// A key file of a service account, gone when this is dropped.
 struct KeyFile {
     path: PathBuf,
@@ -542,7 +558,7 @@ async fn a_key_file_gives_the_token_the_project_and_the_account() {
         Credentials::Found,
         &[
             ("GOOGLE_APPLICATION_CREDENTIALS", file.path()),
-            ("CLOUD_TASKS_LOCATION", "europe-west1"),
+            LOCATION,
             ("CLOUD_TASKS_ENDPOINT", "https://shop.example"),
         ],
     )
@@ -559,15 +575,11 @@ async fn a_key_file_gives_the_token_the_project_and_the_account() {
     assert_eq!(requests.len(), 2, "{requests:?}");
     for (request, id) in requests.iter().zip(ids.as_array().unwrap()) {
         let queue = "projects/from-the-file/locations/europe-west1/queues/emails";
-        assert_eq!(request.url.path(), format!("/v2/{queue}/tasks"));
+        assert_sent_from("from-the-file", KeyFile::ACCOUNT, request);
         assert_eq!(request.headers["authorization"], "Bearer of-the-file");
         assert_eq!(
             sent(request)["task"]["name"],
             format!("{queue}/tasks/{}", id.as_str().unwrap())
-        );
-        assert_eq!(
-            http_request(request)["oidcToken"]["serviceAccountEmail"],
-            KeyFile::ACCOUNT
         );
     }
 }
@@ -602,25 +614,14 @@ async fn a_setting_wins_over_the_key_file() {
         &[
             ("GOOGLE_APPLICATION_CREDENTIALS", file.path()),
             ("GOOGLE_CLOUD_PROJECT", "of-the-settings"),
-            ("CLOUD_TASKS_LOCATION", "europe-west1"),
-            (
-                "CLOUD_TASKS_SERVICE_ACCOUNT",
-                "tasks@of-the-settings.iam.gserviceaccount.com",
-            ),
+            LOCATION,
+            ACCOUNT,
         ],
     )
     .await
     .unwrap();
 
-    let request = requests(&api).await.swap_remove(0);
-    assert_eq!(
-        request.url.path(),
-        "/v2/projects/of-the-settings/locations/europe-west1/queues/emails/tasks"
-    );
-    assert_eq!(
-        http_request(&request)["oidcToken"]["serviceAccountEmail"],
-        "tasks@of-the-settings.iam.gserviceaccount.com"
-    );
+    assert_sent_from("of-the-settings", ACCOUNT.1, &requests(&api).await[0]);
 }
 
 #[tokio::test]
@@ -633,7 +634,7 @@ async fn a_token_server_that_refuses_means_that_nothing_was_created() {
         Credentials::Found,
         &[
             ("GOOGLE_APPLICATION_CREDENTIALS", file.path()),
-            ("CLOUD_TASKS_LOCATION", "europe-west1"),
+            LOCATION,
             ("CLOUD_TASKS_ENQUEUE_RETRY_DEADLINE", "0"),
         ],
     )
@@ -680,25 +681,14 @@ async fn the_metadata_server_tells_the_project() {
         Credentials::Passed,
         &[
             ("GCE_METADATA_HOST", &metadata.address().to_string()),
-            ("CLOUD_TASKS_LOCATION", "europe-west1"),
-            (
-                "CLOUD_TASKS_SERVICE_ACCOUNT",
-                "tasks@acme.iam.gserviceaccount.com",
-            ),
+            LOCATION,
+            ACCOUNT,
         ],
     )
     .await
     .unwrap();
 
-    let request = requests(&api).await.swap_remove(0);
-    assert_eq!(
-        request.url.path(),
-        "/v2/projects/of-the-machine/locations/europe-west1/queues/emails/tasks"
-    );
-    assert_eq!(
-        http_request(&request)["oidcToken"]["serviceAccountEmail"],
-        "tasks@acme.iam.gserviceaccount.com"
-    );
+    assert_sent_from("of-the-machine", ACCOUNT.1, &requests(&api).await[0]);
 }
 
 #[tokio::test]
@@ -708,10 +698,7 @@ async fn the_account_of_credentials_from_code_is_never_asked_of_the_metadata_ser
     let error = in_a_child(
         Some(&api),
         Credentials::Passed,
-        &[
-            ("GCE_METADATA_HOST", &metadata.address().to_string()),
-            ("CLOUD_TASKS_LOCATION", "europe-west1"),
-        ],
+        &[("GCE_METADATA_HOST", &metadata.address().to_string()), LOCATION],
     )
     .await
     .unwrap_err();
@@ -731,7 +718,7 @@ async fn an_answer_without_the_header_of_the_metadata_server_is_not_believed() {
             Credentials::Passed,
             &[
                 ("GCE_METADATA_HOST", &metadata.address().to_string()),
-                ("CLOUD_TASKS_LOCATION", "europe-west1"),
+                LOCATION,
                 (
                     "CLOUD_TASKS_SERVICE_ACCOUNT",
                     "tasks@acme.iam.gserviceaccount.com",

@@ -8,10 +8,10 @@ use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::dependencies::with_dependencies;
+use crate::support::server::Port;
 
 /// Where tasks tell their queue.
 #[derive(Clone)]
@@ -39,8 +39,8 @@ impl Task for Report {
 
 #[tokio::test]
 async fn a_task_of_a_queue_that_was_deleted_runs_from_the_backup_queue() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let port = Port::open().await;
+    let endpoint = port.url().to_owned();
     let (sender, mut ran) = mpsc::unbounded_channel();
     let (runtime, engine) = with_dependencies(Runtime::local())
         .config(Config::default().with_endpoint(endpoint))
@@ -49,7 +49,7 @@ async fn a_task_of_a_queue_that_was_deleted_runs_from_the_backup_queue() {
         .await
         .unwrap();
     let app = Router::new().layer(runtime.layer());
-    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let _server = port.serve(app);
     Report.asap().on(&runtime).await.unwrap();
     assert_eq!(ran.recv().await.unwrap(), "reports");
     let queue = format!(
@@ -74,5 +74,4 @@ async fn a_task_of_a_queue_that_was_deleted_runs_from_the_backup_queue() {
         assert_eq!(ran.recv().await.unwrap(), "reports--temp");
     }
     engine.stop().await;
-    server.abort();
 }

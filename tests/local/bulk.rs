@@ -12,13 +12,13 @@ use cloud_tasks::task::{BulkProgress, Enqueued};
 use cloud_tasks::{Config, Context, Error, Runtime, Task, TaskResult, task};
 use futures_util::{FutureExt, StreamExt, poll, stream};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::dependencies::with_dependencies;
 use crate::support::api::{QUEUES, config, created, google, refused};
+use crate::support::server::Port;
 
 #[derive(Deserialize, Serialize)]
 struct Remind {
@@ -364,8 +364,8 @@ async fn input_may_be_borrowed_empty_or_a_stream_that_waits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_tasks_are_enqueued_and_all_of_them_run() {
     const TASKS: usize = 2000;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let port = Port::open().await;
+    let endpoint = port.url().to_owned();
     let (sender, mut ran) = mpsc::unbounded_channel();
     let (runtime, engine) = with_dependencies(Runtime::local())
         .config(Config::default().with_endpoint(endpoint))
@@ -374,7 +374,7 @@ async fn two_thousand_tasks_are_enqueued_and_all_of_them_run() {
         .await
         .unwrap();
     let app = axum::Router::new().layer(runtime.layer());
-    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let _server = port.serve(app);
 
     let results = Remind::asap_all((0..TASKS).map(remind))
         .concurrency(32)
@@ -389,7 +389,6 @@ async fn two_thousand_tasks_are_enqueued_and_all_of_them_run() {
     assert!(results.iter().all(Result::is_ok));
     assert_eq!((ids.len(), users.last()), (TASKS, Some(&(TASKS - 1))));
     engine.stop().await;
-    server.abort();
 }
 
 /// Refuses every tenth user.

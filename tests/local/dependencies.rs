@@ -3,7 +3,8 @@
 use cloud_tasks::idempotency::MemoryStore;
 use cloud_tasks::runtime::RuntimeBuilder;
 
-use crate::{backup, bulk, dead, faults, idempotency, operations, schedules, tasks, unique};
+use crate::support::effects::Effects;
+use crate::{backup, bulk, dead, faults, operations, schedules, tasks, unique};
 
 /// Gives the runtime a store and a state for every task; a test replaces those that it looks at.
 pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder<M> {
@@ -13,7 +14,7 @@ pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder
         .state(bulk::Ran::unread())
         .state(dead::stage::Shop::default())
         .state(faults::Journal::default())
-        .state(idempotency::Effects::default())
+        .state(Effects::default())
         .state(operations::stage::Journal::unread())
         .state(schedules::Journal::unread())
         .state(tasks::Journal::unread())

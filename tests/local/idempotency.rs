@@ -1,6 +1,6 @@
 //! Deliveries that the local engine repeats, because an answer was lost on its way.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -14,28 +14,11 @@ use cloud_tasks::idempotency::MemoryStore;
 use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::dependencies::with_dependencies;
-
-/// How often each effect happened.
-#[derive(Clone, Default)]
-pub(crate) struct Effects(Arc<Mutex<BTreeMap<u64, u32>>>);
-
-impl Effects {
-    fn happen(&self, number: u64) {
-        *self.0.lock().unwrap().entry(number).or_default() += 1;
-    }
-
-    /// How many happened at all, and how many of these more than once.
-    fn count(&self) -> (usize, usize) {
-        let effects = self.0.lock().unwrap();
-        let double = effects.values().filter(|times| **times > 1);
-        (effects.len(), double.count())
-    }
-}
+use crate::support::effects::Effects;
+use crate::support::server::{Port, Server};
 
 /// A task that comes back from the queue.
 #[derive(Deserialize, Serialize)]
@@ -95,13 +78,13 @@ struct Stage {
     effects: Effects,
     seen: Arc<Mutex<HashSet<Bytes>>>,
     arrived: mpsc::UnboundedReceiver<StatusCode>,
-    server: JoinHandle<()>,
+    server: Server,
 }
 
 impl Stage {
     async fn set() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let port = Port::open().await;
+        let endpoint = port.url().to_owned();
         let effects = Effects::default();
         let (runtime, engine) = with_dependencies(Runtime::local())
             .config(Config::default().with_endpoint(endpoint))
@@ -119,7 +102,7 @@ impl Stage {
         let app = Router::new()
             .layer(runtime.layer())
             .layer(middleware::from_fn_with_state(loses, lose));
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let server = port.serve(app);
         Self {
             runtime,
             engine,
@@ -140,7 +123,7 @@ impl Stage {
 
     async fn strike(self) {
         self.engine.stop().await;
-        self.server.abort();
+        self.server.stop().await;
     }
 }
 

@@ -8,11 +8,11 @@ use cloud_tasks::backend::LocalEngine;
 use cloud_tasks::task::TaskMetadata;
 use cloud_tasks::{Config, Context, Discard, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
 
 use crate::dependencies::with_dependencies;
+use crate::support::server::{Port, Server};
+use crate::support::wait::{next, within};
 
 /// What the tasks of a test have done so far.
 #[derive(Clone)]
@@ -113,15 +113,12 @@ impl Task for Gated {
     }
 }
 
-/// Longer than anything here takes: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A service with a local engine: both on ports of their own.
 struct Stage {
     engine: LocalEngine,
     gate: Arc<Semaphore>,
     lines: mpsc::UnboundedReceiver<(String, TaskMetadata)>,
-    server: JoinHandle<()>,
+    server: Server,
 }
 
 impl Stage {
@@ -131,8 +128,8 @@ impl Stage {
     }
 
     async fn set_at(failures: u32, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}/jobs", listener.local_addr().unwrap());
+        let port = Port::open().await;
+        let endpoint = format!("{}/jobs", port.url());
         let (sender, lines) = mpsc::unbounded_channel();
         let gate = Arc::new(Semaphore::new(0));
         let journal = Journal {
@@ -148,7 +145,7 @@ impl Stage {
             .await
             .unwrap();
         let app = axum::Router::new().layer(runtime.layer());
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let server = port.serve(app);
         Self {
             engine,
             gate,
@@ -158,25 +155,19 @@ impl Stage {
     }
 
     async fn next(&mut self) -> (String, TaskMetadata) {
-        tokio::time::timeout(PATIENCE, self.lines.recv())
-            .await
-            .expect("nothing happens any more")
-            .unwrap()
+        next(&mut self.lines).await
     }
 
     /// Runs a schedule by hand to its end, and gives back what its attempts wrote.
     async fn run(&mut self, name: &str) -> Vec<(String, TaskMetadata)> {
         self.engine.run_schedule(name).await.unwrap();
-        tokio::time::timeout(PATIENCE, self.engine.wait_scheduled())
-            .await
-            .expect("the run never ends")
-            .unwrap();
+        within(self.engine.wait_scheduled()).await.unwrap();
         std::iter::from_fn(|| self.lines.try_recv().ok()).collect()
     }
 
     async fn strike(self) {
         self.engine.stop().await;
-        self.server.abort();
+        self.server.stop().await;
     }
 }
 

@@ -26,9 +26,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::dependencies::with_dependencies;
+use crate::support::server::{Port, Server};
+use crate::support::wait::{next, within};
 
 /// What the tasks of a test have done so far, in order.
 #[derive(Clone)]
@@ -161,9 +162,6 @@ impl Task for PassOn {
     }
 }
 
-/// Longer than anything here takes: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A service with a local engine: both on ports of their own.
 struct Stage {
     runtime: Runtime,
@@ -172,7 +170,7 @@ struct Stage {
     events: mpsc::UnboundedReceiver<Event>,
     /// The headers of the requests that the server got, in order.
     requests: Arc<Mutex<Vec<HeaderMap>>>,
-    server: JoinHandle<()>,
+    server: Server,
 }
 
 impl Stage {
@@ -182,8 +180,8 @@ impl Stage {
 
     /// Starts a service whose endpoint has this path.
     async fn set_with(config: Config, path: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}{path}", listener.local_addr().unwrap());
+        let port = Port::open().await;
+        let endpoint = format!("{}{path}", port.url());
         let (sender, events) = mpsc::unbounded_channel();
         let (runtime, engine) = with_dependencies(Runtime::local())
             .config(
@@ -203,7 +201,7 @@ impl Stage {
                 Arc::clone(&requests),
                 note_headers,
             ));
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let server = port.serve(app);
         Self {
             runtime,
             engine,
@@ -219,17 +217,11 @@ impl Stage {
     }
 
     async fn wait_idle(&self, queue: &str) {
-        tokio::time::timeout(PATIENCE, self.engine.wait_idle(queue))
-            .await
-            .expect("the queue holds tasks for ever")
-            .unwrap();
+        within(self.engine.wait_idle(queue)).await.unwrap();
     }
 
     async fn next_event(&mut self) -> Event {
-        tokio::time::timeout(PATIENCE, self.events.recv())
-            .await
-            .expect("nothing happens any more")
-            .unwrap()
+        next(&mut self.events).await
     }
 
     /// The attempts that started, once a queue is empty: their tasks' names and what was said of them.
@@ -249,11 +241,8 @@ impl Stage {
     }
 
     async fn strike(self) {
-        tokio::time::timeout(PATIENCE, self.engine.stop())
-            .await
-            .expect("the engine does not stop");
-        self.server.abort();
-        assert!(self.server.await.unwrap_err().is_cancelled());
+        within(self.engine.stop()).await;
+        self.server.stop().await;
     }
 }
 
@@ -277,10 +266,7 @@ async fn pass_on() -> Result<String, StatusCode> {
 /// Sends a request; the status and the JSON of the answer.
 async fn call(request: http::Request<Full<Bytes>>) -> (StatusCode, Value) {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = tokio::time::timeout(PATIENCE, client.request(request))
-        .await
-        .expect("the call is never answered")
-        .unwrap();
+    let response = within(client.request(request)).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap_or_default())
@@ -738,15 +724,14 @@ async fn an_engine_stops_with_an_attempt_under_way_and_cuts_it_off() {
     let Stage {
         engine,
         mut events,
-        server,
+        server: _server,
         ..
     } = stage;
 
-    tokio::time::timeout(PATIENCE, engine.stop()).await.unwrap();
+    within(engine.stop()).await;
 
-    let event = tokio::time::timeout(PATIENCE, events.recv()).await.unwrap();
-    assert!(matches!(event, Some(Event::CutOff)), "{event:?}");
-    server.abort();
+    let event = next(&mut events).await;
+    assert!(matches!(event, Event::CutOff), "{event:?}");
 }
 
 #[tokio::test]
@@ -762,18 +747,18 @@ async fn an_engine_that_is_dropped_stops_too() {
     let stage = Stage::set().await;
     let address = address(&stage.engine);
     let mut connection = TcpStream::connect(address).await.unwrap();
-    let Stage { engine, server, .. } = stage;
+    let Stage {
+        engine,
+        server: _server,
+        ..
+    } = stage;
 
     drop(engine);
 
     // The end of the engine is the end of this connection.
     let mut byte = [0];
-    let read = tokio::time::timeout(
-        PATIENCE,
-        tokio::io::AsyncReadExt::read(&mut connection, &mut byte),
-    );
-    assert!(matches!(read.await.unwrap(), Ok(0) | Err(_)));
-    server.abort();
+    let read = within(tokio::io::AsyncReadExt::read(&mut connection, &mut byte)).await;
+    assert!(matches!(read, Ok(0) | Err(_)));
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,9 +12,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
 use crate::support::pubsub;
-
-/// Longer than anything here takes: a test that waits so long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::wait::{next, within};
 
 /// Names the virtual environment that has the peers' packages. It is set and empty where they cannot be installed.
 const VENV: &str = "CLOUD_TASKS_PEERS_VENV";
@@ -99,8 +96,7 @@ impl Python {
         let arguments = serde_json::to_string(&arguments).unwrap();
         let line = format!("{{\"call\":\"{function}\",\"with\":{arguments}}}\n");
         self.calls.write_all(line.as_bytes()).await.unwrap();
-        let answer = tokio::time::timeout(PATIENCE, self.answers.recv()).await;
-        match answer.unwrap_or_else(|_| panic!("{function} gives no answer")) {
+        match within(self.answers.recv()).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => panic!("{function}: {error}"),
             None => panic!("the program ended at the call of {function}"),
@@ -109,8 +105,7 @@ impl Python {
 
     /// The next thing that happened in the program.
     pub(crate) async fn event(&mut self) -> Value {
-        let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
-        event.expect("nothing happens").expect("the program ended")
+        next(&mut self.events).await
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tower::{Layer, ServiceExt};
 
-use crate::python::PATIENCE;
+use crate::support::wait::next;
 use crate::tasks::Run;
 
 /// Whom everybody's tasks are signed as.
@@ -185,13 +185,6 @@ impl Stage {
         }
         self.engine.stop().await;
     }
-}
-
-async fn next<T>(receiver: &mut mpsc::UnboundedReceiver<T>) -> T {
-    tokio::time::timeout(PATIENCE, receiver.recv())
-        .await
-        .expect("nothing arrives any more")
-        .unwrap()
 }
 
 /// Projects of one process, and of those that share an emulator with it, differ.

@@ -33,16 +33,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::engine;
 use crate::support::calls::Calls;
 use crate::support::pubsub::{self, make_topic, rest};
-
-/// Longer than anything here takes: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::server::{Port, Server};
+use crate::support::wait::{next, within};
 
 /// A message that arrived, as its subscriber saw it.
 #[derive(Debug)]
@@ -163,7 +160,7 @@ struct Stage {
     engine: LocalEngine,
     endpoint: String,
     deliveries: mpsc::UnboundedReceiver<Delivery>,
-    server: JoinHandle<()>,
+    server: Server,
 }
 
 impl Stage {
@@ -177,8 +174,8 @@ impl Stage {
     /// The same, before anything was set up.
     async fn bare(test: &str) -> Option<Self> {
         let emulator = pubsub::emulator(test)?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let port = Port::open().await;
+        let endpoint = port.url().to_owned();
         let project = own_project();
         let (journal, deliveries) = Journal::new();
         let (runtime, engine) = local(config(&emulator, &project).with_endpoint(&endpoint))
@@ -190,7 +187,7 @@ impl Stage {
         let app = Router::new()
             .route("/place/{number}", post(place))
             .layer(runtime.layer());
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let server = port.serve(app);
         Some(Self {
             emulator,
             project,
@@ -203,10 +200,7 @@ impl Stage {
     }
 
     async fn next(&mut self) -> Delivery {
-        tokio::time::timeout(PATIENCE, self.deliveries.recv())
-            .await
-            .expect("nothing is pushed any more")
-            .unwrap()
+        next(&mut self.deliveries).await
     }
 
     async fn get(&self, collection: &str, name: &str) -> Value {
@@ -218,7 +212,7 @@ impl Stage {
 
     async fn strike(self) {
         self.engine.stop().await;
-        self.server.abort();
+        self.server.stop().await;
     }
 }
 
@@ -561,9 +555,7 @@ async fn a_message_that_fails_five_times_becomes_a_dead_letter() {
             }
         }
     };
-    let letter = tokio::time::timeout(PATIENCE, pull)
-        .await
-        .expect("no dead letter arrives");
+    let letter = within(pull).await;
     let data = STANDARD.decode(letter["data"].as_str().unwrap()).unwrap();
     assert_eq!(data, br#"{"number":13}"#);
     assert!(stage.deliveries.try_recv().is_err(), "it came a sixth time");
@@ -763,11 +755,10 @@ fn what_nobody_waits_for_is_published_by_a_flush() {
 
 #[tokio::test]
 async fn a_pubsub_that_is_out_of_reach_leaves_tasks_alone() -> Result<(), Error> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let url = Port::open().await.url().to_owned();
+    let nobody = url.trim_start_matches("http://");
 
-    let (runtime, engine) = publisher(&nobody, "any").await;
+    let (runtime, engine) = publisher(nobody, "any").await;
     let enqueued = Placed { number: 1 }.asap().on(&runtime).await?;
     assert_eq!(enqueued.queue(), "shop");
     let error = Placed { number: 1 }.sync().on(&runtime).await.unwrap_err();

@@ -24,11 +24,12 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::emulator;
+use crate::support::server::{Port, Server};
+use crate::support::wait::{next, within};
 
 /// What the subscribers of a test have done so far, in order.
 #[derive(Clone)]
@@ -349,7 +350,7 @@ struct Shop {
     journal: Journal,
     changed: mpsc::UnboundedReceiver<()>,
     requests: Requests,
-    server: JoinHandle<()>,
+    server: Server,
 }
 
 /// The requests that a server got: path and headers.
@@ -361,7 +362,8 @@ impl Shop {
     }
 
     async fn open_with(config: Config, registrations: impl IntoIterator<Item = Registration>) -> Self {
-        let (listener, endpoint) = listen().await;
+        let port = Port::open().await;
+        let endpoint = port.url().to_owned();
         let (journal, changed) = Journal::new();
         let config = config
             .with_endpoint(&endpoint)
@@ -380,7 +382,7 @@ impl Shop {
         let app = Router::new()
             .layer(runtime.layer())
             .layer(middleware::from_fn_with_state(Arc::clone(&requests), note));
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let server = port.serve(app);
         Self {
             runtime,
             engine,
@@ -398,7 +400,7 @@ impl Shop {
 
     /// Waits until a subscriber writes something.
     async fn next_line(&mut self) {
-        within(self.changed.recv()).await.unwrap();
+        next(&mut self.changed).await;
     }
 
     /// The headers of the only push to a subscriber.
@@ -413,26 +415,14 @@ impl Shop {
 
     async fn close(self) {
         within(self.engine.stop()).await;
-        self.server.abort();
+        self.server.stop().await;
     }
-}
-
-async fn listen() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
 }
 
 async fn note(State(requests): State<Requests>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     requests.lock().unwrap().push((path, request.headers().clone()));
     next.run(request).await
-}
-
-async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(60), future)
-        .await
-        .expect("it takes too long")
 }
 
 #[tokio::test]
@@ -722,8 +712,9 @@ async fn a_trace_goes_through_the_task_that_publishes_to_the_subscriber() {
 }
 
 /// A server that answers with these statuses in turn, and keeps what it got.
-async fn pen_pal(answers: &[u16]) -> (String, Requests, Arc<Mutex<Vec<Value>>>, JoinHandle<()>) {
-    let (listener, url) = listen().await;
+async fn pen_pal(answers: &[u16]) -> (String, Requests, Arc<Mutex<Vec<Value>>>, Server) {
+    let port = Port::open().await;
+    let url = format!("{}/letters", port.url());
     let requests = Requests::default();
     let bodies = Arc::<Mutex<Vec<Value>>>::default();
     let answers: Vec<_> = answers
@@ -739,8 +730,8 @@ async fn pen_pal(answers: &[u16]) -> (String, Requests, Arc<Mutex<Vec<Value>>>, 
     let app = Router::new()
         .route("/letters", post(answer))
         .layer(middleware::from_fn_with_state(Arc::clone(&requests), note));
-    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    (format!("{url}/letters"), requests, bodies, server)
+    let server = port.serve(app);
+    (url, requests, bodies, server)
 }
 
 /// A shop whose pen pal lives at this URL; an option is a constant, and the port of a test is none.
@@ -754,7 +745,7 @@ async fn shop_with_pen_pal(url: String) -> Shop {
 
 #[tokio::test]
 async fn a_subscription_may_push_to_another_server() {
-    let (url, requests, bodies, server) = pen_pal(&[200]).await;
+    let (url, requests, bodies, _server) = pen_pal(&[200]).await;
     let shop = shop_with_pen_pal(url).await;
 
     let postcard = Postcard { text: "hello".into() };
@@ -773,14 +764,13 @@ async fn a_subscription_may_push_to_another_server() {
     assert!(requests.lock().unwrap()[0].1.contains_key("authorization"));
     assert_eq!(shop.journal.of("PenPal").len(), 0);
     shop.close().await;
-    server.abort();
 }
 
 #[tokio::test]
 async fn only_the_codes_that_acknowledge_end_the_deliveries() {
     for acknowledges in [200, 201, 202, 204] {
         let answers = [206, 203, 302, 400, 404, 429, 500, 503, acknowledges];
-        let (url, _, bodies, server) = pen_pal(&answers).await;
+        let (url, _, bodies, _server) = pen_pal(&answers).await;
         let shop = shop_with_pen_pal(url).await;
 
         let postcard = Postcard { text: "hello".into() };
@@ -789,7 +779,6 @@ async fn only_the_codes_that_acknowledge_end_the_deliveries() {
 
         assert_eq!(bodies.lock().unwrap().len(), answers.len());
         shop.close().await;
-        server.abort();
     }
 }
 
@@ -850,13 +839,13 @@ async fn an_engine_stops_with_a_delivery_under_way_and_cuts_it_off() {
     shop.next_line().await;
 
     within(shop.engine.stop()).await;
-    within(shop.changed.recv()).await.unwrap();
+    next(&mut shop.changed).await;
 
     assert_eq!(shop.journal.of("Thinker"), ["started", "cut off"]);
     assert!(TcpStream::connect(api).await.is_err());
     let error = Riddle {}.sync().on(&shop.runtime).await.unwrap_err();
     assert!(error.is_unavailable(), "{error:?}");
-    shop.server.abort();
+    shop.server.stop().await;
 }
 
 #[tokio::test]
@@ -870,8 +859,7 @@ async fn an_engine_stops_with_messages_that_wait_for_their_next_delivery() {
 
 #[tokio::test]
 async fn messages_go_to_the_pubsub_emulator_where_the_settings_name_one() {
-    let (listener, url) = listen().await;
-    drop(listener);
+    let url = Port::open().await.url().to_owned();
     let config = Config::default()
         .with_pubsub_emulator_host(url.strip_prefix("http://").unwrap())
         .with_enqueue_retry(RetrySettings::off());

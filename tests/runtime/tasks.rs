@@ -1,30 +1,10 @@
 //! Tasks that several tests share.
 
-use std::sync::{Arc, Mutex};
-
 use cloud_tasks::{Context, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::support::http::{answer, post, send};
-
-/// What tasks wrote down, in order.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    pub(crate) fn write(&self, line: impl Into<String>) {
-        self.0.lock().unwrap().push(line.into());
-    }
-
-    /// How many handles on this log there are.
-    pub(crate) fn handles(&self) -> usize {
-        Arc::strong_count(&self.0)
-    }
-
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-}
+pub(crate) use crate::support::log::Log;
 
 /// Adds, and says in which attempt.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]

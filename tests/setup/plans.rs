@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS};
 use crate::support::api::{config, google};
+use crate::support::server::Port;
 
 /// One of a hundred subscribers, told apart by two digits.
 struct Many<const A: u8, const B: u8>;
@@ -134,10 +135,10 @@ async fn count(State(busy): State<Busy>, method: Method) -> Json<Value> {
 #[tokio::test]
 async fn a_hundred_subscriptions_are_made_side_by_side_and_never_more_than_sixteen_at_once() {
     let busy = Busy::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let port = Port::open().await;
+    let url = port.url().to_owned();
     let app = Router::new().fallback(any(count)).with_state(busy.clone());
-    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let _server = port.serve(app);
     let runtime = Runtime::builder()
         .config(config().with_app_name("shop"))
         .google(google(&url).pubsub_endpoint(&url))
@@ -152,5 +153,4 @@ async fn a_hundred_subscriptions_are_made_side_by_side_and_never_more_than_sixte
 
     let most = busy.most.load(Ordering::SeqCst);
     assert!((2..=16).contains(&most), "{most}");
-    server.abort();
 }

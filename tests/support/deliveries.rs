@@ -1,8 +1,7 @@
 //! Deliveries of Cloud Tasks and Pub/Sub that come more than once, and a count of the effects they had.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::body::Body;
 use base64::Engine;
@@ -18,35 +17,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-/// How often each effect happened.
-#[derive(Clone, Default)]
-pub(crate) struct Effects(Arc<Mutex<BTreeMap<u64, u32>>>);
-
-impl Effects {
-    pub(crate) fn happen(&self, number: u64) {
-        *self.0.lock().unwrap().entry(number).or_default() += 1;
-    }
-
-    /// As an effect of its own, during which others have their turn.
-    pub(crate) async fn charge(&self, number: u64) -> TaskResult {
-        tokio::task::yield_now().await;
-        self.happen(number);
-        Ok(())
-    }
-
-    pub(crate) fn of(&self, number: u64) -> u32 {
-        self.0.lock().unwrap().get(&number).copied().unwrap_or(0)
-    }
-
-    /// How many happened at all, and how many of these more than once.
-    pub(crate) fn count(&self) -> (usize, usize) {
-        let effects = self.0.lock().unwrap();
-        (
-            effects.len(),
-            effects.values().filter(|times| **times > 1).count(),
-        )
-    }
-}
+pub(crate) use super::effects::Effects;
 
 /// A request for a task, as Cloud Tasks sends it.
 pub(crate) fn delivery(task: &str, id: &str, body: &Value) -> Request<Body> {
@@ -136,15 +107,16 @@ pub(crate) async fn storm(runtime: &Runtime, deliveries: u64, request: fn(u64) -
     refused + under_way.join_all().await.iter().sum::<u32>()
 }
 
+/// An eager runtime with this store, and the effects of its tasks.
+pub(crate) async fn runtime(store: impl IdempotencyStore) -> (Runtime, Effects) {
+    let effects = Effects::default();
+    let builder = Runtime::eager().state(effects.clone()).idempotency(store);
+    (builder.build().await.unwrap(), effects)
+}
+
 /// The same for tasks and for messages: 50 % more deliveries than effects.
 pub(crate) async fn assert_once_each(store: impl IdempotencyStore, each: u64) {
-    let effects = Effects::default();
-    let runtime = Runtime::eager()
-        .state(effects.clone())
-        .idempotency(store)
-        .build()
-        .await
-        .unwrap();
+    let (runtime, effects) = runtime(store).await;
     let task = |number| charge(number, &format!("task-{number}"));
     let message = |number| push("Billing", 1_000_000 + number, &format!("message-{number}"));
 

@@ -1,7 +1,6 @@
 //! Tasks and helpers that several tests share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use cloud_tasks::testing::Recorder;
@@ -10,19 +9,7 @@ use cloud_tasks::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What ran, in order.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    pub(crate) fn write(&self, line: impl Into<String>) {
-        self.0.lock().unwrap().push(line.into());
-    }
-
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-}
+pub(crate) use crate::support::log::Log;
 
 /// Adds.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]

@@ -3,37 +3,39 @@
 use std::io;
 
 use axum::body::Body;
+use bytes::Bytes;
+use cloud_tasks::Runtime;
 use futures_util::{FutureExt, StreamExt, stream};
+use http::Response;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::service::{Foreman, bearer, key_server, post, send, verified};
 
+/// A service with room for so many requests at once. Its tasks `Work` tell when they start, and wait to be released.
+async fn limited(max_concurrency: usize) -> (Runtime, Foreman, mpsc::UnboundedReceiver<u64>) {
+    let server = key_server().await;
+    let (foreman, starts) = Foreman::new();
+    let builder = verified(&server).state(foreman.clone());
+    let runtime = builder.max_concurrency(max_concurrency).build().await.unwrap();
+    (runtime, foreman, starts)
+}
+
+fn work(runtime: &Runtime) -> JoinHandle<Response<Bytes>> {
+    let runtime = runtime.clone();
+    let request = post("/tasks/Work", Some(&bearer()), r#"{"number": 1}"#);
+    tokio::spawn(async move { send(&runtime, request).await })
+}
+
 #[tokio::test]
 async fn beyond_the_concurrency_limit_requests_are_turned_away_and_told_to_come_back() {
-    let server = key_server().await;
-    let (foreman, mut starts) = Foreman::new();
-    let runtime = verified(&server)
-        .state(foreman.clone())
-        .max_concurrency(2)
-        .build()
-        .await
-        .unwrap();
-    let work = |number: u64| {
-        let (runtime, request) = (
-            runtime.clone(),
-            post(
-                "/tasks/Work",
-                Some(&bearer()),
-                format!(r#"{{"number": {number}}}"#),
-            ),
-        );
-        tokio::spawn(async move { send(&runtime, request).await })
-    };
-    let running = [work(1), work(2)];
+    let (runtime, foreman, mut starts) = limited(2).await;
+    let running = [work(&runtime), work(&runtime)];
     for _ in 0..2 {
         starts.recv().await.unwrap();
     }
 
-    let third = work(3).await.unwrap();
+    let third = work(&runtime).await.unwrap();
     // They need no place.
     let stranger = send(&runtime, post("/tasks/Work", None, "{}")).await;
     let unknown = send(&runtime, post("/tasks/Nobody", Some(&bearer()), "{}")).await;
@@ -41,7 +43,7 @@ async fn beyond_the_concurrency_limit_requests_are_turned_away_and_told_to_come_
     for done in running {
         assert_eq!(done.await.unwrap().status(), 200);
     }
-    let again = work(3).await.unwrap();
+    let again = work(&runtime).await.unwrap();
 
     assert_eq!(third.status(), 429);
     assert_eq!(third.headers()["retry-after"], "1");
@@ -89,21 +91,8 @@ async fn an_unfinished_body_takes_no_place_whoever_sends_it() {
 
 #[tokio::test]
 async fn at_the_limit_a_body_is_not_waited_for() {
-    let server = key_server().await;
-    let (foreman, mut starts) = Foreman::new();
-    let runtime = verified(&server)
-        .state(foreman.clone())
-        .max_concurrency(1)
-        .build()
-        .await
-        .unwrap();
-    let running = tokio::spawn({
-        let (runtime, request) = (
-            runtime.clone(),
-            post("/tasks/Work", Some(&bearer()), r#"{"number": 1}"#),
-        );
-        async move { send(&runtime, request).await }
-    });
+    let (runtime, foreman, mut starts) = limited(1).await;
+    let running = work(&runtime);
     starts.recv().await.unwrap();
 
     let refused = send(&runtime, post("/tasks/Note", Some(&bearer()), unfinished())).await;
@@ -115,26 +104,15 @@ async fn at_the_limit_a_body_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_request_that_is_given_up_frees_its_place() {
-    let server = key_server().await;
-    let (foreman, mut starts) = Foreman::new();
-    let runtime = verified(&server)
-        .state(foreman.clone())
-        .max_concurrency(1)
-        .build()
-        .await
-        .unwrap();
-    let request = || post("/tasks/Work", Some(&bearer()), r#"{"number": 1}"#);
+    let (runtime, foreman, mut starts) = limited(1).await;
 
-    let given_up = tokio::spawn({
-        let (runtime, request) = (runtime.clone(), request());
-        async move { send(&runtime, request).await }
-    });
+    let given_up = work(&runtime);
     starts.recv().await.unwrap();
     given_up.abort();
     assert!(given_up.await.unwrap_err().is_cancelled());
     foreman.release(1);
 
-    assert_eq!(send(&runtime, request()).await.status(), 200);
+    assert_eq!(work(&runtime).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

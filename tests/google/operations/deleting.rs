@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::played::{EMAILS, Played, Send, shown, shown_at};
 use crate::support::api::{config, google, refused};
+use crate::support::server::Port;
 
 #[tokio::test]
 async fn those_with_many_attempts_go_and_the_rest_stays_and_no_arguments_are_fetched() {
@@ -187,10 +188,10 @@ async fn count(State(busy): State<Busy>, method: Method) -> Response {
 /// Deletes a hundred tasks; the most calls that were under way at once.
 async fn most_at_once(concurrency: usize, in_flight: usize) -> usize {
     let busy = Busy::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let port = Port::open().await;
+    let url = port.url().to_owned();
     let app = Router::new().fallback(any(count)).with_state(busy.clone());
-    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let _server = port.serve(app);
     let runtime = Runtime::builder()
         .config(config())
         .google(google(&url).calls_in_flight(in_flight))
@@ -202,7 +203,6 @@ async fn most_at_once(concurrency: usize, in_flight: usize) -> usize {
     let report = delete.await.unwrap();
 
     assert_eq!(report.deleted, 100);
-    server.abort();
     busy.most.load(Ordering::SeqCst)
 }
 

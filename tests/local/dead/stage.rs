@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use cloud_tasks::backend::{LocalEngine, RetrySettings};
@@ -11,13 +10,10 @@ use cloud_tasks::queue::QueueSettings;
 use cloud_tasks::{Config, Context, PublisherTask, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use crate::dependencies::with_dependencies;
-
-/// Longer than anything here takes: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::server::{Port, Server};
+use crate::support::wait::within;
 
 /// What the tasks of one test have done.
 #[derive(Clone, Default)]
@@ -131,7 +127,7 @@ pub(crate) struct Stage {
     pub(crate) runtime: Runtime,
     engine: LocalEngine,
     pub(crate) shop: Shop,
-    server: JoinHandle<()>,
+    server: Server,
 }
 
 impl Stage {
@@ -140,9 +136,9 @@ impl Stage {
     }
 
     pub(crate) async fn set_with(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = Port::open().await;
         let config = config
-            .with_endpoint(format!("http://{}", listener.local_addr().unwrap()))
+            .with_endpoint(port.url())
             .with_enqueue_retry(RetrySettings::off());
         let shop = Shop::default();
         let (runtime, engine) = with_dependencies(Runtime::local())
@@ -154,7 +150,7 @@ impl Stage {
             .await
             .unwrap();
         let app = Router::new().layer(runtime.layer());
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let server = port.serve(app);
         Self {
             runtime,
             engine,
@@ -165,10 +161,7 @@ impl Stage {
 
     /// Waits until all tasks of a queue ran, or were given up.
     pub(crate) async fn idle(&self, queue: &str) {
-        tokio::time::timeout(PATIENCE, self.engine.wait_idle(queue))
-            .await
-            .expect("the queue holds tasks for ever")
-            .unwrap();
+        within(self.engine.wait_idle(queue)).await.unwrap();
     }
 
     /// Charges an invoice in vain.
@@ -182,14 +175,11 @@ impl Stage {
     /// Runs a schedule now, and waits until it was given up.
     pub(crate) async fn scheduled(&self, task: &str) {
         self.engine.run_schedule(task).await.unwrap();
-        tokio::time::timeout(PATIENCE, self.engine.wait_scheduled())
-            .await
-            .expect("the run never ends")
-            .unwrap();
+        within(self.engine.wait_scheduled()).await.unwrap();
     }
 
     pub(crate) async fn strike(self) {
         self.engine.stop().await;
-        self.server.abort();
+        self.server.stop().await;
     }
 }

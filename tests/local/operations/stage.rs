@@ -7,11 +7,11 @@ use cloud_tasks::backend::LocalEngine;
 use cloud_tasks::task::TaskMetadata;
 use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::dependencies::with_dependencies;
+use crate::support::server::{Port, Server};
+use crate::support::wait::{next, within};
 
 /// Where tasks tell that an attempt began.
 #[derive(Clone)]
@@ -49,21 +49,19 @@ impl Task for Note {
     }
 }
 
-/// Longer than anything here takes: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Stage {
     pub(crate) runtime: Runtime,
     pub(crate) engine: LocalEngine,
     attempts: mpsc::UnboundedReceiver<(String, TaskMetadata)>,
-    server: JoinHandle<()>,
+    server: Server,
 }
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let port = Port::open().await;
+        let endpoint = port.url().to_owned();
         let (sender, attempts) = mpsc::unbounded_channel();
         let (runtime, engine) = with_dependencies(Runtime::local())
             .config(Config::default().with_endpoint(endpoint))
@@ -73,7 +71,7 @@ impl Stage {
             .await
             .unwrap();
         let app = Router::new().layer(runtime.layer());
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let server = port.serve(app);
         Self {
             runtime,
             engine,
@@ -99,10 +97,7 @@ impl Stage {
 
     /// The next attempt that begins: the note's text, and what it was told.
     pub(crate) async fn next_attempt(&mut self) -> (String, TaskMetadata) {
-        tokio::time::timeout(PATIENCE, self.attempts.recv())
-            .await
-            .expect("nothing happens any more")
-            .unwrap()
+        next(&mut self.attempts).await
     }
 
     /// Whether no attempt began since the last that was asked for.
@@ -111,14 +106,11 @@ impl Stage {
     }
 
     pub(crate) async fn wait_idle(&self, queue: &str) {
-        tokio::time::timeout(PATIENCE, self.engine.wait_idle(queue))
-            .await
-            .expect("the queue holds tasks for ever")
-            .unwrap();
+        within(self.engine.wait_idle(queue)).await.unwrap();
     }
 
     pub(crate) async fn strike(self) {
         self.engine.stop().await;
-        self.server.abort();
+        self.server.stop().await;
     }
 }

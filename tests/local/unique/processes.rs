@@ -1,7 +1,6 @@
 //! Several processes that enqueue the same tasks at once.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use axum::Router;
 use cloud_tasks::{Config, Runtime, Task};
@@ -12,10 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 use super::tasks::{Count, Log};
 use crate::dependencies::with_dependencies;
 use crate::support::child;
+use crate::support::server::Port;
+use crate::support::wait::within;
 
 const TASKS: u64 = 1000;
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Where a child waits for the others, in the child.
 const GATE: &str = "UNIQUE_GATE";
 
@@ -56,8 +55,8 @@ async fn enqueues_every_task() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_the_same_tasks_of_two_processes_each_runs_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let port = Port::open().await;
+    let endpoint = port.url().to_owned();
     let log = Log::default();
     let (runtime, engine) = with_dependencies(Runtime::local())
         .config(Config::default().with_endpoint(&endpoint))
@@ -66,7 +65,7 @@ async fn of_the_same_tasks_of_two_processes_each_runs_once() {
         .await
         .unwrap();
     let app = Router::new().layer(runtime.layer());
-    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let _server = port.serve(app);
     // The queue is there before the children, who make none.
     Count { number: 0 }.asap().on(&runtime).await.unwrap();
     let gate = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -83,13 +82,8 @@ async fn of_the_same_tasks_of_two_processes_each_runs_once() {
         let _gates = (gate.accept().await.unwrap(), gate.accept().await.unwrap());
     };
 
-    let (one, other, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(child(), child(), open) })
-        .await
-        .expect("the children never end");
-    tokio::time::timeout(PATIENCE, engine.wait_idle("counts"))
-        .await
-        .expect("the queue holds tasks for ever")
-        .unwrap();
+    let (one, other, ()) = within(async { tokio::join!(child(), child(), open) }).await;
+    within(engine.wait_idle("counts")).await.unwrap();
 
     let ids = |told: Result<serde_json::Value, String>| -> Vec<String> {
         serde_json::from_value(told.unwrap()).unwrap()
@@ -99,6 +93,5 @@ async fn of_the_same_tasks_of_two_processes_each_runs_once() {
     let ran = log.numbers();
     let distinct: HashSet<_> = ran.iter().collect();
     assert_eq!((ran.len(), distinct.len()), (1001, 1001));
-    server.abort();
     engine.stop().await;
 }

@@ -4,7 +4,7 @@ use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cloud_tasks::idempotency::MemoryStore;
-use cloud_tasks::{Context, Message, Runtime, SubscriberTask, TaskResult, task};
+use cloud_tasks::{Context, Message, SubscriberTask, TaskResult, task};
 use http::Request;
 use serde_json::{Value, json};
 
@@ -32,17 +32,6 @@ impl SubscriberTask for Thumbnails {
         cx.state().happen(message.content);
         Ok(())
     }
-}
-
-async fn runtime() -> (Runtime, Effects) {
-    let effects = Effects::default();
-    let runtime = Runtime::eager()
-        .state(effects.clone())
-        .idempotency(MemoryStore::new())
-        .build()
-        .await
-        .unwrap();
-    (runtime, effects)
 }
 
 fn binary(subscriber: &str, source: &str, id: &str, number: u64) -> Request<Body> {
@@ -78,7 +67,7 @@ fn structured(subscriber: &str, source: &str, id: &str, number: u64) -> Request<
 #[tokio::test]
 async fn events_of_one_id_from_two_sources_are_two_events() {
     for subscriber in ["Uploads", "Thumbnails"] {
-        let (runtime, effects) = runtime().await;
+        let (runtime, effects) = super::runtime(MemoryStore::new()).await;
         let deliveries = [
             binary(subscriber, "//storage/b", "7", 1),
             structured(subscriber, "//storage/c", "7", 2),
@@ -101,7 +90,7 @@ async fn events_of_one_id_from_two_sources_are_two_events() {
 #[tokio::test]
 async fn an_event_that_comes_again_in_either_form_runs_once() {
     for subscriber in ["Uploads", "Thumbnails"] {
-        let (runtime, effects) = runtime().await;
+        let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
         for _ in 0..2 {
             answer(&runtime, binary(subscriber, "//storage/b", "7", 1)).await;
@@ -120,7 +109,7 @@ async fn an_event_is_read_whatever_its_content_type_says_of_itself() {
         "Application/CloudEvents+JSON; charset=UTF-8",
         "application/cloudevents+json ;charset=utf-8",
     ] {
-        let (runtime, _) = runtime().await;
+        let (runtime, _) = super::runtime(MemoryStore::new()).await;
 
         let (status, answered) =
             answer(&runtime, of_type("Uploads", content_type, &event("//s", "7", 1))).await;
@@ -132,7 +121,7 @@ async fn an_event_is_read_whatever_its_content_type_says_of_itself() {
 
 #[tokio::test]
 async fn a_form_that_is_not_read_is_refused_and_the_answer_says_which_is() {
-    let (runtime, effects) = runtime().await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
     let one = event("//s", "7", 1);
     let lacking = |name: &str| {
         let mut event = one.clone();
@@ -203,7 +192,7 @@ async fn a_form_that_is_not_read_is_refused_and_the_answer_says_which_is() {
 
 #[tokio::test]
 async fn an_event_of_a_pubsub_message_is_known_by_the_message_and_not_by_the_event() {
-    let (runtime, effects) = runtime().await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
     let of_message = |event: &str, message: &str, number: u64| {
         let body = json!({
             "message": {"data": STANDARD.encode(number.to_string()), "messageId": message},

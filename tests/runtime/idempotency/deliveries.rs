@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use cloud_tasks::idempotency::{IdempotencyStore, MemoryStore};
+use cloud_tasks::idempotency::MemoryStore;
 use cloud_tasks::{Config, Context, Discard, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use http::Request;
 use serde::{Deserialize, Serialize};
@@ -89,18 +89,6 @@ impl Task for SlowDelivery {
     }
 }
 
-async fn runtime(store: impl IdempotencyStore) -> (Runtime, Effects, Signals) {
-    let (effects, signals) = (Effects::default(), Signals::default());
-    let runtime = Runtime::eager()
-        .state(effects.clone())
-        .state(signals.clone())
-        .idempotency(store)
-        .build()
-        .await
-        .unwrap();
-    (runtime, effects, signals)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn thousands_of_deliveries_half_of_them_doubled_have_each_effect_once_with_a_store_in_memory() {
     assert_once_each(MemoryStore::new(), 3000).await;
@@ -118,7 +106,7 @@ async fn without_a_store_the_same_deliveries_have_double_effects() {
 
 #[tokio::test]
 async fn a_delivery_of_what_ran_before_is_answered_with_success_and_no_result() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     let first = answer(&runtime, charge(7, "a")).await;
     let second = answer(&runtime, charge(7, "a")).await;
@@ -132,7 +120,7 @@ async fn a_delivery_of_what_ran_before_is_answered_with_success_and_no_result() 
 
 #[tokio::test]
 async fn tasks_without_an_id_are_not_taken_for_the_same() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     for id in ["", " ", "\t"] {
         for _ in 0..2 {
@@ -146,7 +134,8 @@ async fn tasks_without_an_id_are_not_taken_for_the_same() {
 
 #[tokio::test]
 async fn a_delivery_of_what_is_under_way_is_refused_until_it_is_done() {
-    let (runtime, effects, signals) = runtime(MemoryStore::new()).await;
+    let signals = Signals::default();
+    let (runtime, effects) = super::runtime_with_signals(MemoryStore::new(), &signals).await;
     let request = || delivery("SlowDelivery", "a", &json!(null));
 
     let first = runtime.spawn({
@@ -166,7 +155,7 @@ async fn a_delivery_of_what_is_under_way_is_refused_until_it_is_done() {
 
 #[tokio::test]
 async fn a_message_is_known_by_its_id_and_its_subscription() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     for (id, expected) in [("1", 1), ("1", 1), ("2", 2), ("", 3), ("", 4)] {
         assert_eq!(answer(&runtime, push("Billing", 7, id)).await.0, 200);
@@ -203,7 +192,7 @@ async fn a_forwarded_message_is_known_by_its_id_whichever_task_was_made_of_it() 
 
 #[tokio::test]
 async fn a_push_that_names_another_subscription_does_not_stand_for_its_message() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
     let mut forged = push("Billing", 7, "4242");
     *forged.uri_mut() = "/subscriptions/Harmless".parse().unwrap();
 
@@ -292,7 +281,7 @@ async fn services_that_share_a_store_run_their_own_tasks_messages_and_schedules(
 
 #[tokio::test]
 async fn a_scheduled_run_is_known_by_its_job_and_its_time() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
     let request = |time: &str| {
         let request = Request::post("/tasks/Tally")
             .header("x-cloudscheduler", "true")
@@ -314,7 +303,7 @@ async fn a_scheduled_run_is_known_by_its_job_and_its_time() {
 
 #[tokio::test]
 async fn a_request_without_an_id_runs_whenever_it_comes() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     for _ in 0..2 {
         let request = Request::post("/tasks/Charge")
@@ -328,7 +317,7 @@ async fn a_request_without_an_id_runs_whenever_it_comes() {
 
 #[tokio::test]
 async fn a_task_that_discarded_itself_does_not_run_again() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     let first = answer(&runtime, delivery("GiveUp", "a", &Value::Null)).await;
     let second = answer(&runtime, delivery("GiveUp", "a", &Value::Null)).await;
@@ -371,7 +360,7 @@ async fn an_id_that_is_used_again_later_is_another_run() {
 
 #[tokio::test]
 async fn a_repeated_delivery_of_a_task_that_was_created_with_an_id_runs_once() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
     let creation = |nonce: &'static str| {
         let mut request = delivery("Charge", "a", &json!({"number": 7}));
         let nonce = http::HeaderValue::from_static(nonce);

@@ -109,17 +109,6 @@ impl IdempotencyStore for Shaky {
     }
 }
 
-async fn runtime(store: impl IdempotencyStore) -> (Runtime, Effects) {
-    let effects = Effects::default();
-    let runtime = Runtime::eager()
-        .state(effects.clone())
-        .idempotency(store)
-        .build()
-        .await
-        .unwrap();
-    (runtime, effects)
-}
-
 async fn stumble(runtime: &Runtime, how: &str) -> (u16, Value) {
     answer(runtime, delivery("Stumble", "a", &json!({ "how": how }))).await
 }
@@ -127,7 +116,7 @@ async fn stumble(runtime: &Runtime, how: &str) -> (u16, Value) {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_did_not_succeed_is_made_again() {
     for (how, status) in [("fail", 500), ("panic", 500), ("hang", 504)] {
-        let (runtime, effects) = runtime(MemoryStore::new()).await;
+        let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
         let first = stumble(&runtime, how).await;
         let second = stumble(&runtime, how).await;
@@ -140,7 +129,7 @@ async fn an_attempt_that_did_not_succeed_is_made_again() {
 
 #[tokio::test]
 async fn arguments_that_do_not_decode_are_read_again() {
-    let (runtime, effects) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     let first = answer(&runtime, delivery("Stumble", "a", &json!({"how": 1}))).await;
     let second = stumble(&runtime, "succeed").await;
@@ -150,7 +139,7 @@ async fn arguments_that_do_not_decode_are_read_again() {
 
 #[tokio::test]
 async fn a_task_whose_output_does_not_serialize_did_what_it_does() {
-    let (runtime, effects) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     let first = stumble(&runtime, "unwritable").await;
     let second = stumble(&runtime, "unwritable").await;
@@ -161,7 +150,7 @@ async fn a_task_whose_output_does_not_serialize_did_what_it_does() {
 #[tokio::test]
 async fn an_attempt_that_is_cut_off_is_given_back() {
     let store = Shaky::new();
-    let (runtime, effects) = runtime(store.clone()).await;
+    let (runtime, effects) = super::runtime(store.clone()).await;
 
     let first = tokio::spawn({
         let runtime = runtime.clone();
@@ -185,7 +174,7 @@ async fn what_a_process_that_died_did_not_write_down_runs_again_after_its_lease(
         ..Shaky::new()
     };
     store.completes.store(false, Ordering::SeqCst);
-    let (runtime, effects) = runtime(store.clone()).await;
+    let (runtime, effects) = super::runtime(store.clone()).await;
 
     stumble(&runtime, "succeed").await;
     store.completes.store(true, Ordering::SeqCst);
@@ -203,7 +192,7 @@ async fn what_a_process_that_died_did_not_write_down_runs_again_after_its_lease(
 async fn nothing_runs_where_the_store_fails() {
     let store = Shaky::new();
     store.begins.store(false, Ordering::SeqCst);
-    let (runtime, effects) = runtime(store.clone()).await;
+    let (runtime, effects) = super::runtime(store.clone()).await;
 
     let refused = stumble(&runtime, "succeed").await;
     let task = Stumble { how: String::new() }.asap();
@@ -224,7 +213,7 @@ async fn nothing_runs_where_the_store_fails() {
 async fn nothing_runs_where_the_store_does_not_answer_within_the_time_of_the_attempt() {
     let store = Shaky::new();
     store.answers.store(false, Ordering::SeqCst);
-    let (runtime, effects) = runtime(store).await;
+    let (runtime, effects) = super::runtime(store).await;
 
     let began = tokio::time::Instant::now();
     let refused = stumble(&runtime, "succeed").await;
@@ -237,7 +226,7 @@ async fn nothing_runs_where_the_store_does_not_answer_within_the_time_of_the_att
 async fn a_success_that_cannot_be_written_down_is_a_success_all_the_same() {
     for answers in [true, false] {
         let store = Shaky::new();
-        let (runtime, effects) = runtime(store.clone()).await;
+        let (runtime, effects) = super::runtime(store.clone()).await;
         store.completes.store(false, Ordering::SeqCst);
 
         let slow = tokio::spawn({

@@ -57,25 +57,13 @@ impl Task for SlowEffect {
     }
 }
 
-async fn runtime(store: MemoryStore) -> (Runtime, Effects, Signals) {
-    let (effects, signals) = (Effects::default(), Signals::default());
-    let runtime = Runtime::eager()
-        .state(effects.clone())
-        .state(signals.clone())
-        .idempotency(store)
-        .build()
-        .await
-        .unwrap();
-    (runtime, effects, signals)
-}
-
 fn order(discards: bool) -> axum::extract::Request {
     delivery("Order", "a", &json!({ "discards": discards }))
 }
 
 #[tokio::test]
 async fn of_several_effects_those_that_happened_are_not_repeated() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     let first = answer(&runtime, order(false)).await;
     let second = answer(&runtime, order(false)).await;
@@ -89,7 +77,7 @@ async fn of_several_effects_those_that_happened_are_not_repeated() {
 
 #[tokio::test]
 async fn an_effect_that_discards_is_done() {
-    let (runtime, effects, _) = runtime(MemoryStore::new()).await;
+    let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     let first = answer(&runtime, order(true)).await;
     let second = answer(&runtime, order(true)).await;
@@ -100,7 +88,8 @@ async fn an_effect_that_discards_is_done() {
 
 #[tokio::test]
 async fn an_effect_that_is_under_way_elsewhere_makes_the_task_be_tried_again() {
-    let (runtime, _, signals) = runtime(MemoryStore::new()).await;
+    let signals = Signals::default();
+    let (runtime, _) = super::runtime_with_signals(MemoryStore::new(), &signals).await;
 
     let first = runtime.spawn({
         let runtime = runtime.clone();

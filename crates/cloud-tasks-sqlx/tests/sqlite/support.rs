@@ -13,6 +13,8 @@ use crate::sqlx::{Sqlite, SqlitePool};
 pub(crate) mod commit;
 #[path = "../../../../tests/support/deliveries.rs"]
 pub(crate) mod deliveries;
+#[path = "../../../../tests/support/effects.rs"]
+mod effects;
 #[path = "../../../../tests/support/store_contract.rs"]
 pub(crate) mod store_contract;
 
