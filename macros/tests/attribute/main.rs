@@ -1,5 +1,5 @@
-//! The `#[task]` attribute: what it accepts, what it refuses, and what the runtime goes by.
+//! The `#[task]` attribute: what it refuses, and what the runtime goes by.
 
 mod events;
+mod refused;
 mod registered;
-mod ui;

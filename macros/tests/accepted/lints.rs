@@ -1,9 +1,9 @@
 //! The expansion passes where the user's crate is strict.
 #![forbid(unsafe_code)]
-#![deny(warnings, unused, future_incompatible, rust_2018_idioms, missing_docs, unreachable_pub)]
+#![deny(warnings, unused, rust_2018_idioms, missing_docs, unreachable_pub)]
 #![deny(unused_qualifications, missing_debug_implementations, missing_copy_implementations)]
 #![deny(trivial_casts, trivial_numeric_casts, single_use_lifetimes, unused_results, variant_size_differences)]
-#![deny(let_underscore_drop, non_ascii_idents, unused_lifetimes, unused_macro_rules, redundant_lifetimes)]
+#![deny(let_underscore_drop, unused_lifetimes, unused_macro_rules, redundant_lifetimes)]
 #![deny(absolute_paths_not_starting_with_crate, elided_lifetimes_in_paths, explicit_outlives_requirements)]
 #![deny(non_local_definitions, redundant_imports, unit_bindings, ambiguous_negative_literals)]
 
@@ -78,5 +78,3 @@ impl SubscriberTask for OldSubscriber {
 pub fn names<T: Event + Registered>() -> Result<Topic, BoxError> {
     Ok(T::topic())
 }
-
-fn main() {}

@@ -101,5 +101,3 @@ macro_rules! of {
 }
 
 of!(OfMacro, number, "number");
-
-fn main() {}

@@ -4,12 +4,12 @@
 extern crate cloud_tasks as jobs;
 
 mod reexported {
-    pub use cloud_tasks as inner;
+    pub use ::cloud_tasks as inner;
 }
 
 /// A module of the name that is not the crate.
 mod cloud_tasks {
-    pub use jobs::{
+    pub use super::jobs::{
         Context, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask, Task, TaskResult, task,
     };
 }
@@ -30,7 +30,7 @@ impl Task for AsPath {
 #[derive(Serialize, Deserialize)]
 struct AsText;
 
-#[task(crate = "crate::reexported::inner", queue = "emails")]
+#[task(crate = "crate::renamed::reexported::inner", queue = "emails")]
 impl Task for AsText {
     async fn run(self, _cx: Context<String>) -> TaskResult<u8> {
         Ok(1)
@@ -69,11 +69,9 @@ impl ModelPublisherTask for Topic {
 
 struct Subscriber;
 
-#[task(crate = crate::reexported::inner, dead_letter_topic = "failed")]
+#[task(crate = crate::renamed::reexported::inner, dead_letter_topic = "failed")]
 impl SubscriberTask for Subscriber {
     async fn run(_: Message<Event>, _: Context) -> TaskResult {
         Ok(())
     }
 }
-
-fn main() {}

@@ -109,7 +109,8 @@ impl SubscriberTask for Typed<u32> {
     }
 }
 
-fn main() {
+#[test]
+fn the_topic_of_a_subscriber_comes_from_its_options_or_its_content() {
     let actions = Topic::new("user-actions").of_app("accounts");
     assert_eq!(OfContent::topic(), actions);
     assert_eq!(TypedAttributes::topic(), Topic::new("foreign").of_app("shop"));

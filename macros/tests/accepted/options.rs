@@ -51,5 +51,3 @@ impl Task for NoAliases {
         Ok(())
     }
 }
-
-fn main() {}

@@ -33,7 +33,7 @@ mod inner {
 }
 
 #[task]
-impl cloud_tasks::Task for crate::inner::Choice {
+impl cloud_tasks::Task for crate::types::inner::Choice {
     async fn run(self, _cx: Context) -> TaskResult<Self> {
         let _ = Self::One;
         Ok(self)
@@ -95,7 +95,8 @@ impl Task for NotThere {}
 #[cfg(any())]
 impl Task for NotThereEither {}
 
-fn main() {
+#[test]
+fn a_task_may_stand_in_a_function() {
     #[derive(Serialize, Deserialize)]
     struct Local;
 

@@ -34,7 +34,8 @@ fn names<M: Model>() -> (&'static str, &'static str) {
 }
 
 #[allow(deprecated)]
-fn main() {
+#[test]
+fn the_names_of_a_model_come_from_its_options_or_its_type() {
     assert_eq!(names::<OrderLine>(), ("sales", "orderline"));
     assert_eq!(names::<Renamed>(), ("sales", "order"));
     assert_eq!(names::<Row<'static, u8, 2>>(), ("sales", "Row"));

@@ -100,5 +100,3 @@ impl Task for Aliased {
         Ok(self)
     }
 }
-
-fn main() {}

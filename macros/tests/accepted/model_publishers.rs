@@ -56,7 +56,7 @@ struct Labelled(u64);
 
 #[task(app_label = LABEL)]
 impl cloud_tasks::ModelPublisherTask for Labelled {
-    fn content(invoice: &'_ crate::Invoice, _: &(u8, u8)) -> Labelled {
+    fn content(invoice: &'_ crate::model_publishers::Invoice, _: &(u8, u8)) -> Labelled {
         Labelled(invoice.id)
     }
 }
@@ -104,7 +104,8 @@ impl ModelPublisherTask for Versioned<u64> {
     }
 }
 
-fn main() {
+#[test]
+fn the_topic_of_a_model_event_comes_from_its_options_or_its_model() {
     let sales = Topic::new("sales-order");
     assert_eq!(OfModel::topic(), sales);
     assert_eq!(WithExtras::topic(), sales.clone().of_app("shop"));

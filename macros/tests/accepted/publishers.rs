@@ -96,7 +96,8 @@ events! {
     B concat!("b", "b", "b");
 }
 
-fn main() {
+#[test]
+fn the_topic_of_an_event_comes_from_its_options_or_its_type() {
     fn topic<E: Event + Registered>() -> Topic {
         E::topic()
     }

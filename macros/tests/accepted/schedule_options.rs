@@ -89,7 +89,8 @@ impl Task for Closure<Vec<u8>> {
     }
 }
 
-fn main() {
+#[test]
+fn the_payload_of_a_schedule_is_a_value_of_the_task() {
     assert_eq!(Literals::payload(), Literals { limit: 10 });
     assert_eq!(Constants::payload(), Constants(2));
     assert_eq!(Omitted::payload(), Omitted(0));

@@ -110,5 +110,3 @@ impl SubscriberTask for Constants {
         Ok(())
     }
 }
-
-fn main() {}

@@ -81,5 +81,3 @@ impl Task for WithAttributes {
         Ok(self.count)
     }
 }
-
-fn main() {}

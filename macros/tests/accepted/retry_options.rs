@@ -40,5 +40,3 @@ struct Placed;
 
 #[task(max_attempts = 2147483647, dead_letter_topic = "projects/p/topics/dead")]
 impl PublisherTask for Placed {}
-
-fn main() {}

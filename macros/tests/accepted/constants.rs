@@ -48,5 +48,3 @@ impl Task for Macros {
         Ok(())
     }
 }
-
-fn main() {}
