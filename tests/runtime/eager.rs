@@ -208,10 +208,8 @@ async fn a_missing_state_shows_when_a_task_that_needs_it_runs() {
 
     assert!(fine.is_ok());
     assert_eq!(error.kind(), ErrorKind::MissingState);
-    assert!(
-        error.to_string().contains("needs the state runtime::tasks::Log"),
-        "{error}"
-    );
+    let needed = format!("needs the state {}", std::any::type_name::<Log>());
+    assert!(error.to_string().contains(&needed), "{error}");
 }
 
 #[tokio::test]
