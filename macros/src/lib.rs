@@ -22,7 +22,7 @@ mod tests;
 /// `type State` is inferred from the context parameter of `run`, and `type Output` from its result. You may also write
 /// `on_dead`, which is called after the last attempt has failed.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -72,7 +72,7 @@ mod tests;
 /// If a task is enqueued that is the same as one that waits, runs or has ended recently, it is not created, and its
 /// receipt says that it is a duplicate. `PublisherTask` and `ModelPublisherTask` have these options too.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Context, Error, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -104,7 +104,7 @@ mod tests;
 ///
 /// The task also has a schedule, and implements `PeriodicTask`.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Context, Error, PeriodicTask, Runtime, Task, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -147,22 +147,22 @@ mod tests;
 ///
 /// The type is the message. It also implements `Event`, and so has a topic.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Config, Error, Event, PublisherTask, Runtime, task};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct UserAction { user_id: u64 }
+/// struct SignIn { user_id: u64 }
 ///
 /// #[task(topic = "user-actions", app = "accounts", queue = "events")]
-/// impl PublisherTask for UserAction {}
+/// impl PublisherTask for SignIn {}
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Error> {
-/// assert_eq!(UserAction::topic().name(&Config::default()), "accounts--user-actions");
+/// assert_eq!(SignIn::topic().name(&Config::default()), "accounts--user-actions");
 ///
 /// let (runtime, recorder) = Runtime::recorded().build().await?;
-/// UserAction { user_id: 7 }.sync().attribute("priority", "high").on(&runtime).await?;
+/// SignIn { user_id: 7 }.sync().attribute("priority", "high").on(&runtime).await?;
 /// assert_eq!(recorder.publications()[0].data(), br#"{"user_id":7}"#);
 /// # Ok(())
 /// # }
@@ -183,7 +183,7 @@ mod tests;
 /// `type Model` and `type Extra` are inferred from the reference parameters of `content`; `&()` means no extra
 /// argument.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Config, Event, Model, ModelPublisherTask, task};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -224,7 +224,7 @@ mod tests;
 /// Output` as for a task. `fn topic` is that of the content's `Event`, unless an option sets it; `fn parse` decodes
 /// JSON. You may write either in the impl.
 ///
-/// ```standalone_crate
+/// ```
 /// use cloud_tasks::{Context, Error, Message, PublisherTask, Runtime, SubscriberTask, TaskResult, task};
 /// use serde::{Deserialize, Serialize};
 ///
