@@ -47,7 +47,11 @@ impl ModelPublisherTask for WithExtras {
     }
 
     fn topic_for(order: &Order, _: &Campaign) -> Topic {
-        if order.id == 0 { Topic::new("nothing") } else { Self::topic() }
+        if order.id == 0 {
+            Topic::new("nothing")
+        } else {
+            Self::topic()
+        }
     }
 }
 

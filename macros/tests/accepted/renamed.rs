@@ -14,7 +14,9 @@ mod cloud_tasks {
     };
 }
 
-use cloud_tasks::{Context, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask, Task, TaskResult, task};
+use cloud_tasks::{
+    Context, Message, Model, ModelPublisherTask, PublisherTask, SubscriberTask, Task, TaskResult, task,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

@@ -67,7 +67,7 @@ struct Most;
     ack_deadline = "10m",
     retention = "31d",
     absolute_subscription = "projects/p/subscriptions/most",
-    dead_letter_topic = "projects/p/topics/most",
+    dead_letter_topic = "projects/p/topics/most"
 )]
 impl SubscriberTask for Most {
     async fn run(_: Message<String>, _: Context) -> TaskResult {
