@@ -1,11 +1,12 @@
 //! How long a push may take: as long as Pub/Sub waits for it.
 
 use std::future::pending;
+use std::time::Duration;
 
-use cloud_tasks::{Context, Message, Runtime, SubscriberTask, TaskResult, task};
+use cloud_tasks::{Context, Message, RetryAfter, Runtime, SubscriberTask, TaskResult, task};
 use serde_json::json;
 
-use crate::tasks::{answer, post};
+use crate::tasks::{answer, post, send};
 
 macro_rules! that_never_ends {
     ($name:ident, $($options:tt)*) => {
@@ -47,4 +48,25 @@ async fn a_push_runs_no_longer_than_its_subscription_waits() {
             "{path}: {error}"
         );
     }
+}
+
+/// Asks for more time than Pub/Sub ever waits.
+struct Procrastinator;
+
+#[task(topic = "endless")]
+impl SubscriberTask for Procrastinator {
+    async fn run(_message: Message<u64>, _cx: Context) -> TaskResult {
+        Err(RetryAfter::new(Duration::MAX))?
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_asks_to_be_retried_at_the_end_of_time_is_retried_within_ten_minutes() {
+    let runtime = Runtime::eager().build().await.unwrap();
+    let pushed = json!({"message": {"data": "MQ==", "messageId": "1"}}).to_string();
+
+    let response = send(&runtime, post("/subscriptions/Procrastinator", pushed)).await;
+
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "600");
 }
