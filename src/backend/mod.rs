@@ -13,7 +13,7 @@ mod nesting;
 mod no_google;
 mod queue_admin;
 #[cfg(feature = "google")]
-pub(crate) mod relay_url;
+mod relay_url;
 #[cfg(feature = "google")]
 mod services;
 mod used_ids;
