@@ -1,30 +1,23 @@
 //! The form in which an event travels: its bytes, and the place of propagated headers.
 
-use std::fmt;
-
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::base::{BoxError, Error, ErrorKind, HeaderPlacement, json};
 
+/// An encoder of events.
+type Encode<T> = fn(&T) -> Result<Vec<u8>, BoxError>;
+
 /// The encoder and the header placement of an event's type.
 pub(super) struct Format<T> {
     /// `None` for JSON.
-    encode: Option<fn(&T) -> Result<Vec<u8>, BoxError>>,
+    encode: Option<Encode<T>>,
     pub headers: Option<HeaderPlacement>,
 }
 
 impl<T> Format<T> {
-    pub const fn new(
-        encode: Option<fn(&T) -> Result<Vec<u8>, BoxError>>,
-        headers: Option<HeaderPlacement>,
-    ) -> Self {
+    pub const fn new(encode: Option<Encode<T>>, headers: Option<HeaderPlacement>) -> Self {
         Self { encode, headers }
-    }
-
-    /// Whether the bytes of a message are not its JSON.
-    pub fn is_custom(&self) -> bool {
-        self.encode.is_some()
     }
 
     /// The bytes of an event, or `None` if they are its JSON.
@@ -59,13 +52,4 @@ impl<T: DeserializeOwned> Format<T> {
 pub(super) enum DataError {
     Decode(String),
     Encode(Error),
-}
-
-impl<T> fmt::Debug for Format<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Format")
-            .field("is_custom", &self.is_custom())
-            .field("headers", &self.headers)
-            .finish()
-    }
 }

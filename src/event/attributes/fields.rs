@@ -8,7 +8,7 @@ use serde::forward_to_deserialize_any;
 use crate::base::Attributes;
 use crate::event::attributes::Typed;
 use crate::event::attributes::error::Error;
-use crate::event::attributes::value::Value;
+use crate::event::attributes::value::{Literal, Value};
 
 /// The attributes, as the fields of a struct.
 pub(super) struct Fields<'a> {
@@ -35,7 +35,8 @@ impl<'a> Fields<'a> {
             } else {
                 spelled().unwrap_or(key)
             };
-            (name, Value::new(name, value, typed.contains(key)))
+            let literal = typed.contains(key).then(|| Literal::of(value)).flatten();
+            (name, Value::new(name, value, literal))
         })
     }
 }

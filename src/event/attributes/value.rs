@@ -50,19 +50,19 @@ impl Literal {
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
     key: &'a str,
-    value: &'a str,
-    /// Whether a field of unknown type gets what the text says.
-    typed: bool,
+    text: &'a str,
+    /// What a field of unknown type gets instead of the text.
+    literal: Option<Literal>,
 }
 
 impl<'a> Value<'a> {
-    pub fn new(key: &'a str, value: &'a str, typed: bool) -> Self {
-        Self { key, value, typed }
+    pub fn new(key: &'a str, text: &'a str, literal: Option<Literal>) -> Self {
+        Self { key, text, literal }
     }
 
     fn parse<T: FromStr>(&self, expected: &str) -> Result<T, Error> {
         let error = || Error::custom(format_args!("invalid value: string, expected {expected}"));
-        self.value.parse().map_err(|_| error().of_attribute(self.key))
+        self.text.parse().map_err(|_| error().of_attribute(self.key))
     }
 }
 
@@ -88,7 +88,7 @@ macro_rules! text {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             visitor
-                .visit_borrowed_str(self.value)
+                .visit_borrowed_str(self.text)
                 .map_err(|error: Error| error.of_attribute(self.key))
         })*
     };
@@ -98,7 +98,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match Literal::of(self.value).filter(|_| self.typed) {
+        match self.literal {
             Some(literal) => literal
                 .visit(visitor)
                 .map_err(|error| error.of_attribute(self.key)),
@@ -125,7 +125,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         visitor
-            .visit_enum(StrDeserializer::new(self.value))
+            .visit_enum(StrDeserializer::new(self.text))
             .map_err(|error: Error| error.of_attribute(self.key))
     }
 

@@ -90,8 +90,8 @@ impl Connection {
             Batch::Alone => &topic.single,
             Batch::Shared => &topic.batching,
         };
-        let published = publisher.publish(message);
-        self.response(published).await
+        let response = publisher.publish(message);
+        self.response(response).await
     }
 
     /// Waits for the response to a message, as long as the connection answers anything at all.

@@ -186,13 +186,13 @@ impl Worker {
         let connection: Arc<Connection> = self.shared.sessions.connection(&self.session).await?;
         // A publisher of its own, because the client pauses a key of a publisher after a failure.
         let publisher = connection.publisher(topic, BATCH);
-        let published: Vec<_> = batch
+        let responses: Vec<_> = batch
             .iter()
             .take(count)
             .map(|waiting| publisher.publish(waiting.message.clone()))
             .collect();
-        for published in published {
-            let id = connection.response(published).await?;
+        for response in responses {
+            let id = connection.response(response).await?;
             if let Some(waiting) = batch.pop_front() {
                 waiting.end(Ok(id));
             }
