@@ -250,7 +250,7 @@ impl Subscription {
             };
             errors.push(Invalid::because(format!(
                 "expiration is {expiration:?}, which is shorter than the retention, {retention:?}{default}: a subscription \
-                 would expire before its messages; set a shorter `retention`"
+                 would expire before its messages; set a longer expiration, or a shorter `retention`"
             )));
         }
         if self.dead_letter_topic.as_ref() == Some(&self.topic) {

@@ -473,7 +473,7 @@ async fn a_subscription_is_as_its_subscriber_says_and_else_as_the_settings_say()
         .with_endpoint("https://shop.example/jobs/")
         .with_subscriber_max_retries(9)
         .with_subscriber_min_backoff(Duration::from_secs(1))
-        .with_subscriber_expiration(Duration::from_secs(2 * 86_400));
+        .with_subscriber_expiration(Duration::from_secs(8 * 86_400));
     let runtime = Runtime::eager().config(settings).build().await.unwrap();
 
     let plain = subscription(&runtime, "Auditor");

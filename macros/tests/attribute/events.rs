@@ -160,7 +160,7 @@ impl SubscriberTask for Raw {
 
 struct Orders;
 
-#[task(expiration = "2d")]
+#[task(expiration = "2d", retention = "1d")]
 impl SubscriberTask for Orders {
     fn topic() -> Topic {
         Topic::new("sales-order")
