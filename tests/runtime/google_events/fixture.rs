@@ -89,28 +89,10 @@ impl Fixture {
         json.or(self.text.as_deref()).unwrap_or_default()
     }
 
-    /// The body of a push, with both spellings of each name, and members that nobody documents.
-    fn push(&self, attributes: &BTreeMap<String, String>, data: String) -> Value {
-        let mut message = json!({
-            "@type": "type.googleapis.com/google.pubsub.v1.PubsubMessage",
-            "messageId": ID,
-            "message_id": ID,
-            "publishTime": PUBLISHED,
-            "publish_time": PUBLISHED,
-        });
-        if !attributes.is_empty() {
-            message["attributes"] = json!(attributes);
-        }
-        if !data.is_empty() {
-            message["data"] = json!(data);
-        }
-        json!({"message": message, "subscription": SUBSCRIPTION})
-    }
-
     /// The request that delivers this message.
     pub(super) fn message(&self, path: &str, form: MessageForm) -> Request<Body> {
         let request = Request::post(path);
-        let wrapped = self.push(&self.attributes, STANDARD.encode(self.data()));
+        let wrapped = push(&self.attributes, &STANDARD.encode(self.data()));
         let event = json!({
             "specversion": "1.0",
             "id": ID,
@@ -125,7 +107,7 @@ impl Fixture {
                 .header("content-type", "application/json")
                 .body(wrapped.to_string().into()),
             MessageForm::WrappedUrlSafe => request.body(
-                self.push(&self.attributes, URL_SAFE.encode(self.data()))
+                push(&self.attributes, &URL_SAFE.encode(self.data()))
                     .to_string()
                     .into(),
             ),
@@ -172,7 +154,7 @@ impl Fixture {
                     .members
                     .iter()
                     .map(|(name, value)| (format!("ce-{name}"), value.clone()));
-                let body = self.push(&attributes.collect(), STANDARD.encode(self.data()));
+                let body = push(&attributes.collect(), &STANDARD.encode(self.data()));
                 Request::post(path).body(body.to_string().into()).unwrap()
             }
         }
@@ -198,6 +180,24 @@ impl Fixture {
             .body(serde_json::to_string(&event).unwrap().into())
             .unwrap()
     }
+}
+
+/// The body of a push, with both spellings of each name, and members that nobody documents.
+fn push(attributes: &BTreeMap<String, String>, data: &str) -> Value {
+    let mut message = json!({
+        "@type": "type.googleapis.com/google.pubsub.v1.PubsubMessage",
+        "messageId": ID,
+        "message_id": ID,
+        "publishTime": PUBLISHED,
+        "publish_time": PUBLISHED,
+    });
+    if !attributes.is_empty() {
+        message["attributes"] = json!(attributes);
+    }
+    if !data.is_empty() {
+        message["data"] = json!(data);
+    }
+    json!({"message": message, "subscription": SUBSCRIPTION})
 }
 
 /// A member in a header. Source:
