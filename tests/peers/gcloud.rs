@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::python::{is_wanted, skip};
+use crate::python::{is_selected, skip};
 use crate::stage::{ACCOUNT, LOCATION, Stage};
 use crate::tasks::{Add, Input, Profile};
 
@@ -19,7 +19,7 @@ struct Gcloud {
 
 /// A service of ours, and a `gcloud` that makes tasks for it; `None` where there is no `gcloud`, which it says loudly.
 async fn producer(test: &str) -> Option<(Stage, Gcloud)> {
-    if !is_wanted(test) {
+    if !is_selected(test) {
         return None;
     }
     if let Err(error) = Command::new("gcloud").arg("--version").output().await {

@@ -18,17 +18,17 @@ use crate::support::wait::{next, within};
 const VENV: &str = "CLOUD_TASKS_PEERS_VENV";
 
 /// Whether `.ci/peers` runs this test; says loudly when it does not.
-pub(crate) fn is_wanted(test: &str) -> bool {
-    let wanted = std::env::var_os(VENV).is_some();
-    if !wanted {
+pub(crate) fn is_selected(test: &str) -> bool {
+    let selected = std::env::var_os(VENV).is_some();
+    if !selected {
         skip(test, "foreign peers are run by .ci/peers");
     }
-    wanted
+    selected
 }
 
 /// The virtual environment with the peers; `None` where they are not installed, which it says loudly.
 pub(crate) fn environment(test: &str) -> Option<PathBuf> {
-    if !is_wanted(test) {
+    if !is_selected(test) {
         return None;
     }
     let environment = std::env::var_os(VENV).filter(|path| !path.is_empty());
