@@ -13,10 +13,9 @@ pub(crate) struct TrustedCallers;
 impl TrustedCallers {
     #[expect(clippy::unused_self, reason = "with the feature, this is consumed")]
     pub(crate) fn verifier(self, _config: &Config, _trusts_platform: bool) -> Result<Verifier, Vec<Invalid>> {
-        Err(vec![
-            "callers cannot be verified without the feature `google`: enable it, or accept every caller with `.allow_unauthenticated()`"
-                .to_owned(),
-        ])
+        Err(vec![Invalid::because(
+            "callers cannot be verified without the feature `google`: enable it, or accept every caller with `.allow_unauthenticated()`",
+        )])
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "google")]
 use crate::base::limits::INDEFINITELY;
 
 /// The shortest backoff.
+#[cfg(feature = "google")]
 const MIN_PAUSE: Duration = Duration::from_millis(25);
 
 /// The retry policy of an enqueue without a clear response: backoff of 1, 2, 4… up to 60 seconds, with jitter, for 120
@@ -44,12 +46,14 @@ impl RetrySettings {
     }
 
     /// The first and the longest backoff. Without a minimum, a setting of zero would call the service without a pause.
+    #[cfg(feature = "google")]
     pub(crate) fn pauses(&self) -> (Duration, Duration) {
         let longest = self.maximum.clamp(MIN_PAUSE, INDEFINITELY);
         (self.initial.clamp(MIN_PAUSE, longest), longest)
     }
 
     /// The backoff after this one.
+    #[cfg(feature = "google")]
     pub(crate) fn longer(&self, pause: Duration) -> Duration {
         let (_, longest) = self.pauses();
         Duration::try_from_secs_f64(pause.as_secs_f64() * self.multiplier)
