@@ -69,6 +69,29 @@ async fn the_engine_refuses_what_a_web_page_can_send_and_takes_the_same_from_a_p
             "{headers:?}"
         );
     }
+    // What resolves to this machine, or looks like it, and is no name of it.
+    for host in [
+        "127.0.0.1.nip.io",
+        "localhost.evil.example:8123",
+        "evil-localhost",
+        "localhost@evil.example",
+        "evil.example@localhost",
+        "[::1].evil.example",
+        "[::ffff:127.0.0.1]:8123",
+        "[fe80::1]:8123",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "127.0.0.1:8123:evil",
+        "127.0.0.1, evil.example",
+        "192.168.0.1",
+    ] {
+        assert_eq!(
+            create(&stage, &[JSON, ("host", host)]).await,
+            StatusCode::FORBIDDEN,
+            "{host}"
+        );
+    }
     for (method, path) in [
         ("GET", "/jwks"),
         ("GET", "/v2/projects/local/locations/local/queues"),
@@ -87,6 +110,23 @@ async fn the_engine_refuses_what_a_web_page_can_send_and_takes_the_same_from_a_p
     }
     let before = stage.runtime.queue("web").list().try_next().await.unwrap();
     let from_program = create(&stage, &[JSON]).await;
+    for host in [
+        "localhost",
+        "LOCALHOST:1",
+        "127.0.0.1",
+        "127.9.8.7:8123",
+        "[::1]:8123",
+    ] {
+        let listed = send(
+            &stage,
+            "GET",
+            "/v2/projects/local/locations/local/queues",
+            "",
+            &[("host", host)],
+        )
+        .await;
+        assert_eq!(listed, StatusCode::OK, "{host}");
+    }
     let after = stage.runtime.queue("web").list().try_next().await.unwrap();
 
     assert_eq!((made, from_program), (StatusCode::OK, StatusCode::OK));

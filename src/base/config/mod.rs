@@ -231,11 +231,22 @@ fn has_no_user(authority: &Authority) -> bool {
 
 /// Whether this is the machine that we run on.
 pub(crate) fn is_loopback(authority: &Authority) -> bool {
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
+    let host = authority.host();
+    let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+    // `[::1].evil.example` is parsed, too.
+    let is_whole = match place.strip_prefix(host) {
+        Some("") => true,
+        Some(port) => port
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())),
+        None => false,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_local = host.eq_ignore_ascii_case("localhost")
         || host
             .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
+            .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
+    is_whole && is_local
 }
 
 /// The authority of an emulator's `host:port`.
