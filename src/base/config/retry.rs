@@ -44,7 +44,10 @@ impl RetrySettings {
             ..Self::default()
         }
     }
+}
 
+#[cfg(feature = "google")]
+impl RetrySettings {
     /// The first and the longest backoff. Without a minimum, a setting of zero would call the service without a pause.
     #[cfg(feature = "google")]
     pub(crate) fn pauses(&self) -> (Duration, Duration) {
