@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::backend::{BackendFuture, Delivery};
-use crate::base::text::safe;
+use crate::base::text::{excerpt, safe};
 use crate::base::{
     Config, Envelope, Error, ErrorKind, MessageIdentity, Publication, Push, TaskError, TaskMetadata,
     names::pubsub_path, propagation,
@@ -127,7 +127,7 @@ impl Runtime {
         if enqueued.duplicate() {
             tracing::info!(
                 task = entry.registration.name,
-                message = push.id,
+                message = %excerpt(&push.id),
                 id = enqueued.id(),
                 "the message was forwarded before, and no second task was created; after a seek, a message creates a \
                  task again when Cloud Tasks has released its id, about a day after its first task has ended"
@@ -203,7 +203,7 @@ fn report_not_forwarded(task: &str, message: &str, failure: &AttemptError) {
         AttemptError::Decode(mistake) | AttemptError::Panicked(mistake) => safe(mistake),
         _ => "".into(),
     };
-    tracing::error!(task, message, %reason, "the message does not decode; it is neither forwarded nor acknowledged");
+    tracing::error!(task, message = %excerpt(message), %reason, "the message does not decode; it is neither forwarded nor acknowledged");
 }
 
 /// The interface for a backend in this process.

@@ -84,6 +84,16 @@ impl SubscriberTask for AnyMessage {
     }
 }
 
+/// Makes a task of each message.
+struct Forwards;
+
+#[task(topic = "texts", use_cloud_tasks)]
+impl SubscriberTask for Forwards {
+    async fn run(_message: Message<u64>, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
 #[derive(Deserialize, Serialize)]
 struct Counts {
     by_name: HashMap<String, u8>,
@@ -174,6 +184,10 @@ fn with_values(text: &str) -> Vec<(&'static str, Request<Body>)> {
         ),
         ("content for a parser", pushed("Quoting", text, json!({}))),
         (
+            "content that is not forwarded",
+            pushed("Forwards", text, json!({})),
+        ),
+        (
             "content that is not JSON",
             pushed("WithAttributes", text, json!({})),
         ),
@@ -228,10 +242,10 @@ fn with_names(text: &str) -> Vec<(&'static str, Request<Body>)> {
         request
     };
     let counts = json!({"by_name": {}});
-    let message = |id: &str| {
+    let message = |subscriber: &str, id: &str| {
         let message = json!({"data": STANDARD.encode("1"), "messageId": id, "orderingKey": text, "attributes": {text: text}});
         let body = json!({"message": message, "subscription": text});
-        post("/subscriptions/AnyMessage", body.to_string())
+        post(&format!("/subscriptions/{subscriber}"), body.to_string())
     };
     let event = json!({"specversion": "1.0", "id": text, "source": text, "type": text, "data": 1});
     let mut event = post("/subscriptions/AnyMessage", event.to_string());
@@ -265,8 +279,10 @@ fn with_names(text: &str) -> Vec<(&'static str, Request<Body>)> {
             "the name of a job",
             with_header("x-cloudscheduler-jobname", &counts),
         ),
-        ("the id of a message", message(text)),
-        ("the id of a message, again", message(text)),
+        ("the id of a message", message("AnyMessage", text)),
+        ("the id of a forwarded message", message("Forwards", text)),
+        ("the id of a forwarded message, again", message("Forwards", text)),
+        ("the id of a message, again", message("AnyMessage", text)),
         ("the members of an event", event),
         (
             "propagated headers",

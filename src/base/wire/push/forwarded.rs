@@ -88,7 +88,9 @@ impl Push {
             publish_time: self.publish_time.map(rfc3339),
             ordering_key: self.ordering_key.clone(),
             delivery_attempt: self.delivery_attempt,
-            subscription: Some(self.subscription.clone()).filter(|name| !name.is_empty()),
+            // That of a CloudEvent is its source.
+            subscription: Some(self.subscription.clone())
+                .filter(|name| !name.is_empty() && self.source.as_ref() != Some(name)),
             source: self.source.clone(),
         };
         // Strings always encode.
@@ -111,7 +113,10 @@ impl Push {
             publish_time: time(message.publish_time.as_deref()),
             ordering_key: message.ordering_key.filter(|key| !key.is_empty()),
             delivery_attempt: message.delivery_attempt,
-            subscription: message.subscription.unwrap_or_default(),
+            subscription: message
+                .subscription
+                .or_else(|| message.source.clone())
+                .unwrap_or_default(),
             source: message.source,
         })
     }
