@@ -1,5 +1,6 @@
 //! The server: how it stops, and clients who take their time.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -336,6 +337,75 @@ async fn what_an_enqueue_accepts_the_server_takes_over_http_1_and_http_2() {
 
     assert!(over_http_1.starts_with("HTTP/1.1 200"), "{over_http_1}");
     assert_eq!(over_http_2, 200);
+}
+
+/// The resident memory of this process, in bytes.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
+}
+
+/// Runs in a process of its own, where nothing else takes memory.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "it is a part of another test"]
+async fn holds_connections_with_unfinished_headers() {
+    const CONNECTIONS: usize = 300;
+    let mut server = Server::start(|serve| serve.header_timeout(LONG)).await;
+    let line = format!("x: {}\r\n", "x".repeat(1000));
+    // As much as is kept at most: one line more is answered with 431.
+    let head = format!("GET / HTTP/1.1\r\nhost: x\r\n{}", line.repeat(62));
+    // What the first connection allocates is not of any connection.
+    let mut streams = vec![server.connect().await];
+    streams[0].write_all(head.as_bytes()).await.unwrap();
+    let before = resident();
+
+    for _ in 0..CONNECTIONS {
+        let mut stream = server.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    // Answered after everything before it was read.
+    let mut last = server.connect().await;
+    for _ in 0..100 {
+        request(&mut last, "GET /", "").await;
+        assert!(answer(&mut last).await.ends_with("hello"));
+    }
+
+    let each = resident().saturating_sub(before) / CONNECTIONS;
+    writeln!(
+        std::io::stdout(),
+        "unfinished headers hold {each} bytes per connection"
+    )
+    .unwrap();
+    drop(streams);
+    server.stop();
+    server.ended.await.unwrap().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_with_unfinished_headers_holds_little_more_than_they_are() {
+    let part = "serving::holds_connections_with_unfinished_headers";
+    let output = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args([part, "--exact", "--ignored", "--nocapture"])
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told = text
+        .split_once("unfinished headers hold ")
+        .and_then(|(_, told)| told.split_once(' '));
+    let each: usize = told.unwrap_or_else(|| panic!("{output:?}")).0.parse().unwrap();
+
+    assert!(output.status.success(), "{output:?}");
+    // The headers have 62 KiB; the connection itself, both ends of it, some more.
+    assert!((50_000..110_000).contains(&each), "{each} bytes per connection");
 }
 
 #[tokio::test]
