@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloud_tasks::backend::{Google, RetrySettings};
 use cloud_tasks::task::{Enqueue, Enqueued};
-use cloud_tasks::{Error, ErrorKind, Runtime, Task};
+use cloud_tasks::{Config, Error, ErrorKind, PublisherTask, Runtime, Task, task};
 use futures_util::future;
 use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider};
 use google_cloud_auth::errors::CredentialsError;
@@ -17,6 +17,7 @@ use http::{Extensions, HeaderMap};
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
@@ -422,6 +423,68 @@ async fn a_peer_where_nobody_listens_created_nothing() {
         format!("{error:#}").starts_with("task Welcome was not created in queue emails: "),
         "{error}"
     );
+}
+
+/// Is published to an emulator.
+#[derive(Deserialize, Serialize)]
+struct Said;
+
+#[task(topic = "said")]
+impl PublisherTask for Said {}
+
+#[tokio::test]
+async fn a_refused_connection_to_an_emulator_names_its_variable() {
+    let (tasks, messages) = (Nobody::take(), Nobody::take());
+    let host = |nobody: &Nobody| nobody.url().trim_start_matches("http://").to_owned();
+    let config = Config::default()
+        .with_endpoint("https://shop.example")
+        .with_cloud_tasks_emulator_host(host(&tasks))
+        .with_pubsub_emulator_host(host(&messages))
+        .with_enqueue_retry(RetrySettings::off());
+    let runtime = Runtime::builder().config(config).build().await.unwrap();
+    let queue = runtime.queue("emails");
+
+    for (what, variable, error) in [
+        (
+            "an enqueue",
+            "CLOUD_TASKS_EMULATOR_HOST",
+            welcome().on(&runtime).await.unwrap_err(),
+        ),
+        (
+            "a task",
+            "CLOUD_TASKS_EMULATOR_HOST",
+            queue.get("a").await.map(drop).unwrap_err(),
+        ),
+        (
+            "a pause",
+            "CLOUD_TASKS_EMULATOR_HOST",
+            queue.pause().await.unwrap_err(),
+        ),
+        (
+            "a message",
+            "PUBSUB_EMULATOR_HOST",
+            Said.sync().on(&runtime).await.map(drop).unwrap_err(),
+        ),
+        (
+            "dead tasks",
+            "PUBSUB_EMULATOR_HOST",
+            runtime.dead_tasks("dead").list().await.map(drop).unwrap_err(),
+        ),
+        (
+            "a plan",
+            "PUBSUB_EMULATOR_HOST",
+            runtime
+                .setup()
+                .only_subscribers()
+                .plan()
+                .await
+                .map(drop)
+                .unwrap_err(),
+        ),
+    ] {
+        assert!(error.to_string().contains(variable), "{what}: {error:#}");
+        assert!(!error.may_have_taken_effect(), "{what}: {error:#}");
+    }
 }
 
 #[tokio::test]

@@ -733,6 +733,89 @@ async fn an_answer_without_the_header_of_the_metadata_server_is_not_believed() {
     }
 }
 
+/// A `gcloud` that is logged in, alone on a path, in a home without other credentials.
+struct FoundGcloud {
+    home: PathBuf,
+}
+
+impl FoundGcloud {
+    fn install(name: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+
+        let home = std::env::temp_dir().join(format!("cloud-tasks-{}-gcloud-{name}", std::process::id()));
+        std::fs::create_dir_all(&home).unwrap();
+        let script = home.join("gcloud");
+        std::fs::write(
+            &script,
+            "#!/bin/sh\ncase \"$1\" in auth) echo a-token;; *) echo of-gcloud;; esac\n",
+        )
+        .unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self { home }
+    }
+
+    fn path(&self) -> &str {
+        self.home.to_str().unwrap()
+    }
+}
+
+impl Drop for FoundGcloud {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.home);
+    }
+}
+
+#[tokio::test]
+async fn the_account_of_found_credentials_is_only_believed_of_a_metadata_server() {
+    const MACHINE: &str = "machine@of-the-machine.iam.gserviceaccount.com";
+    for (name, flavor, account) in [
+        ("google", Some("Google"), Some(MACHINE)),
+        ("none", None, None),
+        ("lower", Some("google"), None),
+        ("other", Some("Google, Google"), None),
+        ("empty", Some(""), None),
+    ] {
+        let (api, metadata) = (willing_api().await, metadata_server(flavor).await);
+        let gcloud = FoundGcloud::install(name);
+
+        let outcome = in_a_child(
+            Some(&api),
+            Credentials::Found,
+            &[
+                ("GCE_METADATA_HOST", &metadata.address().to_string()),
+                ("CLOUD_TASKS_LOCATION", "europe-west1"),
+                ("HOME", gcloud.path()),
+                ("PATH", gcloud.path()),
+            ],
+        )
+        .await;
+
+        match (outcome, account) {
+            (Ok(_), Some(account)) => {
+                let request = requests(&api).await.swap_remove(0);
+                assert_eq!(
+                    http_request(&request)["oidcToken"]["serviceAccountEmail"],
+                    account
+                );
+                assert_eq!(request.headers["authorization"], "Bearer a-token");
+            }
+            (Err(error), None) => {
+                assert!(
+                    error.contains("CLOUD_TASKS_SERVICE_ACCOUNT"),
+                    "{flavor:?}: {error}"
+                );
+                assert_eq!(requests(&api).await.len(), 0);
+            }
+            (outcome, _) => panic!("{flavor:?}: {outcome:?}"),
+        }
+        let asked = requests(&metadata).await;
+        assert!(
+            asked.iter().any(|request| request.url.path().ends_with("/email")),
+            "{flavor:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_emulator_of_the_settings_is_called_without_the_credentials_of_the_code() {
     let emulator = willing_api().await;

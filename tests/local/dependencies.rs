@@ -4,7 +4,7 @@ use cloud_tasks::idempotency::MemoryStore;
 use cloud_tasks::runtime::RuntimeBuilder;
 
 use crate::support::effects::Effects;
-use crate::{backup, bulk, dead, faults, operations, schedules, tasks, unique};
+use crate::{backup, bulk, dead, faults, operations, schedules, tasks, unique, values};
 
 /// Gives the runtime a store and a state for every task; a test replaces those that it looks at.
 pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder<M> {
@@ -19,4 +19,5 @@ pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder
         .state(schedules::Journal::unread())
         .state(tasks::Journal::unread())
         .state(unique::tasks::Log::default())
+        .state(values::Arrivals::unread())
 }

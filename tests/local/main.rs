@@ -16,4 +16,5 @@ mod strangers;
 mod support;
 mod tasks;
 mod unique;
+mod values;
 mod web_pages;

@@ -25,6 +25,7 @@ mod propagation;
 mod properties;
 mod publishing;
 mod push_deadlines;
+mod python;
 mod recorder;
 mod scopes;
 mod service;

@@ -1,11 +1,12 @@
 use axum::Router;
 use axum::routing::post as on_post;
 use cloud_tasks::testing::Recorder;
-use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
+use cloud_tasks::{Config, Context, PublisherTask, Runtime, Task, TaskResult, task};
 use http::{HeaderMap, Request};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
+use crate::events::action;
 use crate::tasks::{Add, Log, post, send};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -226,6 +227,38 @@ async fn where_there_is_no_room_for_propagated_headers_the_task_goes_without_the
 
     assert_eq!(status, 200);
     assert!(!last_headers(&recorder).contains_key("traceparent"));
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_propagated_headers_a_message_goes_without_them() {
+    async fn publish_one_of(length: usize) {
+        action(&"x".repeat(length)).sync().await.unwrap();
+    }
+    async fn publish() {
+        // As much as fits without any header, and one with room for them.
+        publish_one_of(10_000_000 - 160).await;
+        publish_one_of(10).await;
+    }
+    let (runtime, recorder) = recorded(Config::default()).await;
+    let app = Router::new()
+        .route("/publish", on_post(publish))
+        .layer(runtime.layer());
+    let mut request = post("/publish", "");
+    request
+        .headers_mut()
+        .insert("traceparent", TRACE.parse().unwrap());
+
+    let status = app.oneshot(request).await.unwrap().status();
+
+    assert_eq!(status, 200);
+    let publications = recorder.publications();
+    let [large, small] = &publications[..] else {
+        panic!("{} publications", publications.len());
+    };
+    let carries = |data: &[u8]| data.windows(13).any(|part| part == b"_http_headers");
+    assert!(large.attributes().is_empty() && !carries(large.data()));
+    assert_eq!(small.attributes()["googclient_traceparent"], TRACE);
+    assert!(carries(small.data()));
 }
 
 #[tokio::test]
