@@ -79,14 +79,13 @@ async fn a_response_that_stops_in_its_middle_is_left_after_the_time_limit() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let slow = async {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1234")
-            .await
-            .unwrap();
+        let part = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1234";
+        // On a busy machine the client may have left already.
+        stream.write_all(part).await.unwrap_or_default();
         // Until the client has left.
         stream.read_to_end(&mut Vec::new()).await.unwrap_or_default();
     };
-    let client = HttpClient::plain(Connections::Closed).timeout(Duration::from_millis(20));
+    let client = HttpClient::plain(Connections::Closed).timeout(Duration::from_millis(300));
 
     let (outcome, ()) = tokio::join!(client.send(get(&url)), slow);
 
