@@ -122,3 +122,16 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Tests the examples of the attribute and the derive, whose crate cannot depend on this one.
+#[cfg(doctest)]
+mod macros {
+    #[doc = include_str!("../macros/src/task.md")]
+    struct Task;
+
+    #[doc = include_str!("../macros/src/model.md")]
+    struct Model;
+
+    #[doc = include_str!("../macros/src/refused.md")]
+    struct Refused;
+}
