@@ -161,7 +161,7 @@ async fn build_names_everything_that_is_wrong_at_once() {
 }
 
 #[tokio::test]
-async fn missing_states_are_let_pass_where_everything_runs_in_this_process() {
+async fn a_runtime_in_this_process_is_built_without_all_states() {
     let eager = Runtime::eager().build().await.unwrap_err().to_string();
     let recorded = Runtime::recorded().build().await.unwrap_err().to_string();
 
@@ -186,7 +186,7 @@ async fn the_same_mistakes_read_the_same_every_time() {
 }
 
 #[tokio::test]
-async fn a_schedule_without_a_token_is_a_mistake_where_callers_are_verified() {
+async fn a_schedule_without_a_token_is_an_error_if_callers_are_verified() {
     let build = |runtime: cloud_tasks::runtime::RuntimeBuilder| async {
         let error = runtime.backend(Nowhere::default()).build().await.unwrap_err();
         error

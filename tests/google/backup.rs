@@ -203,7 +203,7 @@ async fn a_backup_queue_that_is_missing_is_made_and_tried_once_more() {
 }
 
 #[tokio::test]
-async fn a_backup_queue_that_cannot_be_made_is_named_with_what_to_do() {
+async fn a_backup_queue_that_cannot_be_created_is_named_with_the_remedy() {
     let denied = refused(403, "PERMISSION_DENIED", "The caller lacks a permission.");
     let cloud = Cloud::new().await.queue("emails", [blocked()]).await;
     let cloud = cloud.queue("emails--temp", [gone()]).await.queues(denied).await;

@@ -223,7 +223,7 @@ async fn a_connection_that_has_gone_silent_is_replaced() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_means_that_nothing_was_published() {
+async fn a_refused_connection_means_that_nothing_was_published() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

@@ -135,7 +135,7 @@ async fn a_task_that_exists_on_a_repeat_is_the_one_of_this_call() {
 }
 
 #[tokio::test]
-async fn a_given_id_that_exists_on_a_repeat_is_no_duplicate_either() {
+async fn a_given_id_that_exists_on_a_retry_is_not_a_duplicate_either() {
     let enqueue = welcome().task_id("welcome-7");
 
     let (outcome, names) = enqueue_after([unavailable(), exists()], AT_ONCE, enqueue).await;
@@ -294,7 +294,7 @@ async fn a_quota_that_stays_exhausted_means_that_nothing_was_created() {
 }
 
 #[tokio::test]
-async fn without_retries_an_unclear_answer_is_told_after_one_call_without_a_name() {
+async fn without_retries_an_unclear_answer_is_reported_after_one_call_without_a_name() {
     let (outcome, names) = enqueue_after([unavailable()], RetrySettings::off(), welcome()).await;
 
     let error = outcome.unwrap_err();
@@ -512,7 +512,7 @@ async fn an_answer_that_is_not_understood_leaves_open_whether_the_task_exists() 
 }
 
 #[tokio::test]
-async fn a_receipt_names_the_id_that_was_sent_where_the_answer_names_none() {
+async fn a_receipt_has_the_id_that_was_sent_if_the_answer_has_none() {
     let peer = Peer::start([Act::answer(200, "{}")]).await;
     let runtime = runtime(google(peer.url()), AT_ONCE).await;
 

@@ -192,7 +192,7 @@ async fn a_task_that_names_no_queue_goes_to_the_applications() {
 }
 
 #[tokio::test]
-async fn an_id_that_nobody_gave_is_made_by_the_client_where_calls_are_repeated() {
+async fn the_client_makes_an_id_if_none_is_given_and_calls_are_retried() {
     let (request, enqueued) = enqueue_with(config(), welcome()).await;
 
     assert_eq!(enqueued.id().len(), 32, "{enqueued:?}");
@@ -214,7 +214,7 @@ async fn two_tasks_get_two_ids() {
 }
 
 #[tokio::test]
-async fn no_name_is_sent_where_nothing_is_repeated_and_no_id_was_given() {
+async fn no_name_is_sent_without_retries_and_without_an_id() {
     let once = config().with_enqueue_retry(RetrySettings::off());
 
     let (request, enqueued) = enqueue_with(once, welcome()).await;
@@ -224,7 +224,7 @@ async fn no_name_is_sent_where_nothing_is_repeated_and_no_id_was_given() {
 }
 
 #[tokio::test]
-async fn a_given_id_is_sent_where_nothing_is_repeated() {
+async fn a_given_id_is_sent_without_retries_too() {
     let once = config().with_enqueue_retry(RetrySettings::off());
 
     let (request, enqueued) = enqueue_with(once, welcome().task_id("welcome-7")).await;
@@ -248,7 +248,7 @@ async fn a_tasks_own_timeout_is_its_deadline_and_needs_no_header() {
 }
 
 #[tokio::test]
-async fn a_calls_own_timeout_wins_and_is_told_to_the_handler() {
+async fn the_timeout_of_a_call_wins_and_is_sent_to_the_handler() {
     let timeout = Duration::from_millis(15_500);
 
     let (request, _) = enqueue_with(config(), CloseBooks.asap().timeout(timeout)).await;
@@ -258,7 +258,7 @@ async fn a_calls_own_timeout_wins_and_is_told_to_the_handler() {
 }
 
 #[tokio::test]
-async fn the_receipt_tells_the_time_that_the_service_tells() {
+async fn the_receipt_has_the_time_that_the_service_returned() {
     let api = MockServer::start().await;
     let answer = json!({
         "name": format!("{QUEUES}/emails/tasks/7"),
@@ -311,7 +311,7 @@ async fn enqueue_behind_the_layer(
 }
 
 #[tokio::test]
-async fn listed_headers_of_a_request_go_along_with_what_it_enqueues() {
+async fn listed_headers_of_a_request_are_propagated_to_its_tasks() {
     let config = config().with_propagated_headers(["TraceParent", "x-tenant", "x-absent"]);
     let request: &[(_, &[u8])] = &[
         ("traceparent", b"00-trace-span-01"),
@@ -378,7 +378,7 @@ async fn the_variable_of_the_emulator_leads_there_without_credentials() {
 }
 
 #[tokio::test]
-async fn an_emulator_is_told_the_project_the_location_and_the_account_of_the_settings() {
+async fn an_emulator_receives_the_project_location_and_account_of_the_settings() {
     let emulator = willing_api().await;
     let config = config().with_cloud_tasks_emulator_host(emulator.address().to_string());
     let runtime = runtime_with(config, Google::new()).await;
@@ -673,7 +673,7 @@ async fn metadata_server(flavor: Option<&str>) -> MockServer {
 }
 
 #[tokio::test]
-async fn the_metadata_server_tells_the_project() {
+async fn the_project_comes_from_the_metadata_server() {
     let (api, metadata) = (willing_api().await, metadata_server(Some("Google")).await);
 
     in_a_child(
@@ -869,7 +869,7 @@ async fn build_names_everything_that_is_missing_at_once() {
 }
 
 #[tokio::test]
-async fn build_names_credentials_that_are_missing_along_with_all_else() {
+async fn build_names_missing_credentials_along_with_all_other_errors() {
     let error = in_a_child(
         None,
         Credentials::Found,
@@ -965,7 +965,7 @@ async fn a_queue_that_was_deleted_is_named_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_caller_without_permission_is_told_the_roles() {
+async fn a_caller_without_permission_learns_the_required_roles() {
     let error = refused_with(403, "PERMISSION_DENIED", "The caller lacks a permission.").await;
 
     assert_refused(
@@ -979,14 +979,14 @@ async fn a_caller_without_permission_is_told_the_roles() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_not_accepted_are_said_to_be_the_reason() {
+async fn refused_credentials_are_named_as_the_reason() {
     let error = refused_with(401, "UNAUTHENTICATED", "Invalid credentials.").await;
 
     assert_refused(&error, &["Invalid credentials.", "credentials were not accepted"]);
 }
 
 #[tokio::test]
-async fn an_argument_that_is_refused_is_told_in_the_services_words() {
+async fn a_refused_argument_is_reported_in_the_words_of_the_service() {
     let error = refused_with(400, "INVALID_ARGUMENT", "HttpRequest.url is required.").await;
 
     assert_refused(&error, &["HttpRequest.url is required."]);
@@ -1046,7 +1046,7 @@ async fn the_errors_of_many_callers_are_their_own() {
 }
 
 #[tokio::test]
-async fn what_fixes_a_call_that_did_not_get_through_is_named() {
+async fn the_remedy_for_a_failed_call_is_named() {
     for (http, code, message, expected) in [
         (
             403,

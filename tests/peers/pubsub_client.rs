@@ -29,8 +29,8 @@ fn message(topic: &str, data: &[u8], attributes: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test]
-async fn what_googles_client_publishes_reaches_our_subscriber_in_the_same_trace() {
-    let test = "what_googles_client_publishes_reaches_our_subscriber_in_the_same_trace";
+async fn a_message_of_googles_client_reaches_our_subscriber_in_the_same_trace() {
+    let test = "a_message_of_googles_client_reaches_our_subscriber_in_the_same_trace";
     let Some((mut stage, mut client)) = side_by_side(test).await else {
         return;
     };
@@ -78,8 +78,8 @@ async fn bytes_of_any_kind_and_none_from_googles_client_reach_our_subscriber() {
 }
 
 #[tokio::test]
-async fn what_we_publish_reaches_googles_client_in_the_same_trace() {
-    let test = "what_we_publish_reaches_googles_client_in_the_same_trace";
+async fn a_message_of_ours_reaches_googles_client_in_the_same_trace() {
+    let test = "a_message_of_ours_reaches_googles_client_in_the_same_trace";
     let Some((stage, mut client)) = side_by_side(test).await else {
         return;
     };

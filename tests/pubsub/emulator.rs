@@ -392,8 +392,8 @@ async fn a_subscription_whose_subscriber_is_gone_is_deleted_with_prune_alone() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_changed_is_told_and_left() {
-    let Some(stage) = Stage::bare("what_cannot_be_changed_is_told_and_left").await else {
+async fn a_subscription_that_cannot_be_changed_is_reported_and_kept() {
+    let Some(stage) = Stage::bare("a_subscription_that_cannot_be_changed_is_reported_and_kept").await else {
         return;
     };
     let project = &stage.project;
@@ -618,8 +618,8 @@ async fn a_discarded_message_is_delivered_once() {
 }
 
 #[tokio::test]
-async fn a_missing_topic_is_an_error_that_says_what_makes_it() {
-    let Some(stage) = Stage::bare("a_missing_topic_is_an_error_that_says_what_makes_it").await else {
+async fn a_missing_topic_is_an_error_that_names_the_command_for_it() {
+    let Some(stage) = Stage::bare("a_missing_topic_is_an_error_that_names_the_command_for_it").await else {
         return;
     };
 
@@ -714,7 +714,7 @@ async fn many_at_once_go_in_few_calls_and_one_alone_waits_for_nothing() {
 
 /// Nobody waits for it any more, and the tokio that it was published on ends: after a flush it is out all the same.
 #[test]
-fn what_nobody_waits_for_is_published_by_a_flush() {
+fn a_flush_publishes_messages_that_nobody_awaits() {
     let tokio = || {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -723,7 +723,7 @@ fn what_nobody_waits_for_is_published_by_a_flush() {
             .unwrap()
     };
     let serving = tokio();
-    let test = "what_nobody_waits_for_is_published_by_a_flush";
+    let test = "a_flush_publishes_messages_that_nobody_awaits";
     let Some(mut stage) = serving.block_on(Stage::set(test)) else {
         return;
     };

@@ -459,7 +459,7 @@ async fn a_message_is_pushed_to_every_subscriber_of_its_topic() {
 }
 
 #[tokio::test]
-async fn a_filter_lets_pass_by_what_is_not_wanted() {
+async fn a_filter_drops_messages_that_do_not_match() {
     let shop = Shop::open().await;
 
     let order = Order { id: 7 }.sync().attribute("category", "hats");
@@ -533,7 +533,7 @@ async fn claims(shop: &Shop, token: &str) -> Claims {
 }
 
 #[tokio::test]
-async fn a_push_carries_no_token_where_the_subscriber_wants_none() {
+async fn a_push_carries_no_token_if_the_subscriber_opts_out() {
     let board = Registration::subscriber::<Board>("Board", "").oidc(false);
     let shop = Shop::open_with(Config::default(), [board]).await;
 
@@ -616,7 +616,7 @@ async fn a_message_that_is_discarded_is_delivered_once() {
 }
 
 #[tokio::test]
-async fn a_message_that_fails_too_often_goes_to_the_dead_letter_topic_and_says_where_it_is_from() {
+async fn a_message_that_fails_too_often_goes_to_the_dead_letter_topic_and_names_its_subscription() {
     let shop = Shop::open().await;
 
     let parcel = Parcel { fails: 99 }.sync().attribute("fragile", "yes");
@@ -650,7 +650,7 @@ async fn a_message_that_fails_too_often_goes_to_the_dead_letter_topic_and_says_w
 }
 
 #[tokio::test]
-async fn five_deliveries_make_a_dead_letter_where_no_number_is_given() {
+async fn a_message_is_dead_lettered_after_five_deliveries_by_default() {
     let shop = Shop::open().await;
 
     let parcel = Parcel { fails: 99 }.sync().attribute("pigeon", "");
@@ -858,7 +858,7 @@ async fn an_engine_stops_with_messages_that_wait_for_their_next_delivery() {
 }
 
 #[tokio::test]
-async fn messages_go_to_the_pubsub_emulator_where_the_settings_name_one() {
+async fn messages_go_to_the_pubsub_emulator_if_the_settings_name_one() {
     let url = Port::open().await.url().to_owned();
     let config = Config::default()
         .with_pubsub_emulator_host(url.strip_prefix("http://").unwrap())

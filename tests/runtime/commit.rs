@@ -173,7 +173,7 @@ async fn a_publisher_and_an_event_of_a_model_have_methods_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_said_at_once_and_not_kept() {
+async fn a_task_that_cannot_be_sent_is_an_error_at_once_and_not_kept() {
     let (runtime, _recorder) = Runtime::recorded().build().await.unwrap();
     let email = || GreetUser { user_id: 7 }.asap().on(&runtime);
     let mut hooks = CommitHooks::new();
@@ -225,7 +225,7 @@ async fn what_cannot_be_sent_is_said_at_once_and_not_kept() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_is_in_the_error_and_is_sent_again_under_the_same_id() {
+async fn unsent_tasks_are_in_the_error_and_are_sent_again_under_the_same_ids() {
     let (runtime, backend) = shaky(2).await;
     let mut hooks = CommitHooks::new();
     let email = |user_id| GreetUser { user_id }.asap().on(&runtime);
@@ -309,7 +309,7 @@ async fn an_unclear_answer_makes_no_second_task() {
 }
 
 #[tokio::test]
-async fn a_retry_that_fails_holds_what_is_still_not_sent() {
+async fn a_failed_retry_holds_the_tasks_that_are_still_unsent() {
     let (runtime, backend) = shaky(3).await;
     let mut hooks = CommitHooks::new();
     action("one").sync().on(&runtime).on_commit(&mut hooks).unwrap();

@@ -329,7 +329,7 @@ async fn the_eager_variable_makes_an_ordinary_runtime_run_everything_here() {
 }
 
 #[test]
-fn an_endpoint_with_a_port_that_is_none_is_refused() {
+fn an_endpoint_with_an_invalid_port_is_refused() {
     for url in [
         "http://shop.example:",
         "http://shop.example:70000/jobs",

@@ -198,7 +198,7 @@ fn failed(task: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn the_last_attempt_is_told_and_answered_as_a_discard_and_recorded_and_its_hook_runs() {
+async fn the_last_attempt_is_marked_answered_as_a_discard_and_recorded_and_its_hook_runs() {
     let stage = Stage::set().await;
     let mut answers = Vec::new();
     let mut recorded = Vec::new();
@@ -235,7 +235,7 @@ async fn an_attempt_beyond_the_last_one_counts_as_the_last_one_again() {
 }
 
 #[tokio::test]
-async fn a_last_attempt_that_succeeds_or_discards_itself_is_no_death() {
+async fn a_last_attempt_that_succeeds_or_discards_itself_is_not_recorded_as_dead() {
     let stage = Stage::set().await;
 
     let succeeded = stage.attempt(3, How::Succeed, How::Panic).await;
@@ -315,7 +315,7 @@ async fn a_body_that_does_not_decode_is_recorded_and_its_hook_does_not_run() {
 }
 
 #[tokio::test]
-async fn whatever_ends_the_last_attempt_is_told() {
+async fn the_reason_why_the_last_attempt_ended_is_recorded() {
     let stage = Stage::set().await;
 
     let panicked = stage.attempt(3, How::Panic, How::Succeed).await;
@@ -417,7 +417,7 @@ async fn a_hook_runs_on_when_its_caller_is_gone() {
 }
 
 #[tokio::test]
-async fn where_the_queues_limit_ends_it_the_usual_answer_is_given() {
+async fn a_task_that_the_queues_limit_ends_gets_the_usual_answer() {
     let settings = QueueSettings::new("notes").with_max_attempts(2);
     let stage = Stage::set_with(|builder| builder.queue(settings).dead_letter_topic("dead-tasks")).await;
 
@@ -497,7 +497,7 @@ async fn topics_get_the_prefix_of_the_application_and_a_tasks_own_comes_first() 
 }
 
 #[tokio::test]
-async fn a_publishers_task_is_recorded_with_what_it_was_to_publish() {
+async fn a_dead_publisher_task_is_recorded_with_its_body() {
     let stage = Stage::set().await;
     let attributes = json!({"goog-x": "refused"});
     let body = json!({"message": {"text": "hey"}, "attributes": attributes}).to_string();

@@ -190,7 +190,7 @@ async fn an_encoder_that_refuses_publishes_nothing_and_its_words_stay_inside() {
 }
 
 #[tokio::test]
-async fn headers_travel_as_attributes_alone_where_the_event_or_the_settings_say_so() {
+async fn headers_are_sent_only_as_attributes_if_the_event_or_the_settings_say_so() {
     let attributes = Config::default().with_header_placement(HeaderPlacement::Attributes);
     for (config, name, content, in_content) in [
         (Config::default(), "Reading", r#"{"celsius":1.5}"#, false),

@@ -590,7 +590,7 @@ async fn a_message_is_forwarded_to_a_task_that_a_subscriber_of_django_can_run() 
 }
 
 #[tokio::test]
-async fn a_forwarded_message_comes_back_with_what_its_body_cannot_say_to_django() {
+async fn a_forwarded_message_keeps_the_metadata_that_its_body_cannot_hold() {
     let shop = Shop::open().await;
     shop.push("/subscriptions/OrderForwarder", django("push.json"))
         .await;
@@ -618,7 +618,7 @@ struct Answer {
 }
 
 #[tokio::test]
-async fn answers_are_those_of_django_but_for_the_ones_that_are_meant_to_differ() {
+async fn answers_equal_those_of_django_except_for_intended_differences() {
     let shop = Shop::open().await;
     let recorded: Vec<Answer> = serde_json::from_slice(&django("answers.json")).unwrap();
     let mut answers = Vec::new();

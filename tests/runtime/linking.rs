@@ -49,7 +49,7 @@ async fn a_crate_that_is_not_linked_is_caught_by_expect_tasks() {
 }
 
 #[tokio::test]
-async fn registering_by_hand_what_is_linked_changes_nothing() {
+async fn registering_a_linked_task_by_hand_changes_nothing() {
     let runtime = Runtime::eager()
         .register::<Measure>()
         .register::<Measure>()

@@ -80,7 +80,7 @@ async fn eager(log: &Log) -> Runtime {
 }
 
 #[tokio::test]
-async fn a_schedule_is_what_its_task_says_and_the_settings_make_of_it() {
+async fn a_schedule_combines_the_options_of_its_task_with_the_settings() {
     let runtime = eager(&Log::default()).await;
 
     let schedule = |task| {
@@ -125,7 +125,7 @@ async fn a_schedule_is_what_its_task_says_and_the_settings_make_of_it() {
 }
 
 #[tokio::test]
-async fn a_request_of_cloud_scheduler_runs_the_task_and_tells_it_its_job() {
+async fn a_request_of_cloud_scheduler_runs_the_task_with_the_name_of_its_job() {
     let log = Log::default();
     let runtime = eager(&log).await;
     let schedule = &runtime.schedules()[0];

@@ -52,7 +52,7 @@ fn signup_request() -> Request<axum::body::Body> {
 }
 
 #[tokio::test]
-async fn what_a_request_enqueues_carries_its_traceparent_and_nothing_else() {
+async fn tasks_of_a_request_carry_its_traceparent_and_no_other_header() {
     let (runtime, recorder) = recorded(Config::default()).await;
     let app = Router::new()
         .route("/signup", on_post(signup))
@@ -66,7 +66,7 @@ async fn what_a_request_enqueues_carries_its_traceparent_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_a_task_enqueues_or_spawns_carries_the_headers_of_its_own_request() {
+async fn tasks_that_a_task_enqueues_or_spawns_carry_the_headers_of_its_request() {
     let (runtime, recorder) = recorded(Config::default()).await;
     let mut request = post("/tasks/Forward", "{}");
     request
@@ -208,7 +208,7 @@ impl Task for Large {
 }
 
 #[tokio::test]
-async fn where_there_is_no_room_for_propagated_headers_the_task_goes_without_them() {
+async fn a_task_without_room_for_propagated_headers_is_sent_without_them() {
     async fn enqueue() {
         // As much as fits without any header.
         let text = "x".repeat(1_048_569 - 600);

@@ -209,7 +209,7 @@ async fn a_publishers_task_that_no_subscriber_could_read_is_refused_and_publishe
 }
 
 #[tokio::test]
-async fn what_pub_sub_would_refuse_is_refused_before_any_call() {
+async fn a_message_that_pub_sub_would_refuse_is_refused_before_any_call() {
     let (runtime, recorder) = shop().await;
     let many = (0..101).map(|n| (format!("k{n}"), String::new()));
     let long = |bytes: usize| "x".repeat(bytes);
@@ -393,7 +393,7 @@ async fn attributes_are_published_alone_with_empty_data() {
 }
 
 #[tokio::test]
-async fn the_headers_of_a_publishers_task_go_where_carried_headers_go() {
+async fn headers_of_a_publisher_task_are_sent_like_propagated_headers() {
     let (runtime, recorder) = shop().await;
     let body = json!({
         "message": {"id": 7},

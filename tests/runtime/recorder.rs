@@ -47,7 +47,7 @@ async fn nothing_runs_until_it_is_drained() {
 }
 
 #[tokio::test]
-async fn draining_also_runs_what_the_runs_enqueue() {
+async fn draining_also_runs_tasks_that_are_enqueued_meanwhile() {
     let log = Log::default();
     let (runtime, recorder) = recorded(&log).await;
 
@@ -58,7 +58,7 @@ async fn draining_also_runs_what_the_runs_enqueue() {
 }
 
 #[tokio::test]
-async fn draining_stops_at_the_first_failure_and_keeps_what_is_behind_it() {
+async fn draining_stops_at_the_first_failure_and_keeps_the_remaining_tasks() {
     let (runtime, recorder) = Runtime::recorded().build().await.unwrap();
     Note {
         text: "needs a log that is not there".into(),
@@ -77,7 +77,7 @@ async fn draining_stops_at_the_first_failure_and_keeps_what_is_behind_it() {
 }
 
 #[tokio::test]
-async fn a_failed_assertion_shows_what_was_enqueued() {
+async fn a_failed_assertion_lists_the_enqueued_tasks() {
     let (runtime, recorder) = Runtime::recorded().build().await.unwrap();
     let nothing = panic_text(|| recorder.assert_enqueued::<Add>(|_| true));
     Add { left: 1, right: 2 }.asap().on(&runtime).await.unwrap();

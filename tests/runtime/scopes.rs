@@ -117,7 +117,7 @@ async fn spawn_keeps_the_scope_and_tokio_spawn_leaves_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_waits_for_what_was_spawned_and_then_for_messages() {
+async fn a_flush_waits_for_spawned_futures_and_then_for_messages() {
     let (runtime, recorder) = recorded().await;
 
     runtime.spawn(async {
@@ -130,7 +130,7 @@ async fn a_flush_waits_for_what_was_spawned_and_then_for_messages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_gives_up_what_never_ends_and_says_so() {
+async fn a_flush_gives_up_on_futures_that_never_end_and_says_so() {
     let logs = Logs::capture();
     let (runtime, _recorder) = recorded().await;
 

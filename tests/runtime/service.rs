@@ -399,7 +399,7 @@ async fn metadata_are_read_from_every_header_of_cloud_tasks_and_cloud_scheduler(
 }
 
 #[tokio::test]
-async fn headers_that_are_missing_or_no_numbers_are_none_and_never_a_crash() {
+async fn missing_headers_and_headers_that_are_not_numbers_are_ignored() {
     let nothing = "None None attempt 1 (None, None) None None None scheduled false None None";
 
     assert_eq!(tell(&[]).await, nothing);

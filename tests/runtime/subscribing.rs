@@ -151,7 +151,7 @@ async fn an_unwrapped_push_is_its_body_and_says_the_rest_in_headers() {
 }
 
 #[tokio::test]
-async fn only_what_was_handled_is_acknowledged() {
+async fn only_handled_messages_are_acknowledged() {
     let runtime = eager(&Log::default()).await;
     let discarded = json!({"result": null, "status": "discarded"});
     let failed = json!({"error": "Task Auditor failed", "status": "failed"});
@@ -223,7 +223,7 @@ async fn bad_input_gets_a_clear_answer_and_is_not_acknowledged() {
 }
 
 #[tokio::test]
-async fn an_unknown_subscription_and_a_task_that_is_no_subscriber_are_not_found() {
+async fn an_unknown_subscription_and_a_task_that_is_not_a_subscriber_are_not_found() {
     let runtime = eager(&Log::default()).await;
     for name in ["Nobody", "Add", "UserAction"] {
         let (status, body) = answer(&runtime, post(&format!("/subscriptions/{name}"), action_of("x"))).await;
@@ -263,7 +263,7 @@ async fn a_megabyte_of_attributes_is_read() {
 }
 
 #[tokio::test]
-async fn what_a_parser_refuses_is_not_acknowledged_and_its_words_stay_inside() {
+async fn a_message_that_the_parser_refuses_is_not_acknowledged_and_its_error_is_not_sent() {
     let body = json!({"message": {"data": encoded("refuse me")}}).to_string();
 
     let (status, answered) = answer(&eager(&Log::default()).await, post("/subscriptions/Raw", body)).await;
@@ -467,7 +467,7 @@ fn subscription(runtime: &Runtime, task: &str) -> Subscription {
 }
 
 #[tokio::test]
-async fn a_subscription_is_as_its_subscriber_says_and_else_as_the_settings_say() {
+async fn a_subscription_takes_the_options_of_its_subscriber_and_otherwise_the_settings() {
     let settings = Config::default()
         .with_app_name("shop")
         .with_endpoint("https://shop.example/jobs/")

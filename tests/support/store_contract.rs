@@ -77,10 +77,10 @@ macro_rules! store_contract {
         $crate::support::store_contract::store_contract! { $new:
             of_many_at_once_one_gets_the_claim
             of_many_at_once_one_gets_a_claim_that_has_ended
-            what_is_complete_is_done_for_as_long_as_it_is_kept
-            what_is_released_may_run_again
+            a_completed_key_stays_done_for_the_retention
+            a_released_key_may_run_again
             a_claim_ends_with_its_lease_and_whoever_lost_it_can_settle_nothing
-            a_claim_that_ended_and_that_nobody_else_got_is_completed_still
+            an_expired_claim_that_nobody_took_can_still_be_completed
             what_was_completed_late_is_not_taken
             keys_that_differ_do_not_meet
             a_key_of_any_length_and_any_characters_is_kept
@@ -125,7 +125,7 @@ async fn winners(subject: &StoreUnderTest, key: &'static str) -> usize {
     claims.iter().filter(|claim| **claim != Claim::InProgress).count()
 }
 
-pub(crate) async fn what_is_complete_is_done_for_as_long_as_it_is_kept(subject: StoreUnderTest) {
+pub(crate) async fn a_completed_key_stays_done_for_the_retention(subject: StoreUnderTest) {
     let (store, key) = (&*subject.store, "charge-7".into());
     let token = claim(store, &key).await;
 
@@ -137,7 +137,7 @@ pub(crate) async fn what_is_complete_is_done_for_as_long_as_it_is_kept(subject: 
     claim(store, &key).await;
 }
 
-pub(crate) async fn what_is_released_may_run_again(subject: StoreUnderTest) {
+pub(crate) async fn a_released_key_may_run_again(subject: StoreUnderTest) {
     let (store, key) = (&*subject.store, "charge-7".into());
     let token = claim(store, &key).await;
 
@@ -168,7 +168,7 @@ pub(crate) async fn a_claim_ends_with_its_lease_and_whoever_lost_it_can_settle_n
     assert!(!store.complete(&key, &lost).await.unwrap());
 }
 
-pub(crate) async fn a_claim_that_ended_and_that_nobody_else_got_is_completed_still(subject: StoreUnderTest) {
+pub(crate) async fn an_expired_claim_that_nobody_took_can_still_be_completed(subject: StoreUnderTest) {
     let (store, key) = (&*subject.store, "charge-7".into());
     let token = claim(store, &key).await;
 

@@ -59,7 +59,7 @@ async fn a_long_body_is_cut_and_its_length_told() {
 }
 
 #[tokio::test]
-async fn a_count_that_differs_is_told_with_what_there_is() {
+async fn a_wrong_count_is_reported_with_the_actual_tasks() {
     let (runtime, recorder) = recorded(&Log::default()).await;
     let none = panic_text(|| recorder.assert_enqueued_count::<Add>(2));
     add(1).asap().on(&runtime).await.unwrap();
@@ -102,7 +102,7 @@ async fn what_was_found_has_its_queue_id_time_timeout_and_headers() {
 }
 
 #[tokio::test]
-async fn what_was_cleared_is_gone_but_its_ids_stay_taken() {
+async fn cleared_tasks_are_gone_but_their_ids_stay_used() {
     let (runtime, recorder) = recorded(&Log::default()).await;
     add(1).asap().task_id("one").on(&runtime).await.unwrap();
 

@@ -111,7 +111,7 @@ async fn a_task_that_enqueues_itself_runs_as_often_as_it_would_by_then() {
 }
 
 #[tokio::test]
-async fn schedules_run_at_their_times_where_they_are_to() {
+async fn schedules_run_at_their_times_if_the_recorder_runs_them() {
     let log = Log::default();
     let (runtime, recorder) = Runtime::recorded()
         .starting_at(new_year())

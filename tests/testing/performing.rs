@@ -118,7 +118,7 @@ async fn a_last_attempt_knows_that_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_way_to_end_is_told_apart() {
+async fn every_outcome_is_distinguished() {
     assert_eq!(perform(End::Well).await.assert_done(), "done in attempt 1");
     assert_eq!(
         perform(End::Fail).await.assert_failed().to_string(),
@@ -153,7 +153,7 @@ async fn the_timeout_of_a_call_wins_over_the_tasks() {
 }
 
 #[tokio::test]
-async fn a_type_that_does_not_read_what_it_writes_is_told() {
+async fn a_type_that_cannot_read_its_own_output_is_reported() {
     let (runtime, _recorder) = recorded(&Log::default()).await;
 
     let error = runtime.perform(Crooked { count: 1 }).await.unwrap_err();
@@ -167,7 +167,7 @@ async fn a_type_that_does_not_read_what_it_writes_is_told() {
 }
 
 #[tokio::test]
-async fn a_wrong_expectation_says_what_came_of_it() {
+async fn a_failed_expectation_shows_the_actual_outcome() {
     let outcomes = [
         (perform(End::Fail).await, "it failed: the mail server is down"),
         (perform(End::Discard).await, "it discarded itself: too late"),
@@ -212,7 +212,7 @@ async fn nothing_runs_without_its_state_or_with_a_header_that_is_none() {
 }
 
 #[tokio::test]
-async fn what_an_attempt_enqueues_is_recorded() {
+async fn tasks_that_an_attempt_enqueues_are_recorded() {
     #[derive(Deserialize, Serialize)]
     struct Parent;
     #[task]

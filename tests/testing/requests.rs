@@ -104,7 +104,7 @@ async fn a_callback_is_what_cloud_tasks_sends() {
 }
 
 #[tokio::test]
-async fn a_later_attempt_is_told_what_came_of_the_one_before() {
+async fn a_later_attempt_carries_the_response_of_the_previous_one() {
     let (signer, runtime, _recorder) = shop().await;
 
     let request = signer
@@ -244,7 +244,7 @@ async fn a_push_is_what_pubsub_sends_in_both_spellings() {
 }
 
 #[tokio::test]
-async fn a_push_without_a_wrapper_has_its_content_as_the_body_and_all_else_in_headers() {
+async fn an_unwrapped_push_has_its_content_as_the_body_and_its_metadata_in_headers() {
     let (signer, runtime, _recorder) = shop().await;
     let message = Message::new(()).with_attribute("priority", "high").with_id("7");
     let push = || signer.push::<Ship>(&runtime, &message).unwrap().unwrapped();
@@ -319,7 +319,7 @@ async fn a_run_of_a_schedule_is_what_cloud_scheduler_sends() {
 }
 
 #[tokio::test]
-async fn a_header_that_is_none_is_told_and_no_request_made() {
+async fn an_invalid_header_is_an_error_and_no_request_is_made() {
     let (signer, runtime, _recorder) = shop().await;
 
     let request = signer

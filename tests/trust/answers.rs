@@ -26,7 +26,7 @@ fn signed(changes: Value) -> String {
 }
 
 #[tokio::test]
-async fn who_shows_a_good_token_gets_in_by_both_doors_and_nobody_else_does() {
+async fn only_callers_with_a_good_token_are_accepted_on_both_endpoints() {
     let server = key_server().await;
     let runtime = verified(&server).build().await.unwrap();
 

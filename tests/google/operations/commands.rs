@@ -78,7 +78,7 @@ async fn a_list_is_a_table_and_as_json_one_task_a_line_with_its_arguments() {
 }
 
 #[tokio::test]
-async fn a_list_takes_the_queue_of_its_task_and_only_what_is_asked_for() {
+async fn a_list_reads_the_queue_of_its_task_and_no_more_than_requested() {
     let played = three().await;
     let runtime = played.runtime().await;
     let ids =
@@ -197,7 +197,7 @@ async fn a_failure_of_one_does_not_keep_the_next_from_being_sent() {
 }
 
 #[tokio::test]
-async fn running_here_prints_the_output_and_exits_with_1_where_the_task_does_not_run() {
+async fn running_here_prints_the_output_and_exits_with_1_if_the_task_does_not_run() {
     let played = three().await;
     let runtime = played.runtime().await;
 
@@ -238,7 +238,7 @@ async fn a_deletion_counts_and_asks_and_does_nothing_without_a_yes() {
 }
 
 #[tokio::test]
-async fn a_dry_run_lists_what_would_go_and_all_means_whichever_services() {
+async fn a_dry_run_lists_the_tasks_to_delete_and_all_includes_other_services() {
     let played = three().await;
     let runtime = played.runtime().await;
 
@@ -326,7 +326,7 @@ async fn a_queue_is_shown_paused_resumed_and_purged_after_a_question() {
 }
 
 #[test]
-fn a_deletion_must_say_of_what_and_a_dry_run_takes_no_yes() {
+fn a_deletion_must_name_its_tasks_and_a_dry_run_accepts_no_yes() {
     for line in [
         "tasks delete",
         "tasks delete --task Send --all",

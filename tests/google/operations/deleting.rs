@@ -37,7 +37,7 @@ async fn those_with_many_attempts_go_and_the_rest_stays_and_no_arguments_are_fet
 }
 
 #[tokio::test]
-async fn a_dry_run_deletes_nothing_and_tells_of_every_task_that_would_go() {
+async fn a_dry_run_deletes_nothing_and_reports_every_task() {
     let played = Played::with(["a", "b", "c"].map(|id| shown(id, "Send", 1))).await;
     played.pages_of(2);
     let told = Arc::<Mutex<Vec<String>>>::default();
@@ -63,7 +63,7 @@ async fn a_dry_run_deletes_nothing_and_tells_of_every_task_that_would_go() {
 }
 
 #[tokio::test]
-async fn one_that_is_gone_and_one_that_fails_are_told_and_do_not_stop_the_rest() {
+async fn a_missing_task_and_a_failed_deletion_are_reported_and_do_not_stop_the_rest() {
     let played = Played::with(["a", "b", "c", "d"].map(|id| shown(id, "Send", 1))).await;
     played.fail(
         1,
@@ -146,7 +146,7 @@ async fn a_list_that_breaks_off_says_how_many_were_deleted_by_then() {
 }
 
 #[tokio::test]
-async fn progress_is_told_after_every_task_and_every_page() {
+async fn progress_is_reported_after_every_task_and_every_page() {
     let played = Played::with(["a", "b", "c"].map(|id| shown(id, "Send", 1))).await;
     played.pages_of(2);
     let told = Arc::<Mutex<Vec<(u64, u64)>>>::default();

@@ -21,7 +21,7 @@ fn send(user_id: u64, id: &str) -> Enqueue {
 }
 
 #[tokio::test]
-async fn a_task_that_was_recorded_is_found_as_a_queue_tells_of_it() {
+async fn a_recorded_task_is_listed_like_one_in_a_queue() {
     let (runtime, recorder) = recorded().await;
     send(7, "seven").on(&runtime).await.unwrap();
     send(8, "eight").queue("slow").on(&runtime).await.unwrap();

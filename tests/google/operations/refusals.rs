@@ -19,7 +19,7 @@ async fn list(queue: &Queue) -> Result<usize, Error> {
 }
 
 #[tokio::test]
-async fn a_missing_permission_is_told_with_the_role_that_has_it() {
+async fn a_missing_permission_is_reported_with_the_role_that_grants_it() {
     let denied = || refused(403, "PERMISSION_DENIED", "The principal lacks IAM permission");
     let played = Played::with([shown("7", "Send", 0)]).await;
     for (method, path) in [
@@ -84,7 +84,7 @@ async fn a_missing_permission_is_told_with_the_role_that_has_it() {
 }
 
 #[tokio::test]
-async fn an_api_that_is_off_is_told_with_the_command_that_turns_it_on() {
+async fn a_disabled_api_is_reported_with_the_command_that_enables_it() {
     let played = Played::with([]).await;
     let off = refused(
         403,
@@ -184,7 +184,7 @@ async fn a_task_that_is_gone_after_a_delete_without_answer_was_deleted_by_it() {
 }
 
 #[tokio::test]
-async fn a_service_that_stays_away_is_given_up_and_the_error_says_what_is_not_known() {
+async fn an_unavailable_service_is_given_up_and_the_error_says_what_is_unknown() {
     let played = Played::with([shown("7", "Send", 0)]).await;
     played.fail(
         usize::MAX,

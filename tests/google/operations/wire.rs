@@ -78,7 +78,7 @@ async fn its_json_has_the_arguments_as_json_and_its_debug_form_has_neither_them_
 }
 
 #[tokio::test]
-async fn a_task_that_is_not_there_is_none_and_false_and_an_error_of_its_own_kind_for_run_here() {
+async fn a_missing_task_is_none_for_get_false_for_delete_and_an_error_for_run_here() {
     let played = Played::with([]).await;
     let queue = played.runtime().await.queue("emails");
 
@@ -119,7 +119,7 @@ async fn a_list_is_asked_for_page_by_page_and_only_as_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_list_without_arguments_asks_for_the_basic_view_and_says_so_where_they_are_missed() {
+async fn a_list_without_arguments_requests_the_basic_view_and_its_errors_say_so() {
     let played = Played::with([shown("7", "Send", 0)]).await;
     let queue = played.runtime().await.queue("emails");
 
@@ -224,7 +224,7 @@ async fn a_queue_is_paused_resumed_purged_and_shown() {
 }
 
 #[tokio::test]
-async fn running_here_tells_the_task_what_its_next_attempt_would_be_told() {
+async fn running_here_gives_the_task_the_metadata_of_its_next_attempt() {
     let played = Played::with([shown("7", "OldSend", 3)]).await;
     let runtime = Runtime::builder()
         .config(config())

@@ -29,8 +29,8 @@ fn assert_carried(run: &Run) {
 }
 
 #[tokio::test]
-async fn what_django_publishes_reaches_our_subscriber() {
-    let Some((mut stage, mut django)) = side_by_side("what_django_publishes_reaches_our_subscriber").await
+async fn a_message_of_django_reaches_our_subscriber() {
+    let Some((mut stage, mut django)) = side_by_side("a_message_of_django_reaches_our_subscriber").await
     else {
         return;
     };
@@ -71,9 +71,9 @@ async fn an_event_without_fields_from_django_reaches_our_subscriber() {
 }
 
 #[tokio::test]
-async fn what_a_model_publisher_of_django_publishes_reaches_our_subscriber() {
+async fn a_message_of_djangos_model_publisher_reaches_our_subscriber() {
     let Some((mut stage, mut django)) =
-        side_by_side("what_a_model_publisher_of_django_publishes_reaches_our_subscriber").await
+        side_by_side("a_message_of_djangos_model_publisher_reaches_our_subscriber").await
     else {
         return;
     };

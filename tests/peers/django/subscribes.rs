@@ -30,8 +30,9 @@ fn attributes_and_headers() -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn what_we_publish_reaches_a_subscriber_of_django() {
-    let Some((stage, mut django)) = to_django("what_we_publish_reaches_a_subscriber_of_django").await else {
+async fn a_message_of_ours_reaches_a_subscriber_of_django() {
+    let Some((stage, mut django)) = to_django("a_message_of_ours_reaches_a_subscriber_of_django").await
+    else {
         return;
     };
 
@@ -116,8 +117,8 @@ async fn an_event_of_ours_without_fields_reaches_a_subscriber_of_django() {
 }
 
 #[tokio::test]
-async fn what_a_model_publisher_of_ours_publishes_reaches_a_subscriber_of_django() {
-    let test = "what_a_model_publisher_of_ours_publishes_reaches_a_subscriber_of_django";
+async fn a_message_of_our_model_publisher_reaches_a_subscriber_of_django() {
+    let test = "a_message_of_our_model_publisher_reaches_a_subscriber_of_django";
     let Some((stage, mut django)) = to_django(test).await else {
         return;
     };

@@ -126,8 +126,8 @@ async fn a_later_task_of_django_runs_with_the_time_that_it_was_meant_for() {
 }
 
 #[tokio::test]
-async fn a_task_of_django_that_is_signed_as_somebody_else_is_refused_and_stays() {
-    let test = "a_task_of_django_that_is_signed_as_somebody_else_is_refused_and_stays";
+async fn a_task_of_django_with_another_signer_is_refused_and_stays_in_the_queue() {
+    let test = "a_task_of_django_with_another_signer_is_refused_and_stays_in_the_queue";
     let mut stage = Stage::open().await;
     let vars = [
         ("DJANGO_CLOUD_TASKS_ENDPOINT", stage.endpoint.as_str()),
@@ -269,8 +269,8 @@ async fn django_discards_tasks_of_ours_and_we_discard_those_of_django() {
 }
 
 #[tokio::test]
-async fn what_django_asks_the_queue_for_is_what_we_ask_for() {
-    let test = "what_django_asks_the_queue_for_is_what_we_ask_for";
+async fn tasks_of_django_and_of_this_library_are_the_same_in_the_queue() {
+    let test = "tasks_of_django_and_of_this_library_are_the_same_in_the_queue";
     let Some((stage, mut django)) = from_django(test).await else {
         return;
     };

@@ -102,7 +102,7 @@ async fn an_event_that_comes_again_in_either_form_runs_once() {
 }
 
 #[tokio::test]
-async fn an_event_is_read_whatever_its_content_type_says_of_itself() {
+async fn an_event_is_read_with_any_content_type() {
     for content_type in [
         "application/cloudevents+json",
         "application/cloudevents",

@@ -105,7 +105,7 @@ async fn without_a_store_the_same_deliveries_have_double_effects() {
 }
 
 #[tokio::test]
-async fn a_delivery_of_what_ran_before_is_answered_with_success_and_no_result() {
+async fn a_repeated_delivery_is_answered_with_success_and_no_result() {
     let (runtime, effects) = super::runtime(MemoryStore::new()).await;
 
     let first = answer(&runtime, charge(7, "a")).await;
@@ -133,7 +133,7 @@ async fn tasks_without_an_id_are_not_taken_for_the_same() {
 }
 
 #[tokio::test]
-async fn a_delivery_of_what_is_under_way_is_refused_until_it_is_done() {
+async fn a_delivery_is_refused_while_another_one_is_in_progress() {
     let signals = Signals::default();
     let (runtime, effects) = super::runtime_with_signals(MemoryStore::new(), &signals).await;
     let request = || delivery("SlowDelivery", "a", &json!(null));

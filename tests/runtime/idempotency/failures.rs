@@ -167,7 +167,7 @@ async fn an_attempt_that_is_cut_off_is_given_back() {
 }
 
 #[tokio::test]
-async fn what_a_process_that_died_did_not_write_down_runs_again_after_its_lease() {
+async fn a_run_of_a_process_that_died_is_repeated_after_its_lease() {
     let clock = ManualClock::new();
     let store = Shaky {
         inner: MemoryStore::new().clock(clock.function()),
@@ -189,7 +189,7 @@ async fn what_a_process_that_died_did_not_write_down_runs_again_after_its_lease(
 }
 
 #[tokio::test]
-async fn nothing_runs_where_the_store_fails() {
+async fn nothing_runs_if_the_store_fails() {
     let store = Shaky::new();
     store.begins.store(false, Ordering::SeqCst);
     let (runtime, effects) = super::runtime(store.clone()).await;
@@ -210,7 +210,7 @@ async fn nothing_runs_where_the_store_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_runs_where_the_store_does_not_answer_within_the_time_of_the_attempt() {
+async fn nothing_runs_if_the_store_does_not_answer_before_the_deadline() {
     let store = Shaky::new();
     store.answers.store(false, Ordering::SeqCst);
     let (runtime, effects) = super::runtime(store).await;

@@ -87,7 +87,7 @@ async fn an_effect_that_discards_is_done() {
 }
 
 #[tokio::test]
-async fn an_effect_that_is_under_way_elsewhere_makes_the_task_be_tried_again() {
+async fn a_task_is_retried_while_its_effect_is_in_progress_elsewhere() {
     let signals = Signals::default();
     let (runtime, _) = super::runtime_with_signals(MemoryStore::new(), &signals).await;
 
@@ -121,7 +121,7 @@ async fn without_a_store_nothing_runs_and_the_error_says_how_to_name_one() {
 }
 
 #[tokio::test]
-async fn what_an_effect_gave_is_there_where_it_ran() {
+async fn an_effect_has_a_value_only_where_it_ran() {
     assert_eq!(Once::Ran(7).ran(), Some(7));
     assert_eq!(Once::<u8>::AlreadyDone.ran(), None);
     assert!(Once::<u8>::AlreadyDone.is_already_done() && !Once::Ran(7).is_already_done());

@@ -16,7 +16,7 @@ async fn in_memory() -> StoreUnderTest {
 }
 
 #[tokio::test]
-async fn the_store_in_memory_forgets_the_oldest_where_it_is_full_and_never_what_is_under_way() {
+async fn a_full_store_in_memory_forgets_its_oldest_record_and_no_claim_in_progress() {
     let store = MemoryStore::new().capacity(3);
     let under_way = claim(&store, &"under way".into()).await;
 
