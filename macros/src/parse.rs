@@ -171,12 +171,6 @@ impl Errors {
         self.0.is_none()
     }
 
-    #[cfg(test)]
-    pub(crate) fn messages(&self) -> Vec<String> {
-        let errors = self.0.clone().into_iter().flatten();
-        errors.map(|error| error.to_string()).collect()
-    }
-
     /// One `compile_error!` per error, at its position.
     pub(crate) fn to_compile_error(&self) -> Option<TokenStream> {
         self.0.as_ref().map(syn::Error::to_compile_error)

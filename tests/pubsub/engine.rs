@@ -45,9 +45,9 @@ impl Journal {
     }
 
     fn new() -> (Self, mpsc::UnboundedReceiver<()>) {
-        let (changed, changes) = mpsc::unbounded_channel();
+        let (changed, receiver) = mpsc::unbounded_channel();
         let lines = Arc::default();
-        (Self { lines, changed }, changes)
+        (Self { lines, changed }, receiver)
     }
 
     fn write(&self, subscriber: &'static str, line: Value) {

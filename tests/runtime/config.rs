@@ -55,6 +55,7 @@ fn every_setting_can_be_read() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_variable_sets_what_its_setter_sets() {
     let retry = RetrySettings {
         initial: Duration::from_millis(500),

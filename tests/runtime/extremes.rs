@@ -7,7 +7,7 @@ use cloud_tasks::idempotency::{IdempotencyKey, IdempotencyStore, MemoryStore};
 use cloud_tasks::queue::QueueSettings;
 use cloud_tasks::service::TrustedCallers;
 use cloud_tasks::task::{RunAt, TaskMetadata};
-use cloud_tasks::testing::Signer;
+use cloud_tasks::testing::{PushRequest, Signer};
 use cloud_tasks::{Config, Context, Discard, Message, RetryAfter, Runtime, Task, TaskResult, task};
 use http_body_util::Full;
 use proptest::prelude::*;
@@ -274,7 +274,7 @@ proptest! {
                 let _ = answer(&runtime, request.map(body)).await;
             }
             let message = Message::new(serde_json::json!({"user_id": 7, "action": "x"})).with_delivery_attempt(number);
-            if let Ok(request) = signer.push::<Auditor>(&runtime, &message).and_then(|push| push.request()) {
+            if let Ok(request) = signer.push::<Auditor>(&runtime, &message).and_then(PushRequest::request) {
                 let _ = answer(&runtime, request.map(body)).await;
             }
         });

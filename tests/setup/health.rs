@@ -105,19 +105,19 @@ async fn what_does_not_work_is_a_warning_and_the_plan_is_not_empty() {
         let before = cloud.get(path).unwrap();
         cloud.set(path, field, value.clone());
 
-        let plan = plan(&runtime).await;
+        let planned = plan(&runtime).await;
 
-        let case = format!("{path} {field} {value}: {plan}");
-        let [warning] = plan.warnings() else {
+        let case = format!("{path} {field} {value}: {planned}");
+        let [warning] = planned.warnings() else {
             panic!("one warning: {case}");
         };
         for part in *parts {
             assert!(warning.contains(part), "{part}: {case}");
         }
-        assert!(!plan.is_empty(), "{case}");
-        assert_eq!(plan.changes().count(), 0, "{case}");
-        assert!(plan.to_string().contains("\nwarning: "), "{case}");
-        assert_eq!(plan.to_json()["warnings"], json!([warning]), "{case}");
+        assert!(!planned.is_empty(), "{case}");
+        assert_eq!(planned.changes().count(), 0, "{case}");
+        assert!(planned.to_string().contains("\nwarning: "), "{case}");
+        assert_eq!(planned.to_json()["warnings"], json!([warning]), "{case}");
         cloud.put(path, before);
     }
 }

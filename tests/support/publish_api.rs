@@ -144,7 +144,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         silent = silent.wait_for(|last| number <= *last) => silent.is_ok(),
     };
     if falls_silent {
-        pending().await
+        pending::<()>().await;
     }
 }
 

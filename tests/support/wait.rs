@@ -22,6 +22,6 @@ pub(crate) fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// Waits for what the channel receives next.
 #[track_caller]
 pub(crate) fn next<T>(receiver: &mut mpsc::UnboundedReceiver<T>) -> impl Future<Output = T> {
-    let received = within(receiver.recv());
-    async { received.await.expect("somebody who sends") }
+    let message = within(receiver.recv());
+    async { message.await.expect("somebody who sends") }
 }

@@ -10,7 +10,7 @@ struct Lecture {
     topic: String,
 }
 
-#[allow(dead_code)]
+#[allow(dead_code, clippy::unused_async)]
 impl Lecture {
     fn topic() -> Topic {
         Topic::absolute("the-one-of-the-domain")
@@ -36,7 +36,7 @@ impl PublisherTask for Lecture {}
 
 struct LectureLog;
 
-#[allow(dead_code)]
+#[allow(dead_code, clippy::unused_async)]
 impl LectureLog {
     fn topic() -> Topic {
         Topic::absolute("the-one-of-the-domain")
@@ -64,7 +64,7 @@ impl SubscriberTask for LectureLog {
 #[derive(Deserialize, Serialize)]
 struct Exercise;
 
-#[allow(dead_code)]
+#[allow(dead_code, clippy::unused_async)]
 impl Exercise {
     async fn run(self, _cx: Context) -> TaskResult {
         Err("the one of the domain")?

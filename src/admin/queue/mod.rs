@@ -116,7 +116,7 @@ impl Queue {
 
     /// The backend's operations, if the name is valid.
     fn operations(&self) -> Result<&Arc<dyn QueueOperations>, Error> {
-        names::validate_queue(&self.name).map_err(nothing_done)?;
+        names::validate_queue(&self.name).map_err(|error| nothing_done(&error))?;
         self.runtime.queue_admin().ok_or_else(|| {
             let message = format!(
                 "nothing was done to queue {}: this runtime's backend has no queue operations; Google Cloud Tasks, its emulators and the local engine have them",
@@ -128,7 +128,7 @@ impl Queue {
 
     /// The backend's operations, if the name and this task id are valid.
     fn operations_on(&self, id: &str) -> Result<&Arc<dyn QueueOperations>, Error> {
-        names::validate_task_id(id).map_err(nothing_done)?;
+        names::validate_task_id(id).map_err(|error| nothing_done(&error))?;
         self.operations()
     }
 
@@ -277,7 +277,7 @@ impl Queue {
     }
 }
 
-fn nothing_done(error: Invalid) -> Error {
+fn nothing_done(error: &Invalid) -> Error {
     Error::invalid(format!("nothing was done: {error}"))
 }
 

@@ -68,7 +68,7 @@ impl GoogleBackend {
                 &queue,
                 &self.target,
                 failed,
-                Some(backup_failure),
+                Some(&backup_failure),
             )
         })
     }

@@ -26,10 +26,13 @@ impl TaskFactory {
     pub fn new(config: &Config) -> Result<Self, Vec<Invalid>> {
         let mut missing = Vec::new();
         let mut get = |value: Option<&str>, what: &str| {
-            value.map(str::to_owned).unwrap_or_else(|| {
-                missing.push(Invalid::because(what));
-                String::new()
-            })
+            value.map_or_else(
+                || {
+                    missing.push(Invalid::because(what));
+                    String::new()
+                },
+                str::to_owned,
+            )
         };
         let project = get(
             config.project(),

@@ -59,7 +59,7 @@ pub(crate) fn error(
     queue: &str,
     target: &TaskFactory,
     failed: Failed,
-    backup_failure: Option<BackupFailure>,
+    backup_failure: Option<&BackupFailure>,
 ) -> Error {
     let path = target.queue(queue);
     let operation = Operation::CreateTask {
@@ -67,8 +67,6 @@ pub(crate) fn error(
     };
     let call =
         Call::new(operation, &path, &format!("created in queue {queue}")).subject(format!("task {task}"));
-    let fallback = backup_failure
-        .as_ref()
-        .map(|backup| (backup.reason.as_str(), backup.outcome));
+    let fallback = backup_failure.map(|backup| (backup.reason.as_str(), backup.outcome));
     call.failed_after(failed.calls, failed.cause, fallback)
 }

@@ -90,6 +90,7 @@ struct Flat {
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
+#[expect(clippy::option_option, reason = "users write it")]
 struct Inner {
     user: User,
     paid: Option<bool>,

@@ -295,7 +295,8 @@ impl<M: Mode> RuntimeBuilder<M> {
     /// Reports every error at once. Also if the engine cannot listen on a loopback port. Nothing was sent, and nothing
     /// keeps running.
     pub async fn build(self) -> Result<M::Built, Error> {
-        self.mode.build(self.parts).await
+        // Boxed, so that the future of the caller stays small.
+        Box::pin(self.mode.build(self.parts)).await
     }
 }
 

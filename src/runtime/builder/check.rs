@@ -241,8 +241,11 @@ pub(super) fn list(errors: &[Invalid]) -> String {
     match &errors[..] {
         [error] => format!("the runtime was not built: {error}"),
         _ => {
-            let lines: String = errors.iter().map(|error| format!("\n- {error}")).collect();
-            format!("the runtime was not built, for {} reasons:{lines}", errors.len())
+            format!(
+                "the runtime was not built, for {} reasons:\n- {}",
+                errors.len(),
+                errors.join("\n- ")
+            )
         }
     }
 }

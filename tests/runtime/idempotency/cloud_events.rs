@@ -121,6 +121,8 @@ async fn an_event_is_read_with_any_content_type() {
 
 #[tokio::test]
 async fn a_form_that_is_not_read_is_refused_and_the_answer_says_which_is() {
+    const FORMAT: &str = "the CloudEvents are in a format that is not read: send one event per request, in binary mode or \
+                          as application/cloudevents+json";
     let (runtime, effects) = super::runtime(MemoryStore::new()).await;
     let one = event("//s", "7", 1);
     let lacking = |name: &str| {
@@ -128,8 +130,6 @@ async fn a_form_that_is_not_read_is_refused_and_the_answer_says_which_is() {
         event.as_object_mut().unwrap().remove(name);
         event
     };
-    const FORMAT: &str = "the CloudEvents are in a format that is not read: send one event per request, in binary mode or \
-                          as application/cloudevents+json";
     for (content_type, body, reason) in [
         ("application/cloudevents-batch+json", json!([one, one]), FORMAT),
         (

@@ -393,7 +393,7 @@ async fn the_store_in_memory_follows_the_clock_of_its_runtime() {
         Charge { number: 7 }.asap().on(&runtime).await.unwrap();
         recorder.drain().await.unwrap();
 
-        recorder.advance(MemoryStore::DEFAULT_RETENTION - Duration::from_secs(1));
+        recorder.advance(MemoryStore::DEFAULT_RETENTION.saturating_sub(Duration::from_secs(1)));
         assert_eq!(store.len(), 1);
         recorder.advance(Duration::from_secs(1));
         assert_eq!(store.len(), 0);

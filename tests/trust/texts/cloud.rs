@@ -100,10 +100,13 @@ impl Cloud {
             ("GET", "queues") => json!({"queues": [queue]}),
             ("GET", _) if path.contains("/tasks/") => self.task(),
             ("GET", _) => queue,
-            (_, last) if last.ends_with(":pull") => match self.is_pulled.fetch_xor(true, Ordering::SeqCst) {
-                true => json!({}),
-                false => json!({"receivedMessages": self.messages}),
-            },
+            (_, last) if last.ends_with(":pull") => {
+                if self.is_pulled.fetch_xor(true, Ordering::SeqCst) {
+                    json!({})
+                } else {
+                    json!({"receivedMessages": self.messages})
+                }
+            }
             _ => json!({}),
         }
     }
@@ -135,6 +138,7 @@ async fn runtime(server: &MockServer) -> Runtime {
         .unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 /// Every command that shows what the cloud says, or what it was given; and the answer to its question.
 fn commands(text: &str) -> Vec<(&'static str, Vec<&str>, Option<&'static str>)> {
     vec![

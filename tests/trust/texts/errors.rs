@@ -138,7 +138,7 @@ async fn of_calls(runtime: &Runtime, text: &str) -> Vec<(&'static str, Error)> {
                 .dead_tasks(text.to_owned())
                 .list()
                 .await
-                .map(|_| ())
+                .map(|()| ())
                 .unwrap_err(),
         ),
         (
@@ -149,7 +149,7 @@ async fn of_calls(runtime: &Runtime, text: &str) -> Vec<(&'static str, Error)> {
             .sync()
             .on(runtime)
             .await
-            .map(|_| ())
+            .map(|()| ())
             .unwrap_err(),
         ),
     ]
@@ -182,6 +182,8 @@ fn of_values(text: &str) -> Vec<(&'static str, Error)> {
     of_settings.chain(own).collect()
 }
 
+type Build = RuntimeBuilder;
+
 fn google() -> Google {
     Google::new().credentials(anonymous::Builder::new().build())
 }
@@ -191,7 +193,6 @@ async fn of_builds(text: &str) -> Vec<(&'static str, Error)> {
     let builder = || Runtime::builder().state(state()).backend(Nowhere::default());
     let config = || crate::service::config().with_project("p").with_location("l");
     let trusting = |callers: TrustedCallers| builder().config(config()).callers(callers);
-    type Build = RuntimeBuilder;
     let builders: Vec<(&'static str, Build)> = vec![
         ("an endpoint", builder().config(config().with_endpoint(text))),
         (

@@ -192,8 +192,9 @@ fn fix(name: &str, operation: Operation<'_>, resource: &str) -> Option<String> {
     );
     Some(match name {
         "disabled" => format!("`gcloud services enable {api}.googleapis.com --project acme`"),
-        "refused connection" => format!("{emulator}|{setter}|HTTPS_PROXY"),
-        "redirect" | "page with 403" | "page with 200" => format!("{emulator}|{setter}|HTTPS_PROXY"),
+        "refused connection" | "redirect" | "page with 403" | "page with 200" => {
+            format!("{emulator}|{setter}|HTTPS_PROXY")
+        }
         "unauthenticated" | "credentials" | "token server away" => {
             "GOOGLE_APPLICATION_CREDENTIALS|`gcloud auth application-default login`".to_owned()
         }
