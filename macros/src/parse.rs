@@ -66,6 +66,7 @@ pub(crate) struct Schedule {
     pub(crate) settings: Vec<Setting>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "one per attribute")]
 pub(crate) enum Payload {
     Options(Expr),
     /// The type's `Default`.
@@ -169,6 +170,12 @@ impl Errors {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let errors = self.0.clone().into_iter().flatten();
+        errors.map(|error| error.to_string()).collect()
     }
 
     /// One `compile_error!` per error, at its position.

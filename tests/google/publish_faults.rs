@@ -39,6 +39,7 @@ fn spoil(rng: &Mutex<Rng>, messages: &[Published]) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "it shows its figures")]
 async fn no_message_is_lost_or_refused_because_of_another() {
     let rng = Mutex::new(Rng::with_seed(0x5eed));
     let api = PublishApi::start(move |messages| spoil(&rng, messages)).await;

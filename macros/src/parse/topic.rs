@@ -18,6 +18,7 @@ pub(crate) struct Topic {
     pub(crate) app: Option<Expr>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "one per attribute")]
 pub(crate) enum Source {
     /// A base name or a full path.
     Named(Expr),

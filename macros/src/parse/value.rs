@@ -26,6 +26,7 @@ pub(crate) enum Value {
 }
 
 /// A duration.
+#[allow(clippy::large_enum_variant, reason = "one per attribute")]
 pub(crate) enum Length {
     Millis(u64),
     /// `"never"`.

@@ -138,7 +138,7 @@ async fn of_calls(runtime: &Runtime, text: &str) -> Vec<(&'static str, Error)> {
                 .dead_tasks(text.to_owned())
                 .list()
                 .await
-                .map(|()| ())
+                .map(|_| ())
                 .unwrap_err(),
         ),
         (
@@ -149,7 +149,6 @@ async fn of_calls(runtime: &Runtime, text: &str) -> Vec<(&'static str, Error)> {
             .sync()
             .on(runtime)
             .await
-            .map(|()| ())
             .unwrap_err(),
         ),
     ]

@@ -148,6 +148,7 @@ impl Task for End {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "given as `json!`")]
 fn pushed(subscriber: &str, data: &str, attributes: Value) -> Request<Body> {
     let message = json!({"data": STANDARD.encode(data), "attributes": attributes, "messageId": "1"});
     post(
