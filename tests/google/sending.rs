@@ -853,7 +853,7 @@ async fn build_names_everything_that_is_missing_at_once() {
     .await
     .unwrap_err();
 
-    assert!(error.contains("for 6 reasons"), "{error}");
+    assert!(error.contains("for 7 reasons"), "{error}");
     for expected in [
         "\"http://localhost:8080\"",
         "CLOUD_TASKS_ENDPOINT",
@@ -863,6 +863,7 @@ async fn build_names_everything_that_is_missing_at_once() {
         "CLOUD_TASKS_SERVICE_ACCOUNT",
         "the queue \"not a queue\"",
         "the topic \"not a queue--counted\"",
+        "the topic \"not a queue--said\"",
     ] {
         assert!(error.contains(expected), "{expected} is not in: {error}");
     }
