@@ -81,7 +81,9 @@ impl World {
         let callers = TrustedCallers::new()
             .issuer(ISSUER, keys_url)
             .min_refresh_interval(Duration::from_secs(24 * 3600));
-        let config = Config::default().with_endpoint(ENDPOINT).with_service_account(ACCOUNT);
+        let config = Config::default()
+            .with_endpoint(ENDPOINT)
+            .with_service_account(ACCOUNT);
         let builder = Runtime::builder()
             .backend(Nowhere)
             .config(config)
