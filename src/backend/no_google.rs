@@ -9,6 +9,7 @@ pub(crate) struct Services {}
 
 impl Services {
     /// Whether messages come from Google's Pub/Sub.
+    #[expect(clippy::unused_self, reason = "as with Google")]
     pub fn has_google_pubsub(&self) -> bool {
         false
     }
