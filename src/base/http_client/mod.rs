@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -131,7 +131,7 @@ impl HttpClient {
 
     /// Sends a request, reads the response to its end, and keeps only its status.
     #[cfg(any(feature = "local", test))]
-    pub async fn status(&self, request: Request<impl Into<Bytes>>) -> Result<StatusCode, HttpError> {
+    pub async fn status(&self, request: Request<impl Into<Bytes>>) -> Result<http::StatusCode, HttpError> {
         Ok(self.head(request).await?.status())
     }
 
