@@ -295,7 +295,14 @@ async fn tasks_of_django_and_of_this_library_are_the_same_in_the_queue() {
     let url = format!("{}/tasks/Add", stage.endpoint);
     let [theirs, ours] = [&queued[0], &queued[1]];
     for task in [theirs, ours] {
-        assert_eq!((&task["url"], &task["account"]), (&json!(url), &json!(ACCOUNT)));
+        // The local engine calls our tasks through its relay, which has the URL as the end of its own.
+        let address = url.strip_prefix("http://").unwrap();
+        let called = task["url"].as_str().unwrap();
+        assert!(
+            called == url || called.contains("/.tasks/") && called.ends_with(address),
+            "{called}"
+        );
+        assert_eq!(task["account"], json!(ACCOUNT));
         let body: Value = serde_json::from_str(task["body"].as_str().unwrap()).unwrap();
         assert_eq!(body, json!({"a": 1, "b": 2}));
     }
