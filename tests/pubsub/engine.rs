@@ -734,7 +734,7 @@ async fn pen_pal(answers: &[u16]) -> (String, Requests, Arc<Mutex<Vec<Value>>>, 
     (url, requests, bodies, server)
 }
 
-/// A shop whose pen pal lives at this URL; an option is a constant, and the port of a test is none.
+/// A shop whose pen pal has this URL. It is set here, since an option is a constant, and a port of a test is not.
 async fn shop_with_pen_pal(url: String) -> Shop {
     let registration = Registration::subscriber::<PenPal>("PenPal", "")
         .url(url.leak())

@@ -20,7 +20,7 @@ pub(crate) enum PolicyCopy {
     Kept,
     /// It is left to others, who lose it.
     Lost,
-    /// There is none: an emulator has neither IAM nor tags.
+    /// The emulator has neither policies nor tags.
     None,
 }
 

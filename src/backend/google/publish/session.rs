@@ -57,7 +57,7 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The connection of a session, made anew if there is none that answers.
+    /// The connection of a session. One that does not answer is replaced.
     pub async fn connection(&self, session: &Session) -> Result<Arc<Connection>, Failure> {
         if let Some(connection) = session.connection() {
             return Ok(connection);

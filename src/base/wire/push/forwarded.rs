@@ -46,7 +46,7 @@ pub(crate) struct ForwardedMessage {
 }
 
 impl ForwardedMessage {
-    /// Reads the header; everything is missing if there is none.
+    /// Reads the header. Without it, every field is missing.
     pub fn read(headers: &HeaderMap) -> Self {
         headers
             .get(MESSAGE)
