@@ -286,7 +286,8 @@ proptest! {
             let store = MemoryStore::new().retention(retention).capacity(capacity).clock(move || now);
             let key = IdempotencyKey::new("effect");
             let claim = store.begin(&key, lease).await.unwrap();
-            if let cloud_tasks::idempotency::Claim::Run(token) = claim {
+            if let cloud_tasks::idempotency::Claim::Run { token, .. } = claim {
+                let _ = store.renew(&key, &token, lease).await;
                 let _ = store.complete(&key, &token).await;
                 let _ = store.begin(&key, lease).await;
                 let _ = store.release(&key, &token).await;

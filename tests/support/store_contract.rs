@@ -65,8 +65,13 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// Claims what is free.
 pub(crate) async fn claim(store: &dyn IdempotencyStore, key: &IdempotencyKey) -> ClaimToken {
+    claim_counted(store, key).await.0
+}
+
+/// Claims what is free, and returns the number of claims so far.
+async fn claim_counted(store: &dyn IdempotencyStore, key: &IdempotencyKey) -> (ClaimToken, u32) {
     match store.begin(key, LEASE).await.unwrap() {
-        Claim::Run(token) => token,
+        Claim::Run { token, runs } => (token, runs),
         taken => panic!("{taken:?}"),
     }
 }
@@ -79,7 +84,14 @@ macro_rules! store_contract {
             of_many_at_once_one_gets_a_claim_that_has_ended
             a_completed_key_stays_done_for_the_retention
             a_released_key_may_run_again
+            claims_are_counted_whether_they_are_released_or_expire
+            the_count_is_forgotten_with_the_retention_and_begins_anew
             a_claim_ends_with_its_lease_and_whoever_lost_it_can_settle_nothing
+            a_claim_that_is_renewed_does_not_end
+            a_claim_that_was_settled_or_lost_is_not_renewed
+            an_expired_claim_that_nobody_took_can_still_be_renewed
+            a_buried_task_stays_dead_for_the_retention
+            what_is_settled_can_be_settled_again_in_the_same_way_only
             an_expired_claim_that_nobody_took_can_still_be_completed
             what_was_completed_late_is_not_taken
             keys_that_differ_do_not_meet
@@ -166,6 +178,118 @@ pub(crate) async fn a_claim_ends_with_its_lease_and_whoever_lost_it_can_settle_n
     assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::InProgress);
     assert!(store.complete(&key, &token).await.unwrap());
     assert!(!store.complete(&key, &lost).await.unwrap());
+}
+
+pub(crate) async fn claims_are_counted_whether_they_are_released_or_expire(subject: StoreUnderTest) {
+    let (store, key) = (&*subject.store, "charge-7".into());
+
+    let (token, first) = claim_counted(store, &key).await;
+    store.release(&key, &token).await.unwrap();
+    let (_, second) = claim_counted(store, &key).await;
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::InProgress);
+    subject.clock.advance(LEASE);
+    let (token, third) = claim_counted(store, &key).await;
+    store.release(&key, &token).await.unwrap();
+    subject.clock.advance(KEEP.saturating_sub(Duration::from_secs(1)));
+    let (token, fourth) = claim_counted(store, &key).await;
+    store.renew(&key, &token, LEASE).await.unwrap();
+    store.release(&key, &token).await.unwrap();
+    let (_, fifth) = claim_counted(store, &key).await;
+    let (_, of_another) = claim_counted(store, &"charge-8".into()).await;
+
+    assert_eq!([first, second, third, fourth, fifth], [1, 2, 3, 4, 5]);
+    assert_eq!(of_another, 1);
+}
+
+pub(crate) async fn the_count_is_forgotten_with_the_retention_and_begins_anew(subject: StoreUnderTest) {
+    let (store, key) = (&*subject.store, "charge-7".into());
+
+    for end in ["released", "expired", "completed", "buried"] {
+        let (token, runs) = claim_counted(store, &key).await;
+        assert_eq!(runs, 1, "before {end}");
+        match end {
+            "released" => store.release(&key, &token).await.unwrap(),
+            "completed" => assert!(store.complete(&key, &token).await.unwrap()),
+            "buried" => assert!(store.bury(&key, &token).await.unwrap()),
+            _ => subject.clock.advance(LEASE),
+        }
+        subject.clock.advance(KEEP);
+    }
+}
+
+pub(crate) async fn a_claim_that_is_renewed_does_not_end(subject: StoreUnderTest) {
+    let (store, key) = (&*subject.store, "charge-7".into());
+    let token = claim(store, &key).await;
+    let almost = LEASE.saturating_sub(Duration::from_secs(1));
+
+    for _ in 0..3 {
+        subject.clock.advance(almost);
+        assert!(store.renew(&key, &token, LEASE).await.unwrap());
+    }
+    subject.clock.advance(almost);
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::InProgress);
+    assert!(store.renew(&key, &token, 2 * LEASE).await.unwrap());
+    subject.clock.advance(LEASE + almost);
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::InProgress);
+    subject.clock.advance(Duration::from_secs(1));
+    assert_eq!(claim_counted(store, &key).await.1, 2);
+}
+
+pub(crate) async fn a_claim_that_was_settled_or_lost_is_not_renewed(subject: StoreUnderTest) {
+    let (store, key) = (&*subject.store, "charge-7".into());
+    let lost = claim(store, &key).await;
+    subject.clock.advance(LEASE);
+    let token = claim(store, &key).await;
+
+    assert!(!store.renew(&key, &lost, LEASE).await.unwrap());
+    assert!(store.renew(&key, &token, LEASE).await.unwrap());
+    assert!(!store.renew(&"another".into(), &token, LEASE).await.unwrap());
+    assert!(store.complete(&key, &token).await.unwrap());
+    assert!(!store.renew(&key, &token, LEASE).await.unwrap());
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Done);
+}
+
+pub(crate) async fn an_expired_claim_that_nobody_took_can_still_be_renewed(subject: StoreUnderTest) {
+    let (store, key) = (&*subject.store, "charge-7".into());
+    let token = claim(store, &key).await;
+
+    subject.clock.advance(2 * LEASE);
+    assert!(store.renew(&key, &token, LEASE).await.unwrap());
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::InProgress);
+    assert!(store.complete(&key, &token).await.unwrap());
+}
+
+pub(crate) async fn a_buried_task_stays_dead_for_the_retention(subject: StoreUnderTest) {
+    let (store, key) = (&*subject.store, "charge-7".into());
+    let lost = claim(store, &key).await;
+    subject.clock.advance(LEASE);
+    let token = claim(store, &key).await;
+
+    assert!(!store.bury(&key, &lost).await.unwrap());
+    assert!(store.bury(&key, &token).await.unwrap());
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Dead);
+    store.release(&key, &token).await.unwrap();
+    subject.clock.advance(KEEP.saturating_sub(Duration::from_secs(1)));
+    assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Dead);
+    subject.clock.advance(Duration::from_secs(1));
+    claim(store, &key).await;
+}
+
+/// A call whose response was lost is repeated.
+pub(crate) async fn what_is_settled_can_be_settled_again_in_the_same_way_only(subject: StoreUnderTest) {
+    let store = &*subject.store;
+    let (done, dead) = ("charge-7".into(), "charge-8".into());
+    let (token_done, token_dead) = (claim(store, &done).await, claim(store, &dead).await);
+
+    for _ in 0..2 {
+        assert!(store.complete(&done, &token_done).await.unwrap());
+        assert!(store.bury(&dead, &token_dead).await.unwrap());
+        assert!(!store.bury(&done, &token_done).await.unwrap());
+        assert!(!store.complete(&dead, &token_dead).await.unwrap());
+    }
+
+    assert_eq!(store.begin(&done, LEASE).await.unwrap(), Claim::Done);
+    assert_eq!(store.begin(&dead, LEASE).await.unwrap(), Claim::Dead);
 }
 
 pub(crate) async fn an_expired_claim_that_nobody_took_can_still_be_completed(subject: StoreUnderTest) {

@@ -15,16 +15,17 @@ const MAX_NAME: usize = 63;
 #[derive(Clone, Copy)]
 pub(crate) struct Statements {
     pub(crate) create: &'static [&'static str],
-    /// Adds a row unless its key exists: key, claim token, completed, expiry.
+    /// Adds a row unless its key exists: key, claim token, state, runs, end of the lease, expiry.
     pub(crate) insert: &'static str,
-    /// Reads claim token, completed and expiry of a row: key.
+    /// Reads claim token, state, runs, end of the lease and expiry of a row: key.
     pub(crate) select: &'static str,
-    /// Replaces an expired claim: claim token, completed, expiry, key, previous claim token, previous expiry.
+    /// Replaces a claim that has ended: claim token, state, runs, end of the lease, expiry, key, previous claim token, previous
+    /// end of the lease.
     pub(crate) take_over: &'static str,
-    /// Marks the effect of a claim as completed: expiry, key, claim token.
-    pub(crate) complete: &'static str,
-    /// Deletes a claim that is not completed: key, claim token.
-    pub(crate) release: &'static str,
+    /// Extends a claim: end of the lease, expiry, key, claim token.
+    pub(crate) renew: &'static str,
+    /// Ends a claim: state, end of the lease, expiry, key, claim token.
+    pub(crate) settle: &'static str,
     /// Deletes every row that has expired: now.
     pub(crate) purge: &'static str,
 }
@@ -62,14 +63,15 @@ impl Statements {
         let create = match dialect {
             Dialect::MySql => vec![leak(format!(
                 "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, \
-                 claim_token CHAR(32) NOT NULL, completed BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL, INDEX (expires_at_ms))"
+                 claim_token CHAR(32) NOT NULL, state BIGINT NOT NULL, runs BIGINT NOT NULL, leased_until_ms BIGINT NOT NULL, \
+                 expires_at_ms BIGINT NOT NULL, INDEX (expires_at_ms))"
             ))],
             Dialect::Postgres => {
                 let index = table.replace('.', "_");
                 vec![
                     leak(format!(
                         "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) PRIMARY KEY, claim_token VARCHAR(32) NOT NULL, \
-                         completed BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL)"
+                         state BIGINT NOT NULL, runs BIGINT NOT NULL, leased_until_ms BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL)"
                     )),
                     leak(format!(
                         "CREATE INDEX IF NOT EXISTS {index}_expires_at_ms ON {table} (expires_at_ms)"
@@ -80,20 +82,22 @@ impl Statements {
         Self {
             create: create.leak(),
             insert: leak(format!(
-                "INSERT INTO {table} (effect, claim_token, completed, expires_at_ms) VALUES (?, ?, ?, ?) {unless_exists}"
+                "INSERT INTO {table} (effect, claim_token, state, runs, leased_until_ms, expires_at_ms) \
+                 VALUES (?, ?, ?, ?, ?, ?) {unless_exists}"
             )),
             select: leak(format!(
-                "SELECT claim_token, completed, expires_at_ms FROM {table} WHERE effect = ?"
+                "SELECT claim_token, state, runs, leased_until_ms, expires_at_ms FROM {table} WHERE effect = ?"
             )),
             take_over: leak(format!(
-                "UPDATE {table} SET claim_token = ?, completed = ?, expires_at_ms = ? WHERE effect = ? AND claim_token = ? AND \
-                 expires_at_ms = ?"
+                "UPDATE {table} SET claim_token = ?, state = ?, runs = ?, leased_until_ms = ?, expires_at_ms = ? \
+                 WHERE effect = ? AND claim_token = ? AND leased_until_ms = ?"
             )),
-            complete: leak(format!(
-                "UPDATE {table} SET completed = 1, expires_at_ms = ? WHERE effect = ? AND claim_token = ?"
+            renew: leak(format!(
+                "UPDATE {table} SET leased_until_ms = ?, expires_at_ms = ? WHERE effect = ? AND claim_token = ? AND state = 0"
             )),
-            release: leak(format!(
-                "DELETE FROM {table} WHERE effect = ? AND claim_token = ? AND completed = 0"
+            settle: leak(format!(
+                "UPDATE {table} SET state = ?, leased_until_ms = ?, expires_at_ms = ? \
+                 WHERE effect = ? AND claim_token = ? AND state = 0"
             )),
             purge: leak(format!("DELETE FROM {table} WHERE expires_at_ms <= ?")),
         }
@@ -147,12 +151,12 @@ mod tests {
         let postgres = Statements::of("jobs.effects", "PostgreSQL");
 
         assert_eq!(
-            mysql.release,
-            "DELETE FROM effects WHERE effect = ? AND claim_token = ? AND completed = 0"
+            mysql.renew,
+            "UPDATE effects SET leased_until_ms = ?, expires_at_ms = ? WHERE effect = ? AND claim_token = ? AND state = 0"
         );
         assert_eq!(
-            postgres.release,
-            "DELETE FROM jobs.effects WHERE effect = $1 AND claim_token = $2 AND completed = 0"
+            postgres.renew,
+            "UPDATE jobs.effects SET leased_until_ms = $1, expires_at_ms = $2 WHERE effect = $3 AND claim_token = $4 AND state = 0"
         );
         assert!(
             postgres.create[1]

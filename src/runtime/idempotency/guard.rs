@@ -44,10 +44,10 @@ impl Guard {
         let lease = deadline.saturating_duration_since(Instant::now()) + MARGIN;
         let claim = timeout_at(deadline, self.store.begin(&self.key, lease)).await;
         match claim.map_err(|_| "no response in time")?? {
-            Claim::Run(token) => Ok(Begun::Run(Held {
+            Claim::Run { token, .. } => Ok(Begun::Run(Held {
                 claim: Some((self, token)),
             })),
-            Claim::Done => Ok(Begun::Done),
+            Claim::Done | Claim::Dead => Ok(Begun::Done),
             Claim::InProgress => Ok(Begun::InProgress),
         }
     }

@@ -1,6 +1,6 @@
 //! An idempotency store in memory.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -16,8 +16,8 @@ const CAPACITY: usize = 100_000;
 
 /// An idempotency store in memory, for tests and for a service with one instance that may forget at a restart.
 ///
-/// Clones share their records. An effect is remembered for 7 days. Beyond 100,000 effects the oldest is dropped, and a
-/// warning is logged. For several instances use `IdempotencyTable` of the crate `cloud-tasks-sqlx`, or implement
+/// Clones share their records. An effect is remembered for 7 days, and so is the number of its runs. Beyond 100,000 effects
+/// the oldest is dropped, and a warning is logged. For several instances use `IdempotencyTable` of the crate `cloud-tasks-sqlx`, or implement
 /// [`IdempotencyStore`].
 ///
 /// ```
@@ -63,25 +63,33 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Entries {
     by_key: HashMap<IdempotencyKey, Entry>,
-    /// Claims in the order they were made, and completed effects in the order they were completed. The next to expire
-    /// is always in front, so nothing is searched.
-    claims: VecDeque<Due>,
-    done: VecDeque<Due>,
+    /// The claims whose leases have not ended, by their ends.
+    leases: BTreeMap<Due, IdempotencyKey>,
+    /// All other entries, by the times at which they are forgotten.
+    settled: BTreeMap<Due, IdempotencyKey>,
+    /// The number of changes so far, which tells entries with the same time apart.
+    changes: u64,
     told_full: bool,
 }
 
 struct Entry {
     token: ClaimToken,
-    done: bool,
-    until: SystemTime,
+    runs: u32,
+    state: State,
+    due: Due,
 }
 
-/// When an entry expires, unless it was replaced since.
-struct Due {
-    key: IdempotencyKey,
-    token: ClaimToken,
-    until: SystemTime,
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// Claimed: until its due time if it is among the leases, otherwise the lease has ended.
+    Claimed,
+    Released,
+    Done,
+    Dead,
 }
+
+/// When a lease ends, or when an entry is forgotten.
+type Due = (SystemTime, u64);
 
 impl MemoryStore {
     /// How long a completed effect is remembered by default: 7 days.
@@ -101,7 +109,7 @@ impl MemoryStore {
         }
     }
 
-    /// Sets how long a completed effect is remembered.
+    /// Sets how long a completed effect, a dead task and the number of runs are remembered.
     ///
     /// Make it longer than the queue and the subscription retry.
     pub fn retention(mut self, retention: Duration) -> Self {
@@ -135,10 +143,10 @@ impl MemoryStore {
     ///
     /// let key = "charge-7".into();
     /// let lease = Duration::from_secs(60);
-    /// assert!(matches!(store.begin(&key, lease).await?, Claim::Run(_)));
+    /// assert!(matches!(store.begin(&key, lease).await?, Claim::Run { runs: 1, .. }));
     /// assert_eq!(store.begin(&key, lease).await?, Claim::InProgress);
     /// seconds.store(60, Ordering::Relaxed);
-    /// assert!(matches!(store.begin(&key, lease).await?, Claim::Run(_)));
+    /// assert!(matches!(store.begin(&key, lease).await?, Claim::Run { runs: 2, .. }));
     /// # Ok(())
     /// # }
     /// ```
@@ -152,7 +160,7 @@ impl MemoryStore {
         self.runtime_clock.get_or_init(|| clock.clone());
     }
 
-    /// The number of remembered effects, including those in progress.
+    /// The number of remembered effects, including those in progress and those that have failed so far.
     pub fn len(&self) -> usize {
         self.current().0.by_key.len()
     }
@@ -170,57 +178,74 @@ impl MemoryStore {
             .as_ref()
             .or(self.runtime_clock.get())
             .map_or_else(SystemTime::now, Clock::now);
-        entries.forget(now);
+        entries.forget(now, self.retention);
+        entries.make_room(self.capacity);
         (entries, now)
+    }
+
+    /// Ends a claim, unless somebody else has taken it over; whether it did not. A claim that was forgotten is still good.
+    fn settle(&self, key: &IdempotencyKey, token: &ClaimToken, state: State) -> bool {
+        let (mut entries, now) = self.current();
+        let runs = match entries.by_key.get(key) {
+            Some(entry) if entry.token != *token => return false,
+            // A call that is repeated, because its response was lost.
+            Some(entry) if entry.state != State::Claimed => return entry.state == state,
+            entry => entry.map_or(1, |entry| entry.runs),
+        };
+        let due = after(now, self.retention);
+        entries.put(key, token, runs, state, due);
+        entries.make_room(self.capacity);
+        true
     }
 }
 
 impl Entries {
-    fn put(&mut self, key: &IdempotencyKey, token: &ClaimToken, done: bool, until: SystemTime) {
-        let line = if done { &mut self.done } else { &mut self.claims };
-        line.push_back(Due {
-            key: key.clone(),
+    fn put(&mut self, key: &IdempotencyKey, token: &ClaimToken, runs: u32, state: State, due: SystemTime) {
+        self.changes += 1;
+        let due = (due, self.changes);
+        let entry = Entry {
             token: token.clone(),
-            until,
-        });
-        let token = token.clone();
-        self.by_key.insert(key.clone(), Entry { token, done, until });
+            runs,
+            state,
+            due,
+        };
+        if let Some(replaced) = self.by_key.insert(key.clone(), entry) {
+            self.leases.remove(&replaced.due);
+            self.settled.remove(&replaced.due);
+        }
+        let line = match state {
+            State::Claimed => &mut self.leases,
+            State::Released | State::Done | State::Dead => &mut self.settled,
+        };
+        line.insert(due, key.clone());
     }
 
-    /// Removes expired entries. Each entry is visited once.
-    fn forget(&mut self, now: SystemTime) {
-        while let Some(due) = self.claims.front()
-            && (due.until <= now || self.is_settled(due))
+    /// Moves the claims whose leases have ended to the settled entries, and removes what is past its retention.
+    fn forget(&mut self, now: SystemTime, retention: Duration) {
+        while let Some(lease) = self.leases.first_entry()
+            && lease.key().0 <= now
         {
-            let due = self.claims.pop_front();
-            self.remove(due, false);
+            let ((ended, number), key) = lease.remove_entry();
+            // The number is unique in both lines.
+            let due = (after(ended, retention), number);
+            if let Some(entry) = self.by_key.get_mut(&key) {
+                entry.due = due;
+            }
+            self.settled.insert(due, key);
         }
-        while self.done.front().is_some_and(|due| due.until <= now) {
-            let due = self.done.pop_front();
-            self.remove(due, true);
-        }
-    }
-
-    /// Whether a claim was completed or released, or replaced by another.
-    fn is_settled(&self, due: &Due) -> bool {
-        let entry = self.by_key.get(&due.key);
-        entry.is_none_or(|entry| entry.done || entry.token != due.token)
-    }
-
-    /// Removes an entry, unless it has changed since it was queued.
-    fn remove(&mut self, due: Option<Due>, done: bool) {
-        let Some(Due { key, token, .. }) = due else { return };
-        let same = |entry: &Entry| entry.done == done && entry.token == token;
-        if self.by_key.get(&key).is_some_and(same) {
-            self.by_key.remove(&key);
+        while let Some(oldest) = self.settled.first_entry()
+            && oldest.key().0 <= now
+        {
+            self.by_key.remove(&oldest.remove());
         }
     }
 
-    /// Makes room for one completed effect.
+    /// Drops the oldest entries above the capacity. Claims in progress are always kept.
     fn make_room(&mut self, capacity: usize) {
-        while self.done.len() >= capacity.max(1) {
-            let oldest = self.done.pop_front();
-            self.remove(oldest, true);
+        while self.settled.len() > capacity.max(1)
+            && let Some((_, oldest)) = self.settled.pop_first()
+        {
+            self.by_key.remove(&oldest);
             if !self.told_full {
                 self.told_full = true;
                 tracing::warn!(
@@ -236,37 +261,52 @@ impl IdempotencyStore for MemoryStore {
     fn begin<'a>(&'a self, key: &'a IdempotencyKey, lease: Duration) -> StoreFuture<'a, Claim> {
         Box::pin(async move {
             let (mut entries, now) = self.current();
-            match entries.by_key.get(key) {
-                Some(entry) if entry.until > now && entry.done => return Ok(Claim::Done),
-                Some(entry) if entry.until > now => return Ok(Claim::InProgress),
-                _ => {}
-            }
-            let (token, until) = (ClaimToken::random(), after(now, lease));
-            entries.put(key, &token, false, until);
-            Ok(Claim::Run(token))
+            let runs = match entries.by_key.get(key) {
+                None => 0,
+                Some(entry) => match entry.state {
+                    State::Done => return Ok(Claim::Done),
+                    State::Dead => return Ok(Claim::Dead),
+                    State::Claimed if entries.leases.contains_key(&entry.due) => {
+                        return Ok(Claim::InProgress);
+                    }
+                    State::Claimed | State::Released => entry.runs,
+                },
+            };
+            let (token, runs) = (ClaimToken::random(), runs.saturating_add(1));
+            entries.put(key, &token, runs, State::Claimed, after(now, lease));
+            Ok(Claim::Run { token, runs })
         })
     }
 
-    fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+    fn renew<'a>(
+        &'a self,
+        key: &'a IdempotencyKey,
+        token: &'a ClaimToken,
+        lease: Duration,
+    ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let (mut entries, now) = self.current();
-            // An expired claim that nobody else has taken is still good.
-            if entries.by_key.get(key).is_some_and(|entry| entry.token != *token) {
-                return Ok(false);
-            }
-            entries.make_room(self.capacity);
-            entries.put(key, token, true, after(now, self.retention));
+            let runs = match entries.by_key.get(key) {
+                Some(entry) if entry.token == *token && entry.state == State::Claimed => entry.runs,
+                _ => return Ok(false),
+            };
+            entries.put(key, token, runs, State::Claimed, after(now, lease));
             Ok(true)
         })
     }
 
+    fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+        Box::pin(async move { Ok(self.settle(key, token, State::Done)) })
+    }
+
+    fn bury<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+        Box::pin(async move { Ok(self.settle(key, token, State::Dead)) })
+    }
+
     fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            let (mut entries, _) = self.current();
-            let ours = |entry: &Entry| !entry.done && entry.token == *token;
-            if entries.by_key.get(key).is_some_and(ours) {
-                entries.by_key.remove(key);
-            }
+            // Lost to another caller, it is not ours to release.
+            self.settle(key, token, State::Released);
             Ok(())
         })
     }

@@ -10,12 +10,16 @@ use uuid::Uuid;
 use crate::base::BoxError;
 use crate::runtime::idempotency::key::IdempotencyKey;
 
-/// Records which effects have happened and which are in progress; [`MemoryStore`](crate::idempotency::MemoryStore) is
-/// one.
+/// Records which effects have happened, which are in progress, and which tasks are dead;
+/// [`MemoryStore`](crate::idempotency::MemoryStore) is one.
 ///
 /// [`begin`](Self::begin) claims an effect. It must be atomic: of any number of callers in any number of processes, one
-/// gets [`Claim::Run`]. The claim is then [completed](Self::complete) or [released](Self::release); otherwise it
-/// expires with its lease, and the next caller gets it. Implement it for another database:
+/// gets [`Claim::Run`]. The claim is a lease of some seconds, and the runtime [renews](Self::renew) it as long as the
+/// effect runs. It ends when it is [completed](Self::complete), [buried](Self::bury) or [released](Self::release), or,
+/// if its process died, with its lease; then the next caller gets it.
+///
+/// Tests of your store can use the runtime's own contract, which is in the repository: `tests/support/store_contract.rs`.
+/// Implement it for another database:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -24,19 +28,22 @@ use crate::runtime::idempotency::key::IdempotencyKey;
 /// use cloud_tasks::idempotency::{Claim, ClaimToken, IdempotencyKey, IdempotencyStore, StoreFuture};
 /// use cloud_tasks::Runtime;
 ///
-/// enum Entry { Leased(ClaimToken, Instant), Done }
+/// struct Entry { token: ClaimToken, runs: u32, state: State }
+///
+/// #[derive(Clone, Copy, PartialEq)]
+/// enum State { Leased(Instant), Released, Done, Dead }
 ///
 /// #[derive(Default)]
 /// struct Notebook(Mutex<HashMap<IdempotencyKey, Entry>>);
 ///
 /// impl Notebook {
-///     fn settle(&self, key: &IdempotencyKey, token: &ClaimToken, entry: Option<Entry>) -> bool {
+///     /// Changes the state of a claim, unless it has ended or somebody else has taken it over.
+///     fn change(&self, key: &IdempotencyKey, token: &ClaimToken, state: State) -> bool {
 ///         let Ok(mut entries) = self.0.lock() else { return false };
-///         let ours = matches!(entries.get(key), Some(Entry::Leased(by, _)) if by == token);
-///         match entry {
-///             Some(entry) if ours => drop(entries.insert(key.clone(), entry)),
-///             None if ours => drop(entries.remove(key)),
-///             _ => {}
+///         let Some(entry) = entries.get_mut(key) else { return false };
+///         let ours = entry.token == *token && matches!(entry.state, State::Leased(_));
+///         if ours {
+///             entry.state = state;
 ///         }
 ///         ours
 ///     }
@@ -45,24 +52,37 @@ use crate::runtime::idempotency::key::IdempotencyKey;
 /// impl IdempotencyStore for Notebook {
 ///     fn begin<'a>(&'a self, key: &'a IdempotencyKey, lease: Duration) -> StoreFuture<'a, Claim> {
 ///         Box::pin(async move {
+///             let (now, mut runs) = (Instant::now(), 0);
 ///             let mut entries = self.0.lock().map_err(|error| error.to_string())?;
-///             match entries.get(key) {
-///                 Some(Entry::Done) => return Ok(Claim::Done),
-///                 Some(Entry::Leased(_, until)) if *until > Instant::now() => return Ok(Claim::InProgress),
-///                 _ => {}
+///             if let Some(entry) = entries.get(key) {
+///                 match entry.state {
+///                     State::Done => return Ok(Claim::Done),
+///                     State::Dead => return Ok(Claim::Dead),
+///                     State::Leased(until) if until > now => return Ok(Claim::InProgress),
+///                     State::Leased(_) | State::Released => runs = entry.runs,
+///                 }
 ///             }
-///             let token = ClaimToken::random();
-///             entries.insert(key.clone(), Entry::Leased(token.clone(), Instant::now() + lease));
-///             Ok(Claim::Run(token))
+///             let (token, runs) = (ClaimToken::random(), runs + 1);
+///             let state = State::Leased(now + lease);
+///             entries.insert(key.clone(), Entry { token: token.clone(), runs, state });
+///             Ok(Claim::Run { token, runs })
 ///         })
 ///     }
 ///
+///     fn renew<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken, lease: Duration) -> StoreFuture<'a, bool> {
+///         Box::pin(async move { Ok(self.change(key, token, State::Leased(Instant::now() + lease))) })
+///     }
+///
 ///     fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
-///         Box::pin(async move { Ok(self.settle(key, token, Some(Entry::Done))) })
+///         Box::pin(async move { Ok(self.change(key, token, State::Done)) })
+///     }
+///
+///     fn bury<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+///         Box::pin(async move { Ok(self.change(key, token, State::Dead)) })
 ///     }
 ///
 ///     fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()> {
-///         Box::pin(async move { Ok(drop(self.settle(key, token, None))) })
+///         Box::pin(async move { Ok(drop(self.change(key, token, State::Released))) })
 ///     }
 /// }
 ///
@@ -74,15 +94,32 @@ use crate::runtime::idempotency::key::IdempotencyKey;
 /// # }
 /// ```
 pub trait IdempotencyStore: Send + Sync + 'static {
-    /// Claims an effect for as long as `lease`, unless it has happened or somebody else has claimed it.
+    /// Claims an effect for as long as `lease`, unless it has happened, it is dead, or somebody else has claimed it.
+    ///
+    /// It also counts: [`Claim::Run`] says how many claims of this effect there have been. The count is kept when a claim is
+    /// released or expires, as long as a completed effect is remembered.
     ///
     /// # Errors
     ///
     /// If the store fails. The effect does not run; a claim that was made nevertheless expires with its lease.
     fn begin<'a>(&'a self, key: &'a IdempotencyKey, lease: Duration) -> StoreFuture<'a, Claim>;
 
-    /// Records that the effect of a claim happened. Returns `false` if the claim had expired, so that the effect may
-    /// happen again.
+    /// Extends a claim: it now ends when `lease` has passed. Returns `false` if the claim was lost to another caller.
+    ///
+    /// The runtime calls this at every third of the lease. An expired claim that nobody else has taken may be renewed.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails. The runtime tries again until the lease has ended, and then cancels the effect.
+    fn renew<'a>(
+        &'a self,
+        key: &'a IdempotencyKey,
+        token: &'a ClaimToken,
+        lease: Duration,
+    ) -> StoreFuture<'a, bool>;
+
+    /// Records that the effect of a claim happened. Returns `false` if the claim was lost to another caller, so that the
+    /// effect may happen again.
     ///
     /// The store decides how long it keeps the record. An expired claim that nobody else has taken may still be
     /// completed.
@@ -92,7 +129,15 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// If the store fails: the record may or may not have been written.
     fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool>;
 
-    /// Releases a claim whose effect did not happen. An expired claim is ignored.
+    /// Records that the task of a claim is dead: its last attempt has failed, it was recorded, and its hook has run. Later
+    /// deliveries get [`Claim::Dead`] and do nothing. Otherwise like [`complete`](Self::complete).
+    ///
+    /// # Errors
+    ///
+    /// If the store fails: the record may or may not have been written. If it was not, a further delivery runs the task again.
+    fn bury<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool>;
+
+    /// Releases a claim whose effect did not happen, and keeps the count of runs. A claim that was lost is ignored.
     ///
     /// # Errors
     ///
@@ -105,8 +150,21 @@ impl<S: IdempotencyStore + ?Sized> IdempotencyStore for Arc<S> {
         (**self).begin(key, lease)
     }
 
+    fn renew<'a>(
+        &'a self,
+        key: &'a IdempotencyKey,
+        token: &'a ClaimToken,
+        lease: Duration,
+    ) -> StoreFuture<'a, bool> {
+        (**self).renew(key, token, lease)
+    }
+
     fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
         (**self).complete(key, token)
+    }
+
+    fn bury<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+        (**self).bury(key, token)
     }
 
     fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()> {
@@ -120,10 +178,18 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> +
 /// The outcome of [`IdempotencyStore::begin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The effect is yours: run it, then complete or release the claim with this token.
-    Run(ClaimToken),
+    /// The effect is yours: run it, then complete, bury or release the claim.
+    Run {
+        /// Identifies this claim.
+        token: ClaimToken,
+        /// The number of claims of this effect so far, including this one. The runtime compares it with the task's
+        /// `max_attempts`.
+        runs: u32,
+    },
     /// The effect has happened.
     Done,
+    /// The task is dead: its last attempt has failed, and it was recorded.
+    Dead,
     /// Somebody else has claimed it, and the lease has not expired.
     InProgress,
 }

@@ -100,6 +100,19 @@ impl IdempotencyStore for Shaky {
         })
     }
 
+    fn renew<'a>(
+        &'a self,
+        key: &'a IdempotencyKey,
+        token: &'a ClaimToken,
+        lease: Duration,
+    ) -> StoreFuture<'a, bool> {
+        self.inner.renew(key, token, lease)
+    }
+
+    fn bury<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+        self.inner.bury(key, token)
+    }
+
     fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let released = self.inner.release(key, token).await;

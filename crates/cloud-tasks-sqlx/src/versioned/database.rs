@@ -55,7 +55,9 @@ impl From<i64> for Value {
 #[derive(Debug)]
 pub struct Record {
     pub(super) claim_token: String,
-    pub(super) completed: i64,
+    pub(super) state: i64,
+    pub(super) runs: i64,
+    pub(super) leased_until_ms: i64,
     pub(super) expires_at_ms: i64,
 }
 
@@ -99,8 +101,10 @@ where
             row.map(|row| {
                 Ok(Record {
                     claim_token: row.try_get(0)?,
-                    completed: row.try_get(1)?,
-                    expires_at_ms: row.try_get(2)?,
+                    state: row.try_get(1)?,
+                    runs: row.try_get(2)?,
+                    leased_until_ms: row.try_get(3)?,
+                    expires_at_ms: row.try_get(4)?,
                 })
             })
             .transpose()

@@ -16,6 +16,11 @@ use crate::statements::{Statements, check_name};
 /// The default name of the table.
 const TABLE: &str = "cloud_tasks_effects";
 
+/// The values of the column `state`.
+const CLAIMED: i64 = 0;
+const DONE: i64 = 1;
+const DEAD: i64 = 2;
+
 /// An [`IdempotencyStore`] in a table of your database, which all instances of a service share.
 ///
 /// For `PostgreSQL`, `MySQL` 8, `MariaDB` and `SQLite`. A completed effect is remembered for 7 days. Leases expire by the
@@ -53,7 +58,7 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         Ok(self)
     }
 
-    /// Sets how long a completed effect is remembered.
+    /// Sets how long a completed effect, a dead task and the number of runs are remembered.
     ///
     /// Make it longer than the queue and the subscription retry.
     pub fn retention(mut self, retention: Duration) -> Self {
@@ -78,7 +83,7 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
     ///     IdempotencyTable::new(&pool).create_statements(),
     ///     [
     ///         "CREATE TABLE IF NOT EXISTS cloud_tasks_effects (effect VARCHAR(255) PRIMARY KEY, claim_token VARCHAR(32) NOT NULL, \
-    ///          completed BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL)",
+    ///          state BIGINT NOT NULL, runs BIGINT NOT NULL, leased_until_ms BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL)",
     ///         "CREATE INDEX IF NOT EXISTS cloud_tasks_effects_expires_at_ms ON cloud_tasks_effects (expires_at_ms)",
     ///     ]
     /// );
@@ -150,9 +155,9 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         key: impl Into<IdempotencyKey>,
     ) -> Result<bool, Error> {
         let key = key.into();
-        match self.claim(transaction, &key, true, self.retention).await {
-            Ok(Claim::Run(_)) => Ok(true),
-            Ok(Claim::Done) => Ok(false),
+        match self.claim(transaction, &key, DONE, Duration::ZERO).await {
+            Ok(Claim::Run { .. }) => Ok(true),
+            Ok(Claim::Done | Claim::Dead) => Ok(false),
             Ok(Claim::InProgress) => Err(Error::new(
                 ErrorKind::InProgress,
                 format!("{key} is claimed by another caller; this call claimed nothing"),
@@ -167,21 +172,23 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
         }
     }
 
-    /// Adds a row, or takes over an expired one. The token in the row shows which of several callers succeeded.
+    /// Adds a row, or takes over one that has ended. The token in the row shows which of several callers succeeded.
     async fn claim(
         &self,
         connection: &mut DB::Connection,
         key: &IdempotencyKey,
-        completed: bool,
-        length: Duration,
+        state: i64,
+        lease: Duration,
     ) -> Result<Claim, SqlError> {
         let token = ClaimToken::random();
         let now_ms = self.now_ms();
-        let (completed, expires_at_ms) = (i64::from(completed), after(now_ms, length));
+        let (leased_until_ms, expires_at_ms) = (after(now_ms, lease), self.expiry(now_ms, lease));
         let row = vec![
             key.as_str().into(),
             token.as_str().into(),
-            completed.into(),
+            state.into(),
+            1.into(),
+            leased_until_ms.into(),
             expires_at_ms.into(),
         ];
         DB::write(connection, self.statements.insert, row).await?;
@@ -190,28 +197,69 @@ impl<DB: TableDatabase> IdempotencyTable<DB> {
                 break;
             };
             if found.claim_token == token.as_str() {
-                return Ok(Claim::Run(token));
+                let runs = u32::try_from(found.runs).unwrap_or(u32::MAX);
+                return Ok(Claim::Run { token, runs });
             }
-            if found.expires_at_ms > now_ms {
-                return Ok(if found.completed == 0 {
-                    Claim::InProgress
-                } else {
-                    Claim::Done
-                });
+            // What has expired counts for nothing, not even its runs.
+            let expired = found.expires_at_ms <= now_ms;
+            match found.state {
+                DONE if !expired => return Ok(Claim::Done),
+                DEAD if !expired => return Ok(Claim::Dead),
+                _ if !expired && found.leased_until_ms > now_ms => return Ok(Claim::InProgress),
+                _ => {}
             }
-            // Compares the expiry too: the claim may have been completed since, under the same token.
+            let runs = if expired { 0 } else { found.runs };
+            // Compares the end of the lease too: the claim may have been renewed or settled since, under the same token.
             let values = vec![
                 token.as_str().into(),
-                completed.into(),
+                state.into(),
+                runs.saturating_add(1).into(),
+                leased_until_ms.into(),
                 expires_at_ms.into(),
                 key.as_str().into(),
                 found.claim_token.as_str().into(),
-                found.expires_at_ms.into(),
+                found.leased_until_ms.into(),
             ];
             DB::write(connection, self.statements.take_over, values).await?;
         }
         // Deleted or replaced at this moment, or not visible to this transaction. The caller tries again.
         Ok(Claim::InProgress)
+    }
+
+    /// Ends a claim. Returns whether it is in this state now, under this token.
+    async fn settle(&self, key: &IdempotencyKey, token: &ClaimToken, state: i64) -> Result<bool, SqlError> {
+        let mut connection = self.pool.acquire().await?;
+        let now_ms = self.now_ms();
+        let expires_at_ms = self.expiry(now_ms, Duration::ZERO);
+        let values = vec![
+            state.into(),
+            // Differs from every earlier end of this lease, so that nobody takes over what is settled now.
+            i64::MIN.into(),
+            expires_at_ms.into(),
+            key.as_str().into(),
+            token.as_str().into(),
+        ];
+        DB::write(&mut connection, self.statements.settle, values).await?;
+        if let Some(found) = self.find(&mut connection, key).await? {
+            return Ok(found.claim_token == token.as_str() && found.state == state);
+        }
+        // The claim had expired and was purged.
+        let row = vec![
+            key.as_str().into(),
+            token.as_str().into(),
+            state.into(),
+            1.into(),
+            i64::MIN.into(),
+            expires_at_ms.into(),
+        ];
+        DB::write(&mut connection, self.statements.insert, row).await?;
+        let found = self.find(&mut connection, key).await?;
+        Ok(found.is_some_and(|found| found.claim_token == token.as_str()))
+    }
+
+    /// When a row may be deleted: after its lease and the retention.
+    fn expiry(&self, now_ms: i64, lease: Duration) -> i64 {
+        after(after(now_ms, lease), self.retention)
     }
 
     async fn find(
@@ -233,37 +281,50 @@ impl<DB: TableDatabase> IdempotencyStore for IdempotencyTable<DB> {
     fn begin<'a>(&'a self, key: &'a IdempotencyKey, lease: Duration) -> StoreFuture<'a, Claim> {
         Box::pin(async move {
             let mut connection = self.pool.acquire().await?;
-            Ok(self.claim(&mut connection, key, false, lease).await?)
+            Ok(self.claim(&mut connection, key, CLAIMED, lease).await?)
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a IdempotencyKey,
+        token: &'a ClaimToken,
+        lease: Duration,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut connection = self.pool.acquire().await?;
+            let now_ms = self.now_ms();
+            let values = vec![
+                after(now_ms, lease).into(),
+                self.expiry(now_ms, lease).into(),
+                key.as_str().into(),
+                token.as_str().into(),
+            ];
+            DB::write(&mut connection, self.statements.renew, values).await?;
+            let found = self.find(&mut connection, key).await?;
+            Ok(found.is_some_and(|found| found.claim_token == token.as_str() && found.state == CLAIMED))
         })
     }
 
     fn complete<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            let mut connection = self.pool.acquire().await?;
-            let expires_at_ms = after(self.now_ms(), self.retention);
-            let values = vec![expires_at_ms.into(), key.as_str().into(), token.as_str().into()];
-            DB::write(&mut connection, self.statements.complete, values).await?;
-            if let Some(found) = self.find(&mut connection, key).await? {
-                return Ok(found.claim_token == token.as_str());
-            }
-            // The claim had expired and was purged.
-            let row = vec![
-                key.as_str().into(),
-                token.as_str().into(),
-                1.into(),
-                expires_at_ms.into(),
-            ];
-            DB::write(&mut connection, self.statements.insert, row).await?;
-            let found = self.find(&mut connection, key).await?;
-            Ok(found.is_some_and(|found| found.claim_token == token.as_str()))
-        })
+        Box::pin(async move { Ok(self.settle(key, token, DONE).await?) })
+    }
+
+    fn bury<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, bool> {
+        Box::pin(async move { Ok(self.settle(key, token, DEAD).await?) })
     }
 
     fn release<'a>(&'a self, key: &'a IdempotencyKey, token: &'a ClaimToken) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let mut connection = self.pool.acquire().await?;
-            let values = vec![key.as_str().into(), token.as_str().into()];
-            Ok(DB::write(&mut connection, self.statements.release, values).await?)
+            let values = vec![
+                CLAIMED.into(),
+                i64::MIN.into(),
+                self.expiry(self.now_ms(), Duration::ZERO).into(),
+                key.as_str().into(),
+                token.as_str().into(),
+            ];
+            Ok(DB::write(&mut connection, self.statements.settle, values).await?)
         })
     }
 }

@@ -125,7 +125,7 @@ async fn an_effect_that_is_claimed_elsewhere_is_not_claimed_in_a_transaction() {
     let error = table.claim_in(&mut tx, "booking-7").await.unwrap_err();
     drop(tx);
 
-    assert!(matches!(claim, Claim::Run(_)));
+    assert!(matches!(claim, Claim::Run { .. }));
     assert_eq!(error.kind(), ErrorKind::InProgress);
 }
 
