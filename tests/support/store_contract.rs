@@ -76,7 +76,7 @@ async fn claim_counted(store: &dyn IdempotencyStore, key: &IdempotencyKey) -> (C
     }
 }
 
-/// Makes a test of each rule; the function returns a new store: `async fn() -> StoreUnderTest`.
+/// Makes a test of each rule; the function returns a new store, or an `Option` of one: `async fn() -> StoreUnderTest`.
 macro_rules! store_contract {
     ($new:path) => {
         $crate::support::store_contract::store_contract! { $new:
@@ -102,7 +102,10 @@ macro_rules! store_contract {
     ($new:path: $($rule:ident)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn $rule() {
-            $crate::support::store_contract::$rule($new().await).await;
+            // A store whose server is absent is not tested.
+            if let Some(subject) = Into::<Option<_>>::into($new().await) {
+                $crate::support::store_contract::$rule(subject).await;
+            }
         })*
     };
 }

@@ -1,16 +1,25 @@
-//! The crate over sqlx 0.8, on `SQLite`.
+//! The crate over sqlx 0.8, on each database.
 #![cfg(feature = "sqlx-0_8")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the cases are compiled once for each database"
+)]
 
 use cloud_tasks_sqlx::sqlx_0_8 as integration;
 use sqlx_0_8 as sqlx;
 
-// Compiled once for each version of sqlx: a program holds each of its tasks once.
-#[path = "sqlite/exactly_once.rs"]
-mod exactly_once;
-#[path = "sqlite/support.rs"]
+#[path = "databases/mariadb.rs"]
+mod mariadb;
+#[path = "databases/postgres.rs"]
+mod postgres;
+#[path = "databases/sqlite.rs"]
+mod sqlite;
+// Once: a program holds each of its tasks once.
+#[path = "databases/support.rs"]
 mod support;
-#[path = "sqlite/table.rs"]
-mod table;
-#[path = "sqlite/transaction.rs"]
-mod transaction;
+
+/// A statement that is not `'static`.
+fn raw(text: &str) -> &str {
+    text
+}

@@ -4,33 +4,38 @@ use std::sync::Arc;
 
 use cloud_tasks::idempotency::IdempotencyStore;
 
-use crate::sqlx;
-use crate::support::Database;
+use super::queries::number;
+use super::{Database, Db};
+use crate::integration::IdempotencyTable;
+use crate::support::database;
 use crate::support::deliveries::assert_once_each;
 use crate::support::store_contract::{KEEP, LEASE, ManualClock, StoreUnderTest, claim, store_contract};
 
 store_contract!(table);
 
-async fn table() -> StoreUnderTest {
-    let (clock, database) = (ManualClock::new(), Database::new().await);
-    let table = database.table().await.retention(KEEP).clock(clock.function());
-    StoreUnderTest::new(Arc::new(table), clock, database)
+async fn table() -> Option<StoreUnderTest> {
+    let (clock, database) = (ManualClock::new(), Database::new().await?);
+    let table = created(&database).await.retention(KEEP).clock(clock.function());
+    Some(StoreUnderTest::new(Arc::new(table), clock, database))
+}
+
+pub(crate) async fn created(database: &Database) -> IdempotencyTable<Db> {
+    let table = IdempotencyTable::new(&database.pool);
+    table.create().await.unwrap();
+    table
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn each_effect_happens_once_in_thousands_of_deliveries_with_duplicates() {
-    let database = Database::new().await;
-    assert_once_each(database.table().await, 1000).await;
+    let database = database!();
+    assert_once_each(created(&database).await, 1000).await;
 }
 
 #[tokio::test]
 async fn purging_deletes_expired_rows_only() {
-    let (database, clock) = (Database::new().await, ManualClock::new());
-    let table = database.table().await.retention(KEEP).clock(clock.function());
-    let rows = async || {
-        let count = sqlx::query_scalar("SELECT count(*) FROM cloud_tasks_effects");
-        count.fetch_one(&database.pool).await.unwrap()
-    };
+    let (database, clock) = (database!(), ManualClock::new());
+    let table = created(&database).await.retention(KEEP).clock(clock.function());
+    let rows = async || number(&database.pool, "SELECT count(*) FROM cloud_tasks_effects").await;
     let done = "done".into();
     let token = claim(&table, &done).await;
     table.complete(&done, &token).await.unwrap();
@@ -50,18 +55,15 @@ async fn purging_deletes_expired_rows_only() {
 
 #[tokio::test]
 async fn a_table_is_created_once_with_the_configured_name() {
-    let database = Database::new().await;
-    let table = database.table().await.table("effects_of_jobs").unwrap();
+    let database = database!();
+    let table = created(&database).await.table("effects_of_jobs").unwrap();
 
     table.create().await.unwrap();
     table.create().await.unwrap();
     claim(&table, &"charge-7".into()).await;
     let refused = table.clone().table("effects; DROP TABLE users").unwrap_err();
 
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM effects_of_jobs")
-        .fetch_one(&database.pool)
-        .await
-        .unwrap();
+    let rows = number(&database.pool, "SELECT count(*) FROM effects_of_jobs").await;
     assert_eq!(rows, 1);
     assert!(refused.is_invalid_request());
     assert!(
@@ -72,8 +74,8 @@ async fn a_table_is_created_once_with_the_configured_name() {
 
 #[tokio::test]
 async fn an_unreachable_database_is_an_error() {
-    let database = Database::new().await;
-    let table = database.table().await;
+    let database = database!();
+    let table = created(&database).await;
     let key = "charge-7".into();
     let token = claim(&table, &key).await;
 

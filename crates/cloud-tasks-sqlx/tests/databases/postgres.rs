@@ -1,0 +1,56 @@
+//! The cases on the `PostgreSQL` server that `CLOUD_TASKS_TEST_POSTGRES` names.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use crate::support;
+
+#[path = "../cases/deferred.rs"]
+mod deferred;
+#[path = "../cases/exactly_once.rs"]
+mod exactly_once;
+#[path = "../cases/queries.rs"]
+mod queries;
+#[path = "../cases/table.rs"]
+mod table;
+#[path = "../cases/transaction.rs"]
+mod transaction;
+
+pub(crate) type Db = crate::sqlx::Postgres;
+pub(crate) type Connection = crate::sqlx::PgConnection;
+
+pub(crate) const BEGIN_WRITING: &str = "BEGIN";
+
+/// A schema of its own on the server, which is not deleted: the server is a throw-away one.
+pub(crate) struct Database {
+    pub(crate) pool: PgPool,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Option<Self> {
+        support::server("CLOUD_TASKS_TEST_POSTGRES")?;
+        let schema = format!("s{}", Uuid::new_v4().simple());
+        let pool = Self::connect(&schema, "SELECT 1").await;
+        let create = format!("CREATE SCHEMA {schema}");
+        queries::execute(&mut *pool.acquire().await.unwrap(), &create)
+            .await
+            .unwrap();
+        Some(Self { pool })
+    }
+
+    async fn connect(schema: &str, first: &'static str) -> PgPool {
+        let url = support::server("CLOUD_TASKS_TEST_POSTGRES").unwrap();
+        let options: PgConnectOptions = url.parse().unwrap();
+        PgPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(120))
+            .after_connect(move |connection, _| {
+                Box::pin(async move { queries::execute(connection, first).await })
+            })
+            .connect_with(options.options([("search_path", schema)]))
+            .await
+            .unwrap()
+    }
+}

@@ -1,0 +1,70 @@
+//! The cases on `SQLite`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+#[path = "../cases/deferred.rs"]
+mod deferred;
+#[path = "../cases/exactly_once.rs"]
+mod exactly_once;
+#[path = "../cases/queries.rs"]
+mod queries;
+#[path = "../cases/table.rs"]
+mod table;
+#[path = "../cases/transaction.rs"]
+mod transaction;
+
+pub(crate) type Db = crate::sqlx::Sqlite;
+pub(crate) type Connection = crate::sqlx::SqliteConnection;
+
+/// `SQLite` cannot turn a reading transaction into a writing one while another one writes.
+pub(crate) const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
+
+/// A database in a file, which several connections share; deleted when dropped.
+pub(crate) struct Database {
+    pub(crate) pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("cloud-tasks-{}.db", Uuid::new_v4()));
+        let pool = Self::connect(&path, "SELECT 1").await;
+        Some(Self { pool, path })
+    }
+
+    async fn connect(path: &PathBuf, first: &'static str) -> SqlitePool {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Off)
+            .busy_timeout(Duration::from_secs(60));
+        SqlitePoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(120))
+            .after_connect(move |connection, _| {
+                Box::pin(async move { queries::execute(connection, first).await })
+            })
+            .connect_with(options)
+            .await
+            .unwrap()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = self.path.clone().into_os_string();
+            path.push(suffix);
+            // They do not all exist.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
