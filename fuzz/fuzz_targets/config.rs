@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use cloud_tasks::backend::RetrySettings;
+use cloud_tasks::runtime::RunMode;
 use cloud_tasks::{Config, Context, Error, ErrorKind, Runtime, Task, TaskResult, task};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
@@ -266,7 +267,7 @@ impl Meant {
                 "CLOUD_TASKS_EAGER",
                 words[usize::from(word) % words.len()].to_owned(),
             );
-            config = config.with_eager(eager);
+            config = config.with_mode(if eager { RunMode::Eager } else { RunMode::Google });
         }
         if let Some(seconds) = self.maximum_eta {
             set("CLOUD_TASKS_MAXIMUM_ETA_TASK", seconds.text());

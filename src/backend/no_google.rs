@@ -23,7 +23,7 @@ impl Google {
     #[expect(clippy::unused_async, reason = "with the feature, this is awaited")]
     pub(crate) async fn open(self, _config: &mut Config) -> Result<(Connected, Services), Vec<Invalid>> {
         Err(vec![Invalid::because(
-            "there is no backend: enable the feature `google`, set CLOUD_TASKS_EAGER, or use `.backend(..)`",
+            "there is no backend: enable the feature `google`, set CLOUD_TASKS_MODE=eager, or use `.backend(..)`",
         )])
     }
 }

@@ -2,6 +2,9 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
 
 use crate::base::attempt_text::AttemptText;
 use crate::base::outcome::{Discard, RetryAfter, TaskError};
@@ -247,6 +250,47 @@ impl Error {
     /// that a request was sent and its response was lost or inconclusive.
     pub fn may_have_taken_effect(&self) -> bool {
         self.inner.may_have_taken_effect
+    }
+
+    /// The HTTP status for a request that fails because of this error: 503 if a later request may succeed, otherwise 500.
+    ///
+    /// It is never a status that blames the client of the request. With feature `axum` an `Error` is a response with this status,
+    /// with `Retry-After`, and without its text.
+    ///
+    /// ```
+    /// use cloud_tasks::Error;
+    ///
+    /// assert_eq!(Error::unavailable("the connection broke").status(), 503);
+    /// assert_eq!(Error::rejected("permission denied").status(), 500);
+    /// ```
+    pub fn status(&self) -> StatusCode {
+        match self.retry_after() {
+            Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+            None => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// After what time a retry may succeed, if it may: what a task [asked for](RetryAfter), otherwise one second.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cloud_tasks::{Error, ErrorKind};
+    ///
+    /// let busy = Error::new(ErrorKind::InProgress, "another delivery runs");
+    /// assert_eq!(busy.retry_after(), Some(Duration::from_secs(1)));
+    /// ```
+    pub fn retry_after(&self) -> Option<Duration> {
+        const PAUSE: Duration = Duration::from_secs(1);
+        match self.kind() {
+            ErrorKind::TaskRetryAfter => {
+                let asked = self
+                    .source()
+                    .and_then(|source| source.downcast_ref::<RetryAfter>());
+                Some(asked.map_or(PAUSE, RetryAfter::delay))
+            }
+            ErrorKind::Unavailable | ErrorKind::InProgress | ErrorKind::IdempotencyStore => Some(PAUSE),
+            _ => None,
+        }
     }
 
     /// Whether a setting is invalid ([`ErrorKind::Config`]).

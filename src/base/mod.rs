@@ -20,7 +20,7 @@ mod wire;
 
 pub(crate) use attempt_text::AttemptText;
 pub(crate) use clock::Clock;
-pub use config::{Config, HeaderPlacement, RetrySettings};
+pub use config::{Config, HeaderPlacement, RetrySettings, RunMode};
 pub(crate) use config::{host_port, is_loopback};
 pub use context::Context;
 pub use error::{BoxError, Error, ErrorKind};

@@ -48,7 +48,8 @@ impl Runtime {
             Exhausted::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)
         });
         let timeout = burial.as_ref().map_or(timeout, |burial| burial.time_to_run());
-        let deadline = Instant::now() + timeout;
+        let started = Instant::now();
+        let deadline = started + timeout;
         let metadata = metadata.with_deadline(deadline);
         let span = tracing::info_span!(
             "task",
@@ -72,7 +73,7 @@ impl Runtime {
                 // Boxed, so that attempts without a guard stay cheap.
                 Some(guard) => Box::pin(guard.run(deadline, attempt)).await,
             };
-            report(&outcome);
+            report(&outcome, started.elapsed());
             match (outcome, burial) {
                 (Err(failure), Some(burial)) => Err(burial.after(failure).await),
                 (outcome, _) => outcome,
@@ -198,9 +199,9 @@ impl AttemptError {
 }
 
 /// Logs the outcome of the attempt, inside its span.
-fn report(outcome: &Result<Vec<u8>, AttemptError>) {
+fn report(outcome: &Result<Vec<u8>, AttemptError>, duration: Duration) {
     match outcome {
-        Ok(_) => tracing::debug!("executed"),
+        Ok(_) => tracing::debug!(?duration, "executed"),
         Err(AttemptError::Decode(reason)) => {
             tracing::error!(reason = %safe(reason), "the body does not decode");
         }

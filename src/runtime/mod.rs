@@ -15,6 +15,7 @@ mod scope;
 mod send_options;
 mod spawned;
 
+pub use crate::base::RunMode;
 #[cfg(feature = "local")]
 #[cfg_attr(docsrs, doc(cfg(feature = "local")))]
 pub use builder::Embedded;
@@ -23,6 +24,7 @@ pub use inventory::{RegisteredKind, RegisteredTask};
 pub use run_at::RunAt;
 
 pub(crate) use attempt::Attempt;
+use builder::Engine;
 pub(crate) use builder::{Missing, Parts, access_in_tests};
 pub(crate) use capture::Capture;
 pub(crate) use concurrency::Limit;
@@ -115,6 +117,8 @@ struct Inner {
     /// What [`Runtime::spawn`] started.
     spawned: Spawned,
     requests: Requests,
+    /// The local engine of a [configured](RunMode::Local) runtime, which stops with it.
+    _engine: Option<Engine>,
 }
 
 /// Which requests are accepted, and how many.

@@ -134,8 +134,10 @@ impl Runtime {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        Scope::of(self).run(future)
+    ///
+    /// Like [`spawn`](Self::spawn), it takes an enqueue as it is: `runtime.scope(task.asap()).await?`.
+    pub fn scope<F: IntoFuture>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        Scope::of(self).run(future.into_future())
     }
 
     /// Spawns a future on tokio that keeps this runtime and the propagated headers of the calling code.

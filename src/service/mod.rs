@@ -2,6 +2,8 @@
 
 mod body;
 mod handle;
+#[cfg(feature = "axum")]
+mod into_response;
 mod layer;
 mod probe;
 mod respond;

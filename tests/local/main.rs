@@ -9,6 +9,7 @@ mod dependencies;
 #[allow(clippy::print_stdout, reason = "it shows its figures")]
 mod faults;
 mod idempotency;
+mod modes;
 mod operations;
 mod schedules;
 mod strangers;

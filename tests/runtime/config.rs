@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use cloud_tasks::backend::RetrySettings;
+use cloud_tasks::runtime::RunMode;
 use cloud_tasks::{Config, ErrorKind, Runtime};
 use proptest::prelude::*;
 
@@ -18,7 +19,7 @@ fn every_setting_can_be_read() {
         .with_endpoint("https://shop.example")
         .with_app_name("shop")
         .with_delimiter("__")
-        .with_eager(true)
+        .with_mode(RunMode::Eager)
         .with_maximum_eta(Duration::from_secs(1))
         .with_backup_queue_name("spare")
         .with_propagated_headers(["baggage"])
@@ -37,7 +38,7 @@ fn every_setting_can_be_read() {
     assert_eq!(config.endpoint(), "https://shop.example");
     assert_eq!(config.app_name(), Some("shop"));
     assert_eq!(config.delimiter(), "__");
-    assert!(config.eager());
+    assert_eq!(config.mode(), RunMode::Eager);
     assert_eq!(config.maximum_eta(), Some(Duration::from_secs(1)));
     assert_eq!(config.backup_queue_name(), Some("spare"));
     assert_eq!(config.propagated_headers(), ["baggage"]);
@@ -79,8 +80,23 @@ fn every_variable_sets_what_its_setter_sets() {
             "__",
             Config::default().with_delimiter("__"),
         ),
-        ("CLOUD_TASKS_EAGER", "YES", Config::default().with_eager(true)),
-        ("CLOUD_TASKS_EAGER", "0", Config::default().with_eager(false)),
+        (
+            "CLOUD_TASKS_EAGER",
+            "YES",
+            Config::default().with_mode(RunMode::Eager),
+        ),
+        ("CLOUD_TASKS_EAGER", "0", Config::default()),
+        ("CLOUD_TASKS_MODE", "google", Config::default()),
+        (
+            "CLOUD_TASKS_MODE",
+            "Local",
+            Config::default().with_mode(RunMode::Local),
+        ),
+        (
+            "CLOUD_TASKS_MODE",
+            "eager",
+            Config::default().with_mode(RunMode::Eager),
+        ),
         (
             "CLOUD_TASKS_MAXIMUM_ETA_TASK",
             "3600",
@@ -320,13 +336,62 @@ async fn values_set_in_code_are_checked_by_build_all_at_once() {
     }
 }
 
+#[test]
+fn a_mode_that_contradicts_the_environment_is_refused() {
+    for (vars, expected) in [
+        (
+            vec![("CLOUD_TASKS_MODE", "cloud")],
+            "CLOUD_TASKS_MODE is \"cloud\", which is not accepted: google, local or eager",
+        ),
+        (
+            vec![("CLOUD_TASKS_MODE", "google"), ("CLOUD_TASKS_EAGER", "true")],
+            "CLOUD_TASKS_MODE is \"google\", which is not accepted: eager, or CLOUD_TASKS_EAGER must not be true",
+        ),
+        (
+            vec![("CLOUD_TASKS_MODE", "local"), ("K_SERVICE", "shop")],
+            "CLOUD_TASKS_MODE is \"local\", which is not accepted: google on Cloud Run (K_SERVICE is set), where the local engine \
+             would lose its tasks with the instance",
+        ),
+        (
+            vec![("CLOUD_TASKS_MODE", "local"), ("CLOUD_RUN_JOB", "nightly")],
+            "CLOUD_TASKS_MODE is \"local\", which is not accepted: google on Cloud Run (CLOUD_RUN_JOB is set), where the local engine \
+             would lose its tasks with the instance",
+        ),
+    ] {
+        let error = Config::from_vars(vars).unwrap_err();
+
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_without_an_account_is_told_of_the_local_mode() {
+    let config = Config::default().with_project("p").with_service_account("a@b");
+    let google = cloud_tasks::backend::Google::new()
+        .credentials(google_cloud_auth::credentials::anonymous::Builder::new().build());
+
+    let error = Runtime::builder()
+        .config(config)
+        .google(google)
+        .build()
+        .await
+        .unwrap_err();
+
+    let text = error.to_string();
+    let last = text.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "To run without a Google account, set CLOUD_TASKS_MODE=local: tasks then go to an engine in this process."
+    );
+}
+
 #[tokio::test]
 async fn the_eager_variable_makes_an_ordinary_runtime_run_everything_here() {
     let config = Config::from_vars([("CLOUD_TASKS_EAGER", "true")]).unwrap();
 
     let runtime = Runtime::builder().config(config).build().await.unwrap();
 
-    assert!(runtime.config() == &Config::default().with_eager(true));
+    assert!(runtime.config() == &Config::default().with_mode(RunMode::Eager));
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod publishing;
 mod push_deadlines;
 mod python;
 mod recorder;
+mod responses;
 mod scopes;
 mod service;
 mod subscribing;

@@ -158,9 +158,9 @@ impl LocalEngine {
         Ok((engine, LocalBackend::new(google, pubsub, handle)))
     }
 
-    /// The trusted callers: the engine itself.
-    pub(crate) fn callers(&self) -> TrustedCallers {
-        TrustedCallers::new().issuer(self.url(), format!("{}/jwks", self.url()))
+    /// The same callers, whose tokens the engine signs.
+    pub(crate) fn sign_for(&self, callers: TrustedCallers) -> TrustedCallers {
+        callers.issuer(self.url(), format!("{}/jwks", self.url()))
     }
 
     /// Delivers messages to these subscriptions.

@@ -19,4 +19,5 @@ mod relayed_task;
 mod scheduler;
 mod unacked;
 
+pub(crate) use backend::LocalBackend;
 pub use engine::LocalEngine;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, HeaderPlacement, RetrySettings};
+use super::{Config, HeaderPlacement, RetrySettings, RunMode};
 
 impl Config {
     /// Sets the base URL of this service, which Cloud Tasks calls. It may have a path.
@@ -23,9 +23,9 @@ impl Config {
         self
     }
 
-    /// Sets whether every task runs in this process, as soon as it is enqueued.
-    pub fn with_eager(mut self, eager: bool) -> Self {
-        self.eager = eager;
+    /// Sets where the tasks of [`Runtime::builder`](crate::Runtime::builder) go; the other modes of a runtime ignore it.
+    pub fn with_mode(mut self, mode: RunMode) -> Self {
+        self.mode = mode;
         self
     }
 
@@ -157,9 +157,9 @@ impl Config {
         &self.delimiter
     }
 
-    /// Whether every task runs in this process, as soon as it is enqueued.
-    pub fn eager(&self) -> bool {
-        self.eager
+    /// Where the tasks of [`Runtime::builder`](crate::Runtime::builder) go.
+    pub fn mode(&self) -> RunMode {
+        self.mode
     }
 
     /// How far ahead a task may be scheduled, if it is less than Cloud Tasks accepts.

@@ -3,6 +3,7 @@
 mod fields;
 mod header_placement;
 mod retry;
+mod run_mode;
 mod vars;
 
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use crate::base::wire::headers::propagated_name;
 
 pub use header_placement::HeaderPlacement;
 pub use retry::RetrySettings;
+pub use run_mode::RunMode;
 
 /// The settings of a [`Runtime`](crate::Runtime), from the environment and from code; code overrides the environment.
 ///
@@ -25,7 +27,8 @@ pub use retry::RetrySettings;
 /// | `ENDPOINT` | [`endpoint`](Self::endpoint) | `http://localhost:8080` |
 /// | `APP_NAME` | [`app_name`](Self::app_name) | none |
 /// | `DELIMITER` | [`delimiter`](Self::delimiter) | `--` |
-/// | `EAGER` | [`eager`](Self::eager) | false |
+/// | `MODE` (`google`, `local` or `eager`) | [`mode`](Self::mode) | `google` |
+/// | `EAGER` (`true` is the mode `eager`) | [`mode`](Self::mode) | false |
 /// | `MAXIMUM_ETA_TASK` (seconds) | [`maximum_eta`](Self::maximum_eta) | none: the service's limit of 30 days |
 /// | `BACKUP_QUEUE_NAME` | [`backup_queue_name`](Self::backup_queue_name) | `{queue}{DELIMITER}temp` |
 /// | `PROPAGATED_HEADERS` (comma-separated) | [`propagated_headers`](Self::propagated_headers), [`with_added_propagated_headers`](Self::with_added_propagated_headers) | `traceparent` |
@@ -56,7 +59,7 @@ pub struct Config {
     endpoint: String,
     app_name: Option<String>,
     delimiter: String,
-    eager: bool,
+    mode: RunMode,
     maximum_eta: Option<Duration>,
     backup_queue_name: Option<String>,
     propagated_headers: Vec<String>,
@@ -80,7 +83,7 @@ impl Default for Config {
             endpoint: "http://localhost:8080".into(),
             app_name: None,
             delimiter: "--".into(),
-            eager: false,
+            mode: RunMode::default(),
             maximum_eta: None,
             backup_queue_name: None,
             propagated_headers: vec!["traceparent".into()],

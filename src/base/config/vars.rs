@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::{Config, ENDPOINT, HOST_PORT, LOCATION, MULTIPLIER, PROJECT, RetrySettings};
+use super::{Config, ENDPOINT, HOST_PORT, LOCATION, MULTIPLIER, PROJECT, RetrySettings, RunMode};
 use super::{is_endpoint, is_host_port, is_plain, without_user};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::wire::headers::propagated_name;
@@ -92,6 +92,7 @@ impl Vars {
         "CLOUD_TASKS_APP_NAME",
         "CLOUD_TASKS_DELIMITER",
         "CLOUD_TASKS_EAGER",
+        "CLOUD_TASKS_MODE",
         "CLOUD_TASKS_MAXIMUM_ETA_TASK",
         "CLOUD_TASKS_BACKUP_QUEUE_NAME",
         "CLOUD_TASKS_PROPAGATED_HEADERS",
@@ -110,6 +111,9 @@ impl Vars {
         "CLOUD_TASKS_EMULATOR_HOST",
         "GOOGLE_CLOUD_PROJECT",
         "PUBSUB_EMULATOR_HOST",
+        // Set by Cloud Run for services and for jobs.
+        "K_SERVICE",
+        "CLOUD_RUN_JOB",
     ];
 
     fn into_config(self) -> Result<Config, Error> {
@@ -124,7 +128,7 @@ impl Vars {
                 .unwrap_or(defaults.endpoint),
             app_name: self.text("APP_NAME"),
             delimiter: self.text("DELIMITER").unwrap_or(defaults.delimiter),
-            eager: self.read("EAGER", BOOLEAN, boolean)?.unwrap_or(false),
+            mode: self.mode()?,
             maximum_eta: self.seconds("MAXIMUM_ETA_TASK")?,
             backup_queue_name: self.text("BACKUP_QUEUE_NAME"),
             propagated_headers: self.headers()?.unwrap_or(defaults.propagated_headers),
@@ -165,6 +169,37 @@ impl Vars {
             pubsub_emulator_host: self.host("PUBSUB_EMULATOR_HOST")?,
             cloud_tasks_emulator_host: self.host("CLOUD_TASKS_EMULATOR_HOST")?,
         })
+    }
+
+    /// The mode. A local engine loses its tasks with the instance, so it must not run where instances come and go.
+    fn mode(&self) -> Result<RunMode, Error> {
+        let mode = self.read("MODE", RunMode::ACCEPTED, RunMode::parse)?;
+        let eager = self.read("EAGER", BOOLEAN, boolean)?.unwrap_or(false);
+        let name = format!("{PREFIX}MODE");
+        let value = self.raw(&name).unwrap_or_default();
+        match mode {
+            Some(RunMode::Google | RunMode::Local) if eager => Err(refused(
+                &name,
+                &value,
+                "eager, or CLOUD_TASKS_EAGER must not be true",
+            )),
+            Some(RunMode::Local) => match ["K_SERVICE", "CLOUD_RUN_JOB"]
+                .iter()
+                .find(|var| self.raw(var).is_some())
+            {
+                Some(platform) => Err(refused(
+                    &name,
+                    &value,
+                    &format!(
+                        "google on Cloud Run ({platform} is set), where the local engine would lose its tasks with the instance"
+                    ),
+                )),
+                None => Ok(RunMode::Local),
+            },
+            Some(mode) => Ok(mode),
+            None if eager => Ok(RunMode::Eager),
+            None => Ok(RunMode::default()),
+        }
     }
 
     /// The value of a variable, by its full name, unless it is empty.

@@ -1,5 +1,6 @@
 //! Validating the parts of a runtime and building it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use crate::auth::{Access, UnsignedPushes};
@@ -8,7 +9,7 @@ use crate::base::text::safe;
 use crate::base::{Error, ErrorKind, Invalid, names};
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;
-use crate::registry::{self, Registry};
+use crate::registry::{self, Kind, Registry};
 use crate::runtime::builder::Parts;
 use crate::runtime::concurrency::Limit;
 use crate::runtime::spawned::Spawned;
@@ -87,7 +88,10 @@ impl Parts {
                 self.report(&access, &registry);
                 Ok(self.into_runtime(connect, access, registry, dead_letters))
             }
-            _ => Err(Error::new(ErrorKind::Build, list(&errors))),
+            _ => {
+                let hint = self.hint.map(|hint| format!("\n{hint}")).unwrap_or_default();
+                Err(Error::new(ErrorKind::Build, list(&errors) + &hint))
+            }
         }
     }
 
@@ -108,6 +112,7 @@ impl Parts {
             Inner {
                 propagated,
                 spawned: Spawned::default(),
+                _engine: self.engine,
                 requests: Requests {
                     base_path: self.config.base_path(),
                     access: access.with_unsigned_pushes(self.unsigned_pushes),
@@ -194,15 +199,36 @@ impl Parts {
     fn report(&self, access: &Access, registry: &Registry) {
         let config = &self.config;
         let (accounts, audiences) = access.trusted();
+        let registrations = registry.registrations();
+        let queues: BTreeSet<_> = registrations
+            .iter()
+            .filter(|registration| !matches!(registration.kind, Kind::Subscriber(_)))
+            .map(|registration| registration.queue.unwrap_or(config.default_queue()))
+            .collect();
+        let tasks = registrations
+            .iter()
+            .filter(|registration| matches!(registration.kind, Kind::Task));
         tracing::info!(
             backend = self.backend,
             endpoint = &*safe(config.endpoint()),
             project = config.project().map(safe).as_deref(),
             location = config.location().map(safe).as_deref(),
+            ?queues,
+            tasks = tasks.count(),
+            subscribers = registry.subscriptions().len(),
+            schedules = registry.schedules().len(),
+            callers = if access.is_open() { "anybody" } else { "verified" },
             ?accounts,
             ?audiences,
             "the runtime is built"
         );
+        if registrations.is_empty() {
+            tracing::warn!(
+                "no task, publisher or subscriber is registered: the linker drops a crate that the binary never names, and \
+                 `use my_tasks as _;` in the binary keeps it. See \
+                 https://docs.rs/cloud-tasks/latest/cloud_tasks/guide/troubleshooting/"
+            );
+        }
         match self.unsigned_pushes {
             UnsignedPushes::None => {}
             UnsignedPushes::Declared => {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use crate::auth::{Access, TrustedCallers};
 use crate::backend::{Backend, Connect, Connected, Eager, Google};
 use crate::base::text::safe;
-use crate::base::{Config, Error, Invalid, host_port, is_loopback};
+use crate::base::{Config, Error, Invalid, RunMode, host_port, is_loopback};
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts, RuntimeBuilder};
 
-/// Tasks go where the settings say: to Google, to an emulator, or with `EAGER` to a run in this process.
+/// What a newcomer does who has no account.
+const WITHOUT_ACCOUNT: &str = "To run without a Google account, set CLOUD_TASKS_MODE=local: tasks then go to an engine in this process.";
+
+/// Tasks go where the settings say ([`RunMode`]): to Google or an emulator, to a local engine, or to a run in this process.
 #[derive(Default)]
 pub struct Configured {
     backend: Option<Arc<dyn Backend>>,
@@ -78,11 +81,20 @@ impl Mode for Configured {
 
     async fn build(self, mut parts: Parts) -> Result<Runtime, Error> {
         let mut errors = Vec::new();
+        // A backend from code comes before the mode of the settings.
+        let mode = self.backend.is_none().then_some(parts.config.mode());
+        if mode == Some(RunMode::Local) {
+            if self.trust == Trust::Anybody {
+                warn_of_anybody();
+                return parts.build_local(None).await;
+            }
+            return parts.build_local(Some(self.callers)).await;
+        }
         if self.backend.is_none() {
             warn_of_emulator("tasks", parts.config.cloud_tasks_emulator_host());
             warn_of_emulator("messages", parts.config.pubsub_emulator_host());
         }
-        let eager = parts.config.eager() && self.backend.is_none();
+        let eager = mode == Some(RunMode::Eager);
         let connect: Option<Connect> = match self.backend {
             Some(backend) => Some(Box::new(|_| Connected {
                 backend,
@@ -102,6 +114,7 @@ impl Mode for Configured {
                 }
                 Err(found) => {
                     errors.extend(found);
+                    parts.hint = Some(WITHOUT_ACCOUNT);
                     None
                 }
             },
@@ -138,10 +151,14 @@ pub(super) fn warn_of_emulator(what: &str, host: Option<&str>) {
     }
 }
 
+fn warn_of_anybody() {
+    tracing::warn!("callers are not verified: `allow_unauthenticated()` lets anybody run tasks");
+}
+
 /// The configured access control, or otherwise the safe default.
 fn access(trust: Trust, callers: TrustedCallers, config: &Config) -> Result<Access, Vec<Invalid>> {
     if trust == Trust::Anybody {
-        tracing::warn!("callers are not verified: `allow_unauthenticated()` lets anybody run tasks");
+        warn_of_anybody();
         return Ok(Access::anybody());
     }
     if trust == Trust::Platform {

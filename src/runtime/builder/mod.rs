@@ -6,7 +6,10 @@ mod configured;
 #[cfg(feature = "local")]
 mod embedded;
 mod in_process;
+#[cfg(not(feature = "local"))]
+mod no_local;
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +46,9 @@ pub trait Mode: Sized + Send {
     fn build(self, parts: Parts) -> impl Future<Output = Result<Self::Built, Error>> + Send;
 }
 
+/// A local engine that stops when this is dropped.
+pub(super) type Engine = Arc<dyn Any + Send + Sync>;
+
 /// What a builder has collected.
 pub struct Parts {
     config: Config,
@@ -63,6 +69,9 @@ pub struct Parts {
     max_concurrency: Option<usize>,
     max_body_bytes: usize,
     max_push_bytes: usize,
+    engine: Option<Engine>,
+    /// What may help if the runtime cannot be built.
+    hint: Option<&'static str>,
 }
 
 impl Default for Parts {
@@ -84,6 +93,8 @@ impl Default for Parts {
             max_concurrency: None,
             max_body_bytes: MAX_BODY_BYTES,
             max_push_bytes: MAX_PUSH_BYTES,
+            engine: None,
+            hint: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::Body;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use crate::base::{BoxError, limits::INDEFINITELY};
+use crate::base::text::safe;
+use crate::base::{BoxError, is_loopback, limits::INDEFINITELY};
 use crate::runtime::Runtime;
 use crate::service::server::connections::{Connections, http};
 use crate::service::server::shutdown::{Drain, Gate};
@@ -157,6 +158,7 @@ where
         if self.tasks == Tasks::Handled {
             start_check::check(&self.runtime, self.service.clone()).await?;
         }
+        report(&self.runtime, self.tasks, &self.listener);
         let drain = Arc::new(Drain::default());
         let mut connections = Connections {
             service: Gate {
@@ -232,6 +234,31 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.run())
+    }
+}
+
+/// Logs what is served, and warns if tasks of this machine go to another port.
+fn report(runtime: &Runtime, tasks: Tasks, listener: &TcpListener) {
+    let Ok(address) = listener.local_addr() else {
+        return;
+    };
+    let config = runtime.config();
+    let endpoint = safe(config.endpoint());
+    tracing::info!(%address, endpoint = &*endpoint, ?tasks, "serving");
+    let uri: Uri = config.base_url().parse().unwrap_or_default();
+    let default = if uri.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
+    let port = uri.port_u16().unwrap_or(default);
+    if tasks == Tasks::Handled && uri.authority().is_some_and(is_loopback) && port != address.port() {
+        tracing::warn!(
+            "tasks are sent to the endpoint {endpoint}, and this server listens on port {}: set CLOUD_TASKS_ENDPOINT to \
+             http://localhost:{}, or listen on port {port}",
+            address.port(),
+            address.port()
+        );
     }
 }
 
