@@ -247,6 +247,10 @@ pub(crate) async fn a_claim_that_was_settled_or_lost_is_not_renewed(subject: Sto
     assert!(!store.renew(&key, &lost, LEASE).await.unwrap());
     assert!(store.renew(&key, &token, LEASE).await.unwrap());
     assert!(!store.renew(&"another".into(), &token, LEASE).await.unwrap());
+    // A renewal that arrives late must not take the claim back.
+    store.release(&key, &token).await.unwrap();
+    assert!(!store.renew(&key, &token, LEASE).await.unwrap());
+    let token = claim(store, &key).await;
     assert!(store.complete(&key, &token).await.unwrap());
     assert!(!store.renew(&key, &token, LEASE).await.unwrap());
     assert_eq!(store.begin(&key, LEASE).await.unwrap(), Claim::Done);

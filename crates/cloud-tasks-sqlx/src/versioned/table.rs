@@ -20,6 +20,7 @@ const TABLE: &str = "cloud_tasks_effects";
 const CLAIMED: i64 = 0;
 const DONE: i64 = 1;
 const DEAD: i64 = 2;
+const RELEASED: i64 = 3;
 
 /// An [`IdempotencyStore`] in a table of your database, which all instances of a service share.
 ///
@@ -318,7 +319,7 @@ impl<DB: TableDatabase> IdempotencyStore for IdempotencyTable<DB> {
         Box::pin(async move {
             let mut connection = self.pool.acquire().await?;
             let values = vec![
-                CLAIMED.into(),
+                RELEASED.into(),
                 i64::MIN.into(),
                 self.expiry(self.now_ms(), Duration::ZERO).into(),
                 key.as_str().into(),
