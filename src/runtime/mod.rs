@@ -6,6 +6,7 @@ mod builder;
 mod capture;
 mod concurrency;
 mod deliver;
+mod detached;
 pub mod idempotency;
 mod inventory;
 mod last_attempt;
@@ -28,6 +29,7 @@ use builder::Engine;
 pub(crate) use builder::{Missing, Parts, access_in_tests};
 pub(crate) use capture::Capture;
 pub(crate) use concurrency::Limit;
+pub(crate) use detached::RunToEnd;
 pub(crate) use outgoing::{Outgoing, Request, encode_error, not_enqueued};
 pub(crate) use run_at::Start;
 pub(crate) use scope::{Scope, Scoped};
@@ -116,6 +118,8 @@ struct Inner {
     propagated: Vec<HeaderName>,
     /// What [`Runtime::spawn`] started.
     spawned: Spawned,
+    /// What the library does for requests that have ended.
+    own_work: Spawned,
     requests: Requests,
     /// The local engine of a [configured](RunMode::Local) runtime, which stops with it.
     _engine: Option<Engine>,
@@ -136,8 +140,8 @@ impl Runtime {
     /// before the process ends.
     ///
     /// An awaited message is already published; this is for futures that were dropped and for spawned ones. What was
-    /// spawned has 10 seconds, the default grace period of a server. Inside a spawned
-    /// future only messages are waited for.
+    /// spawned has 10 seconds, the default grace period of a server. The same goes for [commit hooks](crate::commit) whose
+    /// caller was dropped. Inside a spawned future only messages are waited for.
     ///
     /// ```
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
@@ -159,10 +163,11 @@ impl Runtime {
     /// ```
     pub async fn flush(&self) {
         // Without anything to wait for no timer is needed, which a tokio runtime may lack.
-        if self.inner.spawned.len() > 0 && !scope::is_in_spawned() {
-            let ended = tokio::time::timeout(SPAWNED_LIMIT, self.spawned_ended()).await;
+        let waits = self.inner.spawned.len() + self.inner.own_work.len() > 0;
+        if waits && !scope::is_in_spawned() {
+            let ended = tokio::time::timeout(SPAWNED_LIMIT, self.all_spawned_ended()).await;
             if ended.is_err() {
-                self.warn_of_spawned();
+                self.warn_of_unfinished();
             }
         }
         self.flush_messages().await;
@@ -173,13 +178,15 @@ impl Runtime {
         self.inner.backend.flush().await;
     }
 
-    /// Waits until what was spawned has ended.
-    pub(crate) async fn spawned_ended(&self) {
+    /// Waits until everything spawned has ended. A future of the user may cause work of our own when it ends.
+    pub(crate) async fn all_spawned_ended(&self) {
         self.inner.spawned.wait().await;
+        self.own_work_ended().await;
     }
 
-    /// Warns if something spawned has not ended in time.
-    pub(crate) fn warn_of_spawned(&self) {
+    /// Reports what has not ended in time.
+    pub(crate) fn warn_of_unfinished(&self) {
+        self.warn_of_own_work();
         let unfinished = self.inner.spawned.len();
         if unfinished > 0 {
             tracing::warn!(
@@ -187,6 +194,11 @@ impl Runtime {
                 "what was spawned with `Runtime::spawn` did not end in time; tasks that it would have enqueued are lost"
             );
         }
+    }
+
+    /// Whether both are handles to the same runtime.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// The subscriptions of all registered subscribers, in their desired state.

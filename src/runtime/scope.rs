@@ -12,6 +12,8 @@ use crate::runtime::Runtime;
 
 tokio::task_local! {
     static SCOPE: Scope;
+    /// Set in futures that a flush waits for: a flush inside would wait for itself.
+    static AWAITED: ();
 }
 
 static INSTALLED: OnceLock<Runtime> = OnceLock::new();
@@ -27,7 +29,7 @@ pub(crate) struct Scope {
     pub headers: Option<Arc<HeaderMap>>,
     /// The queue and the id of the current task, as [`task_path`] writes them.
     running: Option<Arc<str>>,
-    /// Whether this is inside a future that was spawned with [`Runtime::spawn`].
+    /// Whether this is inside a future that a flush waits for.
     spawned: bool,
 }
 
@@ -61,7 +63,7 @@ impl Scope {
     pub fn of(runtime: &Runtime) -> Self {
         let (headers, running, spawned) = SCOPE
             .try_with(|scope| (scope.headers.clone(), scope.running.clone(), scope.spawned))
-            .unwrap_or_default();
+            .unwrap_or_else(|_| (None, None, is_in_spawned()));
         Self {
             runtime: runtime.clone(),
             headers,
@@ -86,6 +88,12 @@ impl Scope {
             .queue()
             .zip(metadata.id())
             .map(|(queue, id)| task_path(queue, id).into());
+        self
+    }
+
+    /// The same scope, inside a future that a flush waits for.
+    pub fn in_spawned(mut self) -> Self {
+        self.spawned = true;
         self
     }
 
@@ -172,8 +180,7 @@ impl Runtime {
         F::IntoFuture: Send + 'static,
         F::Output: Send + 'static,
     {
-        let mut scope = Scope::of(self);
-        scope.spawned = true;
+        let scope = Scope::of(self).in_spawned();
         // Counted from now on, and not from its first poll.
         let running = self.inner.spawned.start();
         let future = scope.run(future.into_future());
@@ -197,9 +204,14 @@ pub(crate) fn is_running(queue: &str, id: &str) -> bool {
         .unwrap_or_default()
 }
 
-/// Whether the calling code is inside a future that was spawned with [`Runtime::spawn`].
+/// Runs a future that a flush waits for. Unlike that of a scope, the mark is there also for scopes that it has entered before.
+pub(crate) fn awaited<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    AWAITED.scope((), future)
+}
+
+/// Whether the calling code is inside a future that a flush waits for.
 pub(crate) fn is_in_spawned() -> bool {
-    SCOPE.try_with(|scope| scope.spawned).unwrap_or_default()
+    AWAITED.try_with(|()| ()).is_ok() || SCOPE.try_with(|scope| scope.spawned).unwrap_or_default()
 }
 
 /// The allow-listed headers of a request, within limits.

@@ -1,10 +1,10 @@
-//! The futures that were spawned with `Runtime::spawn`, and waiting for their end.
+//! Counting futures that outlive their caller, and waiting for their end.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Counts spawned futures.
+/// Counts futures that have not ended: those of `Runtime::spawn`, or those of the library itself.
 pub(crate) struct Spawned {
     running: Arc<watch::Sender<usize>>,
 }
@@ -36,7 +36,7 @@ impl Spawned {
     }
 }
 
-/// A spawned future that has not ended.
+/// A future that has not ended.
 pub(crate) struct Running(Arc<watch::Sender<usize>>);
 
 impl Drop for Running {

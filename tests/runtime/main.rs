@@ -5,6 +5,7 @@
 mod auto_traits;
 mod chains;
 mod commit;
+mod commit_cut_off;
 mod config;
 mod dependencies;
 mod dying;

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use cloud_tasks::backend::{Backend, BackendFuture, Envelope};
 use cloud_tasks::event::Publication;
@@ -96,4 +97,59 @@ impl Backend for Shaky {
         let outcome = self.call(&String::from_utf8_lossy(publication.data()));
         Box::pin(async move { outcome.map(|()| "1".to_owned()) })
     }
+}
+
+/// A backend that takes several polls for each task, as a network does, and writes down which it has taken.
+#[derive(Clone, Default)]
+pub(crate) struct Gradual {
+    taken: Arc<Mutex<Vec<String>>>,
+    refusing: bool,
+}
+
+impl Gradual {
+    /// A backend that refuses every task.
+    pub(crate) fn refusing() -> Self {
+        Self {
+            refusing: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn taken(&self) -> Vec<String> {
+        self.taken.lock().unwrap().clone()
+    }
+}
+
+impl Backend for Gradual {
+    fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
+        Box::pin(async move {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            if self.refusing {
+                return Err(Error::unavailable("no answer"));
+            }
+            let id = envelope.id().expect("an id of the commit").to_owned();
+            self.taken.lock().unwrap().push(id.clone());
+            Ok(Enqueued::new(envelope.queue(), id))
+        })
+    }
+}
+
+/// Polls a future as often as its tasks wake it, at most a number of times, and drops it: a client has hung up.
+pub(crate) async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    let mut polled = 0;
+    std::future::poll_fn(|cx| {
+        if polled == polls {
+            return Poll::Ready(None);
+        }
+        polled += 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if polled == polls => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }

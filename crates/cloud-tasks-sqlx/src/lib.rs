@@ -24,7 +24,8 @@
 //! # Send after a commit
 //!
 //! `Transaction` is used like sqlx's own. `on_commit(&mut tx)` adds a task or a message to it. `commit` commits and then
-//! sends them; a rollback or a drop sends nothing.
+//! sends them; a rollback or a drop sends nothing. A client that hangs up during `commit` changes nothing: the commit and the
+//! sending go on, and `serve` waits for them.
 //!
 #![cfg_attr(feature = "sqlx-0_8", doc = "```")]
 #![cfg_attr(not(feature = "sqlx-0_8"), doc = "```ignore")]

@@ -112,6 +112,7 @@ impl Parts {
             Inner {
                 propagated,
                 spawned: Spawned::default(),
+                own_work: Spawned::default(),
                 _engine: self.engine,
                 requests: Requests {
                     base_path: self.config.base_path(),

@@ -209,10 +209,10 @@ where
         }
         tokio::select! {
             // What requests and other code spawned, such as tasks that are still being enqueued.
-            () = self.runtime.spawned_ended() => {}
+            () = self.runtime.all_spawned_ended() => {}
             () = &mut grace => {}
         }
-        self.runtime.warn_of_spawned();
+        self.runtime.warn_of_unfinished();
         if timeout(self.grace, self.runtime.flush_messages()).await.is_err() {
             tracing::error!("not everything was published in time");
         }

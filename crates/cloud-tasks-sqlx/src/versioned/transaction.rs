@@ -3,10 +3,14 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
 
 use cloud_tasks::commit::{CommitHooks, Transactional, UnsentError};
 
 use super::sqlx::{self, Connection, Database, Error, Executor, Pool};
+
+/// The future of a `COMMIT` that borrows nothing.
+type Commit = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// A transaction that sends tasks and messages after its commit.
 ///
@@ -19,16 +23,18 @@ pub struct Transaction<'c, DB: Database> {
     hooks: CommitHooks,
     /// For a savepoint: the hooks of the transaction around it, which get those of the savepoint when it commits.
     outer: Option<&'c mut CommitHooks>,
+    /// For a connection of a pool: commits without borrowing anything, so that the commit can outlive its caller.
+    detachable: Option<fn(sqlx::Transaction<'c, DB>) -> Commit>,
 }
 
-impl<'c, DB: Database> Transaction<'c, DB> {
+impl<DB: Database> Transaction<'static, DB> {
     /// Begins a transaction on a connection of a pool.
     ///
     /// # Errors
     ///
     /// If sqlx cannot begin the transaction.
     pub async fn begin(pool: &Pool<DB>) -> Result<Self, Error> {
-        pool.begin().await.map(Self::new)
+        pool.begin().await.map(Self::of_pool)
     }
 
     /// Begins a transaction with another statement than `BEGIN`, such as `BEGIN IMMEDIATE`.
@@ -37,9 +43,18 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     ///
     /// If sqlx cannot begin the transaction.
     pub async fn begin_with(pool: &Pool<DB>, statement: &'static str) -> Result<Self, Error> {
-        pool.begin_with(statement).await.map(Self::new)
+        pool.begin_with(statement).await.map(Self::of_pool)
     }
 
+    fn of_pool(inner: sqlx::Transaction<'static, DB>) -> Self {
+        Self {
+            detachable: Some(|inner| Box::pin(inner.commit())),
+            ..Self::new(inner)
+        }
+    }
+}
+
+impl<'c, DB: Database> Transaction<'c, DB> {
     /// Begins a transaction on a connection.
     ///
     /// # Errors
@@ -62,6 +77,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             inner,
             hooks: CommitHooks::new(),
             outer: None,
+            detachable: None,
         }
     }
 
@@ -77,13 +93,16 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             inner: self.inner.begin().await?,
             hooks: CommitHooks::new(),
             outer: Some(&mut self.hooks),
+            detachable: None,
         })
     }
 
     /// Commits the transaction, and then sends its tasks and messages in the order in which they were added.
     ///
-    /// Await the future to its end. One that is dropped halfway, for example because a client hangs up, may have committed
-    /// without sending everything; `runtime.spawn(async move { tx.commit().await })` runs it to its end.
+    /// If this future is dropped halfway, for example because a client hangs up, the commit and the sending go on in a task of
+    /// their own, which [`serve`](cloud_tasks::Runtime#method.serve) and [`flush`](cloud_tasks::Runtime::flush) wait for;
+    /// an error is logged. A transaction that was [begun on a connection](Self::begin_on) borrows it, so this goes only
+    /// for its sending: dropped during the `COMMIT` itself it may be committed, sends nothing, and logs that.
     ///
     /// On `PostgreSQL`, a `COMMIT` after a failed statement rolls back and reports no error. So if there is something to
     /// send, `SELECT 1` is run first to find out.
@@ -102,14 +121,30 @@ impl<'c, DB: Database> Transaction<'c, DB> {
                 .await
                 .map_err(CommitError::NotCommitted)?;
         }
-        if let Err(source) = self.inner.commit().await {
-            return Err(CommitError::new(source, self.hooks));
+        let Self {
+            inner,
+            hooks,
+            outer,
+            detachable,
+        } = self;
+        if let Some(outer) = outer {
+            // The transaction around it decides, and it is dropped with the caller.
+            if let Err(source) = inner.commit().await {
+                return Err(CommitError::new(source, hooks));
+            }
+            outer.append(hooks);
+            return Ok(());
         }
-        match self.outer {
-            Some(outer) => outer.append(self.hooks),
-            None => self.hooks.run().await?,
+        if let Some(commit) = detachable {
+            let commit = commit(inner);
+            return hooks
+                .commit_with(|hooks| async move { send_after(commit.await, hooks).await })
+                .await;
         }
-        Ok(())
+        let in_doubt = hooks.__in_doubt();
+        let committed = inner.commit().await;
+        in_doubt.is_over();
+        send_after(committed, hooks).await
     }
 
     /// Rolls the transaction back and sends nothing.
@@ -124,6 +159,14 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     /// The transaction of sqlx inside this one.
     pub fn as_sqlx(&mut self) -> &mut sqlx::Transaction<'c, DB> {
         &mut self.inner
+    }
+}
+
+/// Sends what waited for a commit.
+async fn send_after(committed: Result<(), Error>, hooks: CommitHooks) -> Result<(), CommitError> {
+    match committed {
+        Ok(()) => Ok(hooks.run().await?),
+        Err(source) => Err(CommitError::new(source, hooks)),
     }
 }
 

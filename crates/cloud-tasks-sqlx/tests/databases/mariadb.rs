@@ -7,6 +7,8 @@ use uuid::Uuid;
 use crate::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 use crate::support;
 
+#[path = "../cases/cut_off.rs"]
+mod cut_off;
 #[path = "../cases/exactly_once.rs"]
 mod exactly_once;
 #[path = "../cases/queries.rs"]

@@ -7,6 +7,8 @@ use uuid::Uuid;
 use crate::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use crate::support;
 
+#[path = "../cases/cut_off.rs"]
+mod cut_off;
 #[path = "../cases/deferred.rs"]
 mod deferred;
 #[path = "../cases/exactly_once.rs"]

@@ -9,6 +9,8 @@ use crate::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+#[path = "../cases/cut_off.rs"]
+mod cut_off;
 #[path = "../cases/deferred.rs"]
 mod deferred;
 #[path = "../cases/exactly_once.rs"]
