@@ -1,7 +1,5 @@
 //! The interface of stores for dead tasks.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use crate::base::{BoxFuture, Error};
@@ -13,26 +11,42 @@ pub(crate) trait DeadLetterStore: Send + Sync {
     fn open<'a>(
         &'a self,
         letters: &'a DeadLetters,
-        reading: Reading,
     ) -> BoxFuture<'a, Result<Box<dyn DeadLetterReader>, Error>>;
 }
 
-/// How dead letters are read.
-#[derive(Clone, Copy)]
-pub(crate) struct Reading {
-    /// The maximum number of leased messages.
-    pub at_once: u32,
-    /// Reading ends after this long without a message.
-    pub idle_timeout: Duration,
+/// The dead letters of a topic.
+///
+/// A message is leased from when it is read until its claim is acknowledged or dropped.
+pub(crate) trait DeadLetterReader: Send {
+    /// Reads the next one; at most `most` are leased ahead. Sends acknowledgements now and then.
+    ///
+    /// A caller may drop the future: nothing that was read or acknowledged is forgotten.
+    fn next(&mut self, most: usize) -> BoxFuture<'_, Result<NextLetter, Error>>;
+
+    /// Sends all acknowledgements, and releases the messages that are still leased.
+    fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, Closed>;
 }
 
-/// The dead letters of a topic.
-pub(crate) trait DeadLetterReader: Send {
-    /// The next one, or `None` if no more arrive.
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<DeadLetter>, Error>>;
+/// What a reader has.
+pub(crate) enum NextLetter {
+    Letter(DeadLetter),
+    /// Nothing now. More may come: Pub/Sub does not say that it has no more messages.
+    NotYet,
+    /// There are no more.
+    End,
+    /// The store leases no more messages before some are released.
+    Full,
+}
 
-    /// Waits until all acknowledgements are sent, and releases the messages that are still leased.
-    fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, ()>;
+/// How a reading ended.
+#[derive(Default)]
+pub(crate) struct Closed {
+    /// The messages that were leased ahead and never returned by [`next`](DeadLetterReader::next).
+    pub unread: usize,
+    /// The messages whose acknowledgement did not succeed: they are delivered again.
+    pub unacknowledged: usize,
+    /// Why it did not succeed.
+    pub error: Option<Error>,
 }
 
 /// A leased message: nobody else receives it meanwhile.

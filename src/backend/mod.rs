@@ -32,7 +32,7 @@ use std::pin::Pin;
 use crate::base::{Enqueued, Error, Publication};
 
 #[cfg(feature = "google")]
-pub(crate) use dead_letter_store::{Claim, DeadLetter, DeadLetterReader, Reading};
+pub(crate) use dead_letter_store::{Claim, Closed, DeadLetter, DeadLetterReader, NextLetter};
 pub(crate) use delivery::{Connect, Connected, Delivery, Link};
 pub(crate) use eager::Eager;
 pub(crate) use nesting::run as run_nested;

@@ -1,13 +1,17 @@
 //! The commands `dead list` and `dead replay`.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
-use crate::admin::dead_letters::{DeadTasks, UnreplayedTask};
+use futures_util::future::{Either, select};
+
+use crate::admin::dead_letters::{DeadTasks, ReplayEnd, Replayed, UnreplayedTask};
 use crate::base::text::{excerpt, safe};
-use crate::base::{BoxError, DeadTask};
+use crate::base::{BoxError, DeadTask, Error};
 use crate::cli::args::{DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs};
 use crate::cli::console::Console;
+use crate::cli::interrupt::interrupted;
 use crate::cli::table::Table;
 use crate::runtime::Runtime;
 
@@ -124,36 +128,54 @@ async fn replay(runtime: &Runtime, args: &DeadReplayArgs, console: &mut Console)
     }
     let bar = console.shows_progress().then(indicatif::ProgressBar::new_spinner);
     let shown = bar.clone();
-    let report = replay
+    let replayed = replay
+        .stop_when(interrupted())
         .on_progress(move |report| {
             if let Some(bar) = &shown {
-                bar.set_message(format!(
-                    "{} enqueued, {} stay",
-                    report.replayed,
-                    report.left.len()
-                ));
+                bar.set_message(report.to_string());
                 bar.tick();
             }
         })
-        .await;
+        .into_future();
+    // The first Ctrl-C stops the replay, and the second one the waiting for its end.
+    let impatient = pin!(async {
+        interrupted().await;
+        interrupted().await;
+    });
+    let ended = select(replayed, impatient).await;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    let report = report?;
-    let code = u8::from(!report.left.is_empty());
+    let Either::Left((replayed, _)) = ended else {
+        return Err("the replay was broken off: some records are invisible for up to 10 minutes".into());
+    };
+    let (report, error) = match &replayed {
+        Ok(report) => (report, None),
+        Err(stopped) => (stopped.report(), Some(stopped.error())),
+    };
     if args.json {
-        console.print_json(&report)?;
-        return Ok(code);
+        console.print_json(report)?;
+    } else {
+        console.print(&format!("Dead tasks of {}: {report}", safe(&topic)))?;
+        stays(report.failed.iter().chain(&report.left), console)?;
     }
-    console.print(&format!(
-        "Enqueued {} dead tasks of {} again, {} stay, {} skipped",
-        report.replayed,
-        safe(&topic),
-        report.left.len(),
-        report.skipped
-    ))?;
-    stays(&report.left, console)?;
-    Ok(code)
+    if let Some(reason) = early_end(report, error) {
+        console.error(&format!("The replay stopped: {reason}"))?;
+        return Ok(1);
+    }
+    Ok(u8::from(!(report.failed.is_empty() && report.left.is_empty())))
+}
+
+/// Why a replay ended before it had seen all records, if it did.
+fn early_end(report: &Replayed, error: Option<&Error>) -> Option<String> {
+    match (error, report.end) {
+        (Some(error), _) => Some(format!("{error:#}")),
+        (None, Some(ReplayEnd::Stopped)) => Some("it was interrupted".to_owned()),
+        (None, Some(ReplayEnd::Full)) => {
+            Some("1,000 records stay, and there may be others behind them; deal with these first".to_owned())
+        }
+        (None, _) => None,
+    }
 }
 
 /// The names of the tasks that would be enqueued, with their numbers. Anybody who may publish to the topic chooses the names.
@@ -191,7 +213,10 @@ async fn found(dead: &DeadTasks, args: &DeadReplayArgs) -> Result<String, BoxErr
 }
 
 /// Prints a line for each task that stays.
-fn stays(left: &[UnreplayedTask], console: &mut Console) -> Result<(), BoxError> {
+fn stays<'a>(
+    left: impl IntoIterator<Item = &'a UnreplayedTask>,
+    console: &mut Console,
+) -> Result<(), BoxError> {
     for one in left {
         let name = one.task.as_deref().unwrap_or("a message");
         let id = one.id.as_deref().unwrap_or(&one.message_id);

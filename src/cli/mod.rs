@@ -36,7 +36,7 @@
 //! | `tasks delete` | deletes many tasks: those of one `--task`, or `--all`; those with `--min-attempts` |
 //! | `queues info`, `pause`, `resume`, `purge QUEUE` | shows or changes a queue |
 //! | `dead list` | lists the dead tasks of a topic and leaves them in place |
-//! | `dead replay` | enqueues them again: all, at most `--limit`, only those of `--task`, or `--to-queue` another queue |
+//! | `dead replay` | enqueues them again: all, at most `--limit`, only those of `--task`, or `--to-queue` another queue; Ctrl-C stops it in an orderly way |
 //!
 //! The `initialize-..` commands and `schedule-tasks` accept `--plan` (show the changes without making them), `--json`,
 //! `--prune` (delete leftovers), `--allow-data-loss`, `--project-number` and `--yes` (do not ask). The exit code is 0
@@ -55,6 +55,7 @@ mod args;
 mod console;
 mod dead;
 mod delete;
+mod interrupt;
 mod list;
 mod operations_args;
 mod queues;

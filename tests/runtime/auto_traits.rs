@@ -6,7 +6,8 @@ use cloud_tasks::backend::{BackendFuture, Envelope, Google, LocalEngine, RetrySe
 use cloud_tasks::cli::{Command, Console};
 use cloud_tasks::commit::{CommitHooks, UnsentError};
 use cloud_tasks::dead_letters::{
-    Dead, DeadCause, DeadList, DeadTask, DeadTasks, ListDead, Replay, Replayed, UnreplayedTask,
+    Dead, DeadCause, DeadList, DeadTask, DeadTasks, ListDead, Replay, ReplayEnd, ReplayError, Replayed,
+    UnreplayedTask,
 };
 use cloud_tasks::event::{
     Filter, FilterError, PreparedEvent, Publication, Publish, PublishNow, Subscription, Topic,
@@ -78,6 +79,8 @@ const _: () = {
     send_and_sync::<DeadTasks>();
     send_and_sync::<DeadList>();
     send_and_sync::<Replayed>();
+    send_and_sync::<ReplayEnd>();
+    send_and_sync::<ReplayError>();
     send_and_sync::<UnreplayedTask>();
     send_and_sync::<Queue>();
     send_and_sync::<QueueInfo>();

@@ -22,22 +22,8 @@ pub(crate) async fn run(
     anonymous: bool,
     vars: &[(&str, &str)],
 ) -> Result<Value, String> {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if ["CLOUD_TASKS_", "GOOGLE_", "GCE_", "PUBSUB_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-        {
-            command.env_remove(name);
-        }
-    }
-    command
-        .args([part, "--exact", "--include-ignored", "--nocapture"])
-        .env(API, api)
-        .envs(vars.iter().copied())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    let mut command = command(part, api);
+    command.envs(vars.iter().copied());
     if anonymous {
         command.env(ANONYMOUS, "yes");
     }
@@ -55,6 +41,26 @@ pub(crate) async fn run(
         Some(error) => Err(error.to_owned()),
         None => Ok(told["ids"].clone()),
     }
+}
+
+/// The process of a child's part, whose environment says nothing of this library and of Google, except the API to call.
+pub(crate) fn command(part: &str, api: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if ["CLOUD_TASKS_", "GOOGLE_", "GCE_", "PUBSUB_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args([part, "--exact", "--include-ignored", "--nocapture"])
+        .env(API, api)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
 }
 
 /// The API that the child is to call, in the child.

@@ -6,15 +6,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::admin::dead_letters::list::ListDead;
+use crate::admin::dead_letters::reading::Reading;
 use crate::admin::dead_letters::replay::Replay;
-use crate::backend::{DeadLetter, DeadLetterReader, Reading};
+use crate::backend::DeadLetter;
 use crate::base::{DeadTask, Error, ErrorKind};
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::topic::Topic;
 use crate::runtime::Runtime;
 
-/// The maximum number of messages that Pub/Sub leases before one is acknowledged.
-const AT_ONCE: u32 = 1000;
 /// Pub/Sub does not say that it has no more messages, so reading ends after this long without one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -24,14 +23,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// use cloud_tasks::{Config, Runtime};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let runtime = Runtime::builder().config(Config::from_env()?).dead_letter_topic("dead-tasks").build().await?;
 /// let dead = runtime.dead_tasks("dead-tasks");
 /// for task in dead.list().limit(20).await?.tasks {
 ///     println!("{} died after {} attempts: {}", task.task(), task.attempts(), task.error());
 /// }
 /// let report = dead.replay().task("Charge").limit(100).await?;
-/// println!("{} run again", report.replayed);
+/// println!("{report}");                // 100 enqueued, 0 duplicates, 3 skipped, 0 failed, 0 left, 0 returned
 /// # Ok(())
 /// # }
 /// ```
@@ -83,14 +82,15 @@ impl DeadTasks {
         DeadLetters::of(self.topic.name(self.runtime.config()))
     }
 
-    pub(crate) async fn open(&self, choice: &Choice) -> Result<Box<dyn DeadLetterReader>, Error> {
-        let keeper = self.runtime.services().dead_letters().ok_or_else(|| {
+    pub(crate) async fn open(&self, choice: &Choice) -> Result<Reading, Error> {
+        let store = self.runtime.services().dead_letters().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
                 "dead tasks cannot be read: this runtime has neither Pub/Sub nor a local engine",
             )
         })?;
-        keeper.open(&self.letters(), choice.reading()).await
+        let reader = store.open(&self.letters()).await?;
+        Ok(Reading::new(reader, choice.idle_timeout))
     }
 }
 
@@ -111,17 +111,10 @@ impl Choice {
         }
     }
 
-    fn reading(&self) -> Reading {
+    /// How many messages to lease ahead, to get this many tasks.
+    pub fn ahead(&self, tasks: usize) -> usize {
         // Tasks with other names are between the selected ones.
-        let most = if self.task.is_some() {
-            usize::MAX
-        } else {
-            self.limit
-        };
-        Reading {
-            at_once: u32::try_from(most).unwrap_or(AT_ONCE).clamp(1, AT_ONCE),
-            idle_timeout: self.idle_timeout,
-        }
+        if self.task.is_some() { usize::MAX } else { tasks }
     }
 
     pub fn takes(&self, task: &DeadTask) -> bool {
@@ -129,7 +122,7 @@ impl Choice {
     }
 }
 
-/// A dead task that was not replayed, and why.
+/// A record that was not replayed, and why. It stays in the subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UnreplayedTask {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::admin::dead_letters::dead_tasks::{Choice, DeadTasks, UnreplayedTask};
+use crate::admin::dead_letters::reading::Read;
 use crate::base::{DeadTask, Error};
 
 /// A list of dead tasks; nothing happens until it is awaited, and it changes nothing.
@@ -63,11 +64,13 @@ impl ListDead {
         // Leased, so that no message arrives twice.
         let mut held = Vec::new();
         let looked = loop {
-            if list.tasks.len() + list.unreadable.len() >= self.choice.limit {
+            let found = list.tasks.len() + list.unreadable.len();
+            let missing = self.choice.limit.saturating_sub(found);
+            if missing == 0 {
                 break Ok(());
             }
-            match letters.next().await {
-                Ok(Some(letter)) => {
+            match letters.next(self.choice.ahead(missing)).await {
+                Ok(Read::Letter(letter)) => {
                     match DeadTask::decode(&letter.data) {
                         Ok(task) if self.choice.takes(&task) => list.tasks.push(task),
                         Ok(_) => {}
@@ -75,7 +78,7 @@ impl ListDead {
                     }
                     held.push(letter.claim);
                 }
-                Ok(None) => break Ok(()),
+                Ok(Read::NoMore | Read::Full) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };

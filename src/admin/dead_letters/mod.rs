@@ -5,7 +5,11 @@ mod dead_tasks;
 #[cfg(feature = "google")]
 mod list;
 #[cfg(feature = "google")]
+mod reading;
+#[cfg(feature = "google")]
 mod replay;
+#[cfg(feature = "google")]
+mod report;
 
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
@@ -19,4 +23,7 @@ pub use dead_tasks::{DeadTasks, UnreplayedTask};
 pub use list::{DeadList, ListDead};
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
-pub use replay::{Replay, Replayed};
+pub use replay::Replay;
+#[cfg(feature = "google")]
+#[cfg_attr(docsrs, doc(cfg(feature = "google")))]
+pub use report::{ReplayEnd, ReplayError, Replayed};

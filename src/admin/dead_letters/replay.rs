@@ -1,30 +1,50 @@
 //! Replaying dead tasks.
 
 use std::fmt;
-use std::pin::Pin;
+use std::future::pending;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{Either, Fuse, FusedFuture, select};
 use http::{HeaderMap, HeaderValue, header};
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::admin::dead_letters::dead_tasks::{Choice, DeadTasks, UnreplayedTask};
+use crate::admin::dead_letters::reading::{Read, Reading};
+use crate::admin::dead_letters::report::{ReplayEnd, ReplayError, Replayed};
 use crate::backend::{Claim, DeadLetter};
 use crate::base::headers::sent_header;
-use crate::base::{DeadTask, Envelope, Error, ErrorKind, TaskMetadata, limits};
+use crate::base::{DeadTask, Enqueued, Envelope, Error, ErrorKind, TaskMetadata, limits};
+
+/// How long a replay that is to stop waits for the response to its last enqueue.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A replay of dead tasks; nothing happens until it is awaited.
 ///
 /// Each task is enqueued with its name, body and headers, to its former queue, and with an id derived from the
 /// record's. A record that is delivered twice creates one task, as long as Cloud Tasks remembers the id. The record is
-/// acknowledged only after the enqueue has succeeded. Messages that are not records, records of unknown tasks and
-/// records that are rejected stay in place, and the [report](Replayed) lists them. See [`DeadTasks`] for an example.
+/// acknowledged only after the enqueue has succeeded: with the next nine, or after a second. Messages that are not records,
+/// records of unknown tasks and records that are rejected stay in place, and the [report](Replayed) lists them. See
+/// [`DeadTasks`] for an example.
+///
+/// Calls that fail for a moment are repeated. A replay ends in an orderly way for any reason: it sends the acknowledgements
+/// and returns the records that it has not replayed. If its future is dropped instead, up to ten acknowledgements may be
+/// lost, and other records are invisible until their lease ends, up to 10 minutes; [`stop_when`](Self::stop_when) avoids that.
+///
+/// # Errors
+///
+/// If the records cannot be read or acknowledged, or if Cloud Tasks is unavailable: then the others would fail as well.
+/// The [`ReplayError`] has the report.
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Replay {
     course: Course,
     progress: Box<dyn FnMut(&Replayed) + Send>,
+    stop: Stop,
 }
+
+type Stop = Fuse<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 /// The selection, and the target queue.
 #[derive(Debug)]
@@ -34,20 +54,9 @@ struct Course {
     queue: Option<String>,
 }
 
-/// The result of a replay.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Replayed {
-    /// The number of tasks that were enqueued again.
-    pub replayed: usize,
-    /// The number of tasks that were skipped because of their name.
-    pub skipped: usize,
-    /// The tasks that were not replayed, and why.
-    pub left: Vec<UnreplayedTask>,
-}
-
 impl Replay {
     pub(crate) fn new(dead: DeadTasks) -> Self {
+        let never: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(pending());
         Self {
             course: Course {
                 dead,
@@ -55,6 +64,7 @@ impl Replay {
                 queue: None,
             },
             progress: Box::new(|_| {}),
+            stop: never.fuse(),
         }
     }
 
@@ -92,69 +102,167 @@ impl Replay {
         self
     }
 
-    async fn run(self) -> Result<Replayed, Error> {
-        let Self { course, mut progress } = self;
-        let mut report = Replayed::default();
-        let mut letters = course.dead.open(&course.choice).await?;
-        // Leased, so that a task that stays does not arrive again in this replay.
-        let mut held = Vec::new();
-        let read = loop {
-            if report.replayed >= course.choice.limit {
-                break Ok(());
-            }
-            match letters.next().await {
-                Ok(Some(letter)) => {
-                    let goes_on = course.one(letter, &mut report, &mut held).await;
-                    progress(&report);
-                    if !goes_on {
-                        break Ok(());
-                    }
-                }
-                Ok(None) => break Ok(()),
+    /// Stops the replay in an orderly way when this future completes, for example at Ctrl-C. The task that is being enqueued
+    /// gets 5 more seconds.
+    ///
+    /// ```no_run
+    /// # async fn replay(runtime: cloud_tasks::Runtime) -> Result<(), cloud_tasks::dead_letters::ReplayError> {
+    /// let ctrl_c = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    /// let report = runtime.dead_tasks("dead-tasks").replay().stop_when(ctrl_c).await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stop_when(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+        let stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(stop);
+        self.stop = stop.fuse();
+        self
+    }
+
+    async fn run(self) -> Result<Replayed, ReplayError> {
+        let Self {
+            course,
+            mut progress,
+            stop,
+        } = self;
+        let letters = match course.dead.open(&course.choice).await {
+            Ok(letters) => letters,
+            Err(error) => return Err(ReplayError::new(Replayed::default(), error)),
+        };
+        let mut run = Run {
+            course,
+            letters,
+            stop,
+            held: Vec::new(),
+            report: Replayed::default(),
+        };
+        let end = loop {
+            match run.next().await {
+                Ok(Some(end)) => break Ok(end),
+                Ok(None) => progress(&run.report),
                 Err(error) => break Err(error),
             }
         };
-        letters.close(held).await;
-        match read {
-            Ok(()) => Ok(report),
-            Err(error) if report.replayed == 0 => Err(error),
-            Err(error) => {
-                let count = report.replayed;
-                let message = format!("the replay stopped after enqueueing {count} tasks again");
-                Err(Error::unavailable(message).with_source(error))
+        let Run {
+            letters,
+            held,
+            mut report,
+            ..
+        } = run;
+        let closed = letters.close(held).await;
+        report.returned = closed.unread;
+        report.unacknowledged = closed.unacknowledged;
+        match (end, closed.error) {
+            (Err(error), _) | (Ok(_), Some(error)) => Err(ReplayError::new(report, error)),
+            (Ok(end), None) => {
+                report.end = Some(end);
+                Ok(report)
             }
         }
     }
 }
 
-impl Course {
-    /// Replays one task, unless it stays. Returns `false` if the others would fail as well.
-    async fn one(&self, letter: DeadLetter, report: &mut Replayed, held: &mut Vec<Box<dyn Claim>>) -> bool {
-        let (left, goes_on) = match DeadTask::decode(&letter.data) {
-            Err(reason) => (UnreplayedTask::unread(&letter, &reason), true),
-            Ok(task) if !self.choice.takes(&task) => {
-                report.skipped += 1;
-                held.push(letter.claim);
-                return true;
+/// A replay that runs.
+struct Run {
+    course: Course,
+    letters: Reading,
+    stop: Stop,
+    /// Leased, so that a task that stays does not arrive again in this replay.
+    held: Vec<Box<dyn Claim>>,
+    report: Replayed,
+}
+
+impl Run {
+    /// Reads and replays one record. Returns why the replay ends, if it does.
+    async fn next(&mut self) -> Result<Option<ReplayEnd>, Error> {
+        if self.stop.is_terminated() {
+            return Ok(Some(ReplayEnd::Stopped));
+        }
+        let choice = &self.course.choice;
+        let missing = choice.limit.saturating_sub(self.report.replayed);
+        if missing == 0 {
+            return Ok(Some(ReplayEnd::Limit));
+        }
+        let letter = {
+            let reading = pin!(self.letters.next(choice.ahead(missing)));
+            match select(&mut self.stop, reading).await {
+                Either::Left(_) => return Ok(Some(ReplayEnd::Stopped)),
+                Either::Right((read, _)) => match read? {
+                    Read::Letter(letter) => letter,
+                    Read::NoMore => return Ok(Some(ReplayEnd::NoMore)),
+                    Read::Full => return Ok(Some(ReplayEnd::Full)),
+                },
             }
-            Ok(task) => match self.enqueue(&task, &letter.id).await {
-                Ok(()) => {
-                    letter.claim.acknowledge();
-                    report.replayed += 1;
-                    return true;
-                }
-                Err(error) => {
-                    let goes_on = error.kind() != ErrorKind::Unavailable;
-                    (UnreplayedTask::new(&letter, &task, format!("{error:#}")), goes_on)
-                }
-            },
         };
-        report.left.push(left);
-        held.push(letter.claim);
-        goes_on
+        self.replay(letter).await.map(|()| None)
     }
 
-    async fn enqueue(&self, task: &DeadTask, message_id: &str) -> Result<(), Error> {
+    /// Replays one record, unless it stays. Fails if the others would fail as well.
+    async fn replay(&mut self, letter: DeadLetter) -> Result<(), Error> {
+        let report = &mut self.report;
+        let task = match DeadTask::decode(&letter.data) {
+            Ok(task) if self.course.choice.takes(&task) => task,
+            Ok(_) => {
+                report.skipped += 1;
+                self.held.push(letter.claim);
+                return Ok(());
+            }
+            Err(reason) => {
+                report.left.push(UnreplayedTask::unread(&letter, &reason));
+                self.held.push(letter.claim);
+                return Ok(());
+            }
+        };
+        let unreplayed = |reason| UnreplayedTask::new(&letter, &task, reason);
+        let envelope = match self.course.envelope(&task, &letter.id) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                report.left.push(unreplayed(format!("{error:#}")));
+                self.held.push(letter.claim);
+                return Ok(());
+            }
+        };
+        let Some(sent) = send(&self.course.dead, envelope, &mut self.stop).await else {
+            let reason =
+                "the replay was stopped before there was a response: the task may have been enqueued";
+            report.failed.push(unreplayed(reason.to_owned()));
+            self.held.push(letter.claim);
+            return Ok(());
+        };
+        match sent {
+            Ok(enqueued) => {
+                letter.claim.acknowledge();
+                if enqueued.duplicate() {
+                    report.duplicates += 1;
+                } else {
+                    report.replayed += 1;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                report.failed.push(unreplayed(format!("{error:#}")));
+                self.held.push(letter.claim);
+                match error.kind() {
+                    ErrorKind::Unavailable => Err(error),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Enqueues a task; `None` if the replay is to stop and there is no response in time.
+async fn send(dead: &DeadTasks, envelope: Envelope, stop: &mut Stop) -> Option<Result<Enqueued, Error>> {
+    let sending = pin!(dead.runtime().send_task(envelope));
+    match select(sending, stop).await {
+        Either::Left((sent, _)) => Some(sent),
+        Either::Right((_, sending)) => tokio::time::timeout(GRACE, sending).await.ok(),
+    }
+}
+
+impl Course {
+    /// The task of a record.
+    fn envelope(&self, task: &DeadTask, message_id: &str) -> Result<Envelope, Error> {
         let runtime = self.dead.runtime();
         let config = runtime.config();
         let name = task.task();
@@ -184,7 +292,7 @@ impl Course {
             timeout: timeout.or(registration.timeout),
         };
         limits::check(&envelope, config, runtime.now())?;
-        runtime.send_task(envelope).await.map(drop)
+        Ok(envelope)
     }
 }
 
@@ -202,7 +310,7 @@ fn headers(task: &DeadTask) -> HeaderMap {
 }
 
 impl IntoFuture for Replay {
-    type Output = Result<Replayed, Error>;
+    type Output = Result<Replayed, ReplayError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {

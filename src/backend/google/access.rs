@@ -1,10 +1,14 @@
 //! How the clients reach Google Cloud: endpoint, credentials and project.
 
 use std::fmt;
+use std::time::Duration;
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
 
 use crate::base::{Config, names::pubsub_path};
+
+/// The time limit of one call, unless it is set.
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a client of Cloud Tasks needs.
 #[derive(Clone)]
@@ -38,6 +42,8 @@ pub(crate) struct PubSubAccess {
     pub project: String,
     /// The account that signs pushes; an emulator signs none.
     pub signer: Option<String>,
+    /// The time limit of one call that reads dead tasks.
+    pub attempt_timeout: Duration,
 }
 
 impl PubSubAccess {
@@ -49,6 +55,7 @@ impl PubSubAccess {
             credentials: anonymous::Builder::new().build(),
             project: config.project().unwrap_or("local").to_owned(),
             signer: None,
+            attempt_timeout: ATTEMPT_TIMEOUT,
         })
     }
 

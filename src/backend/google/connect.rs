@@ -9,7 +9,7 @@ use google_cloud_tasks_v2::client::CloudTasks;
 use http::Uri;
 use tokio::sync::Semaphore;
 
-use crate::backend::google::access::{PubSubAccess, QueueAccess, SchedulerAccess};
+use crate::backend::google::access::{ATTEMPT_TIMEOUT, PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_task::GoogleBackend;
@@ -66,7 +66,7 @@ impl Default for Google {
             pubsub_endpoint: None,
             scheduler_endpoint: None,
             calls_in_flight: 64,
-            attempt_timeout: Duration::from_secs(10),
+            attempt_timeout: ATTEMPT_TIMEOUT,
         }
     }
 }
@@ -115,7 +115,7 @@ impl Google {
         self
     }
 
-    /// Sets the timeout of one attempt of a call, also of publishing; default 10 seconds.
+    /// Sets the timeout of one attempt of a call, also of publishing and of reading dead tasks; default 10 seconds.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
@@ -162,8 +162,14 @@ impl Google {
         let (Some(credentials), Some(target), true) = (credentials, target, errors.is_empty()) else {
             return Err(errors);
         };
-        let pubsub = PubSubAccess::emulator(config).or_else(|| {
+        let attempt_timeout = self.attempt_timeout;
+        let emulated = PubSubAccess::emulator(config).map(|access| PubSubAccess {
+            attempt_timeout,
+            ..access
+        });
+        let pubsub = emulated.or_else(|| {
             emulator.is_none().then(|| PubSubAccess {
+                attempt_timeout,
                 endpoint: self.pubsub_endpoint,
                 credentials: credentials.clone(),
                 project: config.project().unwrap_or_default().to_owned(),

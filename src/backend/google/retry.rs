@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use google_cloud_gax::backoff_policy::BackoffPolicy;
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_gax::exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 use google_cloud_gax::retry_policy::RetryPolicy;
@@ -37,4 +38,26 @@ pub(crate) fn backoff() -> ExponentialBackoff {
         .with_initial_delay(Duration::from_millis(200))
         .with_maximum_delay(Duration::from_secs(5))
         .clamp()
+}
+
+/// Makes a call of ours, and repeats it as Google's client would. Also after a success that cannot be read, so the call must
+/// be one that may be made twice.
+pub(crate) async fn repeated<T, F>(call: impl Fn() -> F) -> Result<T, GoogleError>
+where
+    F: Future<Output = Result<T, GoogleError>>,
+{
+    let backoff = backoff();
+    let mut state = RetryState::new(true);
+    loop {
+        state.attempt_count += 1;
+        let error = match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let retryable = CallOutcome::of(&error).retryable || error.is_deserialization();
+        if !retryable || state.attempt_count >= ATTEMPTS {
+            return Err(error);
+        }
+        tokio::time::sleep(backoff.on_failure(&state)).await;
+    }
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::backend::dead_letter_store::{Claim, DeadLetter, DeadLetterReader, DeadLetterStore, Reading};
+use crate::backend::dead_letter_store::{
+    Claim, Closed, DeadLetter, DeadLetterReader, DeadLetterStore, NextLetter,
+};
 use crate::backend::local::push_queue::full_topic;
 use crate::base::{BoxFuture, Error};
 use crate::registry::dead_letter::DeadLetters;
@@ -64,7 +66,6 @@ impl DeadLetterStore for LocalDeadLetters {
     fn open<'a>(
         &'a self,
         letters: &'a DeadLetters,
-        _reading: Reading,
     ) -> BoxFuture<'a, Result<Box<dyn DeadLetterReader>, Error>> {
         let topic = self.full(&letters.topic);
         Box::pin(async move {
@@ -93,26 +94,31 @@ struct Taking {
 }
 
 impl DeadLetterReader for Taking {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<DeadLetter>, Error>> {
+    fn next(&mut self, _most: usize) -> BoxFuture<'_, Result<NextLetter, Error>> {
         let message = self
             .store
             .topics()
             .get_mut(&self.topic)
             .and_then(VecDeque::pop_front);
-        let letter = message.map(|message| DeadLetter {
-            id: message.id.clone(),
-            data: message.data.clone(),
-            claim: Box::new(Hold {
-                store: self.store.clone(),
-                topic: self.topic.clone(),
-                message: Some(message),
-            }),
+        let letter = message.map_or(NextLetter::End, |message| {
+            NextLetter::Letter(DeadLetter {
+                id: message.id.clone(),
+                data: message.data.clone(),
+                claim: Box::new(Hold {
+                    store: self.store.clone(),
+                    topic: self.topic.clone(),
+                    message: Some(message),
+                }),
+            })
         });
         Box::pin(async move { Ok(letter) })
     }
 
-    fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, ()> {
-        Box::pin(async { drop(held) })
+    fn close(self: Box<Self>, held: Vec<Box<dyn Claim>>) -> BoxFuture<'static, Closed> {
+        Box::pin(async {
+            drop(held);
+            Closed::default()
+        })
     }
 }
 

@@ -76,7 +76,7 @@ async fn a_replay_asks_and_tells_how_many_were_enqueued_and_what_stays_and_why()
     );
     assert_eq!(
         out,
-        "Enqueued 1 dead tasks of dead-charges again, 1 stay, 0 skipped\n"
+        "Dead tasks of dead-charges: 1 enqueued, 0 duplicates, 0 skipped, 0 failed, 1 left, 0 returned\n"
     );
     assert!(
         err.contains("stays: not a record of a dead task: missing field `task`"),

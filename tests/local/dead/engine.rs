@@ -191,12 +191,8 @@ async fn a_topic_that_is_not_known_is_an_error_that_names_those_that_are() {
 async fn a_runtime_without_pub_sub_says_that_it_reaches_no_dead_tasks() {
     let runtime = Runtime::eager().build().await.unwrap();
 
-    let error = runtime
-        .dead_tasks("dead-charges")
-        .replay()
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = runtime.dead_tasks("dead-charges").replay().await.unwrap_err();
+    let error = error.error().to_string();
 
     assert!(error.starts_with("dead tasks cannot be read"), "{error}");
 }

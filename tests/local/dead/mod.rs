@@ -4,5 +4,9 @@
 mod commands;
 mod emulator;
 mod engine;
+#[cfg(unix)]
+mod interrupted;
+mod played;
+mod replays;
 mod rest;
 pub(crate) mod stage;
