@@ -107,9 +107,11 @@ pub use task::{PeriodicTask, Task};
 /// Used by the code that `#[task]` generates. Not public API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::__schema_of as schema_of;
     pub use crate::base::{Attributes, Resolved, Resolver};
     pub use crate::event::subscriber::parse_json;
     pub use crate::registry::schedule::ScheduleOptions;
+    pub use crate::registry::schema::{SchemaOf, SchemaWriter, WithoutSchema};
     pub use crate::registry::topic::Topic;
     pub use crate::registry::unique::{UniqueFields, UniqueOptions};
     pub use crate::registry::{Collected, Registration};

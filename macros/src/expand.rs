@@ -9,7 +9,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::Type;
 
-use crate::parse::{Errors, Input, Length, Model, Registrability, Setting, TaskImpl, Value};
+use crate::parse::{Errors, Input, Kind, Length, Model, Registrability, Setting, TaskImpl, Value};
 
 /// Expands to the user's item, the generated code, and the errors.
 pub(crate) fn expand(input: Input, errors: &Errors) -> TokenStream {
@@ -104,19 +104,41 @@ fn registered(task: &TaskImpl) -> TokenStream {
 }
 
 fn registration(task: &TaskImpl) -> TokenStream {
-    let (crate_path, ty, name) = (&task.crate_path, &task.block.self_ty, &task.name);
+    let (crate_path, ty) = (&task.crate_path, &task.block.self_ty);
     let constructor = Ident::new(task.kind.constructor(), Span::call_site());
+    // A handler has the name of its task.
+    let name = (task.kind != Kind::Handler).then(|| {
+        let name = &task.name;
+        quote!(#name,)
+    });
+    let schema = schema(task);
     let settings = task.settings.iter().map(|setting| call(task, setting));
     let unique = unique::option(task);
     let periodic = task.schedule.as_ref().map(|_| quote!(.periodic::<#ty>()));
     quote! {
         #crate_path::__private::Registration::#constructor::<#ty>(
-            #name, ::core::concat!(::core::file!(), ":", ::core::line!())
+            #name ::core::concat!(::core::file!(), ":", ::core::line!())
         )
         #(#settings)*
         #unique
         #periodic
+        #schema
     }
+}
+
+/// The call that sets the schema, which the type has if it implements `JsonSchema`.
+fn schema(task: &TaskImpl) -> Option<TokenStream> {
+    let (crate_path, ty) = (&task.crate_path, &task.block.self_ty);
+    let described = match task.kind {
+        // Its task has the schema.
+        Kind::Handler => return None,
+        Kind::Subscriber => {
+            let content = &task.function.find("Content")?.ty;
+            quote!(#content)
+        }
+        Kind::Task | Kind::SharedTask | Kind::Publisher | Kind::ModelPublisher => quote!(#ty),
+    };
+    Some(quote!(.schema(#crate_path::__private::schema_of!(#described))))
 }
 
 /// The call that sets an option of the registration.

@@ -18,7 +18,8 @@ mod unique;
 mod value;
 
 use proc_macro2::{Ident, TokenStream};
-use syn::{Expr, Path};
+use quote::quote;
+use syn::{Expr, Path, parse_quote};
 
 pub(crate) use fitness::Registrability;
 pub(crate) use function::{Function, Origin};
@@ -31,7 +32,7 @@ pub(crate) use unique::Unique;
 pub(crate) use value::{Length, Value};
 
 use given::Options;
-use options::{EVERY, NAME, OF_SCHEDULE, PAYLOAD, UNIQUE, refuse_combinations};
+use options::{EVERY, NAME, OF_SCHEDULE, PAYLOAD, SERVICE, UNIQUE, refuse_combinations};
 
 /// The item under the attribute.
 pub(crate) enum Input {
@@ -120,9 +121,22 @@ impl TaskImpl {
         refuse_combinations(&given, errors);
         let crate_path = given.take_crate();
         let fitness = Registrability::of(&block, kind, errors);
-        let name = given
-            .take_text(&NAME)
-            .unwrap_or_else(|| fitness::default_name(&block, fitness, errors));
+        if kind == Kind::SharedTask && !given.has(&SERVICE) {
+            let (path, ty) = (&block.trait_path, &block.self_ty);
+            errors.push(syn::Error::new_spanned(
+                quote!(#path #ty),
+                format!(
+                    "name the service that runs the task: write `#[task({})]`",
+                    SERVICE.usage()
+                ),
+            ));
+        }
+        let name = match given.take_text(&NAME) {
+            Some(name) => name,
+            // Its task has the name.
+            None if kind == Kind::Handler => parse_quote!(""),
+            None => fitness::default_name(&block, fitness, errors),
+        };
         let function = Function::read(&block, kind, &crate_path, errors);
         let schedule = Schedule::read(&mut given);
         let unique = match given.take(&UNIQUE) {

@@ -4,6 +4,7 @@ mod model;
 mod publisher;
 mod retry;
 mod schedule;
+mod shared;
 mod subscriber;
 mod unique;
 
@@ -59,7 +60,8 @@ fn the_impl_gets_its_types_a_registration_and_a_link() {
                     .aliases(&["Old", OLDER])
                     .queue("emails")
                     .timeout(::core::time::Duration::from_millis(900000u64))
-                    .idempotent(true);
+                    .idempotent(true)
+                    .schema(::cloud_tasks::__private::schema_of!(mails::SendWelcomeEmail));
 
                 fn __state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.one::<Mailer>()

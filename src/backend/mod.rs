@@ -20,6 +20,7 @@ mod used_ids;
 
 pub use crate::base::Envelope;
 pub use crate::base::RetrySettings;
+pub use crate::base::ServiceEndpoint;
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
 pub use google::Google;

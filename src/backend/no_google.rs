@@ -2,6 +2,7 @@
 
 use crate::backend::Connected;
 use crate::base::{Config, Invalid};
+use crate::registry::Role;
 
 /// The services behind a backend: none.
 #[derive(Clone, Default)]
@@ -21,7 +22,11 @@ pub(crate) struct Google;
 
 impl Google {
     #[expect(clippy::unused_async, reason = "with the feature, this is awaited")]
-    pub(crate) async fn open(self, _config: &mut Config) -> Result<(Connected, Services), Vec<Invalid>> {
+    pub(crate) async fn open(
+        self,
+        _config: &mut Config,
+        _role: Role,
+    ) -> Result<(Connected, Services), Vec<Invalid>> {
         Err(vec![Invalid::because(
             "there is no backend: enable the feature `google`, set CLOUD_TASKS_MODE=eager, or use `.backend(..)`",
         )])

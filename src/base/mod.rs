@@ -20,8 +20,8 @@ mod wire;
 
 pub(crate) use attempt_text::AttemptText;
 pub(crate) use clock::Clock;
-pub use config::{Config, HeaderPlacement, RetrySettings, RunMode};
-pub(crate) use config::{host_port, is_loopback};
+pub use config::{Config, HeaderPlacement, RetrySettings, RunMode, ServiceEndpoint};
+pub(crate) use config::{host_port, is_loopback, service_variable, uncallable_endpoint, validate_service};
 pub use context::Context;
 pub use error::{BoxError, Error, ErrorKind};
 pub(crate) use future::BoxFuture;

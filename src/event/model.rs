@@ -11,6 +11,7 @@ use crate::event::draft::Draft;
 use crate::event::format::Format;
 use crate::event::publish::{Publish, PublishNow};
 use crate::event::publisher::publishing;
+use crate::event::publisher_body;
 use crate::registry::Registered;
 use crate::registry::topic::Topic;
 use crate::registry::{BoundTask, Kind, Registration};
@@ -219,6 +220,7 @@ impl Registration {
     /// The registration of a model publisher with this name, defined at `location` (`file:line`).
     pub const fn model_publisher<T: ModelPublisherTask>(name: &'static str, location: &'static str) -> Self {
         Self::new::<T>(name, location, Kind::Publisher { topic: T::topic }, bind::<T>)
+            .arguments(publisher_body::of_event::<T>)
     }
 }
 

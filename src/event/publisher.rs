@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::event::draft::{Draft, with_headers};
 use crate::event::format::{DataError, Format};
 use crate::event::publish::{Publish, PublishNow};
-use crate::event::publisher_body::PublisherBody;
+use crate::event::publisher_body::{self, PublisherBody};
 use crate::registry::Registered;
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput};
 use crate::runtime::{RunAt, Scope};
@@ -173,6 +173,7 @@ impl Registration {
     /// The registration of a publisher with this name, defined at `location` (`file:line`).
     pub const fn publisher<T: PublisherTask>(name: &'static str, location: &'static str) -> Self {
         Self::new::<T>(name, location, Kind::Publisher { topic: T::topic }, bind::<T>)
+            .arguments(publisher_body::of_event::<T>)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::base::{Attributes, json};
+use crate::registry::{Arguments, Registered};
+use crate::task::enqueue::read_arguments;
 
 /// The body of a publisher's task, when it is received.
 #[derive(Deserialize)]
@@ -47,4 +49,17 @@ impl PublisherBody {
     pub fn content(&self) -> &str {
         self.message.as_deref().map_or("", RawValue::get)
     }
+}
+
+/// The body of the task that publishes an event, whose JSON somebody typed.
+pub(super) fn of_event<T>(json: &[u8]) -> Result<Arguments, String>
+where
+    T: Registered + Serialize + DeserializeOwned,
+{
+    let read = read_arguments::<T>(json)?;
+    let body = [br#"{"message":"#, &read.body[..], br#","attributes":null}"#].concat();
+    Ok(Arguments {
+        body: body.into(),
+        unique: read.unique,
+    })
 }

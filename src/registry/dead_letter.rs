@@ -35,7 +35,9 @@ impl DeadLetters {
             errors.push(error.at("`.dead_letter_topic(..)` of the runtime"));
         }
         all.extend(default.clone().map(Self::of));
-        for registration in registry.registrations() {
+        // The dead tasks of another service are recorded there.
+        let registrations = registry.registrations().into_iter();
+        for registration in registrations.filter(|registration| registration.runs_here()) {
             let own = registration.dead_letter_topic.map(|topic| topic().name(config));
             if let Some(Err(error)) = own.as_deref().map(validate_topic) {
                 errors.push(error.at(registration.location));

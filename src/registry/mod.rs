@@ -1,12 +1,14 @@
 //! The registry of tasks, by name and by type.
 
 pub(crate) mod dead_letter;
+mod elsewhere;
 pub(crate) mod filter;
 mod handler;
 pub(crate) mod queue_settings;
 mod registered;
 mod registration;
 pub mod schedule;
+pub(crate) mod schema;
 pub(crate) mod subscription;
 mod subscription_options;
 pub(crate) mod topic;
@@ -21,11 +23,12 @@ use crate::base::{Config, Invalid, States, limits, names};
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 
+pub(crate) use elsewhere::{Accounts, Role};
 pub(crate) use handler::{AttemptError, BoundTask, Handler, TaskInput};
 pub use registered::Registered;
 pub(crate) use registered::resolve;
+pub(crate) use registration::{Arguments, Declared, Kind, linked};
 pub use registration::{Collected, Registration};
-pub(crate) use registration::{Declared, Kind, linked};
 #[cfg(feature = "google")]
 pub(crate) use subscription_options::subscription_options;
 
@@ -51,13 +54,15 @@ impl Registry {
         registrations: impl IntoIterator<Item = Registration>,
         states: &States,
         config: &Config,
+        role: Role,
     ) -> (Self, Vec<Invalid>) {
         let mut registry = Self::default();
         let mut errors = Vec::new();
         for registration in registrations {
             let registration = *registration.declared();
             let type_id = (registration.type_id)();
-            if registry.by_type.contains_key(&type_id) {
+            if let Some(other) = registry.by_type.get(&type_id) {
+                errors.extend(validate_handlers(&other.registration, &registration).err());
                 continue;
             }
             let entry = Arc::new(RegisteredHandler {
@@ -65,8 +70,10 @@ impl Registry {
                 bound: (registration.bind)(states),
             });
             errors.extend(option_errors(&registration));
-            errors.extend(registry.add_subscription(&registration, config));
-            errors.extend(registry.add_schedule(&registration, config));
+            if role == Role::Runs {
+                errors.extend(registry.add_subscription(&registration, config));
+                errors.extend(registry.add_schedule(&registration, config));
+            }
             if let Kind::Publisher { topic } = registration.kind {
                 let named = names::validate_pubsub_name("topic", &topic().name(config));
                 errors.extend(named.err().map(|error| error.at(registration.location)));
@@ -191,7 +198,9 @@ impl Registry {
     /// The idempotent tasks.
     pub fn idempotent(&self) -> Vec<&'static str> {
         let all = self.registrations();
-        let idempotent = all.iter().filter(|registration| registration.idempotent);
+        let idempotent = all
+            .iter()
+            .filter(|registration| registration.idempotent && registration.runs_here());
         idempotent.map(|registration| registration.name).collect()
     }
 
@@ -208,6 +217,17 @@ impl Registry {
         }
         missing
     }
+}
+
+/// Checks that a shared task has one handler.
+fn validate_handlers(one: &Declared, other: &Declared) -> Result<(), Invalid> {
+    let are_handlers = one.runs_here() && other.runs_here();
+    Invalid::unless(!are_handlers || one.location == other.location, || {
+        Invalid::because(format!(
+            "two handlers run the task {}: {} and {}; remove one of them",
+            one.name, one.location, other.location
+        ))
+    })
 }
 
 /// Checks whether the dead letters of two subscribers conflict.

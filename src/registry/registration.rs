@@ -4,13 +4,16 @@ use std::any::TypeId;
 use std::fmt;
 use std::time::Duration;
 
-use crate::base::States;
+use bytes::Bytes;
+
+use crate::base::{Config, Error, States};
 use crate::registry::handler::BoundTask;
 use crate::registry::schedule::Periodic;
+use crate::registry::schema::{SchemaSource, no_schema};
 use crate::registry::subscription::SubscriptionOptions;
 use crate::registry::subscription_options::subscription_options;
 use crate::registry::topic::Topic;
-use crate::registry::unique::UniqueOptions;
+use crate::registry::unique::{UniqueOptions, Uniqueness};
 
 /// The kind of a registration.
 #[derive(Clone, Copy)]
@@ -43,6 +46,22 @@ pub(crate) struct Declared {
     pub unique: Option<&'static UniqueOptions>,
     pub type_id: fn() -> TypeId,
     pub bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
+    /// The service that runs it, if that is another one.
+    pub service: Option<&'static str>,
+    /// Whether it is registered only by hand.
+    pub shared: bool,
+    /// Reads arguments that somebody typed; `None` for a subscriber.
+    pub read_arguments: Option<ReadArguments>,
+    pub schema: SchemaSource,
+}
+
+/// Decodes arguments, and encodes them as a call does.
+pub(crate) type ReadArguments = fn(&[u8]) -> Result<Arguments, String>;
+
+/// The decoded arguments of a call.
+pub(crate) struct Arguments {
+    pub body: Bytes,
+    pub unique: Result<Option<Box<Uniqueness>>, Error>,
 }
 
 impl Declared {
@@ -55,6 +74,17 @@ impl Declared {
     }
 
     /// Whether this is a publisher.
+    /// The URL of the task under one of its names.
+    pub fn url(&self, name: &str, config: &Config) -> String {
+        let service = self.service.and_then(|service| config.service(service));
+        service.map_or_else(|| config.task_url(name), |service| service.task_url(name))
+    }
+
+    /// Whether requests for it are handled here.
+    pub fn runs_here(&self) -> bool {
+        self.service.is_none()
+    }
+
     #[cfg(feature = "google")]
     pub fn is_publisher(&self) -> bool {
         matches!(self.kind, Kind::Publisher { .. })
@@ -83,6 +113,10 @@ impl Registration {
             unique: None,
             type_id: TypeId::of::<T>,
             bind,
+            service: None,
+            shared: false,
+            read_arguments: None,
+            schema: no_schema,
         })
     }
 
@@ -211,6 +245,43 @@ options! {
     bare_body(bare: bool) => bare_body = bare;
 }
 
+impl Registration {
+    pub(crate) const fn arguments(mut self, read: ReadArguments) -> Self {
+        self.0.read_arguments = Some(read);
+        self
+    }
+
+    /// The registration of the handler of this task.
+    pub(crate) const fn handled(
+        mut self,
+        location: &'static str,
+        bind: fn(&States) -> Result<BoundTask, Vec<&'static str>>,
+    ) -> Self {
+        self.0.location = location;
+        self.0.bind = bind;
+        self.0.service = None;
+        self
+    }
+
+    /// Sets the service that runs the task.
+    pub const fn service(mut self, service: &'static str) -> Self {
+        self.0.service = Some(service);
+        self
+    }
+
+    /// Leaves the registration to the builder.
+    pub const fn shared(mut self, shared: bool) -> Self {
+        self.0.shared = shared;
+        self
+    }
+
+    /// Sets the schema of the arguments or the content.
+    pub const fn schema(mut self, schema: SchemaSource) -> Self {
+        self.0.schema = schema;
+        self
+    }
+}
+
 impl fmt::Debug for Registration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registration")
@@ -235,5 +306,7 @@ inventory::collect!(Collected);
 
 /// Every task that was linked into this program.
 pub(crate) fn linked() -> impl Iterator<Item = Registration> {
-    inventory::iter::<Collected>.into_iter().map(|linked| linked.0)
+    let all = inventory::iter::<Collected>.into_iter();
+    all.map(|linked| linked.0)
+        .filter(|registration| !registration.0.shared)
 }

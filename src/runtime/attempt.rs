@@ -112,6 +112,14 @@ impl Runtime {
     /// Runs an envelope in this process, as an attempt of a queue with this metadata.
     pub(crate) async fn run_attempt(&self, envelope: &Envelope, metadata: TaskMetadata) -> Result<(), Error> {
         let name = envelope.task();
+        if envelope.service().is_some() || self.only_enqueues() {
+            tracing::info!(
+                task = name,
+                url = envelope.url(),
+                "not run: it is a task of another service"
+            );
+            return Ok(());
+        }
         let entry = self.entry(name)?;
         let bound = entry.bound(name)?;
         self.run(
@@ -131,6 +139,10 @@ impl RegisteredHandler {
     /// The task with its state, or an error that lists the missing states.
     pub fn bound(&self, name: &str) -> Result<&BoundTask, Error> {
         self.bound.as_ref().map_err(|missing| {
+            if let Some(service) = self.registration.service {
+                let message = format!("task {name} does not run here: it is a task of the service {service}");
+                return Error::new(ErrorKind::UnknownTask, message);
+            }
             Error::new(
                 ErrorKind::MissingState,
                 format!(

@@ -1,6 +1,5 @@
 //! Running a task and keeping its typed output, not only its JSON.
 
-use std::any::TypeId;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use crate::runtime::Runtime;
 impl Runtime {
     /// The entry of a task or a subscriber.
     pub(crate) fn entry_of<T: Registered + 'static>(&self) -> Result<&Arc<RegisteredHandler>, Error> {
-        let entry = self.registry().by_type(TypeId::of::<T>());
+        let entry = self.registry().by_type((T::__REGISTRATION.declared().type_id)());
         entry.ok_or_else(|| {
             let name = T::__REGISTRATION.declared().name;
             Error::new(

@@ -34,6 +34,9 @@ pub struct RegisteredTask {
     pub topic: Option<String>,
     /// Its URL.
     pub url: String,
+    /// The service that runs it, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<&'static str>,
     /// Where it is defined, as `file:line`.
     pub location: &'static str,
 }
@@ -100,7 +103,8 @@ impl Runtime {
                     kind,
                     queue,
                     topic,
-                    url: url.unwrap_or_else(|| config.task_url(name)),
+                    url: url.unwrap_or_else(|| registration.url(name, config)),
+                    service: registration.service,
                     location: registration.location,
                 }
             })

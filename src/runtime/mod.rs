@@ -44,13 +44,13 @@ use http::HeaderName;
 use crate::auth::{Access, Endpoint};
 use crate::backend::{Backend, QueueOperations, Services};
 use crate::base::{Clock, Config};
-use crate::registry::Registry;
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
+use crate::registry::{Registry, Role};
 use crate::runtime::idempotency::IdempotencyStore;
 use crate::runtime::spawned::Spawned;
 
@@ -84,6 +84,7 @@ struct Inner {
     config: Config,
     clock: Clock,
     registry: Registry,
+    role: Role,
     backend: Arc<dyn Backend>,
     /// Queue operations; a backend of the user has none.
     queue_admin: Option<Arc<dyn QueueOperations>>,
@@ -223,6 +224,11 @@ impl Runtime {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.inner.registry
+    }
+
+    /// Whether it runs nothing.
+    pub(crate) fn only_enqueues(&self) -> bool {
+        self.inner.role == Role::OnlyEnqueues
     }
 
     pub(crate) fn queue_admin(&self) -> Option<&Arc<dyn QueueOperations>> {

@@ -10,7 +10,8 @@ use tracing::{Instrument, Span};
 
 use crate::base::text::error_chain;
 use crate::base::{
-    Enqueued, Envelope, Error, ErrorKind, Publication, creation_header, job_headers, limits, timeout_header,
+    Enqueued, Envelope, Error, ErrorKind, Invalid, Publication, creation_header, job_headers, limits,
+    service_variable, timeout_header,
 };
 use crate::registry::Declared;
 use crate::registry::schedule::ScheduleOptions;
@@ -109,6 +110,17 @@ impl Request {
         }
         let config = scope.runtime.config();
         let name = self.registration.name;
+        scope.runtime.registry().validate_sender(&self.registration)?;
+        let registration = scope.runtime.registry().resolve(self.registration);
+        let service = match registration.service {
+            Some(service) => Some(
+                config
+                    .shared_service(service)
+                    .ok_or_else(|| not_enqueued(name, &unknown_service(service)))?,
+            ),
+            None => None,
+        };
+        let url = registration.url(name, config);
         let SendOptions { start, timeout, .. } = self.options;
         let queue = self.options.queue.take();
         let own_headers = self
@@ -150,7 +162,8 @@ impl Request {
             task: name.into(),
             queue,
             id,
-            url: config.task_url(name),
+            url,
+            service,
             body: self.body,
             headers,
             schedule_time: start.time(now, limits::max_ahead(config)),
@@ -171,6 +184,14 @@ impl Request {
         );
         Ok(envelope)
     }
+}
+
+/// What is wrong if the endpoint of a service is not known.
+pub(crate) fn unknown_service(service: &str) -> Invalid {
+    let variable = service_variable(service);
+    Invalid::because(format!(
+        "the endpoint of the service {service} is unknown: set {variable} to its URL, or use `Config::with_service(..)`"
+    ))
 }
 
 /// The id of a unique task that is enqueued now.

@@ -43,6 +43,9 @@ async fn respond_to<B: Body>(
         Route::Subscription(name) => (name, Endpoint::Subscriptions),
         Route::Other => return respond::unknown_path(runtime.base_path()),
     };
+    if runtime.only_enqueues() {
+        return respond::unknown_task(&name);
+    }
     let pushed = endpoint == Endpoint::Subscriptions;
     if parts.method != Method::POST {
         return respond::method_not_allowed();
@@ -50,6 +53,7 @@ async fn respond_to<B: Body>(
     let found = runtime
         .registry()
         .by_name(&name)
+        .filter(|entry| entry.registration.runs_here())
         .filter(|entry| !pushed || entry.registration.subscriber_options().is_some());
     let subscriber = found
         .filter(|_| pushed)

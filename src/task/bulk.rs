@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::base::{Enqueued, Error};
+use crate::registry::Registered;
 use crate::runtime::{RunAt, Runtime, Scope, SendOptions, Start};
-use crate::task::Task;
 use crate::task::enqueue::Enqueue;
 
 /// The default concurrency.
@@ -81,7 +83,7 @@ pub struct BulkProgress {
     pub total: Option<usize>,
 }
 
-impl<'a, T: Task> EnqueueAll<'a, T> {
+impl<'a, T: Registered + Serialize + DeserializeOwned + Send + 'static> EnqueueAll<'a, T> {
     pub(crate) fn new(tasks: impl Stream<Item = T> + Send + 'a) -> Self {
         Self {
             tasks: Box::pin(tasks),
@@ -228,7 +230,7 @@ impl BulkProgress {
     }
 }
 
-impl<'a, T: Task> IntoFuture for EnqueueAll<'a, T> {
+impl<'a, T: Registered + Serialize + DeserializeOwned + Send + 'static> IntoFuture for EnqueueAll<'a, T> {
     type Output = Vec<Result<Enqueued, Error>>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 

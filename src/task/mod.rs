@@ -3,7 +3,11 @@
 mod bulk;
 pub mod commit;
 pub(crate) mod enqueue;
+mod handler;
+mod name;
+mod named;
 pub(crate) mod periodic;
+mod shared;
 mod sync;
 
 pub use crate::base::Enqueued;
@@ -12,7 +16,10 @@ pub use crate::registry::Registered;
 pub use crate::runtime::RunAt;
 pub use bulk::{BulkProgress, EnqueueAll};
 pub use enqueue::Enqueue;
+pub use handler::{Handled, TaskHandler};
+pub use name::TaskName;
 pub use periodic::PeriodicTask;
+pub use shared::SharedTask;
 pub use sync::RunNow;
 
 use std::marker::PhantomData;
@@ -25,6 +32,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::{BoxFuture, Context, Dead, States, TaskError, TaskResult, json};
 use crate::registry::{AttemptError, BoundTask, Handler, Kind, Registration, TaskInput, resolve};
+use crate::task::enqueue::read_arguments;
 
 /// A background job: the fields are its arguments, and `run` does the work.
 ///
@@ -197,13 +205,13 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
 impl Registration {
     /// The registration of a task with this name, defined at `location` (`file:line`).
     pub const fn task<T: Task>(name: &'static str, location: &'static str) -> Self {
-        Self::new::<T>(name, location, Kind::Task, bind::<T>)
+        Self::new::<T>(name, location, Kind::Task, bind::<T>).arguments(read_arguments::<T>)
     }
 }
 
 fn bind<T: Task>(states: &States) -> Result<BoundTask, Vec<&'static str>> {
     let state = resolve::<T, T::State>(states)?;
-    let handler = TaskHandler::<T> {
+    let handler = BoundHandler::<T> {
         state: Arc::clone(&state),
         task: PhantomData,
     };
@@ -213,12 +221,12 @@ fn bind<T: Task>(states: &States) -> Result<BoundTask, Vec<&'static str>> {
     })
 }
 
-struct TaskHandler<T: Task> {
+struct BoundHandler<T: Task> {
     state: Arc<T::State>,
     task: PhantomData<fn() -> T>,
 }
 
-impl<T: Task> Handler for TaskHandler<T> {
+impl<T: Task> Handler for BoundHandler<T> {
     fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
             let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;

@@ -91,6 +91,12 @@ fn stub(task: &TaskImpl) -> TokenStream {
         Kind::Task => quote! {
             async fn run(self, _: #crate_path::Context<Self::State>) -> #crate_path::TaskResult<Self::Output>
         },
+        Kind::Handler => quote! {
+            async fn run(
+                _: Self::Task,
+                _: #crate_path::Context<Self::State>
+            ) -> #crate_path::TaskResult<Self::Output>
+        },
         Kind::Subscriber => quote! {
             async fn run(
                 _: #crate_path::Message<Self::Content, Self::Attributes>,
@@ -98,7 +104,7 @@ fn stub(task: &TaskImpl) -> TokenStream {
             ) -> #crate_path::TaskResult<Self::Output>
         },
         Kind::ModelPublisher => quote!(fn content(_: &Self::Model, _: &Self::Extra) -> Self),
-        Kind::Publisher => return TokenStream::new(),
+        Kind::SharedTask | Kind::Publisher => return TokenStream::new(),
     };
     quote!(#signature { ::core::panic!() })
 }

@@ -22,6 +22,23 @@ pub(super) fn queue_name(name: &str) -> Result<(), String> {
     ))
 }
 
+/// Validates the name of a service, which is part of the name of an environment variable.
+pub(super) fn service(name: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_account = name == "account" || name.ends_with("-account");
+    if (1..=63).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(allowed)
+        && !is_account
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "the service {name:?} is not accepted: 1 to 63 lower-case letters, digits and `-`, the first a letter, and not \
+         ending with `account`, which names the variable of its account"
+    ))
+}
+
 /// Validates the base name of a topic, or a full path.
 pub(super) fn topic(name: &str) -> Result<(), String> {
     if is_path(name) {
@@ -263,6 +280,26 @@ mod tests {
             queue_name,
             &["emails", "slow-2", "A", &"q".repeat(100)],
             &["", "my_queue", "a.b", "a/b", "é", &"q".repeat(101)],
+        );
+    }
+
+    #[test]
+    fn a_service_has_the_name_of_a_variable_in_lower_case() {
+        assert_check(
+            service,
+            &["billing", "b", "billing-2", "my-accounts", &"s".repeat(63)],
+            &[
+                "",
+                "Billing",
+                "2billing",
+                "-a",
+                "a_b",
+                "a.b",
+                "account",
+                "billing-account",
+                "é",
+                &"s".repeat(64),
+            ],
         );
     }
 

@@ -50,12 +50,12 @@ fn foreign(kind: Kind) -> String {
 
 fn borrows(kind: Kind) -> String {
     let why = match kind {
-        Kind::Task => "outlives the call that enqueues it",
+        Kind::Task | Kind::SharedTask => "outlives the call that enqueues it",
         Kind::Publisher | Kind::ModelPublisher => "outlives the call that publishes it",
-        Kind::Subscriber => "is registered when the program is linked",
+        Kind::Handler | Kind::Subscriber => "is registered when the program is linked",
     };
     let how = match kind {
-        Kind::Subscriber => "",
+        Kind::Handler | Kind::Subscriber => "",
         _ => ", with `String` for `&str`",
     };
     format!(
@@ -66,12 +66,13 @@ fn borrows(kind: Kind) -> String {
 
 fn generic(kind: Kind) -> String {
     let with = match kind {
-        Kind::Publisher => "a `name` and a `topic`",
-        _ => "a `name`",
+        Kind::Publisher => ", each with a `name` and a `topic`",
+        Kind::Handler => "",
+        _ => ", each with a `name`",
     };
     format!(
         "{} is registered when the program is linked, so its type has no parameters left: write \
-         `impl {} for Wrapper<u32>`, one impl for each type, each with {with}",
+         `impl {} for Wrapper<u32>`, one impl for each type{with}",
         kind.noun(),
         kind.trait_name()
     )

@@ -124,9 +124,10 @@ impl<'a> Types<'a> {
         let signature = &function.sig;
         match kind {
             Kind::Task => run::read_task(signature, self, errors),
+            Kind::Handler => run::read_handler(signature, self, errors),
             Kind::Subscriber => run::read_subscriber(signature, self, errors),
             Kind::ModelPublisher => content::read(signature, self, errors),
-            Kind::Publisher => {}
+            Kind::SharedTask | Kind::Publisher => {}
         }
     }
 

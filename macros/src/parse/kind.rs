@@ -10,14 +10,20 @@ use super::tokens::closest;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Task,
+    /// A task that one service runs and others enqueue.
+    SharedTask,
+    /// The handler of a shared task.
+    Handler,
     Publisher,
     ModelPublisher,
     Subscriber,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Task,
+        Self::SharedTask,
+        Self::Handler,
         Self::Publisher,
         Self::ModelPublisher,
         Self::Subscriber,
@@ -48,6 +54,8 @@ impl Kind {
     pub(crate) fn trait_name(self) -> &'static str {
         match self {
             Self::Task => "Task",
+            Self::SharedTask => "SharedTask",
+            Self::Handler => "TaskHandler",
             Self::Publisher => "PublisherTask",
             Self::ModelPublisher => "ModelPublisherTask",
             Self::Subscriber => "SubscriberTask",
@@ -58,6 +66,8 @@ impl Kind {
     pub(crate) fn constructor(self) -> &'static str {
         match self {
             Self::Task => "task",
+            Self::SharedTask => "shared_task",
+            Self::Handler => "handler",
             Self::Publisher => "publisher",
             Self::ModelPublisher => "model_publisher",
             Self::Subscriber => "subscriber",
@@ -68,6 +78,8 @@ impl Kind {
     pub(super) fn options(self) -> &'static [Accepted] {
         match self {
             Self::Task => options::TASK,
+            Self::SharedTask => options::SHARED_TASK,
+            Self::Handler => options::HANDLER,
             Self::Publisher => options::PUBLISHER,
             Self::ModelPublisher => options::MODEL_PUBLISHER,
             Self::Subscriber => options::SUBSCRIBER,
@@ -77,9 +89,9 @@ impl Kind {
     /// The required function.
     pub(crate) fn function(self) -> Option<&'static str> {
         match self {
-            Self::Task | Self::Subscriber => Some("run"),
+            Self::Task | Self::Handler | Self::Subscriber => Some("run"),
             Self::ModelPublisher => Some("content"),
-            Self::Publisher => None,
+            Self::SharedTask | Self::Publisher => None,
         }
     }
 
@@ -87,11 +99,12 @@ impl Kind {
     pub(super) fn signature(self) -> &'static str {
         match self {
             Self::Task => "`async fn run(self, cx: Context<State>) -> TaskResult<Output>`",
+            Self::Handler => "`async fn run(task: Charge, cx: Context<State>) -> TaskResult<Output>`",
             Self::ModelPublisher => "`fn content(model: &Model, extra: &Extra) -> Self`",
             Self::Subscriber => {
                 "`async fn run(message: Message<Content>, cx: Context<State>) -> TaskResult<Output>`"
             }
-            Self::Publisher => "",
+            Self::SharedTask | Self::Publisher => "",
         }
     }
 
@@ -99,7 +112,8 @@ impl Kind {
     pub(crate) fn types(self) -> &'static [&'static str] {
         match self {
             Self::Task => &["State", "Output"],
-            Self::Publisher => &[],
+            Self::Handler => &["Task", "State", "Output"],
+            Self::SharedTask | Self::Publisher => &[],
             Self::ModelPublisher => &["Model", "Extra"],
             Self::Subscriber => &["Content", "Attributes", "State", "Output"],
         }
@@ -113,7 +127,8 @@ impl Kind {
     /// A noun for messages.
     pub(super) fn noun(self) -> &'static str {
         match self {
-            Self::Task => "a task",
+            Self::Task | Self::SharedTask => "a task",
+            Self::Handler => "a handler",
             Self::Publisher | Self::ModelPublisher => "an event",
             Self::Subscriber => "a subscriber",
         }
@@ -123,6 +138,8 @@ impl Kind {
     pub(super) fn example(self) -> &'static str {
         match self {
             Self::Task => "SendWelcomeEmail",
+            Self::SharedTask => "Charge",
+            Self::Handler => "ChargeInvoices",
             Self::Publisher => "UserAction",
             Self::ModelPublisher => "OrderCreated",
             Self::Subscriber => "Auditor",

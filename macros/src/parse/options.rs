@@ -83,6 +83,23 @@ pub(super) const OF_SCHEDULE: &[Accepted] = &[
     OIDC,
 ];
 
+pub(super) const SHARED_TASK: &[Accepted] = &[
+    NAME,
+    ALIASES,
+    SERVICE,
+    QUEUE,
+    TIMEOUT,
+    IDEMPOTENT,
+    UNIQUE,
+    ONLY_ONCE,
+    MAX_ATTEMPTS,
+    DEAD_LETTER_TOPIC,
+    CRATE,
+];
+
+/// Everything else stands at the declaration of its task.
+pub(super) const HANDLER: &[Accepted] = &[CRATE];
+
 pub(super) const PUBLISHER: &[Accepted] = &[
     NAME,
     ALIASES,
@@ -95,6 +112,7 @@ pub(super) const PUBLISHER: &[Accepted] = &[
     TOPIC,
     ABSOLUTE_TOPIC,
     APP,
+    SHARED,
     CRATE,
 ];
 
@@ -111,6 +129,7 @@ pub(super) const MODEL_PUBLISHER: &[Accepted] = &[
     ABSOLUTE_TOPIC,
     APP,
     APP_LABEL,
+    SHARED,
     CRATE,
 ];
 
@@ -155,6 +174,8 @@ pub(super) const OF_UNIQUE: &[Accepted] = &[BY, WINDOW];
 
 pub(super) const NAME: Accepted = option("name", "\"SendWelcomeEmail\"", Form::Text(check::task_name));
 const ALIASES: Accepted = option("aliases", "[\"OldName\"]", Form::Texts(check::task_name));
+pub(super) const SERVICE: Accepted = option("service", "\"billing\"", Form::Text(check::service));
+const SHARED: Accepted = option("shared", "true", Form::Flag);
 const QUEUE: Accepted = option("queue", "\"emails\"", Form::Text(check::queue_name));
 const TIMEOUT: Accepted = option("timeout", "\"15m\"", Form::Length(&duration::DISPATCH_DEADLINE));
 const ORDERING: Accepted = option("ordering", "true", Form::Flag);

@@ -18,6 +18,56 @@ pub(super) fn read_task(signature: &Signature, types: &mut Types<'_>, errors: &m
     read_output(signature, Kind::Task, types, errors);
 }
 
+/// `async fn run(task: Task, cx: Context<State>) -> TaskResult<Output>`
+pub(super) fn read_handler(signature: &Signature, types: &mut Types<'_>, errors: &mut Errors) {
+    let (task, context) = handler_parameters(signature, errors);
+    if let Some(task) = task.filter(|_| types.is_omitted("Task")) {
+        match standing_alone(&task.ty, "Task", &signature.generics) {
+            Some(ty) => types.set("Task", ty),
+            None => errors.push(unread(&task.ty, &["Task"], "Charge")),
+        }
+    }
+    if let Some(context) = context {
+        read_context(&context.ty, signature, types, errors);
+    }
+    read_output(signature, Kind::Handler, types, errors);
+}
+
+/// Checks the parameters and returns the task and the context, if present.
+fn handler_parameters<'a>(
+    signature: &'a Signature,
+    errors: &mut Errors,
+) -> (Option<&'a PatType>, Option<&'a PatType>) {
+    let expected = Kind::Handler.signature();
+    let (receiver, parameters) = parameters(signature);
+    if let Some(receiver) = receiver {
+        errors.push(syn::Error::new_spanned(
+            receiver,
+            format!("`run` of a handler takes no `self`, but the task that others enqueue: write {expected}"),
+        ));
+        return (None, None);
+    }
+    match *parameters.as_slice() {
+        [task, context] => (Some(task), Some(context)),
+        [_, _, extra, ..] => {
+            errors.push(syn::Error::new_spanned(
+                extra,
+                format!(
+                    "`run` takes nothing after the context; arguments are fields of the task: write {expected}"
+                ),
+            ));
+            (Some(parameters[0]), Some(parameters[1]))
+        }
+        _ => {
+            errors.push(at_parameters(
+                signature,
+                format!("`run` of a handler takes the task and the context: write {expected}"),
+            ));
+            (None, None)
+        }
+    }
+}
+
 /// `async fn run(message: Message<Content, Attributes>, cx: Context<State>) -> TaskResult<Output>`
 pub(super) fn read_subscriber(signature: &Signature, types: &mut Types<'_>, errors: &mut Errors) {
     let (message, context) = subscriber_parameters(signature, errors);

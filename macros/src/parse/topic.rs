@@ -64,7 +64,7 @@ impl Topic {
         let label = given.take_text(&APP_LABEL);
         let app = given.take_text(&APP);
         let source = match (base.or(absolute), kind) {
-            (_, Kind::Task) => return None,
+            (_, Kind::Task | Kind::SharedTask | Kind::Handler) => return None,
             (Some(named), _) => named,
             (None, Kind::Publisher) => Source::Named(default_topic(block, fitness, errors)),
             (None, Kind::ModelPublisher) => of_model(function.find("Model")?, label, given, errors),

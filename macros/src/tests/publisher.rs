@@ -40,7 +40,8 @@ fn a_publisher_gets_an_event_a_registration_and_a_link() {
                     )
                     .aliases(&["Old"])
                     .queue("events")
-                    .timeout(::core::time::Duration::from_millis(60000u64));
+                    .timeout(::core::time::Duration::from_millis(60000u64))
+                    .schema(::cloud_tasks::__private::schema_of!(events::UserAction));
 
                 fn __state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.each::<()>()
@@ -153,7 +154,8 @@ fn a_model_publisher_gets_its_types_and_the_topic_of_its_model() {
                 const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::model_publisher::<OrderCreated>(
                         "OrderCreated", ::core::concat!(::core::file!(), ":", ::core::line!())
-                    );
+                    )
+                    .schema(::cloud_tasks::__private::schema_of!(OrderCreated));
 
                 fn __state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.each::<()>()

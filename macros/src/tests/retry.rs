@@ -117,6 +117,6 @@ fn a_subscriber_is_told_who_takes_attempts() {
     let found = messages(quote!(max_attempts = 5), subscriber);
 
     assert_eq!(found.len(), 1);
-    let start = "`max_attempts` is an option of `Task`, `PublisherTask` and `ModelPublisherTask`, not of `SubscriberTask`";
+    let start = "`max_attempts` is an option of `Task`, `SharedTask`, `PublisherTask` and `ModelPublisherTask`, not of `SubscriberTask`";
     assert!(found[0].starts_with(start), "{found:?}");
 }

@@ -43,7 +43,8 @@ fn a_subscriber_gets_its_types_its_topic_and_a_parser() {
                 const __REGISTRATION: ::cloud_tasks::__private::Registration =
                     ::cloud_tasks::__private::Registration::subscriber::<Auditor>(
                         "Auditor", ::core::concat!(::core::file!(), ":", ::core::line!())
-                    );
+                    )
+                    .schema(::cloud_tasks::__private::schema_of!(UserAction));
 
                 fn __state(states: &mut ::cloud_tasks::__private::Resolver<'_>) -> ::cloud_tasks::__private::Resolved {
                     states.one::<Db>()
@@ -108,7 +109,8 @@ fn every_option_is_told_to_the_registration() {
         .ordering(false)
         .retention(::core::time::Duration::from_millis(604800000u64))
         .use_cloud_tasks(true)
-        .bare_body(true);
+        .bare_body(true)
+        .schema(jobs::__private::schema_of!(UserAction));
     };
     assert!(text.contains(&expected.to_string()), "{expected}\n{text}");
     assert!(
@@ -167,7 +169,7 @@ fn options_take_constants_and_the_words_that_stand_for_a_value() {
         ),
     ] {
         let text = expanded(option, auditor(&quote!()));
-        assert!(text.contains(&format!("{call} ;")), "{call}: {text}");
+        assert!(text.contains(&format!("{call} . schema (")), "{call}: {text}");
         assert!(!text.contains("compile_error"), "{text}");
     }
 }

@@ -191,7 +191,7 @@ fn a_subscriber_is_not_unique() {
     let said = messages(quote!(unique), subscriber);
 
     assert!(
-        matches!(said.as_slice(), [message] if message.contains("`unique` is an option of `Task`, `PublisherTask` and `ModelPublisherTask`")),
+        matches!(said.as_slice(), [message] if message.contains("`unique` is an option of `Task`, `SharedTask`, `PublisherTask` and `ModelPublisherTask`")),
         "{said:?}"
     );
 }

@@ -286,6 +286,7 @@ impl Course {
             queue: queue.unwrap_or(config.default_queue()).to_owned(),
             id: Some(id.simple().to_string()),
             url: config.task_url(name),
+            service: None,
             body: Bytes::copy_from_slice(task.body()),
             headers,
             schedule_time: None,

@@ -115,7 +115,11 @@ impl<T: Registered> Tasks<T> {
     fn source(&self) -> (Result<Queue, Error>, Selection) {
         let queue = self.queue();
         let selection = match &queue {
-            Ok(queue) => Selection::default().of(T::__REGISTRATION.declared(), queue.runtime().config()),
+            Ok(queue) => {
+                let runtime = queue.runtime();
+                let registration = runtime.registry().resolve(*T::__REGISTRATION.declared());
+                Selection::default().of(&registration, runtime.config())
+            }
             Err(_) => Selection::default(),
         };
         (queue, selection)

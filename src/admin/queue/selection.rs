@@ -54,6 +54,6 @@ impl Selection {
 fn urls(registration: &Declared, config: &Config) -> Vec<String> {
     std::iter::once(&registration.name)
         .chain(registration.aliases)
-        .map(|name| config.task_url(name))
+        .map(|name| registration.url(name, config))
         .collect()
 }

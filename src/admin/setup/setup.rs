@@ -136,6 +136,13 @@ impl Setup {
     /// If this runtime reaches neither Pub/Sub nor Cloud Tasks, or if a call fails; the error names the missing
     /// permission and how to grant it.
     pub async fn plan(mut self) -> Result<Plan, Error> {
+        if self.options.prune && self.runtime.only_enqueues() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "nothing was looked at: this runtime only enqueues and knows no subscribers and no schedules, so everything \
+                 would be a leftover; prune with the service that runs the tasks",
+            ));
+        }
         let mut clients = Clients {
             pubsub: None,
             queues: None,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use google_cloud_auth::credentials::{Credentials, anonymous};
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_tasks_v2::client::CloudTasks;
-use http::Uri;
 use tokio::sync::Semaphore;
 
 use crate::backend::google::access::{ATTEMPT_TIMEOUT, PubSubAccess, QueueAccess, SchedulerAccess};
@@ -18,7 +17,8 @@ use crate::backend::google::publish::PubSub;
 use crate::backend::google::rest_client::RestClient;
 use crate::backend::{Connected, Services};
 use crate::base::http_client::{Connections, HttpClient};
-use crate::base::{Config, Invalid};
+use crate::base::{Config, Invalid, uncallable_endpoint};
+use crate::registry::Role;
 
 /// The configuration of the clients for Google Cloud Tasks and Pub/Sub.
 ///
@@ -122,14 +122,22 @@ impl Google {
     }
 
     /// Connects to the services that the settings name.
-    pub(crate) async fn open(self, config: &mut Config) -> Result<(Connected, Services), Vec<Invalid>> {
-        let backend = self.connect(config).await?;
+    pub(crate) async fn open(
+        self,
+        config: &mut Config,
+        role: Role,
+    ) -> Result<(Connected, Services), Vec<Invalid>> {
+        let backend = self.connect(config, role).await?;
         let services = backend.services();
         Ok((Connected::new(backend), services))
     }
 
     /// Resolves the settings that are not set, and stores them.
-    pub(crate) async fn connect(self, config: &mut Config) -> Result<GoogleBackend, Vec<Invalid>> {
+    pub(crate) async fn connect(
+        self,
+        config: &mut Config,
+        role: Role,
+    ) -> Result<GoogleBackend, Vec<Invalid>> {
         let emulator = config.cloud_tasks_emulator_host().map(str::to_owned);
         let api_endpoint = self
             .api_endpoint
@@ -145,16 +153,10 @@ impl Google {
                 .map_err(|reason| errors.push(Invalid::because(reason)))
                 .ok()
         };
-        if api_endpoint.is_none()
-            && config
-                .endpoint()
-                .parse::<Uri>()
-                .is_ok_and(|uri| uri.scheme_str() != Some("https"))
-        {
-            errors.push(Invalid::because(format!(
-                "the endpoint {:?} cannot be called by Google: set CLOUD_TASKS_ENDPOINT to the https URL of this service, since tokens are sent over https only",
-                config.endpoint()
-            )));
+        if api_endpoint.is_none() {
+            // What only enqueues may have no tasks that come back.
+            errors.extend(uncallable_endpoint(config).filter(|_| role == Role::Runs));
+            errors.extend(config.uncallable_services());
         }
         let target = TaskFactory::new(config)
             .map_err(|missing| errors.extend(missing))

@@ -6,7 +6,7 @@ use google_cloud_tasks_v2::model::{HttpMethod, HttpRequest, OidcToken, Task};
 use google_cloud_wkt::{Duration as WktDuration, Timestamp};
 
 use crate::backend::relay_url;
-use crate::base::{Config, Envelope, Invalid};
+use crate::base::{Config, Envelope, Invalid, ServiceEndpoint};
 
 /// The largest body of a task that is called through a relay; 1 MiB minus all that else is in a task.
 const MAX_RELAYED_BYTES: usize = 1_000_000;
@@ -101,11 +101,7 @@ impl TaskFactory {
             .set_http_method(HttpMethod::Post)
             .set_headers(headers)
             .set_body(envelope.body.clone())
-            .set_oidc_token(
-                OidcToken::new()
-                    .set_service_account_email(&self.service_account)
-                    .set_audience(&self.audience),
-            );
+            .set_oidc_token(self.token(envelope));
         Task::new()
             .set_name(id.map_or_else(String::new, |id| {
                 format!("{}/tasks/{id}", self.queue(&envelope.queue))
@@ -113,6 +109,17 @@ impl TaskFactory {
             .set_http_request(request)
             .set_or_clear_schedule_time(envelope.schedule_time.and_then(timestamp))
             .set_or_clear_dispatch_deadline(envelope.timeout.and_then(duration))
+    }
+}
+
+impl TaskFactory {
+    /// The token of the service that runs the task: its own audience, and the account that it trusts.
+    fn token(&self, envelope: &Envelope) -> OidcToken {
+        let service = envelope.service();
+        let account = service.and_then(ServiceEndpoint::account);
+        OidcToken::new()
+            .set_service_account_email(account.unwrap_or(&self.service_account))
+            .set_audience(service.map_or(&*self.audience, ServiceEndpoint::url))
     }
 }
 

@@ -26,6 +26,7 @@ use crate::base::http_client::{Connections, HttpClient};
 use crate::base::limits::INDEFINITELY;
 use crate::base::text::error_chain;
 use crate::base::{BoxError, Clock, Config, Error, ErrorKind, Invalid};
+use crate::registry::Role;
 use crate::registry::dead_letter::DeadLetters;
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
@@ -105,12 +106,15 @@ impl LocalEngine {
         let emulated = listen_apart()?;
         let address = address(&listener)?;
         *config = config.clone().with_cloud_tasks_emulator_host(address.to_string());
-        let mut google = Google::new().connect(config).await.map_err(|errors| {
-            Error::new(
-                ErrorKind::Build,
-                format!("the runtime was not built: {}", Invalid::join(&errors)),
-            )
-        })?;
+        let mut google = Google::new()
+            .connect(config, Role::Runs)
+            .await
+            .map_err(|errors| {
+                Error::new(
+                    ErrorKind::Build,
+                    format!("the runtime was not built: {}", Invalid::join(&errors)),
+                )
+            })?;
         let emulator = Arc::new(Emulator {
             http: HttpClient::plain(Connections::Kept),
             url: format!("http://{address}"),

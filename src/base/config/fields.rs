@@ -1,8 +1,11 @@
 //! Setters and getters of the settings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, HeaderPlacement, RetrySettings, RunMode};
+use super::{Config, HeaderPlacement, RetrySettings, RunMode, ServiceEndpoint};
+#[cfg(feature = "google")]
+use super::{Invalid, service_variable};
 
 impl Config {
     /// Sets the base URL of this service, which Cloud Tasks calls. It may have a path.
@@ -142,6 +145,14 @@ impl Config {
         self
     }
 
+    /// Sets where another service runs its tasks; replaces an earlier one of the same name.
+    ///
+    /// The name is the option `service` of the tasks: lower-case letters, digits and `-`.
+    pub fn with_service(mut self, name: impl Into<String>, endpoint: ServiceEndpoint) -> Self {
+        self.services.insert(name.into(), Arc::new(endpoint));
+        self
+    }
+
     /// The base URL of this service, which Cloud Tasks calls.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -235,5 +246,33 @@ impl Config {
     /// The Cloud Tasks emulator to use instead of Google Cloud, as `host:port`.
     pub fn cloud_tasks_emulator_host(&self) -> Option<&str> {
         self.cloud_tasks_emulator_host.as_deref()
+    }
+
+    /// Where another service runs its tasks.
+    pub fn service(&self, name: &str) -> Option<&ServiceEndpoint> {
+        self.services.get(name).map(|service| &**service)
+    }
+
+    /// What is wrong with the endpoints of other services if Google is to call them.
+    #[cfg(feature = "google")]
+    pub(crate) fn uncallable_services(&self) -> Vec<Invalid> {
+        let insecure = self
+            .services
+            .iter()
+            .filter(|(_, service)| !service.url().starts_with("https://"));
+        insecure
+            .map(|(name, service)| {
+                Invalid::because(format!(
+                    "the service {name} cannot be called by Google: set {} to its https URL instead of {:?}, since tokens \
+                     are sent over https only",
+                    service_variable(name),
+                    service.url()
+                ))
+            })
+            .collect()
+    }
+
+    pub(crate) fn shared_service(&self, name: &str) -> Option<Arc<ServiceEndpoint>> {
+        self.services.get(name).cloned()
     }
 }

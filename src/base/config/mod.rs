@@ -4,9 +4,12 @@ mod fields;
 mod header_placement;
 mod retry;
 mod run_mode;
+mod service;
 mod vars;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -19,6 +22,8 @@ use crate::base::wire::headers::propagated_name;
 pub use header_placement::HeaderPlacement;
 pub use retry::RetrySettings;
 pub use run_mode::RunMode;
+pub use service::ServiceEndpoint;
+pub(crate) use service::{service_variable, validate_service};
 
 /// The settings of a [`Runtime`](crate::Runtime), from the environment and from code; code overrides the environment.
 ///
@@ -75,6 +80,8 @@ pub struct Config {
     service_account: Option<String>,
     pubsub_emulator_host: Option<String>,
     cloud_tasks_emulator_host: Option<String>,
+    /// Other services, by name.
+    services: BTreeMap<String, Arc<ServiceEndpoint>>,
 }
 
 impl Default for Config {
@@ -99,6 +106,7 @@ impl Default for Config {
             service_account: None,
             pubsub_emulator_host: None,
             cloud_tasks_emulator_host: None,
+            services: BTreeMap::new(),
         }
     }
 }
@@ -188,6 +196,10 @@ impl Config {
                 check(is_plain(value), setting, value, accepted);
             }
         }
+        for (name, service) in &self.services {
+            let setting = format!("endpoint of the service {name}");
+            check(is_endpoint(service.url()), &setting, service.url(), ENDPOINT);
+        }
         let retry = self.enqueue_retry;
         let multiplier = retry.multiplier.to_string();
         check(
@@ -196,6 +208,8 @@ impl Config {
             &multiplier,
             MULTIPLIER,
         );
+        let names = self.services.keys();
+        errors.extend(names.filter_map(|name| validate_service(name).err()));
         errors
     }
 }
@@ -205,6 +219,19 @@ const HOST_PORT: &str = "host:port, such as localhost:8123";
 const PROJECT: &str = "the id of a project alone, such as my-project";
 const LOCATION: &str = "the name of a region alone, such as europe-west1";
 const MULTIPLIER: &str = "a number, 1 or more";
+
+/// What is wrong with the endpoint if Google is to call it.
+pub(crate) fn uncallable_endpoint(config: &Config) -> Option<Invalid> {
+    let endpoint = config.endpoint();
+    let uncallable = endpoint
+        .parse::<Uri>()
+        .is_ok_and(|uri| uri.scheme_str() != Some("https"));
+    uncallable.then(|| {
+        Invalid::because(format!(
+            "the endpoint {endpoint:?} cannot be called by Google: set CLOUD_TASKS_ENDPOINT to the https URL of this service, since tokens are sent over https only"
+        ))
+    })
+}
 
 fn is_endpoint(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| {

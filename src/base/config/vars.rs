@@ -1,16 +1,20 @@
 //! Settings from environment variables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
 
-use super::{Config, ENDPOINT, HOST_PORT, LOCATION, MULTIPLIER, PROJECT, RetrySettings, RunMode};
-use super::{is_endpoint, is_host_port, is_plain, without_user};
+use super::{
+    Config, ENDPOINT, HOST_PORT, LOCATION, MULTIPLIER, PROJECT, RetrySettings, RunMode, ServiceEndpoint,
+};
+use super::{is_endpoint, is_host_port, is_plain, service_variable, without_user};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::wire::headers::propagated_name;
 
 const PREFIX: &str = "CLOUD_TASKS_";
+const SERVICE: &str = "CLOUD_TASKS_SERVICE_";
 const SECONDS: &str = "a number of seconds, 0 or more";
 const BOOLEAN: &str = "true, 1, t, y or yes; false, 0, f, n or no";
 
@@ -26,7 +30,7 @@ impl Config {
             let Ok(name) = name.into_string() else {
                 continue;
             };
-            if !Vars::KNOWN.contains(&name.as_str()) {
+            if !Vars::KNOWN.contains(&name.as_str()) && service_of(&name).is_none() {
                 if name.starts_with(PREFIX) {
                     tracing::warn!(variable = %crate::base::text::safe(&name), "unknown setting, ignored");
                 }
@@ -67,6 +71,28 @@ impl Config {
             .collect();
         Vars(vars).into_config()
     }
+}
+
+/// What a variable says of another service.
+#[derive(Clone, Copy)]
+enum OfService<'a> {
+    Url(&'a str),
+    Account(&'a str),
+}
+
+/// The service that a variable names, in upper case.
+///
+/// Kubernetes sets `CLOUD_TASKS_SERVICE_HOST` and `.._PORT..` for a service that is called `cloud-tasks`.
+fn service_of(variable: &str) -> Option<OfService<'_>> {
+    let name = variable.strip_prefix(SERVICE)?;
+    let is_of_kubernetes = name == "HOST" || name == "PORT" || name.starts_with("PORT_");
+    if name.is_empty() || name == "ACCOUNT" || is_of_kubernetes {
+        return None;
+    }
+    Some(match name.strip_suffix("_ACCOUNT") {
+        Some(service) => OfService::Account(service),
+        None => OfService::Url(name),
+    })
 }
 
 fn project(text: &str) -> Option<String> {
@@ -168,6 +194,7 @@ impl Vars {
             service_account: self.text("SERVICE_ACCOUNT"),
             pubsub_emulator_host: self.host("PUBSUB_EMULATOR_HOST")?,
             cloud_tasks_emulator_host: self.host("CLOUD_TASKS_EMULATOR_HOST")?,
+            services: self.services()?,
         })
     }
 
@@ -241,6 +268,44 @@ impl Vars {
         self.read_raw(name, HOST_PORT, |text| {
             is_host_port(text).then(|| text.to_owned())
         })
+    }
+
+    /// The other services, by their names in lower case.
+    fn services(&self) -> Result<BTreeMap<String, Arc<ServiceEndpoint>>, Error> {
+        let mut services = BTreeMap::new();
+        let mut accounts = BTreeMap::new();
+        for variable in self.0.keys() {
+            let Some(of) = service_of(variable) else {
+                continue;
+            };
+            let lower = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+            match of {
+                OfService::Url(name) => {
+                    let url = self.read_raw(variable, ENDPOINT, |text| {
+                        is_endpoint(text).then(|| text.to_owned())
+                    })?;
+                    services.extend(url.map(|url| (lower(name), ServiceEndpoint::new(url))));
+                }
+                OfService::Account(name) => {
+                    accounts.extend(
+                        self.raw(variable)
+                            .map(|account| (lower(name), (variable, account))),
+                    );
+                }
+            }
+        }
+        for (name, (variable, account)) in accounts {
+            let Some(service) = services.remove(&name) else {
+                let url = service_variable(&name);
+                let accepted = format!("without {url}, the endpoint of the service, it has no use");
+                return Err(refused(variable, &account, &accepted));
+            };
+            services.insert(name, service.with_account(account));
+        }
+        let services = services.into_iter();
+        Ok(services
+            .map(|(name, service)| (name, Arc::new(service)))
+            .collect())
     }
 
     fn headers(&self) -> Result<Option<Vec<String>>, Error> {

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::base::config::ServiceEndpoint;
 use crate::base::metadata::TaskMetadata;
 
 /// A task on its way to a queue, as a [`Backend`](crate::backend::Backend) sees it.
@@ -43,6 +45,8 @@ pub struct Envelope {
     pub(crate) headers: HeaderMap,
     pub(crate) schedule_time: Option<SystemTime>,
     pub(crate) timeout: Option<Duration>,
+    /// The service that runs it, if it is another one.
+    pub(crate) service: Option<Arc<ServiceEndpoint>>,
 }
 
 impl Envelope {
@@ -98,6 +102,11 @@ impl Envelope {
     /// The timeout of one attempt; `None` means the service's default of 10 minutes.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// The service that runs the task, if it is another one: its token has this service's audience and account.
+    pub fn service(&self) -> Option<&ServiceEndpoint> {
+        self.service.as_deref()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::base::config::Config;
+use crate::base::config::{Config, ServiceEndpoint};
 use crate::base::error::Error;
 use crate::base::invalid::Invalid;
 use crate::base::names;
@@ -122,7 +122,8 @@ fn stored_size(envelope: &Envelope, config: &Config) -> usize {
         .map(|(name, value)| field(field(name.as_str().len()) + field(value.len())))
         .sum();
     // The audience is the endpoint, which is never longer than the URL.
-    let token = field(known(config.service_account(), 64)) + field(envelope.url.len());
+    let account = envelope.service().and_then(ServiceEndpoint::account);
+    let token = field(known(account.or(config.service_account()), 64)) + field(envelope.url.len());
     let request = field(envelope.url.len()) + 2 + headers + field(envelope.body.len()) + field(token);
     let timestamp = field(12);
     // The service adds a `User-Agent: Google-Cloud-Tasks` header, and stores the view.

@@ -12,7 +12,7 @@ use crate::base::{Config, Error};
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
-use crate::registry::{Registered, Registration};
+use crate::registry::{Registered, Registration, Role};
 use crate::runtime::Runtime;
 use crate::runtime::builder::configured::Configured;
 #[cfg(feature = "local")]
@@ -149,6 +149,45 @@ impl<M> RuntimeBuilder<M> {
     #[doc(hidden)]
     pub fn register_all(mut self, registrations: impl IntoIterator<Item = Registration>) -> Self {
         self.parts.registered.extend(registrations);
+        self
+    }
+
+    /// Makes a runtime that enqueues and publishes, and runs nothing: every request for a task is answered 404.
+    ///
+    /// It needs no state, no idempotency store, no trusted caller and, if all its tasks run in other services, no
+    /// endpoint. Tasks of this program go to the settings' endpoint, which is then that of the service that runs them.
+    /// It has no subscriptions and no schedules, and its set-up does not prune.
+    ///
+    /// ```
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// struct Ledger;
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct BookPayment { invoice: u64 }
+    ///
+    /// #[task]
+    /// impl Task for BookPayment {
+    ///     async fn run(self, _cx: Context<Ledger>) -> TaskResult { Ok(()) }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cloud_tasks::Error> {
+    /// # struct Queue;
+    /// # impl cloud_tasks::backend::Backend for Queue {
+    /// #     fn enqueue(&self, envelope: cloud_tasks::backend::Envelope) -> cloud_tasks::backend::BackendFuture<'_> {
+    /// #         Box::pin(async move { Ok(cloud_tasks::task::Enqueued::new(envelope.queue(), "1")) })
+    /// #     }
+    /// # }
+    /// # let builder = Runtime::builder().backend(Queue);
+    /// // let builder = Runtime::builder();
+    /// let runtime = builder.enqueue_only().build().await?;       // without a `Ledger`
+    /// BookPayment { invoice: 7 }.asap().on(&runtime).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn enqueue_only(mut self) -> Self {
+        self.parts.role = Role::OnlyEnqueues;
         self
     }
 

@@ -11,6 +11,7 @@ use crate::registry::dead_letter::DeadLetters;
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::{self, Kind, Registry};
 use crate::runtime::builder::Parts;
+use crate::runtime::builder::services::with_test_services;
 use crate::runtime::concurrency::Limit;
 use crate::runtime::spawned::Spawned;
 use crate::runtime::{Inner, Requests, Runtime};
@@ -29,7 +30,7 @@ impl Parts {
     ///
     /// Without a `connect` there must be an error already.
     pub(crate) fn finish(
-        self,
+        mut self,
         connect: Option<Connect>,
         access: Access,
         missing: Missing,
@@ -44,11 +45,12 @@ impl Parts {
         let mut registrations: Vec<_> = registry::linked()
             .chain(self.registered.iter().copied())
             .collect();
+        // A handler comes before the declaration of its task, which it replaces.
         registrations.sort_by_key(|registration| {
             let declared = registration.declared();
-            (declared.name, declared.location)
+            (declared.name, !declared.runs_here(), declared.location)
         });
-        let (registry, found) = Registry::new(registrations, &self.states, &self.config);
+        let (registry, found) = Registry::new(registrations, &self.states, &self.config, self.role);
         errors.extend(found);
         errors.extend(self.hooks_out_of_reach(&registry));
         let (dead_letters, found) =
@@ -71,7 +73,15 @@ impl Parts {
             let subscriptions = registry.subscriptions().iter();
             errors.extend(subscriptions.filter_map(|subscription| subscription.validate_push().err()));
         }
+        let services = registry.missing_services(&self.config, self.accounts);
         if missing == Missing::Fails {
+            errors.extend(services);
+        } else {
+            self.config = with_test_services(self.config, &registry);
+        }
+        if missing == Missing::Fails && self.only_enqueues() {
+            errors.extend(self.way_back(&registry));
+        } else if missing == Missing::Fails {
             for (state, tasks) in registry.missing_states() {
                 errors.push(Invalid::because(format!(
                     "no state of type `{state}` was given, which {} needs: add `.state(..)`",
@@ -125,6 +135,7 @@ impl Parts {
                 clock: self.clock,
                 registry,
                 backend,
+                role: self.role,
                 queue_admin: queues,
                 services: self.services,
                 queues: self.queues,

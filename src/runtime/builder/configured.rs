@@ -7,6 +7,7 @@ use crate::auth::{Access, TrustedCallers};
 use crate::backend::{Backend, Connect, Connected, Eager, Google};
 use crate::base::text::safe;
 use crate::base::{Config, Error, Invalid, RunMode, host_port, is_loopback};
+use crate::registry::Accounts;
 use crate::runtime::Runtime;
 use crate::runtime::builder::{Missing, Mode, Parts, RuntimeBuilder};
 
@@ -95,6 +96,9 @@ impl Mode for Configured {
             warn_of_emulator("messages", parts.config.pubsub_emulator_host());
         }
         let eager = mode == Some(RunMode::Eager);
+        if mode == Some(RunMode::Google) && parts.config.cloud_tasks_emulator_host().is_none() {
+            parts.accounts = Accounts::Named;
+        }
         let connect: Option<Connect> = match self.backend {
             Some(backend) => Some(Box::new(|_| Connected {
                 backend,
@@ -104,7 +108,7 @@ impl Mode for Configured {
                 parts.set_backend_name("eager");
                 Some(Box::new(|link| Connected::new(Eager::new(link))))
             }
-            None => match self.google.open(&mut parts.config).await {
+            None => match self.google.open(&mut parts.config, parts.role).await {
                 Ok((connected, services)) => {
                     parts.services = services;
                     let emulator = parts.config.cloud_tasks_emulator_host();
@@ -121,8 +125,8 @@ impl Mode for Configured {
         };
         let access = match access(self.trust, self.callers, &parts.config) {
             Ok(access) => access,
-            // Its tasks do not come back, so no caller needs access.
-            Err(_) if eager => Access::nobody(),
+            // No task comes back, so no caller needs access.
+            Err(_) if eager || parts.only_enqueues() => Access::nobody(),
             // The missing account was already reported.
             Err(_) if connect.is_none() => Access::nobody(),
             Err(found) => {

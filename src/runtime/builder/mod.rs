@@ -8,6 +8,7 @@ mod embedded;
 mod in_process;
 #[cfg(not(feature = "local"))]
 mod no_local;
+mod services;
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -17,10 +18,10 @@ use std::sync::Arc;
 use crate::auth::UnsignedPushes;
 use crate::backend::Services;
 use crate::base::{Clock, Config, Error, States};
-use crate::registry::Registration;
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
+use crate::registry::{Accounts, Registration, Role};
 use crate::runtime::idempotency::{IdempotencyStore, MemoryStore};
 
 pub use builder::RuntimeBuilder;
@@ -64,6 +65,9 @@ pub struct Parts {
     publishers: Vec<(Topic, TopicPublisher)>,
     states: States,
     registered: Vec<Registration>,
+    role: Role,
+    /// Whether requests to other services are signed as accounts that have to be named.
+    accounts: Accounts,
     expected: BTreeSet<String>,
     unsigned_pushes: UnsignedPushes,
     max_concurrency: Option<usize>,
@@ -88,6 +92,8 @@ impl Default for Parts {
             publishers: Vec::new(),
             states: States::default(),
             registered: Vec::new(),
+            role: Role::default(),
+            accounts: Accounts::Any,
             expected: BTreeSet::new(),
             unsigned_pushes: UnsignedPushes::None,
             max_concurrency: None,
@@ -105,6 +111,11 @@ impl Parts {
     }
 
     /// Sets what the log calls the backend.
+    /// Whether the runtime runs nothing.
+    pub(crate) fn only_enqueues(&self) -> bool {
+        self.role == Role::OnlyEnqueues
+    }
+
     pub(crate) fn set_backend_name(&mut self, name: &'static str) {
         self.backend = name;
     }

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::base::{Enqueued, Error, Invalid, json, names};
 use crate::registry::schedule::ScheduleOptions;
 use crate::registry::unique::Uniqueness;
-use crate::registry::{Declared, Registered};
+use crate::registry::{Arguments, Declared, Registered};
 use crate::runtime::{Outgoing, Request, RunAt, Runtime, Scope, SendOptions, Start, encode_error};
 use crate::task::commit::Transactional;
 
@@ -208,4 +208,16 @@ impl fmt::Debug for Enqueue {
             .field("id", &self.request.id())
             .finish_non_exhaustive()
     }
+}
+
+/// Decodes arguments that somebody typed, and encodes them as a call does.
+pub(crate) fn read_arguments<T>(json: &[u8]) -> Result<Arguments, String>
+where
+    T: Registered + Serialize + DeserializeOwned,
+{
+    let task: T = json::decode(json)?;
+    Ok(Arguments {
+        body: json::encode(&task).map_err(|error| error.to_string())?,
+        unique: unique_of(&task),
+    })
 }

@@ -161,6 +161,7 @@ fn scheduled_run(runtime: &Runtime, place: usize, time: SystemTime) -> Record {
         headers,
         schedule_time: Some(time),
         timeout: None,
+        service: None,
     };
     Record {
         id: names::random_task_id(),
