@@ -33,6 +33,7 @@
 //! | `tasks cancel ID..` | deletes tasks |
 //! | `tasks run ID..` | dispatches tasks now |
 //! | `tasks run-here ID` | runs a task in this process and prints its output |
+//! | `tasks enqueue NAME JSON` | enqueues a task, `--in 5m` later; wrong arguments are refused before anything is sent |
 //! | `tasks delete` | deletes many tasks: those of one `--task`, or `--all`; those with `--min-attempts` |
 //! | `queues info`, `pause`, `resume`, `purge QUEUE` | shows or changes a queue |
 //! | `dead list` | lists the dead tasks of a topic and leaves them in place |
@@ -55,6 +56,7 @@ mod args;
 mod console;
 mod dead;
 mod delete;
+mod enqueue;
 mod interrupt;
 mod list;
 mod operations_args;
@@ -68,5 +70,5 @@ pub use args::{Command, DeadArgs, DeadCommand, DeadListArgs, DeadReplayArgs, Lis
 pub use console::Console;
 pub use operations_args::{
     QueueArgs, QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs, TasksCancelArgs, TasksCommand,
-    TasksDeleteArgs, TasksGetArgs, TasksListArgs, TasksRunArgs, TasksRunHereArgs,
+    TasksDeleteArgs, TasksEnqueueArgs, TasksGetArgs, TasksListArgs, TasksRunArgs, TasksRunHereArgs,
 };

@@ -1,5 +1,7 @@
 //! The commands for queues and tasks, and their options.
 
+use std::time::Duration;
+
 use clap::{ArgGroup, Args, Subcommand};
 
 /// The commands for the tasks of a queue.
@@ -16,6 +18,8 @@ pub enum TasksCommand {
     Run(TasksRunArgs),
     /// Run a task in this process, as its next attempt would; it stays in the queue
     RunHere(TasksRunHereArgs),
+    /// Enqueue a task by its name
+    Enqueue(TasksEnqueueArgs),
     /// Delete many tasks
     Delete(TasksDeleteArgs),
 }
@@ -82,6 +86,26 @@ pub struct TasksCancelArgs {
     /// Do not ask for confirmation if there are several ids
     #[arg(long)]
     pub yes: bool,
+}
+
+/// The options of `tasks enqueue`.
+#[derive(Clone, Debug, Default, Args)]
+#[non_exhaustive]
+pub struct TasksEnqueueArgs {
+    /// The task's name, or one of its aliases
+    pub name: String,
+    /// Its arguments as JSON, such as '{"invoice":7}'; they are decoded before anything is sent
+    #[arg(default_value = "{}", value_name = "JSON")]
+    pub arguments: String,
+    /// Run it after this delay, such as 5m
+    #[arg(long = "in", value_name = "DELAY", value_parser = humantime::parse_duration)]
+    pub delay: Option<Duration>,
+    /// The queue [default: that of the task, or the application's]
+    #[arg(long)]
+    pub queue: Option<String>,
+    /// The task's id: a second task with this id is not created
+    #[arg(long)]
+    pub id: Option<String>,
 }
 
 /// The options of `tasks run`.

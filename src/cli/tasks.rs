@@ -7,6 +7,7 @@ use crate::base::text::safe;
 use crate::base::{BoxError, LastAttempt, QueuedTask};
 use crate::cli::console::Console;
 use crate::cli::delete;
+use crate::cli::enqueue;
 use crate::cli::operations_args::{TasksCancelArgs, TasksCommand, TasksGetArgs, TasksListArgs};
 use crate::cli::table::Table;
 use crate::runtime::Runtime;
@@ -42,6 +43,7 @@ pub(crate) async fn run(
             console.print_json(&output)?;
             Ok(0)
         }
+        TasksCommand::Enqueue(args) => enqueue::run(runtime, args, console).await,
         TasksCommand::Delete(args) => delete::run(runtime, args, console).await,
     }
 }

@@ -17,14 +17,16 @@ pub use crate::registry::topic::Topic;
 pub use crate::registry::topic_publisher::TopicPublisher;
 pub use message::Message;
 pub use model::{Model, ModelPublisherTask, PreparedEvent};
-pub use publish::{Publish, PublishNow};
+pub use publish::{Publish, PublishNow, publish};
 pub use publisher::PublisherTask;
 pub use subscriber::SubscriberTask;
 
 /// A message type with a topic, so that publisher and subscriber cannot use different ones.
 ///
-/// `#[task]` on `impl PublisherTask` or `impl ModelPublisherTask` implements it. In a crate that several services share
-/// you can implement it by hand; then linking the crate registers no publisher.
+/// `#[task]` on `impl PublisherTask` or `impl ModelPublisherTask` implements it. In a crate that several services share,
+/// add the option `shared`: linking the crate then registers no publisher. The service that publishes the event has
+/// `sync()` at once, and `asap()` after `.register::<UserAction>()` on its builder; the others only hear it. You can also
+/// implement the trait by hand, for example for a topic that is computed; [`publish`] then publishes the event.
 ///
 /// ```
 /// use cloud_tasks::event::Topic;

@@ -1,14 +1,18 @@
 //! The awaited builders that publishers return from `asap()`, `later(..)`, `spread_until(..)` and `sync()`.
 
+use std::any::type_name;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::base::{Enqueued, Error, Publication};
+use crate::event::Event;
 use crate::event::draft::Draft;
+use crate::event::format::Format;
 use crate::registry::Registered;
 use crate::runtime::{Outgoing, RunAt, Runtime, Scope};
 use crate::task::commit::Transactional;
@@ -256,4 +260,37 @@ impl fmt::Debug for PublishNow {
             .field("task", &task)
             .finish_non_exhaustive()
     }
+}
+
+/// Publishes an event of any crate from this process: one line, and no publisher is registered.
+///
+/// The content travels as JSON, with the topic of [`Event`]. A type with a [`PublisherTask`](crate::PublisherTask) has
+/// `sync()` for this, which also uses its `encode` and its place of headers.
+///
+/// ```
+/// use cloud_tasks::event::{Topic, publish};
+/// use cloud_tasks::{Event, Runtime};
+/// use serde::{Deserialize, Serialize};
+///
+/// // In a crate that services share.
+/// #[derive(Serialize, Deserialize)]
+/// struct SeatBooked { seat: u32 }
+///
+/// impl Event for SeatBooked {
+///     fn topic() -> Topic {
+///         Topic::new("seats").of_app("theatre")
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloud_tasks::Error> {
+/// let (runtime, recorder) = Runtime::recorded().build().await?;
+/// publish(SeatBooked { seat: 7 }).attribute("hall", "2").on(&runtime).await?;
+/// assert_eq!(recorder.publications()[0].topic(), "theatre--seats");
+/// # Ok(())
+/// # }
+/// ```
+pub fn publish<E: Event + Serialize + DeserializeOwned>(event: E) -> PublishNow {
+    let name = type_name::<E>();
+    PublishNow::new(Draft::now(name, &event, E::topic(), &Format::new(None, None)))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::base::{Context, Dead, Resolved, Resolver, TaskResult};
 use crate::registry::unique::UniqueFields;
 use crate::registry::{Registered, Registration};
-use crate::task::{SharedTask, Task, bind};
+use crate::task::{RunNow, SharedTask, Task, bind};
 
 /// The code of a [`SharedTask`], in the service that runs it.
 ///
@@ -93,6 +93,13 @@ pub trait TaskHandler: Registered + Send + 'static {
 
 /// A shared task with its handler, returned by [`TaskHandler::of`].
 pub struct Handled<H: TaskHandler>(H::Task);
+
+impl<H: TaskHandler> Handled<H> {
+    /// Runs the task now, in this process, and returns its output; see [`Task::sync`].
+    pub fn sync(self) -> RunNow<Self> {
+        RunNow::new(self)
+    }
+}
 
 impl<H: TaskHandler> Serialize for Handled<H> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

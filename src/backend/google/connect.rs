@@ -193,9 +193,12 @@ impl Google {
         };
         let emulator_client = emulator.and(api_endpoint.as_ref()).map(|url| {
             let http = HttpClient::plain(Connections::Closed).timeout(self.attempt_timeout);
-            let url = format!("{}/v2", url.trim_end_matches('/'));
-            RestClient::new(http, &url, credentials.clone())
+            let url = url.trim_end_matches('/');
+            let client =
+                |version| RestClient::new(http.clone(), &format!("{url}/{version}"), credentials.clone());
+            (client("v2"), client("v1"))
         });
+        let (emulator_client, engine_client) = emulator_client.unzip();
         let mut builder = CloudTasks::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry)
@@ -213,6 +216,7 @@ impl Google {
             target,
             queues,
             emulator_client,
+            engine_client,
             scheduler,
             calls: Semaphore::new(self.calls_in_flight),
             retry: config.enqueue_retry(),

@@ -14,6 +14,7 @@ const MAX_RELAYED_BYTES: usize = 1_000_000;
 /// Builds tasks with the queue's location and the signing account.
 #[derive(Debug)]
 pub(crate) struct TaskFactory {
+    project: String,
     location: String,
     service_account: String,
     audience: String,
@@ -50,6 +51,7 @@ impl TaskFactory {
         if missing.is_empty() {
             Ok(Self {
                 location: format!("projects/{project}/locations/{location}"),
+                project,
                 service_account,
                 audience: config.base_url().to_owned(),
                 relay: None,
@@ -67,6 +69,10 @@ impl TaskFactory {
 
     pub fn queue(&self, queue: &str) -> String {
         format!("{}/queues/{queue}", self.location)
+    }
+
+    pub fn project(&self) -> &str {
+        &self.project
     }
 
     pub fn location(&self) -> &str {

@@ -16,7 +16,7 @@ use crate::backend::google::backup_queue::Backup;
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_error::{self, Failed};
 use crate::backend::google::error::{CallOutcome, Earlier};
-use crate::backend::google::publish::PubSub;
+use crate::backend::google::publish::{PubSub, engine};
 use crate::backend::google::rest_client::RestClient;
 use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::text::error_chain;
@@ -29,6 +29,8 @@ pub(crate) struct GoogleBackend {
     pub queues: QueueAccess,
     /// The client that reads tasks if Cloud Tasks is an emulator.
     pub emulator_client: Option<RestClient>,
+    /// The engine of another process, whose Pub/Sub takes messages if there is no other one.
+    pub engine_client: Option<RestClient>,
     /// `None` if Cloud Tasks is an emulator: there is no emulator of Cloud Scheduler.
     pub scheduler: Option<SchedulerAccess>,
     /// Limits the calls in flight, since the client opens a connection for each.
@@ -144,10 +146,13 @@ impl Backend for GoogleBackend {
     fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         match &self.pubsub {
             Some(pubsub) => pubsub.publish(publication),
-            None => Box::pin(ready(Err(Error::rejected(format!(
-                "the message to topic {} was not published: Cloud Tasks is an emulator and no Pub/Sub is configured; set PUBSUB_EMULATOR_HOST",
-                publication.topic()
-            ))))),
+            None => {
+                let project = self.target.project();
+                match &self.engine_client {
+                    Some(client) => Box::pin(engine::publish(client, project, publication)),
+                    None => Box::pin(ready(Err(engine::no_pubsub(publication.topic())))),
+                }
+            }
         }
     }
 

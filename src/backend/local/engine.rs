@@ -355,7 +355,7 @@ fn run(
         let serve = cloud_tasks_emulator::serve(emulated, format!("http://{address}"), Vec::new());
         tokio::select! {
             served = serve => served,
-            never = guard::serve(listener, apart) => match never {},
+            never = guard::serve(listener, apart, Arc::clone(&pubsub)) => match never {},
             never = relay::serve(relay_listener, relay) => match never {},
             never = scheduler.run() => match never {},
             _ = stopped => Ok(()),

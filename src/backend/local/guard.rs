@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +21,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
+use crate::backend::local::publish_api;
+use crate::backend::local::pubsub::PubSub;
 use crate::base::http_client::plain_connector;
 use crate::base::is_loopback;
 use crate::base::text::error_chain;
@@ -79,8 +82,8 @@ pub(super) fn refused(reason: &'static str) -> Response<Full<Bytes>> {
 }
 
 /// Guards the emulator that listens at this address until it is dropped; connections end with the tokio that they run on.
-pub(super) async fn serve(listener: TcpListener, emulator: SocketAddr) -> Infallible {
-    let guard = Guard::new(emulator);
+pub(super) async fn serve(listener: TcpListener, emulator: SocketAddr, pubsub: Arc<PubSub>) -> Infallible {
+    let guard = Guard::new(emulator, pubsub);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -107,18 +110,20 @@ pub(super) async fn serve(listener: TcpListener, emulator: SocketAddr) -> Infall
 #[derive(Clone)]
 struct Guard {
     emulator: Option<Authority>,
+    pubsub: Arc<PubSub>,
     http1: Client<HttpConnector, Incoming>,
     http2: Client<HttpConnector, Incoming>,
 }
 
 impl Guard {
-    fn new(emulator: SocketAddr) -> Self {
+    fn new(emulator: SocketAddr, pubsub: Arc<PubSub>) -> Self {
         let connector = plain_connector();
         let mut client = Client::builder(TokioExecutor::new());
         let http1 = client.build(connector.clone());
         Self {
             // An address is always an authority.
             emulator: emulator.to_string().parse().ok(),
+            pubsub,
             http1,
             http2: client.http2_only(true).build(connector),
         }
@@ -130,6 +135,10 @@ impl Guard {
     ) -> Result<Response<Either<Incoming, Full<Bytes>>>, Infallible> {
         if let Some(reason) = refusal(&request) {
             return Ok(refused(reason).map(Either::Right));
+        }
+        if let Some(topic) = publish_api::topic(&request) {
+            let published = publish_api::publish(self.pubsub, &topic, request).await;
+            return Ok(published.map(Either::Right));
         }
         Ok(match self.pass_on(request).await {
             Ok(response) => response.map(Either::Left),

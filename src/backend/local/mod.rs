@@ -11,6 +11,7 @@ mod dead_letters;
 mod emulator;
 mod engine;
 mod guard;
+mod publish_api;
 mod pubsub;
 mod push_queue;
 mod queue_admin;

@@ -46,6 +46,7 @@ pub(crate) use service::{service_variable, validate_service};
 /// | `PROJECT`, otherwise `GOOGLE_CLOUD_PROJECT` | [`project`](Self::project) | that of the credentials or of the metadata server |
 /// | `LOCATION` | [`location`](Self::location) | none |
 /// | `SERVICE_ACCOUNT` | [`service_account`](Self::service_account) | the account of the credentials |
+/// | `SERVICE_{NAME}`, `SERVICE_{NAME}_ACCOUNT` | [`service`](Self::service): where another service runs its tasks, and the account that requests to it are signed as; `MAIL_ROOM` is the service `mail-room` | none |
 /// | `CLOUD_TASKS_EMULATOR_HOST`, `PUBSUB_EMULATOR_HOST` (no prefix; `host:port`) | [`cloud_tasks_emulator_host`](Self::cloud_tasks_emulator_host), [`pubsub_emulator_host`](Self::pubsub_emulator_host) | none |
 ///
 /// Empty variables are ignored, except `PROPAGATED_HEADERS`, where empty means "none".

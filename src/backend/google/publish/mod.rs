@@ -4,6 +4,7 @@
 mod attempts;
 mod connection;
 mod detached;
+pub(super) mod engine;
 mod error;
 mod flights;
 mod ordered;

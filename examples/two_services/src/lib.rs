@@ -1,11 +1,15 @@
-//! What the services `shop` and `billing` have in common: the tasks that they enqueue for each other, and the events that
-//! they hear.
+//! What the services `shop` and `billing` have in common: the task that one enqueues and the other runs, and the event that
+//! one publishes and the other hears. A crate of declarations needs no features of `cloud-tasks`.
+//!
+//! ```text
+//! cargo run -p cloud-tasks-two-services
+//! ```
 
 use cloud_tasks::task::SharedTask;
 use cloud_tasks::{PublisherTask, task};
 use serde::{Deserialize, Serialize};
 
-/// Charges an invoice: `billing` runs it.
+/// Charges an invoice: `billing` runs it, anybody may enqueue it.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 pub struct Charge {
     /// The number of the invoice.

@@ -1,0 +1,11 @@
+//! Services that share declarations: this program enqueues the tasks of the service `billing`, which it does not run.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod enqueue_only;
+mod events;
+mod handlers;
+mod named;
+mod shared_tasks;
