@@ -22,7 +22,7 @@ use crate::runtime::scope::Scope;
 pub(crate) enum Attempt {
     /// An attempt of the queue. If it is the last one and fails, the task is dead.
     OfQueue,
-    /// An additional attempt. If it fails, the task is not dead.
+    /// An additional attempt. If it fails, the task is not dead. It neither claims the task nor looks whether it has run.
     Detached,
 }
 
@@ -42,7 +42,11 @@ impl Runtime {
             None => metadata,
         };
         let timeout = entry.timeout(&input, &metadata);
-        let guard = self.guard(entry, &input, &metadata);
+        // A claim of an additional attempt would keep the queue's attempts from running, for as long as somebody debugs it.
+        let guard = match on {
+            Attempt::OfQueue => self.guard(entry, &input, &metadata),
+            Attempt::Detached => None,
+        };
         let burial = limit.filter(|_| on == Attempt::OfQueue).and_then(|limit| {
             let registration = &entry.registration;
             Exhausted::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)

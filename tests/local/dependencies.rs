@@ -15,6 +15,7 @@ pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder
         .state(dead::stage::Shop::default())
         .state(faults::Journal::default())
         .state(Effects::default())
+        .state(operations::stage::Breakpoint::closed().0)
         .state(operations::stage::Journal::unread())
         .state(schedules::Journal::unread())
         .state(tasks::Journal::unread())

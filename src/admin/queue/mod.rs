@@ -189,7 +189,9 @@ impl Queue {
     /// Returns its output.
     ///
     /// The task's URL must be one of this service, as for [`delete_tasks`](Self::delete_tasks). The task stays in the
-    /// queue and is still attempted there.
+    /// queue and is still attempted there. An idempotent task runs, too, whether it has run before or not, and the idempotency
+    /// store does not learn of it: the queue's attempts go on while you debug it. An effect of [`Context::once`](crate::Context::once) is
+    /// claimed as always.
     ///
     /// # Errors
     ///

@@ -72,7 +72,7 @@ pub(super) async fn run_typed<T: Task>(
         .await;
     ran.map_err(|failure| failure.into_error(name))?;
     captured.take().ok_or_else(|| {
-        let message = format!("task {name} did not run here: it is idempotent and has run before");
+        let message = format!("task {name} did not run here");
         Error::new(ErrorKind::TaskFailed, message)
     })
 }

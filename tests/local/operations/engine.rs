@@ -1,10 +1,13 @@
 //! Operations on the local engine, whose queues and attempts are real.
 
+use std::sync::Arc;
+
 use cloud_tasks::queue::{QueueExt, QueueState};
 use cloud_tasks::{ErrorKind, Task};
 use futures_util::TryStreamExt;
 
-use super::stage::{Note, Stage, note};
+use super::stage::{Breakpoint, Debugged, HOUR, Note, Stage, note};
+use crate::support::wait::next;
 
 async fn texts(stage: &Stage, queue: &str) -> Vec<String> {
     let tasks = stage.runtime.queue(queue).list();
@@ -76,6 +79,30 @@ async fn running_here_runs_a_task_here_and_leaves_it_where_it_is() {
         assert!(metadata.eta().is_some());
     }
     assert_eq!(notes.get(&id).await.unwrap().unwrap().attempts(), 0);
+    stage.strike().await;
+}
+
+#[tokio::test]
+async fn a_debugger_at_a_breakpoint_does_not_keep_the_queue_from_running_an_idempotent_task() {
+    let (breakpoint, mut reached) = Breakpoint::closed();
+    let passes = Arc::clone(&breakpoint.passes);
+    let stage = Stage::set_with(breakpoint).await;
+    let queued = Debugged.later(HOUR).on(&stage.runtime).await.unwrap();
+    let (queue, id) = (stage.runtime.queue("notes"), queued.id().to_owned());
+
+    let debugged = tokio::spawn({
+        let (queue, id) = (queue.clone(), id.clone());
+        async move { queue.run_here(&id).await }
+    });
+    next(&mut reached).await;
+    assert!(queue.run_now(&id).await.unwrap());
+    // The queue's attempt runs beside it.
+    next(&mut reached).await;
+    passes.add_permits(2);
+
+    assert_eq!(debugged.await.unwrap().unwrap(), 1);
+    stage.wait_idle("notes").await;
+    assert!(reached.try_recv().is_err());
     stage.strike().await;
 }
 
@@ -154,7 +181,7 @@ async fn a_purge_leaves_nothing_of_this_queue_and_everything_of_another() {
     for text in ["a", "b", "c"] {
         stage.for_later(text).await;
     }
-    let other = note("stays").later(super::stage::HOUR).queue("others");
+    let other = note("stays").later(HOUR).queue("others");
     other.on(&stage.runtime).await.unwrap();
 
     stage.runtime.queue("notes").purge().await.unwrap();
@@ -179,11 +206,7 @@ async fn a_queue_that_services_share_loses_none_of_the_others_tasks() {
     let stage = Stage::set().await;
     let neighbour = stage.neighbour().await;
     let own = stage.for_later("own").await;
-    let theirs = note("theirs")
-        .later(super::stage::HOUR)
-        .on(&neighbour)
-        .await
-        .unwrap();
+    let theirs = note("theirs").later(HOUR).on(&neighbour).await.unwrap();
     let notes = Note::queued_tasks().on(&stage.runtime);
 
     let cancelled = notes.cancel(theirs.id()).await.unwrap();
@@ -200,7 +223,7 @@ async fn a_queue_that_services_share_loses_none_of_the_others_tasks() {
 #[tokio::test]
 async fn more_tasks_than_a_page_holds_are_all_listed_and_all_deleted() {
     let stage = Stage::set().await;
-    let notes = (0..250).map(|number| note(&number.to_string()).later(super::stage::HOUR));
+    let notes = (0..250).map(|number| note(&number.to_string()).later(HOUR));
     let enqueued = notes.map(|enqueue| stage.runtime.spawn(enqueue));
     for enqueued in enqueued.collect::<Vec<_>>() {
         enqueued.await.unwrap().unwrap();

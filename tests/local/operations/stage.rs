@@ -1,5 +1,6 @@
 //! A service with a local engine, both on ports of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,7 +8,7 @@ use cloud_tasks::backend::LocalEngine;
 use cloud_tasks::task::TaskMetadata;
 use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::dependencies::with_dependencies;
 use crate::support::server::{Port, Server};
@@ -49,6 +50,36 @@ impl Task for Note {
     }
 }
 
+/// A breakpoint that runs tell that they have reached, and wait at.
+#[derive(Clone)]
+pub(crate) struct Breakpoint {
+    pub(crate) reached: mpsc::UnboundedSender<u32>,
+    pub(crate) passes: Arc<Semaphore>,
+}
+
+impl Breakpoint {
+    /// One that lets nobody pass.
+    pub(crate) fn closed() -> (Self, mpsc::UnboundedReceiver<u32>) {
+        let (reached, reaches) = mpsc::unbounded_channel();
+        let passes = Arc::new(Semaphore::new(0));
+        (Self { reached, passes }, reaches)
+    }
+}
+
+/// Waits at the breakpoint.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Debugged;
+
+#[task(queue = "notes", idempotent)]
+impl Task for Debugged {
+    async fn run(self, cx: Context<Breakpoint>) -> TaskResult<u32> {
+        let attempt = cx.metadata().attempt();
+        cx.state().reached.send(attempt)?;
+        cx.state().passes.acquire().await?.forget();
+        Ok(attempt)
+    }
+}
+
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Stage {
@@ -60,12 +91,17 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
+        Self::set_with(Breakpoint::closed().0).await
+    }
+
+    pub(crate) async fn set_with(breakpoint: Breakpoint) -> Self {
         let port = Port::open().await;
         let endpoint = port.url().to_owned();
         let (sender, attempts) = mpsc::unbounded_channel();
         let (runtime, engine) = with_dependencies(Runtime::local())
             .config(Config::default().with_endpoint(endpoint))
             .state(Journal(sender))
+            .state(breakpoint)
             .allow_unsigned_pushes()
             .build()
             .await
