@@ -92,7 +92,6 @@ async fn a_recreated_subscription_keeps_everything_that_the_code_does_not_say() 
         .await
         .unwrap();
 
-    assert_eq!(cloud.count("DELETE").await, 1);
     assert_eq!(cloud.get(&path).unwrap(), expected);
     assert!(plan(setup(&runtime)).await.is_empty());
 }
@@ -137,7 +136,10 @@ async fn the_iam_policy_of_a_recreated_subscription_is_read_before_and_written_a
     after["etag"] = foreign["etag"].clone();
     assert_eq!(after, foreign);
     let calls = cloud.calls().await;
-    let deleted = calls.iter().position(|call| call.starts_with("DELETE")).unwrap();
+    let deleted = calls
+        .iter()
+        .position(|call| call.starts_with("DELETE") && call.ends_with("/shop--Auditor"))
+        .unwrap();
     assert!(
         calls[..deleted]
             .iter()
@@ -249,7 +251,11 @@ async fn a_subscription_that_is_deleted_and_not_made_again_is_told_with_all_its_
 
     let text = format!("{:#}", error.failed()[0].error);
     for part in [
-        "was deleted and not made again",
+        "was deleted and not made again: its messages are lost, and those that are published to projects/acme/topics/shop--orders \
+         until it exists",
+        "make it again: `curl -X PUT -H \"Authorization: Bearer $(gcloud auth print-access-token)\"",
+        "/v1/projects/acme/subscriptions/shop--Auditor'` and `curl -X POST",
+        "/v1/projects/acme/subscriptions/shop--Auditor:setIamPolicy'`",
         "The script does not compile.",
         r#""functionName":"redact""#,
         r#""fieldOfTheFuture":{"#,
@@ -283,4 +289,194 @@ async fn a_recreated_subscription_that_is_not_known_at_once_gets_its_policy_a_mo
         cloud.get(&path).unwrap()["topic"],
         format!("{TOPICS}/shop--orders")
     );
+}
+
+/// The path of the subscription with which new settings are tried out.
+fn trial() -> String {
+    format!("{}~trial", auditor())
+}
+
+/// The calls that change something.
+async fn changes(cloud: &Cloud) -> Vec<String> {
+    let calls = cloud.calls().await.into_iter();
+    calls
+        .filter(|call| {
+            ["PUT /v1/projects/acme/sub", "DELETE"]
+                .iter()
+                .any(|start| call.starts_with(start))
+        })
+        .map(|call| call.replace("/v1/projects/acme/subscriptions/", ""))
+        .collect()
+}
+
+#[tokio::test]
+async fn new_settings_are_tried_out_with_a_subscription_that_matches_nothing_before_the_old_one_is_deleted() {
+    let (cloud, runtime) = set_up().await;
+    let before = changes(&cloud).await.len();
+    let plan = plan(setup(&runtime).allow_data_loss()).await;
+    let note = plan.notes().last().unwrap().clone();
+
+    plan.apply().await.unwrap();
+
+    assert_eq!(
+        note,
+        format!(
+            "{} is recreated only if Pub/Sub accepts its settings for {}, which receives no messages and is deleted at once",
+            auditor(),
+            trial()
+        )
+    );
+    assert_eq!(
+        changes(&cloud).await[before..],
+        [
+            "PUT shop--Auditor~trial",
+            "DELETE shop--Auditor~trial",
+            "DELETE shop--Auditor",
+            "PUT shop--Auditor"
+        ]
+    );
+    let mut tried = cloud
+        .sent("PUT", &format!("/v1/{}", trial()))
+        .await
+        .pop()
+        .unwrap()
+        .0;
+    assert_eq!(
+        tried["filter"],
+        r#"(attributes.kind = "loud") AND attributes:trial AND NOT attributes:trial"#
+    );
+    let made = cloud
+        .sent("PUT", &format!("/v1/{}", auditor()))
+        .await
+        .pop()
+        .unwrap()
+        .0;
+    tried["filter"] = made["filter"].clone();
+    assert_eq!(tried, made);
+}
+
+#[tokio::test]
+async fn a_subscription_whose_new_settings_are_refused_stays_with_its_messages() {
+    for (times, answer) in [
+        (
+            1,
+            refused(400, "INVALID_ARGUMENT", "The script does not compile."),
+        ),
+        (
+            1,
+            refused(403, "PERMISSION_DENIED", "The account may not be acted as."),
+        ),
+        (
+            6,
+            refused(404, "NOT_FOUND", "Resource not found (resource=shop--orders)."),
+        ),
+        (
+            usize::MAX,
+            refused(429, "RESOURCE_EXHAUSTED", "Too many subscriptions."),
+        ),
+        (usize::MAX, refused(503, "UNAVAILABLE", "Later.")),
+    ] {
+        let (cloud, runtime) = set_up().await;
+        let before = cloud.get(&auditor());
+        cloud.fail(times, "PUT", "/subscriptions/shop--Auditor~trial", answer);
+
+        let error = plan(setup(&runtime).allow_data_loss())
+            .await
+            .apply()
+            .await
+            .unwrap_err();
+
+        let text = format!("{:#}", error.failed()[0].error);
+        let start = format!(
+            "{} was not recreated and keeps its messages: its new settings were tried out as {} and not accepted: ",
+            auditor(),
+            trial()
+        );
+        assert!(text.starts_with(&start), "{text}");
+        assert_eq!(cloud.get(&auditor()), before, "{text}");
+        assert_eq!(cloud.get(&trial()), None, "{text}");
+        assert!(
+            !changes(&cloud).await.contains(&"DELETE shop--Auditor".to_owned()),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_trial_that_cannot_be_deleted_stops_the_set_up_and_the_next_one_deletes_it() {
+    let (cloud, runtime) = set_up().await;
+    let before = cloud.get(&auditor());
+    cloud.fail(
+        1,
+        "DELETE",
+        "/subscriptions/shop--Auditor~trial",
+        refused(403, "PERMISSION_DENIED", "no"),
+    );
+
+    let error = plan(setup(&runtime).allow_data_loss())
+        .await
+        .apply()
+        .await
+        .unwrap_err();
+    let kept = (cloud.get(&auditor()), cloud.get(&trial()).is_some());
+    // What is left of it does no harm to a set-up that prunes, either.
+    let next = plan(setup(&runtime).prune()).await;
+    let text = next.to_string();
+    next.apply().await.unwrap();
+
+    let told = error.failed()[0].error.to_string();
+    assert!(
+        told.ends_with("was not deleted; the next set-up deletes it"),
+        "{told}"
+    );
+    assert_eq!(kept, (before, true));
+    assert_eq!(
+        text.matches("[-] subscription shop--Auditor~trial").count(),
+        1,
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!(
+            "note: {} is left of a set-up that was broken off",
+            trial()
+        )),
+        "{text}"
+    );
+    assert_eq!(cloud.get(&trial()), None);
+}
+
+#[tokio::test]
+async fn a_trial_that_a_set_up_has_left_is_replaced_and_a_lost_answer_leaves_none() {
+    let (cloud, runtime) = set_up().await;
+    cloud.put(
+        &trial(),
+        json!({"filter": "attributes:trial AND NOT attributes:trial", "topic": "other"}),
+    );
+    cloud.fail(
+        1,
+        "PUT",
+        "/subscriptions/shop--Auditor~trial",
+        ResponseTemplate::new(503),
+    );
+
+    plan(setup(&runtime).allow_data_loss())
+        .await
+        .apply()
+        .await
+        .unwrap();
+
+    assert_eq!(cloud.get(&trial()), None);
+    assert!(plan(setup(&runtime)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_subscription_of_somebody_else_with_the_name_of_a_trial_is_left_alone() {
+    let (cloud, runtime) = set_up().await;
+    cloud.set(&auditor(), "/filter", json!(r#"attributes.kind = "loud""#));
+    let push = json!({"filter": "attributes:a", "pushConfig": {"pushEndpoint": "https://other.example"}});
+    cloud.put(&trial(), push);
+
+    let plan = plan(setup(&runtime)).await;
+
+    assert!(plan.changes().all(|change| change.resource != trial()), "{plan}");
 }

@@ -21,6 +21,7 @@ mod setup;
 mod subscription_diff;
 mod subscription_health;
 mod subscriptions;
+mod trial;
 mod visibility;
 
 pub use change::{Action, Change, FieldChange, ResourceKind};

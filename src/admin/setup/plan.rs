@@ -105,7 +105,7 @@ impl Plan {
         &self.found.warnings
     }
 
-    /// What could not be checked, one sentence each.
+    /// What could not be checked, and what else the plan does on its way, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.found.notes
     }

@@ -1,16 +1,17 @@
 //! Recreating a subscription, with everything on it that others have made.
 
+use bytes::Bytes;
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_iam_v1::model::Policy;
 use google_cloud_pubsub::model::Subscription as PubSubSubscription;
 use google_cloud_pubsub::model::subscription::State;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::admin::setup::call_error::{POLICY_READ, failed};
 use crate::admin::setup::clients::PubSubAdmin;
-use crate::admin::setup::iam;
 use crate::admin::setup::visibility::Visibility;
-use crate::backend::google::is;
+use crate::admin::setup::{iam, trial};
+use crate::backend::google::{PubSubAccess, is};
 use crate::base::Error;
 
 /// What happens to the IAM policy of a recreated subscription.
@@ -57,7 +58,7 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Deletes the subscription, creates it again and gives it its IAM policy back.
+    /// Tries the new settings out, deletes the subscription, creates it again and gives it its IAM policy back.
     pub async fn perform(&self, pubsub: &PubSubAdmin) -> Result<(), Error> {
         let name = &self.desired.name;
         self.check_unchanged(pubsub).await?;
@@ -67,20 +68,32 @@ impl Replacement {
                 .filter(|policy| !is_blank(policy)),
             PolicyCopy::Lost | PolicyCopy::None => None,
         };
+        // An emulator may ignore the trial's filter, and would push.
+        if self.policy != PolicyCopy::None {
+            trial::try_out(pubsub, &self.desired).await?;
+        }
         pubsub.delete_subscription(name).await?;
         pubsub
             .make_subscription(&self.desired, Visibility::Recent)
             .await
             .map_err(|error| {
-                let message = format!("{name} was deleted and not made again");
-                with_resources(message, Some(&self.desired), policy.as_ref(), error)
+                let topic = &self.desired.topic;
+                let message = format!(
+                    "{name} was deleted and not made again: its messages are lost, and those that are published to {topic} until \
+                     it exists"
+                );
+                let help = [
+                    make_again("PUT", &pubsub.access, name, serde_json::to_value(&self.desired).ok()),
+                    policy.as_ref().and_then(|policy| restore_policy(pubsub, name, policy)),
+                ];
+                with_commands(message, help, error)
             })?;
         let Some(policy) = policy else {
             return Ok(());
         };
         iam::restore(pubsub, name, &policy).await.map_err(|error| {
             let message = format!("{name} was recreated without its IAM policy");
-            with_resources(message, None, Some(&policy), error)
+            with_commands(message, [restore_policy(pubsub, name, &policy), None], error)
         })
     }
 
@@ -113,20 +126,32 @@ fn is_blank(policy: &Policy) -> bool {
     policy.bindings.is_empty() && policy.audit_configs.is_empty()
 }
 
-/// An error with everything that was lost, so that somebody can restore it: nothing else has it any more.
-fn with_resources(
-    message: String,
-    subscription: Option<&PubSubSubscription>,
-    policy: Option<&Policy>,
-    error: Error,
-) -> Error {
-    let json = |value: Option<Result<Value, serde_json::Error>>| value?.ok();
-    let settings = json(subscription.map(serde_json::to_value));
-    let settings = settings.map(|json| format!("its settings: {json}"));
-    let policy = json(policy.map(serde_json::to_value));
-    let policy = policy.map(|json| format!("its IAM policy: {json}"));
-    let lost: Vec<_> = settings.into_iter().chain(policy).collect();
+/// The command that writes the IAM policy again.
+fn restore_policy(pubsub: &PubSubAdmin, name: &str, policy: &Policy) -> Option<String> {
+    // As it replaces the whole policy, an etag would only be in the way.
+    let policy = serde_json::to_value(policy.clone().set_etag(Bytes::new())).ok()?;
+    let resource = format!("{name}:setIamPolicy");
+    make_again("POST", &pubsub.access, &resource, Some(json!({"policy": policy})))
+}
+
+/// A command with everything that was lost: nothing else has it any more.
+fn make_again(method: &str, access: &PubSubAccess, resource: &str, body: Option<Value>) -> Option<String> {
+    let body = body?.to_string().replace('\'', r"'\''");
+    let endpoint = access
+        .endpoint
+        .as_deref()
+        .unwrap_or("https://pubsub.googleapis.com");
+    let url = format!("{}/v1/{resource}", endpoint.trim_end_matches('/'));
+    Some(format!(
+        "`curl -X {method} -H \"Authorization: Bearer $(gcloud auth print-access-token)\" -H 'Content-Type: application/json' -d \
+         '{body}' '{url}'`"
+    ))
+}
+
+/// An error with the commands that make up for it.
+fn with_commands(message: String, commands: [Option<String>; 2], error: Error) -> Error {
+    let commands: Vec<_> = commands.into_iter().flatten().collect();
     Error::rejected(message)
         .with_source(error)
-        .with_help(&lost.join("; "))
+        .with_help(&format!("make it again: {}", commands.join(" and ")))
 }

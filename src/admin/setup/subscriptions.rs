@@ -13,7 +13,7 @@ use crate::admin::setup::options::Options;
 use crate::admin::setup::ownership::made_by_us;
 use crate::admin::setup::plan::PlanDraft;
 use crate::admin::setup::recreate::{self, PolicyCopy, Replacement};
-use crate::admin::setup::{dead_letters, grants, iam, subscription_diff, subscription_health};
+use crate::admin::setup::{dead_letters, grants, iam, subscription_diff, subscription_health, trial};
 use crate::backend::google::is;
 use crate::base::{Error, names::last_segment};
 use crate::registry::subscription::Subscription;
@@ -109,6 +109,20 @@ async fn one(
             &desired.name,
         )
     };
+    for left in trial::left(&desired.name, |path| current.get(path)) {
+        found
+            .notes
+            .push(format!("{} is left of a set-up that was broken off", left.name));
+        found.steps.push(Step {
+            change: Change::new(
+                Action::Delete,
+                ResourceKind::Subscription,
+                last_segment(&left.name),
+                &left.name,
+            ),
+            operation: Operation::DeleteSubscription,
+        });
+    }
     let Some(current) = current.get(&desired.name) else {
         found.steps.push(Step {
             change: change(Action::Add),
@@ -132,6 +146,14 @@ async fn one(
             Some(policy) if options.allow_data_loss => {
                 replaced.fields.extend(exports);
                 replaced.fields.extend(fields);
+                if policy != PolicyCopy::None {
+                    found.notes.push(format!(
+                        "{} is recreated only if Pub/Sub accepts its settings for {}, which receives no messages and is deleted at \
+                         once",
+                        desired.name,
+                        trial::path_of(&desired.name)
+                    ));
+                }
                 let replacement = Replacement {
                     current: current.clone(),
                     desired: subscription_diff::recreated(current, &desired),
@@ -229,7 +251,9 @@ fn leftovers(
         let Some(base) = made_by_us(config, path, url, "subscriptions") else {
             continue;
         };
-        if !desired.contains(path) {
+        let is_trial =
+            |name: &String| trial::left(name, |trial| Some(subscription).filter(|_| trial == path));
+        if !desired.contains(path) && desired.iter().all(|name| is_trial(name).is_empty()) {
             let mut change = Change::new(Action::Delete, ResourceKind::Subscription, base, path);
             change.data_loss = Some("unacknowledged messages".to_owned());
             found.delete(change, Operation::DeleteSubscription, options);
