@@ -99,7 +99,11 @@ pub(crate) async fn run_as_worker() -> Result<bool, BoxError> {
         .build()
         .await?;
     let listener = socket(address)?.listen(1024)?;
-    runtime.serve(listener, runtime.service()).await?;
+    runtime
+        .serve(listener, runtime.service())
+        // No load balancer sends anything here.
+        .linger(Duration::ZERO)
+        .await?;
     Ok(true)
 }
 

@@ -186,8 +186,13 @@ impl Runtime {
     }
 
     /// Reports what has not ended in time.
-    pub(crate) fn warn_of_unfinished(&self) {
+    fn warn_of_unfinished(&self) {
         self.warn_of_own_work();
+        self.warn_of_spawned();
+    }
+
+    /// Warns if something that the user spawned has not ended in time.
+    pub(crate) fn warn_of_spawned(&self) {
         let unfinished = self.inner.spawned.len();
         if unfinished > 0 {
             tracing::warn!(

@@ -165,6 +165,7 @@ impl Stage {
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = runtime
             .serve(listener, runtime.service())
+            .linger(Duration::ZERO)
             .shutdown(async { drop(stopped.await) });
         Self {
             engine,

@@ -248,6 +248,7 @@ async fn the_requests_also_go_over_http_to_a_real_server() {
     let (stop, stopped) = oneshot::channel::<()>();
     let serve = runtime
         .serve(listener, app(&runtime))
+        .linger(std::time::Duration::ZERO)
         .shutdown(async { drop(stopped.await) });
     let served = tokio::spawn(serve.into_future());
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();

@@ -285,6 +285,7 @@ async fn the_local_engine_signs_for_real_and_nobody_else_gets_in() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serve = runtime
         .serve(listener, runtime.service())
+        .linger(std::time::Duration::ZERO)
         .shutdown(async { drop(stopped.await) });
     let server = tokio::spawn(serve.into_future());
 

@@ -9,6 +9,7 @@ mod probing;
 mod service;
 mod serving;
 mod start;
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;

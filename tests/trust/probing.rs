@@ -31,7 +31,11 @@ async fn runtime(endpoint: &str) -> Runtime {
 /// Starts to serve and stops at once: whether it started, or why not.
 async fn start(runtime: &Runtime, app: Router) -> Result<(), String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let served = runtime.serve(listener, app).shutdown(async {}).await;
+    let served = runtime
+        .serve(listener, app)
+        .grace(Duration::ZERO)
+        .shutdown(async {})
+        .await;
     served.map_err(|error| error.to_string())
 }
 

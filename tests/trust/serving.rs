@@ -18,22 +18,22 @@ use tokio::task::JoinHandle;
 use crate::service::{Foreman, Nowhere};
 use crate::support::logs::Logs;
 
-const LONG: Duration = Duration::from_secs(3600);
-const SHORT: Duration = Duration::from_millis(50);
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+pub(crate) const SHORT: Duration = Duration::from_millis(50);
 
 /// A server with [`Work`](crate::service::Work) and a page of its own.
-struct Server {
-    address: SocketAddr,
-    runtime: Runtime,
-    foreman: Foreman,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) runtime: Runtime,
+    pub(crate) foreman: Foreman,
     starts: mpsc::UnboundedReceiver<u64>,
     backend: Nowhere,
     stop: Option<oneshot::Sender<()>>,
-    ended: JoinHandle<std::io::Result<()>>,
+    pub(crate) ended: JoinHandle<std::io::Result<()>>,
 }
 
 impl Server {
-    async fn start(options: impl FnOnce(Serve<Router>) -> Serve<Router>) -> Self {
+    pub(crate) async fn start(options: impl FnOnce(Serve<Router>) -> Serve<Router>) -> Self {
         let (foreman, starts) = Foreman::new();
         let backend = Nowhere::default();
         let runtime = Runtime::builder()
@@ -53,6 +53,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = runtime
             .serve(listener, app)
+            .linger(Duration::ZERO)
             .shutdown(async { drop(stopped.await) });
         Self {
             address,
@@ -65,16 +66,16 @@ impl Server {
         }
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
     /// A connection over which a task is started.
-    async fn start_work(&mut self, number: u64) -> TcpStream {
+    pub(crate) async fn start_work(&mut self, number: u64) -> TcpStream {
         let mut stream = self.connect().await;
         request(
             &mut stream,
@@ -87,7 +88,7 @@ impl Server {
     }
 
     /// Sends requests until the server says that it is stopping.
-    async fn until_stopping(&self) -> String {
+    pub(crate) async fn until_stopping(&self) -> String {
         loop {
             let mut stream = self.connect().await;
             request(&mut stream, "GET /", "").await;
@@ -99,7 +100,7 @@ impl Server {
     }
 }
 
-async fn request(stream: &mut TcpStream, line: &str, body: &str) {
+pub(crate) async fn request(stream: &mut TcpStream, line: &str, body: &str) {
     let text = format!(
         "{line} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -108,14 +109,14 @@ async fn request(stream: &mut TcpStream, line: &str, body: &str) {
 }
 
 /// The first answer that comes.
-async fn answer(stream: &mut TcpStream) -> String {
+pub(crate) async fn answer(stream: &mut TcpStream) -> String {
     let mut bytes = vec![0; 4096];
     let count = stream.read(&mut bytes).await.unwrap_or_default();
     String::from_utf8_lossy(&bytes[..count]).into_owned()
 }
 
 /// Everything until the server closes the connection.
-async fn rest(stream: &mut TcpStream) -> String {
+pub(crate) async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A connection that is cut off ends with an error, which is an end too.
     let _ = stream.read_to_end(&mut bytes).await;

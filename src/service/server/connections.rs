@@ -1,8 +1,9 @@
 //! Accepting and serving connections.
 
+use std::collections::HashMap;
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -10,40 +11,51 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::task::{Id, JoinSet};
+use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
 use crate::base::BoxError;
 use crate::base::headers::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use crate::base::text::error_chain;
+use crate::service::server::activity::{Activity, Limits, Order};
+use crate::service::server::connection;
 use crate::service::server::shutdown::Gate;
+use crate::service::server::watched::{Answer, Watched};
 
 /// How long a server without free sockets waits for connections to close.
 const OUT_OF_SOCKETS: Duration = Duration::from_secs(1);
+/// How often a server whose connections are all busy looks for an idle one.
+const FULL: Duration = Duration::from_millis(100);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const MAX_STREAMS: u32 = 256;
 
 /// The connections of a server.
 pub(crate) struct Connections<S> {
-    pub service: S,
+    pub service: Gate<S>,
     pub http: Builder<TokioExecutor>,
-    pub header_timeout: Duration,
+    pub limits: Limits,
     pub write_timeout: Duration,
-    pub graceful: GracefulShutdown,
+    pub max: usize,
     pub tasks: JoinSet<()>,
+    /// What they do, by their tasks.
+    pub open: HashMap<Id, Arc<Activity>>,
+    /// A connection for which there is no room yet.
+    pub waiting: Option<TcpStream>,
+    /// Whether it was logged that all are busy.
+    pub reported: bool,
 }
 
-/// Serves HTTP/1.1 and HTTP/2, with a time limit for headers.
-pub(crate) fn http(header_timeout: Duration, answer_timeout: Duration) -> Builder<TokioExecutor> {
+/// Serves HTTP/1.1 and HTTP/2.
+pub(crate) fn http(answer_timeout: Duration) -> Builder<TokioExecutor> {
     let mut http = Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        // It would limit the time between two requests as well.
+        .header_read_timeout(None)
         .max_headers(MAX_REQUEST_HEADERS)
         .max_buf_size(MAX_REQUEST_HEADER_BYTES.into());
     http.http2()
@@ -55,10 +67,10 @@ pub(crate) fn http(header_timeout: Duration, answer_timeout: Duration) -> Builde
     http
 }
 
-impl<S, R> Connections<Gate<S>>
+impl<S, R> Connections<S>
 where
     S: Clone,
-    Gate<S>: Service<Request<Incoming>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
+    Gate<S>: Service<Request<Incoming>, Response = Response<Answer<R>>, Error: Into<BoxError>, Future: Send>
         + Clone
         + Send
         + 'static,
@@ -67,19 +79,58 @@ where
     /// Accepts connections forever.
     pub async fn accept(&mut self, listener: &TcpListener) {
         loop {
+            if self.waiting.is_some() && self.has_room() {
+                self.waiting
+                    .take()
+                    .into_iter()
+                    .for_each(|stream| self.serve(stream));
+            }
+            let full = self.waiting.is_some();
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.serve(stream),
+                accepted = listener.accept(), if !full => match accepted {
+                    Ok((stream, _)) => self.waiting = Some(stream),
                     Err(error) if is_of_connection(&error) => {}
                     Err(error) => {
                         tracing::error!(error = %error_chain(&error), "accepting a connection failed");
-                        tokio::time::sleep(OUT_OF_SOCKETS).await;
+                        self.make_room(self.tasks.len().div_ceil(8));
+                        sleep(OUT_OF_SOCKETS).await;
                     }
                 },
-                // Removes finished connections.
-                Some(_) = self.tasks.join_next() => {}
+                Some(ended) = self.tasks.join_next_with_id() => {
+                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                    self.open.remove(&id);
+                }
+                () = sleep(FULL), if full => {}
             }
         }
+    }
+
+    /// Whether one more connection can be served: there are fewer than the maximum, or one that waits makes room.
+    fn has_room(&mut self) -> bool {
+        let room = self.tasks.len() < self.max || self.make_room(1) > 0;
+        if !room && !self.reported {
+            self.reported = true;
+            tracing::warn!(
+                connections = self.max,
+                "all connections are busy; further ones wait until one of them ends (`Serve::max_connections`)"
+            );
+        }
+        room
+    }
+
+    /// Closes connections that wait for their clients, the most dispensable first, and returns how many.
+    fn make_room(&self, count: usize) -> usize {
+        let mut waiting: Vec<_> = self
+            .open
+            .values()
+            .filter_map(|one| Some((one.dispensable()?, one)))
+            .collect();
+        waiting.sort_unstable_by_key(|(dispensable, _)| *dispensable);
+        waiting.truncate(count);
+        for (_, activity) in &waiting {
+            activity.order(Order::MakeRoom);
+        }
+        waiting.len()
     }
 
     fn serve(&mut self, stream: TcpStream) {
@@ -87,27 +138,34 @@ where
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.write_timeout));
-        let (service, started) = self.service.for_connection();
-        let service = TowerToHyperService::new(service);
+        let activity = Activity::new();
+        let stream = Watched {
+            io: stream,
+            activity: Arc::clone(&activity),
+        };
+        let service = TowerToHyperService::new(self.service.for_connection(&activity));
         let connection = self
             .http
             .serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service)
             .into_owned();
-        let connection = self.graceful.watch(connection);
-        let header_timeout = self.header_timeout;
-        self.tasks.spawn(async move {
-            let mut connection = pin!(connection);
-            let first = timeout(header_timeout, connection.as_mut()).await;
-            let ended = match first {
-                Ok(ended) => ended,
-                // hyper's own limit starts with the first bytes, so it never applies to a client that sends none.
-                Err(_) if !started.load(Ordering::Relaxed) => return,
-                Err(_) => connection.await,
-            };
-            if let Err(error) = ended {
+        let (limits, own) = (self.limits, Arc::clone(&activity));
+        let task = self.tasks.spawn(async move {
+            let connection = pin!(connection);
+            if let Some(Err(error)) = connection::serve(connection, &own, limits).await {
                 tracing::debug!(error = %error_chain(&*error), "a connection failed");
             }
         });
+        self.open.insert(task.id(), activity);
+    }
+}
+
+impl<S> Connections<S> {
+    /// Ends all connections: idle ones at once, others with their response.
+    pub async fn leave(&mut self) {
+        for activity in self.open.values() {
+            activity.order(Order::Leave);
+        }
+        while self.tasks.join_next().await.is_some() {}
     }
 }
 

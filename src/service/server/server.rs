@@ -3,34 +3,22 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use http_body::Body;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use crate::base::text::safe;
-use crate::base::{BoxError, is_loopback, limits::INDEFINITELY};
+use crate::base::{BoxError, limits::INDEFINITELY};
 use crate::runtime::Runtime;
-use crate::service::server::connections::{Connections, http};
-use crate::service::server::shutdown::{Drain, Gate};
-use crate::service::server::start_check;
+use crate::service::server::signals::Shutdown;
 use crate::service::server::timed_body::ServeBody;
-
-/// How long a handler that blocks its thread can delay the end.
-const CUT_OFF: Duration = Duration::from_secs(1);
-
-type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Whether the service handles tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tasks {
+pub(super) enum Tasks {
     Handled,
     None,
 }
@@ -38,31 +26,36 @@ enum Tasks {
 /// A server that starts when it is awaited; returned by [`Runtime::serve`].
 #[must_use = "nothing is served until this is awaited"]
 pub struct Serve<S> {
-    runtime: Runtime,
-    listener: TcpListener,
-    service: S,
-    signal: Option<Signal>,
-    tasks: Tasks,
-    grace: Duration,
-    header_timeout: Duration,
-    body_timeout: Duration,
-    write_timeout: Duration,
+    pub(super) runtime: Runtime,
+    pub(super) listener: TcpListener,
+    pub(super) service: S,
+    pub(super) shutdown: Option<Shutdown>,
+    pub(super) tasks: Tasks,
+    pub(super) grace: Duration,
+    pub(super) linger: Option<Duration>,
+    pub(super) max_connections: usize,
+    pub(super) header_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) body_timeout: Duration,
+    pub(super) write_timeout: Duration,
 }
 
 impl Runtime {
     /// Serves a service over HTTP/1.1 and HTTP/2 until SIGTERM or Ctrl-C, and then shuts down gracefully.
     ///
     /// The service is [`service()`](Self::service), or your own with [`layer()`](Self::layer) around it, such as axum's
-    /// `Router`. During shutdown, new requests get 503 with `Retry-After`, so that they go to another instance. Running
-    /// requests may finish within the [grace period](Serve::grace); after that they are cut off, so that Cloud Tasks
-    /// and Pub/Sub send them again. Messages that were handed to the publisher are [sent](Self::flush).
+    /// `Router`. During shutdown, new requests get 503 with `Retry-After`, so that they go to another instance, at least
+    /// as long as the server [lingers](Serve::linger). Running requests may finish within the [grace period](Serve::grace);
+    /// shortly before its end they are cut off, so that Cloud Tasks and Pub/Sub send them again. What they leave behind is
+    /// waited for: claims are released, and what a transaction has committed is sent. Messages that were handed to the
+    /// publisher are [sent](Self::flush). A second signal cuts off at once.
     ///
     /// Before it accepts requests, it sends the service one for a task that cannot exist, and starts only if the runtime's
     /// layer or service answers it. Otherwise a page would answer 200 for your tasks, and Cloud Tasks would delete them.
     /// If a middleware refuses that request (401, 429, 500, ..), this is logged and the server starts.
     ///
     /// Everything that a client can delay has a time limit: sending its headers, sending its body, reading the
-    /// response.
+    /// response, sending the next request. The number of connections has [a limit](Serve::max_connections).
     ///
     /// # Errors
     ///
@@ -79,8 +72,9 @@ impl Runtime {
     /// # let runtime = Runtime::eager().build().await?;
     /// let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(runtime.layer());
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    /// let stop = async {};   // a test's; without `shutdown(..)` it is SIGTERM or Ctrl-C
-    /// runtime.serve(listener, app).grace(Duration::from_secs(8)).shutdown(stop).await?;
+    /// let serve = runtime.serve(listener, app).grace(Duration::from_secs(8));
+    /// # let serve = serve.shutdown(async {}).linger(Duration::ZERO);
+    /// serve.await?;   // until SIGTERM or Ctrl-C
     /// # Ok(())
     /// # }
     /// ```
@@ -89,10 +83,13 @@ impl Runtime {
             runtime: self.clone(),
             listener,
             service,
-            signal: None,
+            shutdown: None,
             tasks: Tasks::Handled,
             grace: Duration::from_secs(10),
+            linger: None,
+            max_connections: 4096,
             header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(620),
             body_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(30),
         }
@@ -102,16 +99,42 @@ impl Runtime {
 impl<S> Serve<S> {
     /// Sets how long running requests may take to finish during shutdown; default 10 seconds, as on Cloud Run.
     ///
-    /// Cloud Run kills the process after 10 seconds in any case. Remaining messages are published after the grace
-    /// period, and may take as long again: if your service spawns publishing, set a shorter grace period.
+    /// The last tenth of it, at most a second, is kept for what requests leave behind that were cut off. Cloud Run kills the
+    /// process after 10 seconds in any case. Remaining messages are published after the grace period, and may take as long
+    /// again: if your service spawns publishing, set a shorter grace period.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.grace = grace.min(INDEFINITELY);
+        self
+    }
+
+    /// Sets how long the server accepts connections at least after the signal, and answers their requests with 503, even if
+    /// nothing is running; never longer than the [grace period](Self::grace).
+    ///
+    /// It is for load balancers that learn only later that the instance stops. On GKE the pod gets SIGTERM at the same
+    /// moment as its endpoint is removed, and requests keep coming for some seconds; each connection that is refused is a
+    /// failed attempt of a task. With a `preStop` hook that sleeps, set it to zero. Set the pod's
+    /// `terminationGracePeriodSeconds` longer than the grace period.
+    ///
+    /// The default is zero in a service on Cloud Run (where `K_SERVICE` is set), which sends no request after SIGTERM, and
+    /// otherwise 5 seconds. After Ctrl-C the server does not linger.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = Some(linger.min(INDEFINITELY));
         self
     }
 
     /// Shuts down when this future completes, instead of on SIGTERM and Ctrl-C.
     pub fn shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.signal = Some(Box::pin(signal));
+        self.shutdown = Some(Box::pin(signal));
+        self
+    }
+
+    /// Sets how many connections may be open; default 4,096, at least 1.
+    ///
+    /// Above it, a new connection takes the place of one that waits for its client: first of those that never sent a
+    /// request, otherwise of the one that has been idle for the longest time. If all of them are busy, new ones wait. The
+    /// same happens if the process runs out of sockets. A connection with unfinished headers may hold about 64 KiB.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections.max(1);
         self
     }
 
@@ -121,10 +144,20 @@ impl<S> Serve<S> {
         self
     }
 
-    /// Sets how long a client may take to send the headers of a request, including the first one, and how long an idle
-    /// HTTP/1.1 connection stays open; default 30 seconds.
+    /// Sets how long a client may take to send the headers of a request; default 30 seconds. The first request of a
+    /// connection must arrive within this time, too. A client of HTTP/2 must also answer pings, see
+    /// [`write_timeout`](Self::write_timeout).
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.header_timeout = timeout.min(INDEFINITELY);
+        self
+    }
+
+    /// Sets how long a connection stays open between two requests; default 620 seconds.
+    ///
+    /// Google's load balancers keep theirs for 600 seconds. If the server closes one earlier, a request may be on its way,
+    /// which is answered with 502 then and costs its task an attempt.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout.min(INDEFINITELY);
         self
     }
 
@@ -142,85 +175,6 @@ impl<S> Serve<S> {
     }
 }
 
-impl<S, R> Serve<S>
-where
-    S: Service<Request<ServeBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
-        + Clone
-        + Send
-        + 'static,
-    R: Body<Data: Send, Error: Into<BoxError>> + From<Bytes> + Send + 'static,
-{
-    async fn run(self) -> io::Result<()> {
-        let signal = match self.signal {
-            Some(signal) => signal,
-            None => signals()?,
-        };
-        if self.tasks == Tasks::Handled {
-            start_check::check(&self.runtime, self.service.clone()).await?;
-        }
-        report(&self.runtime, self.tasks, &self.listener);
-        let drain = Arc::new(Drain::default());
-        let mut connections = Connections {
-            service: Gate {
-                service: self.service,
-                drain: Arc::clone(&drain),
-                body_timeout: self.body_timeout,
-                started: Arc::default(),
-            },
-            http: http(self.header_timeout, self.write_timeout),
-            header_timeout: self.header_timeout,
-            write_timeout: self.write_timeout,
-            graceful: GracefulShutdown::new(),
-            tasks: JoinSet::new(),
-        };
-
-        tokio::select! {
-            () = connections.accept(&self.listener) => {}
-            () = signal => {}
-        }
-
-        drain.stop();
-        tracing::info!(running = drain.running.len(), grace = ?self.grace, "stopping");
-        let mut grace = std::pin::pin!(sleep(self.grace));
-        tokio::select! {
-            // New requests get 503, so that clients retry elsewhere.
-            () = connections.accept(&self.listener) => {}
-            () = drain.running.wait() => {}
-            () = &mut grace => {}
-        }
-        drop(self.listener);
-        let Connections {
-            graceful, mut tasks, ..
-        } = connections;
-        tokio::select! {
-            // Responses in progress are delivered.
-            () = graceful.shutdown() => {}
-            () = &mut grace => {}
-        }
-        let cut_off = drain.running.len();
-        if cut_off > 0 {
-            tracing::warn!(
-                cut_off,
-                "requests did not finish in time; their queues will retry them"
-            );
-        }
-        if timeout(CUT_OFF, tasks.shutdown()).await.is_err() {
-            tracing::error!("a request that was cut off blocks its thread");
-        }
-        tokio::select! {
-            // What requests and other code spawned, such as tasks that are still being enqueued.
-            () = self.runtime.all_spawned_ended() => {}
-            () = &mut grace => {}
-        }
-        self.runtime.warn_of_unfinished();
-        if timeout(self.grace, self.runtime.flush_messages()).await.is_err() {
-            tracing::error!("not everything was published in time");
-        }
-        tracing::info!("stopped");
-        Ok(())
-    }
-}
-
 impl<S, R> IntoFuture for Serve<S>
 where
     S: Service<Request<ServeBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
@@ -235,58 +189,6 @@ where
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.run())
     }
-}
-
-/// Logs what is served, and warns if tasks of this machine go to another port.
-fn report(runtime: &Runtime, tasks: Tasks, listener: &TcpListener) {
-    let Ok(address) = listener.local_addr() else {
-        return;
-    };
-    let config = runtime.config();
-    let endpoint = safe(config.endpoint());
-    tracing::info!(%address, endpoint = &*endpoint, ?tasks, "serving");
-    let uri: Uri = config.base_url().parse().unwrap_or_default();
-    let default = if uri.scheme_str() == Some("https") {
-        443
-    } else {
-        80
-    };
-    let port = uri.port_u16().unwrap_or(default);
-    if tasks == Tasks::Handled && uri.authority().is_some_and(is_loopback) && port != address.port() {
-        tracing::warn!(
-            "tasks are sent to the endpoint {endpoint}, and this server listens on port {}: set CLOUD_TASKS_ENDPOINT to \
-             http://localhost:{}, or listen on port {port}",
-            address.port(),
-            address.port()
-        );
-    }
-}
-
-/// Completes on SIGTERM or Ctrl-C. The handlers are installed when this returns.
-#[cfg(unix)]
-fn signals() -> io::Result<Signal> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    Ok(Box::pin(async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-    }))
-}
-
-/// Completes on Ctrl-C.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
-fn signals() -> io::Result<Signal> {
-    Ok(Box::pin(async {
-        // Fails without a console; then there is no Ctrl-C either.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }))
 }
 
 impl<S> fmt::Debug for Serve<S> {

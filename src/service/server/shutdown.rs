@@ -14,7 +14,9 @@ use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::service::respond;
+use crate::service::server::activity::{Activity, Request as Counted};
 use crate::service::server::timed_body::ServeBody;
+use crate::service::server::watched::Answer;
 
 /// The running requests, and whether new ones are accepted.
 #[derive(Default)]
@@ -24,6 +26,10 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.running.close();
@@ -36,19 +42,17 @@ pub(crate) struct Gate<S> {
     pub service: S,
     pub drain: Arc<Drain>,
     pub body_timeout: Duration,
-    /// Whether this connection has received a request.
-    pub started: Arc<AtomicBool>,
+    /// What its connection does.
+    pub activity: Arc<Activity>,
 }
 
 impl<S: Clone> Gate<S> {
-    /// A gate for one connection, and the flag whether the connection has received a request.
-    pub fn for_connection(&self) -> (Self, Arc<AtomicBool>) {
-        let started = Arc::new(AtomicBool::new(false));
-        let gate = Self {
-            started: Arc::clone(&started),
+    /// A gate for one connection.
+    pub fn for_connection(&self, activity: &Arc<Activity>) -> Self {
+        Self {
+            activity: Arc::clone(activity),
             ..self.clone()
-        };
-        (gate, started)
+        }
     }
 }
 
@@ -58,39 +62,52 @@ where
     S::Future: Send + 'static,
     R: From<Bytes> + Send + 'static,
 {
-    type Response = Response<R>;
+    type Response = Response<Answer<R>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer<R>>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        self.started.store(true, Ordering::Relaxed);
+        let version = request.version();
+        let counted = self.activity.start(version);
         // Count first, check second: shutdown does the reverse, so no request is missed.
         let running = self.drain.running.token();
-        if self.drain.stopping.load(Ordering::SeqCst) {
-            let response = stopping(request.version()).map(R::from);
-            return Box::pin(async move { Ok(response) });
+        if self.drain.is_stopping() {
+            if version >= Version::HTTP_2 {
+                // Its GOAWAY is what `Connection: close` is in HTTP/1.
+                counted.leave();
+            }
+            let mut response = respond::stopping().map(R::from);
+            close(&mut response, version);
+            return Box::pin(async move { Ok(answer(response, counted)) });
         }
         let future = self
             .service
             .call(request.map(|body| ServeBody::new(body, self.body_timeout)));
+        let drain = Arc::clone(&self.drain);
         Box::pin(async move {
             let _running = running;
-            future.await
+            let mut response = future.await?;
+            if drain.is_stopping() {
+                close(&mut response, version);
+            }
+            Ok(answer(response, counted))
         })
     }
 }
 
-fn stopping(version: Version) -> Response<Bytes> {
-    let mut response = respond::stopping();
+/// Makes the client send its next request over another connection, and so to another instance.
+fn close<R>(response: &mut Response<R>, version: Version) {
     if version < Version::HTTP_2 {
-        // The next request goes to another instance.
         response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response
+}
+
+fn answer<R>(response: Response<R>, request: Counted) -> Response<Answer<R>> {
+    response.map(|body| Answer { body, request })
 }
