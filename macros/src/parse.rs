@@ -11,6 +11,7 @@ mod kind;
 mod model;
 mod options;
 mod run;
+mod synonyms;
 mod tokens;
 mod topic;
 mod types;

@@ -1,5 +1,6 @@
 //! Token-level tests of the expansion.
 
+mod mistakes;
 mod model;
 mod publisher;
 mod retry;

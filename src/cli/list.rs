@@ -4,7 +4,7 @@ use crate::base::BoxError;
 use crate::cli::args::ListArgs;
 use crate::cli::console::Console;
 use crate::cli::table::Table;
-use crate::runtime::{RegisteredKind, Runtime};
+use crate::runtime::Runtime;
 
 pub(crate) fn run(runtime: &Runtime, args: &ListArgs, console: &mut Console) -> Result<u8, BoxError> {
     let registered = runtime.registered();
@@ -14,16 +14,10 @@ pub(crate) fn run(runtime: &Runtime, args: &ListArgs, console: &mut Console) -> 
     }
     let mut table = Table::new(["NAME", "KIND", "QUEUE", "TOPIC", "URL"]);
     for task in registered {
-        let kind = match task.kind {
-            RegisteredKind::Task => "task",
-            RegisteredKind::Periodic => "periodic",
-            RegisteredKind::Publisher => "publisher",
-            RegisteredKind::Subscriber => "subscriber",
-        };
         let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         table.push([
             task.name.to_owned(),
-            kind.to_owned(),
+            task.kind.to_string(),
             or_none(task.queue),
             or_none(task.topic),
             task.url,

@@ -58,6 +58,7 @@ use crate::runtime::Scope;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias("consumer", "listener", "handler"))]
 pub trait SubscriberTask: Registered + Send + 'static {
     /// The content of a message: `C` of [`Message<C, A>`], filled in by `#[task]`.
     type Content: Send + 'static;

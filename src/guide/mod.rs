@@ -1,36 +1,90 @@
-//! Guides, one page per topic.
+//! Guides, one page per topic, in the order in which you may need them.
+//!
+//! * [Getting started](getting_started): the parts of the first program, and the four flows as diagrams.
+//! * [`#[task]`](macro@crate::task): every option of a task, a publisher and a subscriber.
+//! * [Events](pubsub): publishers, subscribers, filters, dead letters, and what travels in a message.
+//! * [Events from Google's services](google_events): Cloud Storage, logs, Gmail, Cloud Build, Eventarc.
+//! * [Schedules](periodic): cron, intervals, time zones, and what a missed run means.
+//! * [Bulk enqueueing](bulk): thousands of tasks with bounded concurrency and memory.
+//! * [Unique tasks](uniqueness): enqueueing the same work once.
+//! * [Idempotency](idempotency): running a repeated delivery once, also exactly once in your own database.
+//! * [Retries and dead tasks](retries): how often a task is tried, and what happens after the last attempt.
+//! * [Operating queues](operations): listing, cancelling, pausing and replaying, from code and as commands.
+//! * [Backup queues](backup_queue): what happens to the tasks of a deleted queue.
+//! * [Testing](testing): the recorder, a clock that you move, single attempts and signed requests.
+//! * [The local engine](crate::backend::LocalEngine): what it has of Cloud Tasks, Pub/Sub and Cloud Scheduler.
+//! * [Deploying](deploying): the image, the order of the first deployment, ingress, IAM and all roles.
+//! * [Setting up the cloud](setup): the plan, what it creates, changes and deletes.
+//! * [Configuration](configuration): every variable by its full name.
+//! * [Troubleshooting](troubleshooting): each error text and its cure.
+//! * [Coming from django-cloud-tasks](django): the same calls, side by side.
+//! * [Comparison with others](comparison): where another library is the better choice.
+//!
+//! Headers and traces are described at [`Config::with_propagated_headers`](crate::Config::with_propagated_headers), transactions at
+//! [`commit`](crate::commit).
 
-#[doc = include_str!("backup_queue.md")]
-pub mod backup_queue {}
+#[doc = include_str!("getting_started.md")]
+#[doc(alias("quickstart", "tutorial", "worker"))]
+pub mod getting_started {}
 
-#[doc = include_str!("bulk.md")]
-pub mod bulk {}
+#[doc = include_str!("pubsub.md")]
+#[doc(alias("events", "subscriber", "publisher"))]
+pub mod pubsub {}
 
 #[doc = include_str!("google_events.md")]
 pub mod google_events {}
 
+#[doc = include_str!("periodic.md")]
+#[doc(alias("cron", "scheduler"))]
+pub mod periodic {}
+
+#[doc = include_str!("bulk.md")]
+#[doc(alias("batch"))]
+pub mod bulk {}
+
+#[doc = include_str!("uniqueness.md")]
+#[doc(alias("deduplication"))]
+pub mod uniqueness {}
+
 #[doc = include_str!("idempotency.md")]
+#[doc(alias("exactly once"))]
 pub mod idempotency {}
+
+#[doc = include_str!("retries.md")]
+#[doc(alias("DLQ", "dead letter"))]
+pub mod retries {}
 
 #[doc = include_str!("operations.md")]
 pub mod operations {}
 
-#[doc = include_str!("periodic.md")]
-pub mod periodic {}
-
-#[doc = include_str!("pubsub.md")]
-pub mod pubsub {}
-
-#[doc = include_str!("retries.md")]
-pub mod retries {}
-
-#[cfg(feature = "google")]
-#[doc = include_str!("setup.md")]
-pub mod setup {}
+#[doc = include_str!("backup_queue.md")]
+pub mod backup_queue {}
 
 #[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
+#[doc(alias("mock", "emulator"))]
 pub mod testing {}
 
-#[doc = include_str!("uniqueness.md")]
-pub mod uniqueness {}
+#[doc = include_str!("deploying.md")]
+#[doc(alias("Cloud Run", "GKE", "Kubernetes", "Dockerfile"))]
+pub mod deploying {}
+
+#[cfg(feature = "google")]
+#[doc = include_str!("setup.md")]
+#[doc(alias("terraform"))]
+pub mod setup {}
+
+#[doc = include_str!("configuration.md")]
+#[doc(alias("environment variables"))]
+pub mod configuration {}
+
+#[doc = include_str!("troubleshooting.md")]
+#[doc(alias("error messages", "FAQ"))]
+pub mod troubleshooting {}
+
+#[doc = include_str!("django.md")]
+#[doc(alias("python"))]
+pub mod django {}
+
+#[doc = include_str!("comparison.md")]
+pub mod comparison {}

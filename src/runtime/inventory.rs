@@ -1,5 +1,7 @@
 //! The list of registered types.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::registry::Kind;
@@ -18,6 +20,17 @@ pub enum RegisteredKind {
     Publisher,
     /// A subscriber, which runs on messages.
     Subscriber,
+}
+
+impl fmt::Display for RegisteredKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Task => "task",
+            Self::Periodic => "periodic",
+            Self::Publisher => "publisher",
+            Self::Subscriber => "subscriber",
+        })
+    }
 }
 
 /// A registered task, publisher or subscriber.

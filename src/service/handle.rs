@@ -69,6 +69,9 @@ async fn respond_to<B: Body>(
     }
     let Some(entry) = found else {
         tracing::warn!(task = %text::excerpt(&name), pushed, "a request for a task that is not registered");
+        if pushed && runtime.registry().by_name(&name).is_some() {
+            return respond::not_a_subscriber(&name, runtime.base_path());
+        }
         return respond::unknown_task(&name);
     };
     if runtime.limit().is_some_and(Limit::is_reached) {

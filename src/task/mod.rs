@@ -68,6 +68,7 @@ use crate::task::enqueue::read_arguments;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias("job", "worker", "background"))]
 pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// The state that the task needs: `S` of its [`Context<S>`], filled in by `#[task]`.
     type State: Send + Sync + 'static;
@@ -98,6 +99,10 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     }
 
     /// Enqueues the task to run as soon as possible.
+    ///
+    /// In the condition of an `if let` or a `match` Rust wants parentheses around the task, as around every struct literal:
+    /// `if let Err(error) = (Charge { invoice: 7 }).asap().await { .. }`.
+    #[doc(alias("enqueue", "spawn", "perform_async", "dispatch"))]
     fn asap(self) -> Enqueue {
         Enqueue::of(&self)
     }
@@ -124,6 +129,7 @@ pub trait Task: Registered + Serialize + DeserializeOwned + Send + 'static {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("delay", "schedule", "countdown", "eta", "run_at"))]
     fn later(self, when: impl Into<RunAt>) -> Enqueue {
         Enqueue::of(&self).at(when.into())
     }

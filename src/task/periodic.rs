@@ -40,6 +40,7 @@ use crate::task::enqueue::Enqueue;
     message = "`{Self}` has no schedule",
     label = "write `#[task(every = \"..\")]` above the `impl Task` for this type"
 )]
+#[doc(alias("cron", "crontab", "scheduler"))]
 pub trait PeriodicTask: Task {
     #[doc(hidden)]
     const __SCHEDULE: ScheduleOptions;

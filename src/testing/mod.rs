@@ -42,6 +42,8 @@
 mod callback;
 #[cfg(feature = "testing")]
 mod key;
+#[cfg(not(feature = "testing"))]
+mod no_feature;
 #[cfg(feature = "testing")]
 mod perform;
 #[cfg(feature = "testing")]
@@ -51,6 +53,7 @@ mod performed;
 #[cfg(feature = "testing")]
 mod push;
 mod recorder;
+mod registered;
 #[cfg(feature = "testing")]
 mod scheduled;
 #[cfg(feature = "testing")]
@@ -59,6 +62,7 @@ mod signer;
 mod token;
 
 pub use recorder::{Drain, Recorded, RecordedTask, Recorder};
+pub use registered::assert_registered;
 
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

@@ -7,6 +7,7 @@ mod events;
 mod modes;
 mod own_methods;
 mod performing;
+mod registered;
 mod requests;
 mod service;
 mod side_by_side;

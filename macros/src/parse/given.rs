@@ -10,6 +10,7 @@ use syn::{Expr, Lit, Path, Token, parse_quote};
 
 use super::kind::{Kind, all_of};
 use super::options::{Accepted, CRATE, Form};
+use super::synonyms;
 use super::tokens::{closest, closest_first};
 use super::unique::Unique;
 use super::value::literal;
@@ -110,15 +111,28 @@ impl Options {
         let given = key.to_string();
         let accepted = self.accepted;
         let elsewhere = Kind::that_take(key);
+        let synonym = synonyms::of(&given).find(|name| accepted.iter().any(|option| option.name == *name));
         if let Some(kind) = self.kind.filter(|_| !elsewhere.is_empty()) {
-            let message = format!(
+            let mut message = format!(
                 "`{given}` is an option of {}, not of `{}`",
                 all_of(elsewhere.into_iter()),
                 kind.trait_name()
             );
+            if let Some(intended) = synonym {
+                let _ = write!(message, ", which has `{intended}`");
+            }
             return syn::Error::new_spanned(key, message);
         }
         let mut message = format!("unknown option `{given}`");
+        if let Some(call) = synonyms::call_for(&given).filter(|_| self.kind.is_some()) {
+            let _ = write!(message, ": it belongs to a call, as in `{call}`");
+            return syn::Error::new_spanned(key, message);
+        }
+        if let Some(intended) = synonym {
+            let _ = write!(message, ": did you mean `{intended}`?");
+            self.intended.push(intended);
+            return syn::Error::new_spanned(key, message);
+        }
         if let Some(intended) = closest(&given, accepted.iter().map(|option| option.name)) {
             let _ = write!(message, ": did you mean `{intended}`?");
             self.intended.push(intended);

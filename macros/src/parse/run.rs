@@ -1,5 +1,6 @@
 //! The signature of `run`, for tasks and subscribers.
 
+use quote::ToTokens;
 use syn::{
     AssocType, FnArg, GenericArgument, PatType, PathArguments, Receiver, ReturnType, Signature, Type,
     TypeParamBound,
@@ -245,6 +246,14 @@ fn read_output(signature: &Signature, kind: Kind, types: &mut Types<'_>, errors:
     let Some(ty) = errors.keep(returned(signature, kind)) else {
         return;
     };
+    if is_other_result(ty) {
+        let output = match arguments_of(ty, "Result").as_deref() {
+            Some([output, ..]) => output.to_token_stream().to_string(),
+            _ => "()".to_owned(),
+        };
+        errors.push(other_result(ty, &output));
+        return;
+    }
     if !types.is_omitted("Output") {
         return;
     }
@@ -259,7 +268,63 @@ fn read_output(signature: &Signature, kind: Kind, types: &mut Types<'_>, errors:
     };
     match read {
         Some(output) => types.set("Output", output),
+        None if is_value(ty) => errors.push(other_result(ty, &ty.to_token_stream().to_string())),
         None => errors.push(unread(ty, &["Output"], "TaskResult<String>")),
+    }
+}
+
+/// The error of a return type that is not a `TaskResult`, with the output that was probably meant.
+fn other_result(ty: &Type, output: &str) -> syn::Error {
+    let output = output.replace(' ', "");
+    let written = if output == "()" {
+        "TaskResult".to_owned()
+    } else {
+        format!("TaskResult<{output}>")
+    };
+    syn::Error::new_spanned(
+        ty,
+        format!(
+            "`run` returns a `TaskResult`: write `-> {written}` and return `Ok(..)`; `?` turns any error into its `TaskError`"
+        ),
+    )
+}
+
+/// Whether this is certainly a value and no alias of a result.
+fn is_value(ty: &Type) -> bool {
+    const PLAIN: [&str; 20] = [
+        "String", "Option", "Vec", "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8",
+        "i16", "i32", "i64", "i128", "isize", "f32", "f64",
+    ];
+    match ty {
+        Type::Path(_) => {
+            last_segment(ty).is_some_and(|segment| PLAIN.iter().any(|name| segment.ident == name))
+        }
+        Type::Tuple(_) | Type::Reference(_) | Type::Array(_) | Type::Slice(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether this is a `Result` of another kind: with an error of its own, or that of a well-known crate.
+fn is_other_result(ty: &Type) -> bool {
+    const CRATES: [&str; 6] = ["anyhow", "eyre", "color_eyre", "fmt", "io", "std"];
+    if last_segment(ty).is_none_or(|segment| segment.ident != "Result") {
+        return false;
+    }
+    match arguments_of(ty, "Result").as_deref() {
+        Some([_, error]) => match error {
+            Type::Path(_) => last_segment(error).is_some_and(|segment| {
+                let name = segment.ident.to_string();
+                name != "TaskError" && (name == "Box" || name == "String" || name.ends_with("Error"))
+            }),
+            Type::Reference(_) | Type::Tuple(_) => true,
+            _ => false,
+        },
+        _ => match ty {
+            Type::Path(path) => {
+                path.path.segments.len() > 1 && CRATES.iter().any(|name| path.path.segments[0].ident == name)
+            }
+            _ => false,
+        },
     }
 }
 

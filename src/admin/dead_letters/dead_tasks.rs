@@ -45,6 +45,7 @@ impl Runtime {
     ///
     /// They are read from the subscription with the topic's name, which [`setup`](Self::setup) creates, or from the
     /// local engine, which keeps those of the topics that the runtime knows.
+    #[doc(alias("DLQ", "dead letter queue"))]
     pub fn dead_tasks(&self, topic: impl Into<Cow<'static, str>>) -> DeadTasks {
         DeadTasks {
             runtime: self.clone(),

@@ -65,12 +65,22 @@ fn validate_schedule_time(envelope: &Envelope, config: &Config, now: SystemTime)
         } else {
             "Cloud Tasks accepts at most"
         };
-        let ahead = humantime::format_duration(Duration::from_secs(ahead.as_secs()));
+        let (ahead, max) = (in_days(ahead), in_days(max));
         Invalid::because(format!(
-            "it is scheduled {ahead} ahead; {whose} {}",
-            humantime::format_duration(max)
+            "it is scheduled {ahead} ahead; {whose} {max}: keep the time in your database, and let a periodic task (`every = \"..\"`) \
+             enqueue what is due"
         ))
     })
+}
+
+/// A time as people say it: in days from two days on, rounded up.
+fn in_days(time: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    let seconds = time.as_secs();
+    if seconds >= 2 * DAY {
+        return format!("{} days", seconds.div_ceil(DAY));
+    }
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
 fn validate_size(envelope: &Envelope, config: &Config) -> Result<(), Invalid> {

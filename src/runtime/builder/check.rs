@@ -63,10 +63,7 @@ impl Parts {
         }
         for name in &self.expected {
             if registry.by_name(name).is_none() {
-                errors.push(Invalid::because(format!(
-                    "the task {name:?} is expected but not registered: its crate was not linked, or it has another name; \
-                     `use the_crate as _;` in the binary makes the linker keep a crate"
-                )));
+                errors.push(not_registered(name, &registry));
             }
         }
         if self.services.has_google_pubsub() {
@@ -267,6 +264,34 @@ impl Parts {
             );
         }
     }
+}
+
+/// The error of an expected task that is not registered.
+fn not_registered(name: &str, registry: &Registry) -> Invalid {
+    let plain = |name: &str| name.replace(['_', '-', '.'], "").to_ascii_lowercase();
+    let wanted = plain(name);
+    let registrations = registry.registrations();
+    let names = registrations.iter().flat_map(|registration| {
+        let aliases = registration.aliases.iter().copied();
+        std::iter::once(registration.name).chain(aliases)
+    });
+    let similar: Vec<_> = names
+        .filter(|other| {
+            !wanted.is_empty() && (plain(other).contains(&wanted) || wanted.contains(&plain(other)))
+        })
+        .map(|other| format!("{other:?}"))
+        .collect();
+    if similar.is_empty() {
+        return Invalid::because(format!(
+            "the task {name:?} is expected but not registered: its crate was not linked, or it has another name; \
+             `use the_crate as _;` in the binary makes the linker keep a crate"
+        ));
+    }
+    Invalid::because(format!(
+        "the task {name:?} is expected but not registered: did you mean {}? Otherwise its crate was not linked; \
+         `use the_crate as _;` in the binary makes the linker keep a crate",
+        similar.join(" or ")
+    ))
 }
 
 /// Formats all errors as one text.

@@ -93,6 +93,7 @@ use crate::runtime::idempotency::key::IdempotencyKey;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias("exactly once", "deduplication"))]
 pub trait IdempotencyStore: Send + Sync + 'static {
     /// Claims an effect for as long as `lease`, unless it has happened, it is dead, or somebody else has claimed it.
     ///

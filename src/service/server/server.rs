@@ -78,6 +78,7 @@ impl Runtime {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("worker", "run"))]
     pub fn serve<S>(&self, listener: TcpListener, service: S) -> Serve<S> {
         Serve {
             runtime: self.clone(),

@@ -86,6 +86,7 @@ impl<T: Transactional + ?Sized> Transactional for &mut T {
 /// ```
 #[derive(Default)]
 #[must_use = "nothing is sent until they are run"]
+#[doc(alias("outbox", "transaction"))]
 pub struct CommitHooks {
     hooks: Vec<Hook>,
 }

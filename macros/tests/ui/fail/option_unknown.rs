@@ -53,4 +53,14 @@ impl Task for Called {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct Cron;
+
+#[task(cron = "0 9 * * *", delay = "5m", dlq = "dead")]
+impl Task for Cron {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
 fn main() {}

@@ -43,4 +43,24 @@ impl Task for Plain {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct Foreign;
+
+#[task]
+impl Task for Foreign {
+    async fn run(self, _cx: Context) -> Result<Vec<u8>, std::io::Error> {
+        Ok(Vec::new())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Io;
+
+#[task]
+impl Task for Io {
+    async fn run(self, _cx: Context) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn main() {}
