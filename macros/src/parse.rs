@@ -8,6 +8,7 @@ mod function;
 mod given;
 mod item;
 mod kind;
+mod literal_check;
 mod model;
 mod options;
 mod run;

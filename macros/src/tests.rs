@@ -1,5 +1,6 @@
 //! Token-level tests of the expansion.
 
+mod agreement;
 mod mistakes;
 mod model;
 mod publisher;

@@ -164,36 +164,6 @@ pub(super) fn model_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks only the size: `build()` parses the filter and reports the position of an error.
-pub(super) fn filter(text: &str) -> Result<(), String> {
-    match text.len() {
-        1..=256 => Ok(()),
-        0 => Err("the filter is empty: leave the option out to get every message".to_owned()),
-        length => Err(format!(
-            "the filter has {length} bytes, and Pub/Sub accepts at most 256"
-        )),
-    }
-}
-
-/// Checks only that it is not empty: `build()` parses the schedule and reports the position of an error.
-pub(super) fn every(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("the times are empty: write cron such as `0 9 * * 1-5`, or `every 5 minutes`".to_owned());
-    }
-    Ok(())
-}
-
-/// Checks only the format: `build()` looks the name up.
-pub(super) fn time_zone(name: &str) -> Result<(), String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte);
-    if !name.is_empty() && name.bytes().all(allowed) {
-        return Ok(());
-    }
-    Err(format!(
-        "the time zone {name:?} is not accepted: a name of the tz database, such as `Europe/Paris` or `UTC`"
-    ))
-}
-
 /// Checks the length limit of Cloud Scheduler.
 pub(super) fn description(text: &str) -> Result<(), String> {
     match text.chars().count() {
@@ -367,30 +337,6 @@ mod tests {
             model_name,
             &["order", "1", "_x"],
             &["", "a/b", "a b", "é", &"a".repeat(256)],
-        );
-    }
-
-    #[test]
-    fn a_filter_is_judged_by_its_size() {
-        assert_eq!(filter("nonsense ("), Ok(()));
-        assert_eq!(filter(&"x".repeat(256)), Ok(()));
-        assert!(filter("").is_err() && filter(&"é".repeat(129)).is_err());
-    }
-
-    #[test]
-    fn times_and_zones_are_judged_by_their_form() {
-        assert_eq!(every("nonsense"), Ok(()));
-        assert!(every("").is_err() && every(" ").is_err());
-        assert_check(
-            time_zone,
-            &[
-                "UTC",
-                "Europe/Paris",
-                "Etc/GMT+1",
-                "America/Port-au-Prince",
-                "No/Where",
-            ],
-            &["", "Europe Paris", "é", "UTC "],
         );
     }
 

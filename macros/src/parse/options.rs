@@ -2,11 +2,11 @@
 
 use syn::{Expr, Lit};
 
-use super::check;
 use super::duration::{self, Limits};
 use super::given::Options;
 use super::value::{Check, literal};
 use super::{Errors, Length, Value};
+use super::{check, literal_check};
 
 /// An option of an attribute.
 pub(super) struct Accepted {
@@ -142,7 +142,11 @@ pub(super) const SUBSCRIBER: &[Accepted] = &[
     TOPIC,
     ABSOLUTE_TOPIC,
     APP,
-    option("filter", "\"attributes:priority\"", Form::Text(check::filter)),
+    option(
+        "filter",
+        "\"attributes:priority\"",
+        Form::Text(literal_check::filter),
+    ),
     MAX_RETRIES,
     MIN_BACKOFF,
     MAX_BACKOFF,
@@ -199,8 +203,12 @@ pub(super) const ABSOLUTE_TOPIC: Accepted = option(
 pub(super) const APP: Accepted = option("app", "\"accounts\"", Form::Text(check::app));
 pub(super) const APP_LABEL: Accepted = option("app_label", "\"sales\"", Form::Text(check::app_label));
 const OIDC: Accepted = option("oidc", "false", Form::Bool);
-pub(super) const EVERY: Accepted = option("every", "\"0 9 * * 1-5\"", Form::Text(check::every));
-const TIME_ZONE: Accepted = option("time_zone", "\"Europe/Paris\"", Form::Text(check::time_zone));
+pub(super) const EVERY: Accepted = option("every", "\"0 9 * * 1-5\"", Form::Text(literal_check::every));
+const TIME_ZONE: Accepted = option(
+    "time_zone",
+    "\"Europe/Paris\"",
+    Form::Text(literal_check::time_zone),
+);
 pub(super) const PAYLOAD: Accepted = option("payload", "Self { limit: 10 }", Form::Any);
 const HEADERS: Accepted = option("headers", "[(\"X-Source\", \"schedule\")]", Form::Pairs);
 const SCHEDULE_MAX_RETRIES: Accepted = option("schedule_max_retries", "3", Form::Number(0, MOST_OF_SCHEDULE));

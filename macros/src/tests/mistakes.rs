@@ -196,6 +196,51 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "async fn send(id: u64) {}",
         "`#[task]` goes on an `impl Task for ..` block, not on a function: make the arguments a struct, and the function its `run`",
     ),
+    (
+        "every = \"0 25 * * *\"",
+        TASK,
+        "the times \"0 25 * * *\" are not accepted: the hour 25 is not within 0-23; write cron such as `0 9 * * 1-5`, or `every 5 minutes`",
+    ),
+    (
+        "every = \"5m\"",
+        TASK,
+        "the times \"5m\" are not accepted: \"5m\" is not a schedule; write cron such as `0 9 * * 1-5`, or `every 5 minutes`",
+    ),
+    (
+        "every = \"* * * * * *\"",
+        TASK,
+        "the times \"* * * * * *\" are not accepted: it has 6 fields, and cron has 5, and no seconds; write cron such as `0 9 * * 1-5`, or `every 5 minutes`",
+    ),
+    (
+        "every = \"@dayly\"",
+        TASK,
+        "the times \"@dayly\" are not accepted: \"@dayly\" is not one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually; write cron such as `0 9 * * 1-5`, or `every 5 minutes`",
+    ),
+    (
+        "every = \"@daily\", time_zone = \"Europe/Pariss\"",
+        TASK,
+        "the time zone \"Europe/Pariss\" is not accepted: a name of the tz database, such as `Europe/Paris` or `UTC`",
+    ),
+    (
+        "every = \"@daily\", time_zone = \"europe/paris\"",
+        TASK,
+        "the time zone \"europe/paris\" is not accepted: did you mean \"Europe/Paris\"?",
+    ),
+    (
+        "topic = \"t\", filter = \"attributes.x = 'y'\"",
+        SUBSCRIBER,
+        "the filter \"attributes.x = 'y'\" is not accepted: strings take double quotes; write it as in `attributes.priority = \"high\" AND hasPrefix(attributes.kind, \"order\")`",
+    ),
+    (
+        "topic = \"t\", filter = \"priority = high\"",
+        SUBSCRIBER,
+        "the filter \"priority = high\" is not accepted: it begins with `attributes`, `hasPrefix`, `NOT`, `-` or `(`; write it as in `attributes.priority = \"high\" AND hasPrefix(attributes.kind, \"order\")`",
+    ),
+    (
+        "topic = \"t\", filter = r#\"attributes.x == \"y\"\"#",
+        SUBSCRIBER,
+        "the filter \"attributes.x == \\\"y\\\"\" is not accepted: equality is `=`, not `==`; write it as in `attributes.priority = \"high\" AND hasPrefix(attributes.kind, \"order\")`",
+    ),
 ];
 
 #[test]
