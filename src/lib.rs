@@ -35,6 +35,9 @@
 //! cargo add tokio --features full
 //! ```
 //!
+//! [Getting started](guide::getting_started) has the parts of a whole program, which runs on a laptop without an account, and the
+//! [guide](guide) a page for each topic.
+//!
 //! # Modules
 //!
 //! The root has what you type every day. Everything else is in a module:
@@ -62,6 +65,7 @@
 //! | `serve` | yes | `Runtime::serve`, a server with time limits and a graceful stop |
 //! | `local` | | a Cloud Tasks API, a Pub/Sub and a scheduler in this process, for laptops and tests |
 //! | `cli` | | commands that a binary of yours mounts |
+//! | `axum` | | `IntoResponse` for [`Error`]: 503 with `Retry-After`, or 500 |
 //! | `testing` | | single attempts and signed requests for tests |
 //!
 //! A crate that only defines tasks needs none of them.
