@@ -72,7 +72,14 @@ mod tests {
 
         assert_eq!(picture.queue(), "pictures");
         // A task that was answered with an error would still wait for its retry.
-        assert!(runtime.queue("pictures").get(picture.id()).await.unwrap().is_none());
+        assert!(
+            runtime
+                .queue("pictures")
+                .get(picture.id())
+                .await
+                .unwrap()
+                .is_none()
+        );
         server.abort();
         engine.stop().await;
     }

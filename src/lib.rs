@@ -36,7 +36,7 @@
 //! ```
 //!
 //! [Getting started](guide::getting_started) has the parts of a whole program, which runs on a laptop without an account, and the
-//! [guide](guide) a page for each topic.
+//! [guide] a page for each topic.
 //!
 //! # Modules
 //!
