@@ -50,6 +50,7 @@
 //! * [`queue`]: lists, deletes, runs and pauses what waits in a queue.
 //! * [`dead_letters`]: records, lists and replays tasks whose last attempt failed.
 //! * `setup`: plans and applies changes to queues, topics, subscriptions and schedules (feature `google`).
+//! * `schema`: JSON Schemas of tasks and events, and what a change breaks (feature `schema`).
 //! * [`service`]: the tower service and layer, the server and the callers that it trusts.
 //! * [`runtime`]: the builder of a [`Runtime`] and its modes.
 //! * [`backend`]: where tasks go; implement [`Backend`](backend::Backend) for a queue of your own.
@@ -67,6 +68,7 @@
 //! | `cli` | | commands that a binary of yours mounts |
 //! | `axum` | | `IntoResponse` for [`Error`]: 503 with `Retry-After`, or 500 |
 //! | `testing` | | single attempts and signed requests for tests |
+//! | `schema` | | JSON Schemas of tasks and events, and a check of their changes |
 //!
 //! A crate that only defines tasks needs none of them.
 //!
@@ -92,6 +94,9 @@ pub mod service;
 pub mod task;
 pub mod testing;
 
+#[cfg(feature = "schema")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+pub use admin::schema;
 #[cfg(feature = "google")]
 #[cfg_attr(docsrs, doc(cfg(feature = "google")))]
 pub use admin::setup;

@@ -2,5 +2,7 @@
 
 pub mod dead_letters;
 pub mod queue;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(feature = "google")]
 pub mod setup;

@@ -25,6 +25,10 @@ pub enum Command {
     /// List or replay dead tasks
     #[command(subcommand)]
     Dead(DeadCommand),
+    /// Export, document and check the JSON Schemas of tasks and events
+    #[cfg(feature = "schema")]
+    #[command(subcommand)]
+    Schema(crate::cli::schema::SchemaCommand),
 }
 
 /// The commands for dead tasks.

@@ -35,6 +35,8 @@
 //! | `tasks run-here ID` | runs a task in this process and prints its output |
 //! | `tasks enqueue NAME JSON` | enqueues a task, `--in 5m` later; wrong arguments are refused before anything is sent |
 //! | `tasks delete` | deletes many tasks: those of one `--task`, or `--all`; those with `--min-attempts` |
+//! | `schema export`, `schema asyncapi` | prints JSON Schemas, or an AsyncAPI 3 document (feature `schema`) |
+//! | `schema check FILE` | fails if queued tasks or older messages would not decode (feature `schema`) |
 //! | `queues info`, `pause`, `resume`, `purge QUEUE` | shows or changes a queue |
 //! | `dead list` | lists the dead tasks of a topic and leaves them in place |
 //! | `dead replay` | enqueues them again: all, at most `--limit`, only those of `--task`, or `--to-queue` another queue; Ctrl-C stops it in an orderly way |
@@ -62,6 +64,8 @@ mod list;
 mod operations_args;
 mod queues;
 mod run;
+#[cfg(feature = "schema")]
+mod schema;
 mod set_up;
 mod table;
 mod tasks;
@@ -72,3 +76,6 @@ pub use operations_args::{
     QueueArgs, QueuesCommand, QueuesInfoArgs, QueuesPurgeArgs, TasksCancelArgs, TasksCommand,
     TasksDeleteArgs, TasksEnqueueArgs, TasksGetArgs, TasksListArgs, TasksRunArgs, TasksRunHereArgs,
 };
+#[cfg(feature = "schema")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+pub use schema::{AsyncapiArgs, SchemaCheckArgs, SchemaCommand};

@@ -25,6 +25,8 @@ impl Command {
             Self::Tasks(command) => tasks::run(runtime, command, console).await,
             Self::Queues(command) => queues::run(runtime, command, console).await,
             Self::Dead(command) => dead::run(runtime, &command, console).await,
+            #[cfg(feature = "schema")]
+            Self::Schema(command) => crate::cli::schema::run(runtime, command, console),
         };
         done.unwrap_or_else(|error| {
             // If nobody reads the output, nobody reads this either.

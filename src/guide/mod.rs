@@ -31,6 +31,10 @@ pub mod getting_started {}
 #[doc(alias("events", "subscriber", "publisher"))]
 pub mod pubsub {}
 
+#[cfg(feature = "schema")]
+#[doc = include_str!("changing_a_payload.md")]
+pub mod changing_a_payload {}
+
 #[doc = include_str!("google_events.md")]
 pub mod google_events {}
 

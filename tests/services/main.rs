@@ -8,4 +8,6 @@ mod enqueue_only;
 mod events;
 mod handlers;
 mod named;
+#[cfg(feature = "schema")]
+mod schema;
 mod shared_tasks;
