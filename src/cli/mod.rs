@@ -35,7 +35,7 @@
 //! | `tasks run-here ID` | runs a task in this process and prints its output |
 //! | `tasks enqueue NAME JSON` | enqueues a task, `--in 5m` later; wrong arguments are refused before anything is sent |
 //! | `tasks delete` | deletes many tasks: those of one `--task`, or `--all`; those with `--min-attempts` |
-//! | `schema export`, `schema asyncapi` | prints JSON Schemas, or an AsyncAPI 3 document (feature `schema`) |
+//! | `schema export`, `schema asyncapi` | prints JSON Schemas, or an `AsyncAPI` 3 document (feature `schema`) |
 //! | `schema check FILE` | fails if queued tasks or older messages would not decode (feature `schema`) |
 //! | `queues info`, `pause`, `resume`, `purge QUEUE` | shows or changes a queue |
 //! | `dead list` | lists the dead tasks of a topic and leaves them in place |

@@ -16,6 +16,7 @@ use crate::runtime::Runtime;
 pub enum SchemaCommand {
     /// Print the JSON Schemas of every task and event, for a file in the repository
     Export,
+    #[expect(clippy::doc_markdown, reason = "this is the text of the command's help")]
     /// Print an AsyncAPI 3 document
     Asyncapi(AsyncapiArgs),
     /// Compare a file of `export` with this program, and fail if queued tasks or older messages would not decode

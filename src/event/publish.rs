@@ -290,6 +290,10 @@ impl fmt::Debug for PublishNow {
 /// # Ok(())
 /// # }
 /// ```
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an event is published once, as with `sync()`"
+)]
 pub fn publish<E: Event + Serialize + DeserializeOwned>(event: E) -> PublishNow {
     let name = type_name::<E>();
     PublishNow::new(Draft::now(name, &event, E::topic(), &Format::new(None, None)))

@@ -16,6 +16,8 @@
 //! * [Deploying](deploying): the image, the order of the first deployment, ingress, IAM and all roles.
 //! * [Setting up the cloud](setup): the plan, what it creates, changes and deletes.
 //! * [Configuration](configuration): every variable by its full name.
+//! * [Several services](services): tasks of another service, shared events, tasks by name.
+//! * [Changing a payload](changing_a_payload): what waits in a queue, and a check in CI.
 //! * [Troubleshooting](troubleshooting): each error text and its cure.
 //! * [Coming from django-cloud-tasks](django): the same calls, side by side.
 //! * [Comparison with others](comparison): where another library is the better choice.
@@ -30,10 +32,6 @@ pub mod getting_started {}
 #[doc = include_str!("pubsub.md")]
 #[doc(alias("events", "subscriber", "publisher"))]
 pub mod pubsub {}
-
-#[cfg(feature = "schema")]
-#[doc = include_str!("changing_a_payload.md")]
-pub mod changing_a_payload {}
 
 #[doc = include_str!("google_events.md")]
 pub mod google_events {}
@@ -81,6 +79,15 @@ pub mod setup {}
 #[doc = include_str!("configuration.md")]
 #[doc(alias("environment variables"))]
 pub mod configuration {}
+
+#[doc = include_str!("services.md")]
+#[doc(alias("microservices", "shared crate"))]
+pub mod services {}
+
+#[cfg(feature = "schema")]
+#[doc = include_str!("changing_a_payload.md")]
+#[doc(alias("schema", "AsyncAPI", "migration", "compatibility"))]
+pub mod changing_a_payload {}
 
 #[doc = include_str!("troubleshooting.md")]
 #[doc(alias("error messages", "FAQ"))]

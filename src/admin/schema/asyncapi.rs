@@ -1,4 +1,4 @@
-//! An AsyncAPI document.
+//! A document of `AsyncAPI`.
 
 use std::collections::BTreeMap;
 

@@ -154,16 +154,16 @@ impl<'a> Comparison<'a> {
             (_, Kind::Anything)
             | (Kind::Null, Kind::Null)
             | (Kind::Boolean, Kind::Boolean)
-            | (Kind::Integer(..) | Kind::Number, Kind::Number) => {}
-            (Kind::Integer(min, max), Kind::Integer(least, most)) if least <= min && max <= most => {}
-            (Kind::Constant(old), Kind::Constant(new)) if old == new => {}
-            (
+            | (Kind::Integer(..) | Kind::Number, Kind::Number)
+            | (
                 Kind::Constant(Value::String(_)),
                 Kind::Text(Text {
                     format: None,
                     is_char: false,
                 }),
             ) => {}
+            (Kind::Integer(min, max), Kind::Integer(least, most)) if least <= min && max <= most => {}
+            (Kind::Constant(old), Kind::Constant(new)) if old == new => {}
             (Kind::Text(old), Kind::Text(new)) if reads_text(old, new) => {}
             (Kind::Array(old), Kind::Array(new)) => self.arrays(old, new),
             (Kind::Object(old), Kind::Object(new)) => self.objects(old, new),

@@ -149,7 +149,7 @@ impl Contracts {
         }
     }
 
-    /// An AsyncAPI 3 document with every type that has a schema.
+    /// An `AsyncAPI` 3 document with every type that has a schema.
     pub fn asyncapi(&self, title: &str, version: &str) -> Value {
         asyncapi::document(title, version, &self.0)
     }

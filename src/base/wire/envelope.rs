@@ -121,6 +121,7 @@ impl fmt::Debug for Envelope {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("schedule_time", &self.schedule_time)
             .field("timeout", &self.timeout)
+            .field("service", &self.service)
             .finish()
     }
 }
