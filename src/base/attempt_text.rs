@@ -17,6 +17,11 @@ pub(crate) enum AttemptText<'a> {
     InProgress,
     /// With the store's error as the cause.
     StoreFailed,
+    /// With the store's error as the cause.
+    ClaimLost,
+    TurnedAway(&'a str),
+    Interrupted,
+    AlreadyDead,
 }
 
 impl fmt::Display for AttemptText<'_> {
@@ -31,6 +36,12 @@ impl fmt::Display for AttemptText<'_> {
             Self::TimedOut(timeout) => write!(f, "did not finish within {timeout:?}"),
             Self::InProgress => f.write_str("is under way in another delivery"),
             Self::StoreFailed => f.write_str("did not run: the idempotency store failed"),
+            Self::ClaimLost => {
+                f.write_str("was cancelled: its claim in the idempotency store was not renewed")
+            }
+            Self::TurnedAway(reason) => write!(f, "was turned away: {reason}"),
+            Self::Interrupted => f.write_str("was cancelled: its caller hung up, or the service stopped"),
+            Self::AlreadyDead => f.write_str("is dead since an earlier delivery"),
         }
     }
 }

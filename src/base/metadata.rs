@@ -44,6 +44,10 @@ pub struct TaskMetadata {
     headers: HeaderMap,
     /// Not a header: the runtime knows the limit of the task or of its queue.
     max_attempts: Option<u32>,
+    /// The number of runs in the idempotency store.
+    runs: Option<u32>,
+    /// Whether the runtime knows this to be the last attempt or not.
+    last: Option<bool>,
     /// When the runtime cancels this attempt.
     deadline: Option<Instant>,
 }
@@ -59,8 +63,7 @@ impl TaskMetadata {
         headers.remove(AUTHORIZATION);
         Self {
             headers,
-            max_attempts: None,
-            deadline: None,
+            ..Self::default()
         }
     }
 
@@ -80,6 +83,9 @@ impl TaskMetadata {
     }
 
     /// The number of this attempt, starting at 1: the retry count plus one, or 1 if the count is unknown.
+    ///
+    /// Cloud Tasks counts deliveries: one that found no server, or was turned away, counts as well. For the number of runs
+    /// see [`runs`](Self::runs).
     pub fn attempt(&self) -> u32 {
         self.retry_count().unwrap_or(0).saturating_add(1)
     }
@@ -90,6 +96,13 @@ impl TaskMetadata {
     /// so the last attempt is known only if the schedule has no retries.
     pub fn max_attempts(&self) -> Option<u32> {
         self.max_attempts
+    }
+
+    /// The number of this run, starting at 1, if the task is idempotent: its idempotency store counts the runs.
+    ///
+    /// A delivery that does not reach the task is no run. The task's own `max_attempts` counts runs if they are known.
+    pub fn runs(&self) -> Option<u32> {
+        self.runs
     }
 
     /// Whether this is the last attempt; `false` if the maximum number of attempts is unknown.
@@ -103,7 +116,8 @@ impl TaskMetadata {
     /// assert!(!TaskMetadata::new().with_retry_count(99).is_last_attempt());
     /// ```
     pub fn is_last_attempt(&self) -> bool {
-        self.max_attempts.is_some_and(|max| self.attempt() >= max)
+        let reached = || self.max_attempts.is_some_and(|max| self.attempt() >= max);
+        self.last.unwrap_or_else(reached)
     }
 
     /// How many attempts preceded this one, whatever their outcome.
@@ -169,13 +183,15 @@ impl TaskMetadata {
     }
 
     /// Sets how many attempts preceded this one.
-    pub fn with_retry_count(self, count: u32) -> Self {
+    pub fn with_retry_count(mut self, count: u32) -> Self {
+        self.last = None;
         self.with(RETRY_COUNT, &count.to_string())
     }
 
     /// Sets the maximum number of attempts.
     pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
+        self.last = None;
         self
     }
 
@@ -217,6 +233,13 @@ impl TaskMetadata {
 
     pub(crate) fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the number of runs, if they are counted, and whether this is the last attempt.
+    pub(crate) fn with_count(mut self, runs: Option<u32>, last: bool) -> Self {
+        self.runs = runs;
+        self.last = Some(last);
         self
     }
 

@@ -40,7 +40,23 @@ pub(crate) fn excerpt(name: &str) -> Cow<'_, str> {
     safe(&name[..name.floor_char_boundary(SHOWN)])
 }
 
-/// An error with its causes, sanitized and on one line. A cause that the text quotes already is not repeated.
+/// The longest text of an error in a log, a response or a record, before characters are escaped. A log entry has room for
+/// 256 KB at Google, and a message for 10 MB.
+const MAX_ERROR_BYTES: usize = 16 * 1024;
+/// What may be added to a text that was cut: words around it, and how much was left out.
+const SLACK: usize = 256;
+
+/// A sanitized text of an error, which may have any length: its beginning, and how much is left out.
+pub(crate) fn brief(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_ERROR_BYTES + SLACK {
+        return safe(text);
+    }
+    let beginning = &text[..text.floor_char_boundary(MAX_ERROR_BYTES)];
+    let left_out = text.len() - beginning.len();
+    format!("{}.. ({left_out} more bytes)", safe(beginning)).into()
+}
+
+/// An error with its causes, sanitized, on one line and not too long. A cause that the text quotes already is not repeated.
 pub(crate) fn error_chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
     let mut next = Some(error);
@@ -55,9 +71,9 @@ pub(crate) fn error_chain(error: &(dyn StdError + 'static)) -> String {
         }
         next = error.source().filter(|_| own.is_none());
     }
-    match safe(&text) {
+    match brief(&text) {
         Cow::Borrowed(_) => text,
-        Cow::Owned(safe) => safe,
+        Cow::Owned(brief) => brief,
     }
 }
 
@@ -119,6 +135,30 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_any_length_is_cut_between_two_characters() {
+        let long = "é".repeat(10 * 1024 * 1024);
+        let odd = format!("a{long}");
+
+        let (even, odd) = (brief(&long), brief(&odd));
+
+        assert!(
+            even.ends_with("é.. (20955136 more bytes)"),
+            "{}",
+            &even[even.len() - 40..]
+        );
+        assert!(
+            odd.ends_with("é.. (20955138 more bytes)"),
+            "{}",
+            &odd[odd.len() - 40..]
+        );
+        assert!(even.len() < 17 * 1024 && odd.len() < 17 * 1024);
+        let error = std::io::Error::other(long.clone());
+        assert_eq!(error_chain(&error), even);
+        let steering = "\u{1b}".repeat(1024 * 1024);
+        assert!(brief(&steering).len() < 128 * 1024);
+    }
+
+    #[test]
     fn json_stays_what_it_was() {
         let json = "{\n  \"a\": \"\u{9b}31m\u{202e}\u{e0041}é\"\n}";
 
@@ -138,6 +178,7 @@ mod tests {
             prop_assert!(!safe_lines(&text).replace('\n', "").contains(is_unsafe));
             prop_assert_eq!(safe_lines(&text).matches('\n').count(), text.matches('\n').count());
             prop_assert!(excerpt(&text).len() <= 100 * 10);
+            prop_assert_eq!(brief(&text), safe(&text));
         }
     }
 }

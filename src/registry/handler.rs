@@ -61,10 +61,18 @@ pub(crate) enum AttemptError {
     TimedOut(Duration),
     /// Another delivery has claimed it and is still running.
     InProgress,
-    /// The idempotency store failed.
+    /// The idempotency store failed, and nothing ran.
     Store(BoxError),
+    /// The task was cancelled, because its claim in the idempotency store could not be renewed.
+    Unrenewed(BoxError),
+    /// The service turned the delivery away, for this reason. Nothing ran.
+    TurnedAway(&'static str),
+    /// The task was cancelled, because its caller hung up or the service stopped.
+    Interrupted,
     /// The task failed in the last attempt that it allows itself, and was recorded and its hook has run.
     Dead(Box<AttemptError>),
+    /// The same happened in an earlier delivery, and nothing ran in this one.
+    AlreadyDead,
 }
 
 impl AttemptError {
@@ -80,18 +88,30 @@ impl AttemptError {
             Self::TimedOut(timeout) => AttemptText::TimedOut(*timeout),
             Self::InProgress => AttemptText::InProgress,
             Self::Store(_) => AttemptText::StoreFailed,
+            Self::Unrenewed(_) => AttemptText::ClaimLost,
+            Self::TurnedAway(reason) => AttemptText::TurnedAway(reason),
+            Self::Interrupted => AttemptText::Interrupted,
             Self::Dead(failure) => failure.text(),
+            Self::AlreadyDead => AttemptText::AlreadyDead,
         }
     }
 
     /// The error behind it, if there is one.
     pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Task(TaskError::Failed(error)) | Self::Store(error) => Some(&**error),
+            Self::Task(TaskError::Failed(error)) | Self::Store(error) | Self::Unrenewed(error) => {
+                Some(&**error)
+            }
             Self::Task(TaskError::Discard(discard)) => Some(discard),
             Self::Task(TaskError::RetryAfter(retry)) => Some(retry),
             Self::Output(error) => Some(error),
-            Self::Decode(_) | Self::Panicked(_) | Self::TimedOut(_) | Self::InProgress => None,
+            Self::Decode(_)
+            | Self::Panicked(_)
+            | Self::TimedOut(_)
+            | Self::InProgress
+            | Self::TurnedAway(_)
+            | Self::Interrupted
+            | Self::AlreadyDead => None,
             Self::Dead(failure) => failure.cause(),
         }
     }

@@ -29,7 +29,8 @@ macro_rules! queue_settings {
             ///
             /// A task is given up when both this and [`max_retry_duration`](Self::max_retry_duration) are reached. If only
             /// this is set, the runtime knows which attempt of a task from this queue is the
-            /// [last](crate::task::TaskMetadata::is_last_attempt), and runs its [hook](crate::Task::on_dead).
+            /// [last](crate::task::TaskMetadata::is_last_attempt), and runs its [hook](crate::Task::on_dead). Set-up therefore removes
+            /// a `max_retry_duration` that was set by hand.
             with_max_attempts => retry_config.max_attempts,
             |attempts| *attempts > 0 || *attempts == -1, "must be 1 or more, or -1 for no limit";
 
@@ -143,6 +144,16 @@ impl QueueSettings {
         let alone = self.max_retry_duration.is_none_or(|duration| duration.is_zero());
         let attempts = self.max_attempts.filter(|_| alone)?;
         u32::try_from(attempts).ok().filter(|attempts| *attempts > 0)
+    }
+
+    /// The settings for set-up. If the attempts alone are limited, the time is unlimited: the runtime relies on that when it runs
+    /// the hook of the last attempt, and a time that somebody has set by hand would add attempts.
+    #[cfg(feature = "google")]
+    pub(crate) fn with_known_end(mut self) -> Self {
+        if self.attempts().is_some() {
+            self.max_retry_duration = Some(Duration::ZERO);
+        }
+        self
     }
 
     /// Every setting that Cloud Tasks would reject.

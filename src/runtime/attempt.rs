@@ -2,28 +2,41 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::base::text::{error_chain, safe};
+use crate::base::text::{brief, error_chain};
 use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, limits};
 use crate::registry::schedule;
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
-use crate::runtime::idempotency::{Guard, IdempotencyKey};
-use crate::runtime::last_attempt::Exhausted;
+use crate::runtime::attempt_limit::AttemptLimits;
+use crate::runtime::last_attempt::{AttemptTime, Exhausted};
 use crate::runtime::scope::Scope;
 
 /// The kind of an attempt, which decides whether it can be the last one.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Attempt {
-    /// An attempt of the queue. If it is the last one and fails, the task is dead.
-    OfQueue,
+    /// An attempt of the queue, whose request arrived at this instant. If it is the last one and fails, the task is dead.
+    OfQueue(Instant),
+    /// The same, but the task does not run, for this reason.
+    TurnedAway(Instant, &'static str),
     /// An additional attempt. If it fails, the task is not dead. It neither claims the task nor looks whether it has run.
     Detached,
+}
+
+/// An attempt, without what it runs on.
+pub(super) struct Run<'a> {
+    pub runtime: &'a Runtime,
+    pub entry: &'a RegisteredHandler,
+    pub bound: &'a BoundTask,
+    pub limits: AttemptLimits,
+    pub time: AttemptTime,
+    pub on: Attempt,
 }
 
 impl Runtime {
@@ -36,25 +49,15 @@ impl Runtime {
         metadata: TaskMetadata,
         on: Attempt,
     ) -> Result<Vec<u8>, AttemptError> {
-        let limit = self.attempt_limit(entry, &metadata);
-        let metadata = match limit {
-            Some(limit) => metadata.with_max_attempts(limit.attempts),
+        let limits = self.attempt_limits(entry, &metadata);
+        let metadata = match limits.lower() {
+            Some(limit) => metadata.with_max_attempts(limit),
             None => metadata,
         };
-        let timeout = entry.timeout(&input, &metadata);
-        // A claim of an additional attempt would keep the queue's attempts from running, for as long as somebody debugs it.
-        let guard = match on {
-            Attempt::OfQueue => self.guard(entry, &input, &metadata),
-            Attempt::Detached => None,
+        let time = AttemptTime {
+            since: on.since(),
+            timeout: entry.timeout(&input, &metadata),
         };
-        let burial = limit.filter(|_| on == Attempt::OfQueue).and_then(|limit| {
-            let registration = &entry.registration;
-            Exhausted::prepare(self, registration, bound, &input, &metadata, limit.own, timeout)
-        });
-        let timeout = burial.as_ref().map_or(timeout, |burial| burial.time_to_run());
-        let started = Instant::now();
-        let deadline = started + timeout;
-        let metadata = metadata.with_deadline(deadline);
         let span = tracing::info_span!(
             "task",
             task = entry.registration.name,
@@ -63,43 +66,27 @@ impl Runtime {
             queue = metadata.queue(),
         );
         let scope = Scope::with_headers(self, metadata.headers()).in_task(&metadata);
-        let attempt = async {
-            let run = AssertUnwindSafe(bound.handler.call(input, metadata)).catch_unwind();
-            match tokio::time::timeout_at(deadline, run).await {
-                Ok(Ok(outcome)) => outcome.map_err(AttemptError::or_busy),
-                Ok(Err(panic)) => Err(AttemptError::Panicked(panic_message(&*panic))),
-                Err(_) => Err(AttemptError::TimedOut(timeout)),
-            }
+        let run = Run {
+            runtime: self,
+            entry,
+            bound,
+            limits,
+            time,
+            on,
         };
         let attempt = async {
-            let outcome = match guard {
-                None => attempt.await,
-                // Boxed, so that attempts without a guard stay cheap.
-                Some(guard) => Box::pin(guard.run(deadline, attempt)).await,
-            };
-            report(&outcome, started.elapsed());
-            match (outcome, burial) {
-                (Err(failure), Some(burial)) => Err(burial.after(failure).await),
-                (outcome, _) => outcome,
+            // A claim of an additional attempt would keep the queue's attempts from running, for as long as somebody debugs it.
+            let claims = entry.registration.idempotent && on != Attempt::Detached;
+            if claims || run.is_last(&input, &metadata, None).is_some() {
+                // Boxed, so that all other attempts stay cheap.
+                return Box::pin(run.guarded(input, metadata)).await;
             }
+            let started = Instant::now();
+            let outcome = run.handle(input, metadata, time.timeout).await;
+            report(&outcome, started.elapsed());
+            outcome
         };
         scope.run(attempt).instrument(span).await
-    }
-
-    /// The guard of an idempotent task, if there is a store and the delivery has a key.
-    fn guard(&self, entry: &RegisteredHandler, input: &TaskInput, metadata: &TaskMetadata) -> Option<Guard> {
-        if !entry.registration.idempotent {
-            return None;
-        }
-        let store = self.inner.idempotency.clone()?;
-        let key = IdempotencyKey::of_delivery(&self.inner.config, entry, input, metadata);
-        if key.is_none() {
-            tracing::warn!(
-                task = entry.registration.name,
-                "an idempotent task has no id, so it runs even if it has run before"
-            );
-        }
-        Some(Guard { store, key: key? })
     }
 
     /// The task with this name.
@@ -131,11 +118,74 @@ impl Runtime {
             bound,
             TaskInput::Body(envelope.body.clone()),
             metadata,
-            Attempt::OfQueue,
+            Attempt::of_queue(),
         )
         .await
         .map(|_| ())
         .map_err(|failure| failure.into_error(entry.registration.name))
+    }
+}
+
+impl Attempt {
+    /// An attempt of the queue that arrives now.
+    pub fn of_queue() -> Self {
+        Self::OfQueue(Instant::now())
+    }
+
+    fn since(self) -> Instant {
+        match self {
+            Self::OfQueue(since) | Self::TurnedAway(since, _) => since,
+            Self::Detached => Instant::now(),
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Runs the task, for so long from the arrival of its request.
+    pub async fn handle(
+        &self,
+        input: TaskInput,
+        metadata: TaskMetadata,
+        limit: Duration,
+    ) -> Result<Vec<u8>, AttemptError> {
+        if let Attempt::TurnedAway(_, reason) = self.on {
+            return Err(AttemptError::TurnedAway(reason));
+        }
+        let deadline = self.time.since + limit;
+        let metadata = metadata.with_deadline(deadline);
+        let run = AssertUnwindSafe(self.bound.handler.call(input, metadata)).catch_unwind();
+        match tokio::time::timeout_at(deadline, run).await {
+            Ok(Ok(outcome)) => outcome.map_err(AttemptError::or_busy),
+            Ok(Err(panic)) => Err(AttemptError::Panicked(panic_message(&*panic))),
+            Err(_) => Err(AttemptError::TimedOut(limit)),
+        }
+    }
+
+    /// What is needed if this attempt is the last one and fails; `run` is the number of its run, if it is known.
+    ///
+    /// `None` for a message too: Pub/Sub gives it up itself.
+    pub fn is_last(
+        &self,
+        input: &TaskInput,
+        metadata: &TaskMetadata,
+        run: Option<u32>,
+    ) -> Option<Box<Exhausted>> {
+        let TaskInput::Body(body) = input else {
+            return None;
+        };
+        let last = self.limits.last(metadata.attempt(), run);
+        let last = last.filter(|_| self.on != Attempt::Detached)?;
+        let registration = &self.entry.registration;
+        Some(Box::new(Exhausted {
+            runtime: self.runtime.clone(),
+            task: registration.name.into(),
+            dead_letter_topic: self.runtime.dead_letter_topic(Some(registration)),
+            handler: Some(Arc::clone(&self.bound.handler)),
+            body: body.clone(),
+            metadata: metadata.clone(),
+            last,
+            time: self.time,
+        }))
     }
 }
 
@@ -168,14 +218,29 @@ impl RegisteredHandler {
         })
     }
 
-    /// The timeout of one attempt. For a push: that of the subscriber, at most the deadline of the subscription, after
-    /// which Pub/Sub delivers again. For a task: that of the call, otherwise that of the task, otherwise the service's
-    /// default.
-    pub fn timeout(&self, input: &TaskInput, metadata: &TaskMetadata) -> Duration {
-        if let (TaskInput::Push(_), Some(options)) = (input, self.registration.subscriber_options()) {
-            let deadline = options.push_deadline();
-            return self.registration.timeout.unwrap_or(deadline).min(deadline);
+    /// The timeout of one attempt.
+    fn timeout(&self, input: &TaskInput, metadata: &TaskMetadata) -> Duration {
+        match input {
+            TaskInput::Push(_) => self.push_timeout(),
+            TaskInput::Body(_) => self.task_timeout(metadata),
         }
+    }
+
+    /// The timeout of a push: that of the subscriber, at most the deadline of the subscription, after which Pub/Sub
+    /// delivers again.
+    pub fn push_timeout(&self) -> Duration {
+        let timeout = self.registration.timeout;
+        match self.registration.subscriber_options() {
+            Some(options) => {
+                let deadline = options.push_deadline();
+                timeout.unwrap_or(deadline).min(deadline)
+            }
+            None => timeout.unwrap_or(limits::DEFAULT_TIMEOUT),
+        }
+    }
+
+    /// The timeout of a task: that of the call, otherwise that of the task, otherwise the service's default.
+    pub fn task_timeout(&self, metadata: &TaskMetadata) -> Duration {
         metadata
             .timeout()
             .or_else(|| self.deadline_of_schedule(metadata))
@@ -200,7 +265,7 @@ impl AttemptError {
 
     pub fn into_error(self, name: &str) -> Error {
         let message = format!("task {name} {}", self.text());
-        let error = |kind| Error::new(kind, message);
+        let error = |kind| Error::new(kind, message.clone());
         match self {
             Self::Decode(_) => error(ErrorKind::Decode),
             Self::Task(error) => Error::from_task(name, error),
@@ -209,20 +274,22 @@ impl AttemptError {
             Self::TimedOut(_) => error(ErrorKind::TaskTimedOut),
             Self::InProgress => error(ErrorKind::InProgress),
             Self::Store(cause) => error(ErrorKind::IdempotencyStore).with_source(cause),
+            Self::Unrenewed(cause) => Error::unavailable(message).with_source(cause),
+            Self::TurnedAway(_) | Self::Interrupted | Self::AlreadyDead => error(ErrorKind::TaskFailed),
             Self::Dead(failure) => failure.into_error(name),
         }
     }
 }
 
 /// Logs the outcome of the attempt, inside its span.
-fn report(outcome: &Result<Vec<u8>, AttemptError>, duration: Duration) {
+pub(super) fn report(outcome: &Result<Vec<u8>, AttemptError>, duration: Duration) {
     match outcome {
         Ok(_) => tracing::debug!(?duration, "executed"),
         Err(AttemptError::Decode(reason)) => {
-            tracing::error!(reason = %safe(reason), "the body does not decode");
+            tracing::error!(reason = %brief(reason), "the body does not decode");
         }
         Err(AttemptError::Task(TaskError::Discard(discard))) => {
-            tracing::info!(reason = %safe(discard.reason()), "discarded");
+            tracing::info!(reason = %brief(discard.reason()), "discarded");
         }
         Err(AttemptError::Task(TaskError::RetryAfter(retry))) => {
             tracing::info!(delay = ?retry.delay(), "asked to be retried");
@@ -233,14 +300,20 @@ fn report(outcome: &Result<Vec<u8>, AttemptError>, duration: Duration) {
         Err(AttemptError::Output(error)) => {
             tracing::error!(error = %error_chain(error), "the output does not serialize");
         }
-        Err(AttemptError::Panicked(message)) => tracing::error!(message = %safe(message), "panicked"),
+        Err(AttemptError::Panicked(message)) => tracing::error!(message = %brief(message), "panicked"),
         Err(AttemptError::TimedOut(timeout)) => tracing::error!(?timeout, "cancelled at its deadline"),
         Err(AttemptError::InProgress) => tracing::info!("under way in another delivery"),
         Err(AttemptError::Store(error)) => {
             tracing::error!(error = %error_chain(&**error), "the idempotency store failed; nothing ran");
         }
+        // The cause is logged where the claim is lost.
+        Err(AttemptError::Unrenewed(_)) => tracing::error!("cancelled, because its claim was not renewed"),
+        Err(AttemptError::TurnedAway(reason)) => tracing::warn!(reason, "turned away"),
+        Err(AttemptError::AlreadyDead) => {
+            tracing::info!("dead since an earlier delivery; this delivery does nothing");
+        }
         // Logged by the code that handles the last attempt.
-        Err(AttemptError::Dead(_)) => {}
+        Err(AttemptError::Dead(_) | AttemptError::Interrupted) => {}
     }
 }
 

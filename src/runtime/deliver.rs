@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::backend::{BackendFuture, Delivery};
-use crate::base::text::{excerpt, safe};
+use crate::base::text::{brief, excerpt};
 use crate::base::{
     Config, Envelope, Error, ErrorKind, MessageIdentity, Publication, Push, TaskError, TaskMetadata,
     names::pubsub_path, propagation,
@@ -36,6 +36,7 @@ impl Runtime {
         entry: &RegisteredHandler,
         bound: &BoundTask,
         mut push: Push,
+        on: Attempt,
     ) -> Result<Vec<u8>, AttemptError> {
         let headers = self.take_headers(&mut push);
         if entry
@@ -45,7 +46,7 @@ impl Runtime {
         {
             return self.forward(entry, bound, &push, headers).await;
         }
-        self.run_push(entry, bound, push, headers).await
+        self.run_push(entry, bound, push, headers, on).await
     }
 
     /// Runs the subscriber on a message that arrived with these headers.
@@ -55,19 +56,14 @@ impl Runtime {
         bound: &BoundTask,
         push: Push,
         headers: HeaderMap,
+        on: Attempt,
     ) -> Result<Vec<u8>, AttemptError> {
         let mut metadata = TaskMetadata::new().with_headers(headers).with_id(&push.id);
         if let Some(attempt) = push.delivery_attempt {
             metadata = metadata.with_retry_count(attempt.saturating_sub(1));
         }
-        self.run(
-            entry,
-            bound,
-            TaskInput::Push(Box::new(push)),
-            metadata,
-            Attempt::OfQueue,
-        )
-        .await
+        self.run(entry, bound, TaskInput::Push(Box::new(push)), metadata, on)
+            .await
     }
 
     /// Runs the subscriber on a message, even if it would forward it.
@@ -79,7 +75,8 @@ impl Runtime {
         mut push: Push,
     ) -> Result<Vec<u8>, AttemptError> {
         let headers = self.take_headers(&mut push);
-        self.run_push(entry, bound, push, headers).await
+        self.run_push(entry, bound, push, headers, Attempt::of_queue())
+            .await
     }
 
     /// Extracts the propagated headers from a message.
@@ -190,7 +187,7 @@ impl Runtime {
         let name = entry.registration.name;
         let bound = entry.bound(name)?;
         let received = match Push::read(&HeaderMap::new(), push.to_body().into()) {
-            Ok(push) => self.attempt_push(entry, bound, push).await,
+            Ok(push) => self.attempt_push(entry, bound, push, Attempt::of_queue()).await,
             Err(reason) => Err(AttemptError::Decode(reason)),
         };
         received.map(drop).map_err(|failure| failure.into_error(name))
@@ -200,7 +197,7 @@ impl Runtime {
 /// Logs why a message was neither forwarded nor acknowledged.
 fn report_not_forwarded(task: &str, message: &str, failure: &AttemptError) {
     let reason = match failure {
-        AttemptError::Decode(mistake) | AttemptError::Panicked(mistake) => safe(mistake),
+        AttemptError::Decode(mistake) | AttemptError::Panicked(mistake) => brief(mistake),
         _ => "".into(),
     };
     tracing::error!(task, message = %excerpt(message), %reason, "the message does not decode; it is neither forwarded nor acknowledged");

@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::runtime::Runtime;
@@ -86,22 +85,6 @@ impl Runtime {
     /// Counts work of the library, which a stop and a flush wait for, until the returned value is dropped.
     pub(crate) fn start_own_work(&self) -> Running {
         self.inner.own_work.start()
-    }
-
-    /// Spawns work of the library that nobody needs to wait for, such as the release of a claim whose request was dropped.
-    /// A stop and a flush wait for it. `None` outside of tokio: nothing was spawned.
-    #[allow(dead_code, reason = "claims and burials are to use it")]
-    pub(crate) fn spawn_own_work<F>(&self, work: F) -> Option<JoinHandle<F::Output>>
-    where
-        F: Future<Output: Send + 'static> + Send + 'static,
-    {
-        let tokio = Handle::try_current().ok()?;
-        let running = self.start_own_work();
-        let work = Scope::of(self).run(awaited(work.in_current_span()));
-        Some(tokio.spawn(async move {
-            let _running = running;
-            work.await
-        }))
     }
 
     /// Waits until the library's own work has ended.

@@ -1,118 +1,166 @@
 //! The steps after the last attempt of a task: it is recorded, and its hook runs.
 
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, Span};
 
 use crate::base::text::{error_chain, safe};
-use crate::base::{Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, dead_record};
-use crate::registry::{AttemptError, BoundTask, Declared, Handler, TaskInput};
+use crate::base::{
+    Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, dead_record, limits, names,
+};
+use crate::registry::{AttemptError, Declared, Handler};
 use crate::runtime::Runtime;
 use crate::runtime::attempt::panic_message;
-use crate::runtime::scope::Scope;
+use crate::runtime::attempt_limit::LastAttempt;
+use crate::runtime::idempotency::Held;
+use crate::runtime::scope::{Scope, awaited};
+
+/// The part of its time that the last attempt has. The rest is for the record, the hook and the response: Cloud Tasks hangs
+/// up at the end of the time.
+const TO_RUN: f64 = 0.9;
+/// The part of its time after which the response is sent, whether the record and the hook are done or not.
+const TO_RESPOND: f64 = 0.95;
+
+/// Why a delivery of an unknown task is turned away.
+const UNKNOWN: &str = "the service has no task of this name";
+
+/// The times of an attempt, from the arrival of its request to the moment at which the caller hangs up.
+#[derive(Clone, Copy)]
+pub(crate) struct AttemptTime {
+    pub since: Instant,
+    pub timeout: Duration,
+}
+
+impl AttemptTime {
+    /// When the caller hangs up.
+    pub fn end(&self) -> Instant {
+        self.since + self.timeout
+    }
+
+    /// How long the last attempt may run.
+    pub fn to_run(&self) -> Duration {
+        self.timeout.mul_f64(TO_RUN)
+    }
+
+    fn to_respond(&self) -> Instant {
+        self.since + self.timeout.mul_f64(TO_RESPOND)
+    }
+}
 
 /// What is needed if this last attempt fails.
 pub(crate) struct Exhausted {
     pub runtime: Runtime,
-    registration: Declared,
-    handler: Arc<dyn Handler>,
-    body: Bytes,
-    metadata: TaskMetadata,
-    /// Whether the task's own limit ends it: then only our response stops Cloud Tasks.
-    own: bool,
-    timeout: Duration,
+    pub task: Cow<'static, str>,
+    pub dead_letter_topic: Option<String>,
+    /// `None` if there is no such task.
+    pub handler: Option<Arc<dyn Handler>>,
+    pub body: Bytes,
+    pub metadata: TaskMetadata,
+    pub last: LastAttempt,
+    pub time: AttemptTime,
 }
 
 impl Exhausted {
-    /// `None` if this is not known to be the last attempt of a task, or if a message was pushed.
-    pub fn prepare(
-        runtime: &Runtime,
-        registration: &Declared,
-        bound: &BoundTask,
-        input: &TaskInput,
-        metadata: &TaskMetadata,
-        own: bool,
-        timeout: Duration,
-    ) -> Option<Box<Self>> {
-        let TaskInput::Body(body) = input else {
-            return None;
-        };
-        metadata.is_last_attempt().then(|| {
-            Box::new(Self {
-                runtime: runtime.clone(),
-                registration: *registration,
-                handler: Arc::clone(&bound.handler),
-                body: body.clone(),
-                metadata: metadata.clone(),
-                own,
-                timeout,
-            })
-        })
-    }
-
-    /// The timeout of the attempt itself. If our response must arrive, a tenth is left for the steps after it.
-    pub fn time_to_run(&self) -> Duration {
-        if self.own {
-            self.timeout.mul_f64(0.9)
-        } else {
-            self.timeout
+    /// Records the task, runs its hook, and returns the failure for the response. This ends the claim of the attempt too.
+    ///
+    /// The response does not wait for a record or a hook that take too long: they go on, and the next delivery finds that
+    /// the task is dead.
+    pub async fn after(self: Box<Self>, failure: AttemptError, held: Option<Held>) -> AttemptError {
+        if !self.is_death(&failure) {
+            if let Some(held) = held {
+                held.release().await;
+            }
+            return failure;
         }
-    }
-
-    /// Records the task, runs its hook, and returns the failure for the response.
-    pub async fn after(self: Box<Self>, failure: AttemptError) -> AttemptError {
-        let Some(dead) = self.dead(&failure) else {
+        let (last, respond_by) = (self.last, self.time.to_respond());
+        let Some(burial) = self.spawn(&failure, held) else {
             return failure;
         };
-        let (own, timeout) = (self.own, self.timeout);
-        // The caller may disconnect at its deadline, and this must be done nevertheless.
-        let work = tokio::time::timeout(timeout, self.bury(dead));
-        let work = Scope::current().map(|scope| scope.run(work.instrument(Span::current())));
-        let done = match work {
-            Ok(work) => match tokio::spawn(work).await {
-                Ok(Ok(done)) => done,
-                Ok(Err(_)) => Err(AttemptError::TimedOut(timeout)),
-                Err(error) => Err(AttemptError::Panicked(match error.try_into_panic() {
-                    Ok(panic) => panic_message(&*panic),
-                    Err(cancelled) => cancelled.to_string(),
-                })),
-            },
-            Err(error) => Err(failed(error)),
-        };
-        match done {
-            Ok(()) if own => AttemptError::Dead(Box::new(failure)),
-            Ok(()) => failure,
-            Err(unburied) => {
-                tracing::error!(reason = %safe(&text(&unburied)), again = own, "dead, but recording it or its hook failed");
-                if own { unburied } else { failure }
+        match timeout_at(respond_by, burial).await {
+            Ok(Ok(Ok(()))) if last.by_own_limit => AttemptError::Dead(Box::new(failure)),
+            Ok(Ok(Err(unburied))) if last.by_own_limit => unburied,
+            Ok(_) => failure,
+            Err(_) => {
+                tracing::warn!("its record or its hook takes longer than the caller waits, and goes on");
+                failure
             }
         }
     }
 
-    /// Why the task is dead; `None` if it is done instead.
-    fn dead(&self, failure: &AttemptError) -> Option<Dead> {
-        match failure {
-            // The delivery that has claimed it decides how it ends.
-            AttemptError::Task(TaskError::Discard(_)) | AttemptError::Dead(_) | AttemptError::InProgress => {
-                return None;
-            }
-            // Nothing ran, and Cloud Tasks retries.
-            AttemptError::Store(_) if self.own => return None,
-            _ => {}
+    /// Records the task and runs its hook after its attempt was cancelled, if the queue does not deliver it again.
+    pub fn interrupted(self: Box<Self>, held: Option<Held>) {
+        if self.last.by_queue {
+            self.spawn(&AttemptError::Interrupted, held);
         }
-        Some(Dead::new(cause(failure), &text(failure), &self.metadata))
+    }
+
+    /// Whether the task is dead with this failure, and not done, or delivered again.
+    fn is_death(&self, failure: &AttemptError) -> bool {
+        match failure {
+            AttemptError::Task(TaskError::Discard(_)) | AttemptError::Dead(_) | AttemptError::AlreadyDead => {
+                false
+            }
+            // The next delivery decides, if there is one.
+            AttemptError::InProgress
+            | AttemptError::Store(_)
+            | AttemptError::Unrenewed(_)
+            | AttemptError::TurnedAway(_)
+            | AttemptError::Interrupted => self.last.by_queue,
+            AttemptError::Decode(_)
+            | AttemptError::Task(_)
+            | AttemptError::Output(_)
+            | AttemptError::Panicked(_)
+            | AttemptError::TimedOut(_) => true,
+        }
+    }
+
+    /// Spawned, because the caller may disconnect and this must be done nevertheless; a server that stops waits for it.
+    fn spawn(
+        self: Box<Self>,
+        failure: &AttemptError,
+        held: Option<Held>,
+    ) -> Option<JoinHandle<Result<(), AttemptError>>> {
+        let dead = Dead::new(cause(failure), &text(failure), &self.metadata);
+        let scope = Scope::with_headers(&self.runtime, self.metadata.headers()).in_task(&self.metadata);
+        let own_work = self.runtime.inner.own_work.clone();
+        let (limit, again) = (self.time.timeout, !self.last.by_queue);
+        let work = async move {
+            let buried = AssertUnwindSafe(timeout(limit, self.bury(dead)))
+                .catch_unwind()
+                .await;
+            let buried = match buried {
+                Ok(Ok(buried)) => buried,
+                Ok(Err(_)) => Err(AttemptError::TimedOut(limit)),
+                Err(panic) => Err(AttemptError::Panicked(panic_message(&*panic))),
+            };
+            match (&buried, held) {
+                (Ok(()), Some(held)) => held.bury().await,
+                (Err(_), Some(held)) => held.release().await,
+                (_, None) => {}
+            }
+            if let Err(unburied) = &buried {
+                tracing::error!(reason = %safe(&text(unburied)), again, "dead, but recording it or its hook failed");
+            }
+            buried
+        };
+        own_work.spawn(scope.run(awaited(work)).instrument(Span::current()))
     }
 
     async fn bury(self: Box<Self>, dead: Dead) -> Result<(), AttemptError> {
         let topic = self.record(&dead).await.map_err(failed)?;
-        let (attempts, cause) = (dead.attempts(), dead.cause());
+        let (attempts, runs, cause) = (dead.attempts(), dead.runs(), dead.cause());
         // Without arguments there is no task to call.
-        if cause != DeadCause::Undecodable {
-            let hook = self
-                .handler
-                .on_dead(self.body.clone(), dead, self.metadata.clone());
+        if cause != DeadCause::Undecodable
+            && let Some(handler) = &self.handler
+        {
+            let hook = handler.on_dead(self.body.clone(), dead, self.metadata.clone());
             match hook.await {
                 Err(TaskError::Discard(discard)) => {
                     tracing::info!(reason = %safe(discard.reason()), "its hook discarded it");
@@ -120,31 +168,29 @@ impl Exhausted {
                 hook => hook.map_err(AttemptError::Task)?,
             }
         }
-        tracing::error!(attempts, ?cause, topic, "dead");
+        tracing::error!(attempts, runs, ?cause, topic, "dead");
         Ok(())
     }
 
     /// Publishes the record to the dead-letter topic, if there is one, and returns the topic.
-    async fn record(&self, dead: &Dead) -> Result<Option<String>, Error> {
-        let Some(topic) = self.runtime.dead_letter_topic(&self.registration) else {
+    async fn record(&self, dead: &Dead) -> Result<Option<&str>, Error> {
+        let Some(topic) = self.dead_letter_topic.as_deref() else {
             return Ok(None);
         };
-        let task = self.registration.name;
-        let data = dead_record::encode(
-            task,
-            dead,
-            &self.body,
-            self.metadata.headers(),
-            self.runtime.now(),
-        );
-        let attributes = [("task", Some(task)), ("queue", dead.queue()), ("id", dead.id())];
+        let attributes = [
+            ("task", Some(&*self.task)),
+            ("queue", dead.queue()),
+            ("id", dead.id()),
+        ];
+        let attributes: Attributes = attributes
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), dead_record::attribute(value?).to_owned())))
+            .collect();
+        let (headers, now) = (self.metadata.headers(), self.runtime.now());
         let publication = Publication {
-            topic: topic.clone().into(),
-            data: data.into(),
-            attributes: attributes
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
-                .collect::<Attributes>(),
+            topic: topic.to_owned().into(),
+            data: dead_record::encode(&self.task, dead, &self.body, headers, now).into(),
+            attributes,
             ordering_key: None,
         };
         publication.check()?;
@@ -163,11 +209,15 @@ fn cause(failure: &AttemptError) -> DeadCause {
         AttemptError::Decode(_) => DeadCause::Undecodable,
         AttemptError::Panicked(_) => DeadCause::Panicked,
         AttemptError::TimedOut(_) => DeadCause::TimedOut,
+        AttemptError::InProgress => DeadCause::InProgress,
+        AttemptError::TurnedAway(_) => DeadCause::TurnedAway,
+        AttemptError::Interrupted => DeadCause::Interrupted,
         AttemptError::Dead(failure) => cause(failure),
         AttemptError::Task(_)
         | AttemptError::Output(_)
-        | AttemptError::InProgress
-        | AttemptError::Store(_) => DeadCause::Failed,
+        | AttemptError::Store(_)
+        | AttemptError::Unrenewed(_)
+        | AttemptError::AlreadyDead => DeadCause::Failed,
     }
 }
 
@@ -181,10 +231,38 @@ fn text(failure: &AttemptError) -> String {
 }
 
 impl Runtime {
-    /// The topic for dead tasks of this kind.
-    fn dead_letter_topic(&self, registration: &Declared) -> Option<String> {
-        let own = registration.dead_letter_topic.map(|topic| topic());
-        let topic = own.or_else(|| self.inner.dead_letter_topic.clone())?;
+    /// Records a task that this runtime does not have, after the last delivery of its queue.
+    pub(crate) async fn record_unknown(&self, name: &str, body: Bytes, metadata: TaskMetadata) {
+        if names::validate_task_name(name).is_err() {
+            return;
+        }
+        let last = Box::new(Exhausted {
+            runtime: self.clone(),
+            task: name.to_owned().into(),
+            dead_letter_topic: self.dead_letter_topic(None),
+            handler: None,
+            body,
+            last: LastAttempt {
+                by_own_limit: false,
+                by_queue: true,
+            },
+            time: AttemptTime {
+                since: Instant::now(),
+                timeout: metadata.timeout().unwrap_or(limits::MIN_TIMEOUT),
+            },
+            metadata,
+        });
+        let span = tracing::info_span!("task", task = name, id = last.metadata.id());
+        let recorded = last.after(AttemptError::TurnedAway(UNKNOWN), None);
+        recorded.instrument(span).await;
+    }
+
+    /// The topic for dead tasks of this kind, or of a kind that is not known.
+    pub(crate) fn dead_letter_topic(&self, registration: Option<&Declared>) -> Option<String> {
+        let own = registration.and_then(|registration| registration.dead_letter_topic);
+        let topic = own
+            .map(|topic| topic())
+            .or_else(|| self.inner.dead_letter_topic.clone())?;
         Some(topic.into_name(self.config()).into_owned())
     }
 }

@@ -7,6 +7,7 @@ mod capture;
 mod concurrency;
 mod deliver;
 mod detached;
+mod guarded;
 pub mod idempotency;
 mod inventory;
 mod last_attempt;
@@ -51,7 +52,7 @@ use crate::registry::subscription::Subscription;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
 use crate::registry::{Registry, Role};
-use crate::runtime::idempotency::IdempotencyStore;
+use crate::runtime::idempotency::{IdempotencyStore, MemoryStore};
 use crate::runtime::spawned::Spawned;
 
 /// How long a flush waits for what was spawned.
@@ -99,6 +100,10 @@ struct Inner {
     queues: Vec<QueueSettings>,
     /// The idempotency store.
     idempotency: Option<Arc<dyn IdempotencyStore>>,
+    /// How long its claims last unless they are renewed.
+    lease: Duration,
+    /// Tasks that died in this process, if there is no idempotency store.
+    dead_tasks: MemoryStore,
     /// For tasks without a topic of their own.
     dead_letter_topic: Option<Topic>,
     /// Every topic of dead tasks.

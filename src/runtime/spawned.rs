@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Counts futures that have not ended: those of `Runtime::spawn`, or those of the library itself.
+#[derive(Clone)]
 pub(crate) struct Spawned {
     running: Arc<watch::Sender<usize>>,
 }
@@ -22,6 +25,20 @@ impl Spawned {
     pub fn start(&self) -> Running {
         self.running.send_modify(|running| *running += 1);
         Running(Arc::clone(&self.running))
+    }
+
+    /// Spawns a future and counts it. Returns `None` outside a tokio runtime, such as in a destructor at its end.
+    pub fn spawn<F>(&self, future: F) -> Option<JoinHandle<F::Output>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let tokio = Handle::try_current().ok()?;
+        // Counted from now on, and not from its first poll.
+        let running = self.start();
+        Some(tokio.spawn(async move {
+            let _running = running;
+            future.await
+        }))
     }
 
     /// How many have not ended.

@@ -1,15 +1,18 @@
 //! Handling a request: route, read, run, respond.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
+use tokio::time::{Instant, timeout_at};
 
 use crate::auth::{Called, Endpoint};
 use crate::base::headers::HANDLED_BY;
 use crate::base::{Push, TaskMetadata, text};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
-use crate::runtime::{Attempt, Limit, Runtime};
-use crate::service::body::{self, Unread};
+use crate::runtime::{Attempt, Runtime};
+use crate::service::body;
 use crate::service::probe::{PROBED_NAME, Probe};
 use crate::service::respond;
 use crate::service::route::Route;
@@ -37,6 +40,8 @@ async fn respond_to<B: Body>(
     request: Request<B>,
     read_route: impl for<'a> Fn(&'a str, &str) -> Route<'a>,
 ) -> Response<Bytes> {
+    // The caller counts its time from here on, whatever a request waits for.
+    let since = Instant::now();
     let (mut parts, body) = request.into_parts();
     let (name, endpoint) = match read_route(parts.uri.path(), runtime.base_path()) {
         Route::Task(name) => (name, Endpoint::Tasks),
@@ -67,27 +72,89 @@ async fn respond_to<B: Body>(
     if let Err(refusal) = runtime.access().check(&called, &mut parts.headers).await {
         return respond::refused(refusal);
     }
+    let delivery = match endpoint {
+        Endpoint::Tasks => Delivery::Task(TaskMetadata::from_headers(parts.headers)),
+        Endpoint::Subscriptions => Delivery::Push(parts.headers),
+    };
+    let max_bytes = runtime.max_bytes(endpoint);
     let Some(entry) = found else {
         tracing::warn!(task = %text::excerpt(&name), pushed, "a request for a task that is not registered");
         if pushed && runtime.registry().by_name(&name).is_some() {
             return respond::not_a_subscriber(&name, runtime.base_path());
         }
+        if delivery.is_last(runtime)
+            && let Delivery::Task(metadata) = delivery
+            && let Ok(body) = body::read(body, max_bytes).await
+        {
+            runtime.record_unknown(&name, body, metadata).await;
+        }
         return respond::unknown_task(&name);
     };
-    if runtime.limit().is_some_and(Limit::is_reached) {
+    let Some(limit) = runtime.limit() else {
+        return match body::read(body, max_bytes).await {
+            Ok(body) => perform(runtime, entry, delivery, body, Attempt::OfQueue(since)).await,
+            Err(unread) => respond::unread(unread, max_bytes),
+        };
+    };
+    // The last delivery of a queue is recorded if it is turned away, so its body is needed in any case.
+    let last = delivery.is_last(runtime);
+    if limit.is_exhausted() && !last {
         return respond::busy();
     }
-    let max_bytes = runtime.max_bytes(endpoint);
-    let body = match body::read(body, max_bytes).await {
-        Ok(body) => body,
-        Err(Unread::TooLarge) => return respond::too_large(max_bytes),
-        Err(Unread::Broken) => return respond::unreadable(),
+    let wait_until = limit.wait_until(since, delivery.timeout(entry));
+    let read = body::read(body, max_bytes);
+    let read = if limit.is_reached() && !last {
+        match timeout_at(wait_until, read).await {
+            Ok(read) => read,
+            Err(_) => return respond::busy(),
+        }
+    } else {
+        read.await
     };
-    let work = perform(runtime, entry, endpoint, parts.headers, body);
-    match runtime.limit() {
-        // Only now: a body that never ends must not take the place of a task that could run.
-        Some(limit) => limit.run(work).await.unwrap_or_else(respond::busy),
-        None => work.await,
+    let body = match read {
+        Ok(body) => body,
+        Err(unread) => return respond::unread(unread, max_bytes),
+    };
+    // Only now: a body that never ends must not take the slot of a task that could run.
+    match limit.slot(body.len(), wait_until).await {
+        Some(_slot) => perform(runtime, entry, delivery, body, Attempt::OfQueue(since)).await,
+        None if last => {
+            perform(
+                runtime,
+                entry,
+                delivery,
+                body,
+                Attempt::TurnedAway(since, AT_LIMIT),
+            )
+            .await
+        }
+        None => respond::busy(),
+    }
+}
+
+/// Why a delivery is turned away at the concurrency limit.
+const AT_LIMIT: &str = "the service was at its limit of concurrent requests";
+
+/// A request whose caller is verified.
+enum Delivery {
+    Task(TaskMetadata),
+    Push(HeaderMap),
+}
+
+impl Delivery {
+    /// Whether the queue gives the task up after this delivery, as far as that is known. Pub/Sub has dead letters of its own.
+    fn is_last(&self, runtime: &Runtime) -> bool {
+        match self {
+            Self::Task(metadata) => runtime.is_last_of_queue(metadata),
+            Self::Push(_) => false,
+        }
+    }
+
+    fn timeout(&self, entry: &RegisteredHandler) -> Duration {
+        match self {
+            Self::Task(metadata) => entry.task_timeout(metadata),
+            Self::Push(_) => entry.push_timeout(),
+        }
     }
 }
 
@@ -95,11 +162,11 @@ async fn respond_to<B: Body>(
 async fn perform(
     runtime: &Runtime,
     entry: &RegisteredHandler,
-    endpoint: Endpoint,
-    headers: HeaderMap,
+    delivery: Delivery,
     body: Bytes,
+    on: Attempt,
 ) -> Response<Bytes> {
-    let pushed = endpoint == Endpoint::Subscriptions;
+    let pushed = matches!(delivery, Delivery::Push(_));
     let name = entry.registration.name;
     let bound = match entry.bound(name) {
         Ok(bound) => bound,
@@ -108,24 +175,26 @@ async fn perform(
             return respond::failed_inside(name);
         }
     };
-    let outcome = if pushed {
-        let bare = entry
-            .registration
-            .subscriber_options()
-            .is_some_and(|options| options.bare_body);
-        let read = if bare { Push::read_or_bare } else { Push::read };
-        match read(&headers, body) {
-            Ok(push) => runtime.attempt_push(entry, bound, push).await,
-            Err(reason) => {
-                tracing::error!(task = name, reason = %text::safe(&reason), "the push does not decode");
-                Err(AttemptError::Decode(reason))
+    let outcome = match delivery {
+        Delivery::Task(metadata) => {
+            runtime
+                .run(entry, bound, TaskInput::Body(body), metadata, on)
+                .await
+        }
+        Delivery::Push(headers) => {
+            let bare = entry
+                .registration
+                .subscriber_options()
+                .is_some_and(|options| options.bare_body);
+            let read = if bare { Push::read_or_bare } else { Push::read };
+            match read(&headers, body) {
+                Ok(push) => runtime.attempt_push(entry, bound, push, on).await,
+                Err(reason) => {
+                    tracing::error!(task = name, reason = %text::brief(&reason), "the push does not decode");
+                    Err(AttemptError::Decode(reason))
+                }
             }
         }
-    } else {
-        let metadata = TaskMetadata::from_headers(headers);
-        runtime
-            .run(entry, bound, TaskInput::Body(body), metadata, Attempt::OfQueue)
-            .await
     };
     match outcome {
         Ok(output) => respond::executed(&output),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::auth::Refusal;
 use crate::base::{AttemptText, TaskError, acknowledges, text};
 use crate::registry::AttemptError;
+use crate::service::body::Unread;
 
 /// The value of `Retry-After`; both services wait longer by themselves.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -61,7 +62,7 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
             discarded(status)
         }
         // Cloud Tasks would retry; this tells it to stop.
-        AttemptError::Dead(_) => discarded(StatusCode::ACCEPTED),
+        AttemptError::Dead(_) | AttemptError::AlreadyDead => discarded(StatusCode::ACCEPTED),
         AttemptError::Task(TaskError::RetryAfter(retry)) => {
             let text = format!("Task {name} {}", failure.text());
             let pause = if pushed {
@@ -78,7 +79,10 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
         AttemptError::Task(TaskError::Failed(_))
         | AttemptError::Output(_)
         | AttemptError::Panicked(_)
-        | AttemptError::Store(_) => failed_inside(name),
+        | AttemptError::Store(_)
+        | AttemptError::Unrenewed(_)
+        | AttemptError::Interrupted => failed_inside(name),
+        AttemptError::TurnedAway(_) => busy(),
         // Retried like any failure; 429 and 503 would slow the whole queue down.
         AttemptError::InProgress => {
             let text = format!("Task {name} {}", failure.text());
@@ -179,17 +183,19 @@ pub(crate) fn method_not_allowed() -> Response<Bytes> {
     response
 }
 
-pub(crate) fn too_large(limit: usize) -> Response<Bytes> {
-    let text = format!("The body is larger than {limit} bytes");
-    error_response(StatusCode::PAYLOAD_TOO_LARGE, &text, None)
-}
-
-pub(crate) fn unreadable() -> Response<Bytes> {
-    error_response(StatusCode::BAD_REQUEST, "The body broke off", None)
+/// A body that was not read.
+pub(crate) fn unread(reason: Unread, limit: usize) -> Response<Bytes> {
+    match reason {
+        Unread::TooLarge => {
+            let text = format!("The body is larger than {limit} bytes");
+            error_response(StatusCode::PAYLOAD_TOO_LARGE, &text, None)
+        }
+        Unread::Broken => error_response(StatusCode::BAD_REQUEST, "The body broke off", None),
+    }
 }
 
 fn error_response(code: StatusCode, error: &str, status: Option<&'static str>) -> Response<Bytes> {
-    let error = &*text::safe(error);
+    let error = &*text::brief(error);
     // A struct of two strings always serializes.
     let body = serde_json::to_vec(&ErrorBody { error, status }).unwrap_or_default();
     json(code, body.into())

@@ -146,9 +146,13 @@ impl<T: Task> Perform<T> {
         let (bound, captured) = Capture::bind::<T>(&self.runtime, |state, input, metadata| {
             Box::pin(task::run_input::<T>(state, input, metadata))
         })?;
-        let ran = self
-            .runtime
-            .run(entry, &bound, TaskInput::Body(body), metadata, Attempt::OfQueue);
+        let ran = self.runtime.run(
+            entry,
+            &bound,
+            TaskInput::Body(body),
+            metadata,
+            Attempt::of_queue(),
+        );
         Ok(Performed::of_run(ran.await, captured.take()))
     }
 }

@@ -78,7 +78,9 @@ impl<O> Performed<O> {
     fn of(failure: AttemptError) -> Self {
         match failure {
             AttemptError::Decode(reason) => Self::Unreadable(reason),
-            AttemptError::Task(TaskError::Failed(error)) | AttemptError::Store(error) => Self::Failed(error),
+            AttemptError::Task(TaskError::Failed(error))
+            | AttemptError::Store(error)
+            | AttemptError::Unrenewed(error) => Self::Failed(error),
             AttemptError::Task(TaskError::Discard(discard)) => Self::Discarded(discard),
             AttemptError::Task(TaskError::RetryAfter(retry)) => Self::RetryAfter(retry.delay()),
             AttemptError::Output(error) => {
@@ -86,7 +88,10 @@ impl<O> Performed<O> {
             }
             AttemptError::Panicked(message) => Self::Panicked(message),
             AttemptError::TimedOut(timeout) => Self::TimedOut(timeout),
-            AttemptError::InProgress => Self::Failed(format!("it {}", AttemptText::InProgress).into()),
+            failure @ (AttemptError::InProgress
+            | AttemptError::TurnedAway(_)
+            | AttemptError::Interrupted
+            | AttemptError::AlreadyDead) => Self::Failed(format!("it {}", failure.text()).into()),
             AttemptError::Dead(failure) => Self::of(*failure),
         }
     }

@@ -3,7 +3,7 @@
 use cloud_tasks::idempotency::MemoryStore;
 use cloud_tasks::runtime::RuntimeBuilder;
 
-use crate::{dying, idempotency, interop, mounting, service, tasks};
+use crate::{dying, idempotency, interop, mounting, service};
 
 /// Gives the runtime a store, and a state for every task.
 pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder<M> {
@@ -17,5 +17,4 @@ pub(crate) fn with_states<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder<M> {
         .state(interop::Seen::default())
         .state(mounting::Watch::default())
         .state(service::Cancelled::default())
-        .state(tasks::Log::default())
 }

@@ -8,11 +8,15 @@ use cloud_tasks::dead_letters::{Dead, DeadCause};
 use cloud_tasks::event::Publication;
 use cloud_tasks::queue::QueueSettings;
 use cloud_tasks::testing::Recorder;
-use cloud_tasks::{Config, Context, Discard, PublisherTask, RetryAfter, Runtime, Task, TaskResult, task};
+use cloud_tasks::{
+    Config, Context, Discard, Message, PublisherTask, RetryAfter, Runtime, SubscriberTask, Task, TaskResult,
+    task,
+};
 use http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
 use crate::tasks::{Log, Note, answer, post, send};
@@ -30,6 +34,8 @@ enum How {
     Fail,
     Panic,
     Hang,
+    /// Succeeds, after fifteen seconds.
+    Linger,
     Wait,
     Discard,
 }
@@ -41,6 +47,10 @@ impl How {
             Self::Fail => Err("out of paper")?,
             Self::Panic => panic!("on fire"),
             Self::Hang => std::future::pending().await,
+            Self::Linger => {
+                sleep(Duration::from_secs(15)).await;
+                Ok(())
+            }
             Self::Wait => Err(RetryAfter::new(Duration::from_secs(30)))?,
             Self::Discard => Err(Discard::new("gone"))?,
         }
@@ -101,6 +111,44 @@ struct Shouted {
 
 #[task(max_attempts = 1, dead_letter_topic = "dead-shouts")]
 impl PublisherTask for Shouted {}
+
+/// Says too much when it fails.
+#[derive(Deserialize, Serialize)]
+struct Verbose {
+    text: String,
+}
+
+#[task(max_attempts = 1, dead_letter_topic = "dead-mortals")]
+impl Task for Verbose {
+    async fn run(self, _cx: Context) -> TaskResult {
+        Err("é".repeat(10_000_000))?
+    }
+}
+
+/// Its record reaches a subscriber that fails.
+#[derive(Deserialize, Serialize)]
+struct Unrecorded {}
+
+#[task(max_attempts = 1, dead_letter_topic = "dead-and-refused")]
+impl Task for Unrecorded {
+    async fn run(self, _cx: Context<Log>) -> TaskResult {
+        Err("no luck")?
+    }
+
+    async fn on_dead(self, _dead: Dead, cx: Context<Log>) -> TaskResult {
+        cx.state().write("its hook ran".to_owned());
+        Ok(())
+    }
+}
+
+struct RefusesRecords;
+
+#[task(topic = "dead-and-refused")]
+impl SubscriberTask for RefusesRecords {
+    async fn run(_record: Message<Value>, _cx: Context) -> TaskResult {
+        Err("the topic is closed")?
+    }
+}
 
 /// Has a hook that ends when a test says so.
 #[derive(Deserialize, Serialize)]
@@ -216,7 +264,7 @@ async fn the_last_attempt_is_marked_answered_as_a_discard_and_recorded_and_its_h
             "attempt 1 of Some(3), last false",
             "attempt 2 of Some(3), last false",
             "attempt 3 of Some(3), last true",
-            "Dead { cause: Failed, error: \"out of paper\", attempts: 3, id: Some(\"m1\"), queue: Some(\"notes\") }",
+            "Dead { cause: Failed, error: \"out of paper\", attempts: 3, runs: None, id: Some(\"m1\"), queue: Some(\"notes\") }",
         ]
     );
     stage
@@ -278,7 +326,7 @@ async fn the_record_has_the_body_as_it_came_and_the_headers_that_are_the_tasks()
     assert_eq!(
         start,
         format!(
-            r#"{{"task":"Mortal","queue":"notes","id":"m1","attempts":3,"error":"out of paper","body":{body},"headers":{}"#,
+            r#"{{"task":"Mortal","queue":"notes","id":"m1","attempts":3,"cause":"failed","error":"out of paper","body":{body},"headers":{}"#,
             r#"{"content-type":"application/json","x-cloud-tasks-timeout":"20","x-request-id":"abc"}"#
         )
     );
@@ -347,7 +395,7 @@ async fn the_reason_why_the_last_attempt_ended_is_recorded() {
 #[tokio::test(start_paused = true)]
 async fn the_last_attempt_has_nine_tenths_of_its_time_so_that_its_answer_arrives() {
     let stage = Stage::set().await;
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
 
     let answer = stage.attempt(3, How::Hang, How::Succeed).await;
 
@@ -376,30 +424,142 @@ async fn a_hook_that_fails_makes_an_ordinary_failure_so_that_nothing_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_has_as_long_as_an_attempt() {
+async fn a_hook_has_as_long_as_an_attempt_and_the_answer_does_not_wait_for_it() {
     let stage = Stage::set().await;
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
 
-    let (status, _) = stage.attempt(3, How::Fail, How::Hang).await;
+    let answered = stage.attempt(3, How::Fail, How::Hang).await;
+    let answered_after = started.elapsed();
+    let during = stage.attempt(4, How::Succeed, How::Succeed).await;
+    sleep(Duration::from_secs(2)).await;
+    let after = stage.attempt(5, How::Fail, How::Succeed).await;
 
-    assert_eq!((status, started.elapsed().as_secs()), (504, 20));
+    // A hook that did not end in time has failed, and the task is attempted again.
+    assert_eq!((answered, answered_after.as_secs()), (failed("Mortal"), 19));
+    assert_eq!((during.0, after), (409, discarded()));
+    assert_eq!(stage.recorded().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_hook_is_slow_dies_once() {
+    let stage = Stage::set().await;
+
+    let first = stage.attempt(3, How::Hang, How::Linger).await;
+    let during = stage.attempt(4, How::Hang, How::Linger).await;
+    sleep(Duration::from_secs(20)).await;
+    let after = stage.attempt(5, How::Hang, How::Linger).await;
+    let long_after = stage.attempt(6, How::Hang, How::Linger).await;
+
+    assert_eq!((first.0, during.0), (504, 409));
+    assert_eq!([after, long_after], [discarded(), discarded()]);
+    assert_eq!(stage.recorded().len(), 1);
+    // Its only run, and its only hook.
+    assert_eq!(stage.log.lines().len(), 2, "{:?}", stage.log.lines());
+}
+
+#[tokio::test]
+async fn a_task_that_died_is_not_run_again_but_another_one_with_its_id_is() {
+    let stage = Stage::set().await;
+
+    stage.attempt(3, How::Fail, How::Succeed).await;
+    let further = stage.attempt(4, How::Fail, How::Succeed).await;
+    let another = stage.attempt(1, How::Succeed, How::Succeed).await;
+    let its_last = stage.attempt(3, How::Succeed, How::Succeed).await;
+
+    assert_eq!(further, discarded());
+    assert_eq!((another.0, its_last.0), (200, 200));
+    assert_eq!(stage.recorded().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_the_queues_limit_there_is_time_for_the_record_too() {
+    let settings = QueueSettings::new("notes").with_max_attempts(2);
+    let stage = Stage::set_with(|builder| builder.queue(settings)).await;
+    let started = Instant::now();
+
+    let answer = stage.attempt(2, How::Hang, How::Succeed).await;
+
+    assert_eq!((answer.0, started.elapsed().as_secs()), (504, 18));
+    assert_eq!(record(&stage.recorded()[0])["cause"], "timed-out");
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_in_the_queues_last_attempt_leaves_a_record() {
+    for (max_attempts, recorded) in [(2, 1), (100, 0)] {
+        let settings = QueueSettings::new("notes").with_max_attempts(max_attempts);
+        let stage = Stage::set_with(|builder| builder.queue(settings)).await;
+        let body = json!({"run": How::Hang, "on_dead": How::Succeed}).to_string();
+        let call = stage.runtime.service().oneshot(attempt("Mortal", 2, &body));
+
+        let given_up = tokio::time::timeout(Duration::from_millis(1), call).await;
+        stage.runtime.flush().await;
+
+        assert!(given_up.is_err());
+        assert_eq!(stage.recorded().len(), recorded);
+        if recorded == 1 {
+            let record = record(&stage.recorded()[0]);
+            assert_eq!(record["cause"], "interrupted");
+            assert_eq!(
+                record["error"],
+                "it was cancelled: its caller hung up, or the service stopped"
+            );
+            assert!(stage.log.lines()[1].contains("Interrupted"));
+        }
+    }
 }
 
 #[tokio::test]
 async fn a_record_that_is_not_taken_makes_an_ordinary_failure_before_the_hook() {
-    let stage = Stage::set().await;
-    let mut request = attempt("Mortal", 3, r#"{"run": "Fail", "on_dead": "Succeed"}"#);
-    let too_long_for_an_attribute = "x".repeat(1025);
-    request.headers_mut().insert(
-        "x-cloudtasks-taskname",
-        too_long_for_an_attribute.parse().unwrap(),
+    let log = Log::default();
+    let runtime = Runtime::eager()
+        .state(log.clone())
+        .state(Steps::default())
+        .build()
+        .await
+        .unwrap();
+
+    // Here, a record is delivered at once, and its subscriber fails.
+    let answer = answer(&runtime, attempt("Unrecorded", 1, "{}")).await;
+
+    assert_eq!(answer, failed("Unrecorded"));
+    assert!(log.lines().is_empty(), "{:?}", log.lines());
+}
+
+#[tokio::test]
+async fn whatever_a_task_has_its_record_fits_into_a_message() {
+    let stage = Stage::set_with(|builder| builder.max_body_bytes(64 * 1024 * 1024)).await;
+    let huge = "é".repeat(6_000_000);
+    let long = |text: &str| json!({ "text": text }).to_string();
+    let mut long_id = attempt("Verbose", 1, &long("short"));
+    long_id
+        .headers_mut()
+        .insert("x-cloudtasks-taskname", "x".repeat(2000).parse().unwrap());
+
+    let answers = [
+        answer(&stage.runtime, attempt("Verbose", 1, &long("short"))).await,
+        answer(&stage.runtime, attempt("Verbose", 1, &long(&huge))).await,
+        answer(&stage.runtime, attempt("Verbose", 1, &huge)).await,
+        answer(&stage.runtime, long_id).await,
+    ];
+
+    assert_eq!(answers, [discarded(), discarded(), discarded(), discarded()]);
+    let recorded = stage.recorded();
+    let records: Vec<_> = recorded.iter().map(record).collect();
+    assert!(recorded.iter().all(|message| message.data().len() < 10_000_000));
+    let error = records[0]["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("éé") && error.ends_with("é.. (19983616 more bytes)"),
+        "{}",
+        &error[error.len() - 40..]
     );
-
-    let answer = answer(&stage.runtime, request).await;
-
-    assert_eq!(answer, failed("Mortal"));
-    assert!(stage.recorded().is_empty());
-    assert_eq!(stage.log.lines(), ["attempt 3 of Some(3), last true"]);
+    assert_eq!(records[0]["body"], json!({"text": "short"}));
+    for record in &records[1..3] {
+        assert!(record.get("body").is_none() && record.get("data").is_none());
+    }
+    assert_eq!(records[1]["left_out"], json!(12_000_011));
+    assert_eq!(records[2]["left_out"], json!(12_000_000));
+    assert_eq!(records[3]["id"], "x".repeat(2000));
+    assert_eq!(recorded[3].attributes()["id"], "x".repeat(1024));
 }
 
 #[tokio::test]
@@ -560,9 +720,20 @@ fn a_cause_reads_as_its_words() {
         DeadCause::Panicked,
         DeadCause::TimedOut,
         DeadCause::Undecodable,
+        DeadCause::InProgress,
+        DeadCause::TurnedAway,
+        DeadCause::Interrupted,
     ];
     assert_eq!(
         json!(causes),
-        json!(["failed", "panicked", "timed-out", "undecodable"])
+        json!([
+            "failed",
+            "panicked",
+            "timed-out",
+            "undecodable",
+            "in-progress",
+            "turned-away",
+            "interrupted"
+        ])
     );
 }

@@ -36,3 +36,4 @@ mod service;
 mod subscribing;
 mod support;
 mod tasks;
+mod turned_away;

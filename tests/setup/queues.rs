@@ -23,7 +23,7 @@ async fn every_queue_that_a_task_goes_to_is_made_with_its_settings() {
         Some(json!({
             "name": format!("{QUEUES}/emails"),
             "rateLimits": {"maxDispatchesPerSecond": 5.0},
-            "retryConfig": {"maxAttempts": 3},
+            "retryConfig": {"maxAttempts": 3, "maxRetryDuration": "0s"},
         }))
     );
     assert_eq!(
@@ -83,6 +83,44 @@ async fn only_the_settings_that_differ_are_changed() {
     );
     assert_eq!(queue["retryConfig"]["maxAttempts"], 100);
     assert!(runtime.setup().only_queues().plan().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_time_for_retries_that_was_set_by_hand_is_taken_away_where_the_number_of_attempts_counts() {
+    for (asked_for, plan_has) in [(None, true), (Some(Duration::from_secs(60)), false)] {
+        let cloud = Cloud::new().await;
+        let path = format!("{QUEUES}/emails");
+        cloud.put(&format!("{QUEUES}/shop"), json!({}));
+        cloud.put(
+            &path,
+            json!({"retryConfig": {"maxAttempts": 3, "maxRetryDuration": "60s", "minBackoff": "5s"}}),
+        );
+        let mut settings = QueueSettings::new("emails").with_max_attempts(3);
+        if let Some(duration) = asked_for {
+            settings = settings.with_max_retry_duration(duration);
+        }
+        let builder = cloud.builder(config().with_app_name("shop")).queue(settings);
+        let runtime = builder.build().await.unwrap();
+
+        let plan = runtime.setup().only_queues().plan().await.unwrap();
+        let text = plan.to_string();
+        plan.apply().await.unwrap();
+
+        let retries = cloud.get(&path).unwrap()["retryConfig"].clone();
+        if plan_has {
+            assert!(
+                text.contains("[~] queue emails\n      retry_config.max_retry_duration: 60s -> 0s"),
+                "{text}"
+            );
+            assert_eq!(
+                retries,
+                json!({"maxAttempts": 3, "maxRetryDuration": "0s", "minBackoff": "5s"})
+            );
+        } else {
+            assert_eq!(retries["maxRetryDuration"], "60s");
+        }
+        assert!(runtime.setup().only_queues().plan().await.unwrap().is_empty());
+    }
 }
 
 #[tokio::test]

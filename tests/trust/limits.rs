@@ -1,6 +1,7 @@
 //! What is turned away because there is too much of it.
 
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -17,7 +18,10 @@ async fn limited(max_concurrency: usize) -> (Runtime, Foreman, mpsc::UnboundedRe
     let server = key_server().await;
     let (foreman, starts) = Foreman::new();
     let builder = verified(&server).state(foreman.clone());
-    let runtime = builder.max_concurrency(max_concurrency).build().await.unwrap();
+    let builder = builder
+        .max_concurrency(max_concurrency)
+        .max_concurrency_wait(Duration::ZERO);
+    let runtime = builder.build().await.unwrap();
     (runtime, foreman, starts)
 }
 

@@ -33,10 +33,10 @@ pub(crate) async fn find(runtime: &Runtime, admin: &QueueAdmin, found: &mut Plan
     names.insert(runtime.config().default_queue());
     names.extend(settings.iter().map(QueueSettings::name));
     for name in &names {
-        let default = QueueSettings::new(*name);
         let settings = settings.iter().find(|settings| settings.name() == *name);
+        let settings = settings.cloned().unwrap_or_else(|| QueueSettings::new(*name));
         let path = format!("{}/queues/{name}", admin.location);
-        let desired = queue(&path, settings.unwrap_or(&default))?;
+        let desired = queue(&path, &settings.with_known_end())?;
         let Some(current) = current.get(&path) else {
             found.steps.push(Step {
                 change: Change::new(Action::Add, ResourceKind::Queue, name, &path),

@@ -57,6 +57,12 @@ fn duration(duration: Option<Duration>) -> Result<Option<WktDuration>, Error> {
         .transpose()
 }
 
+/// Whether a run has no retries, so that its first attempt is the last one. Cloud Scheduler retries until both the number of
+/// retries and the time for them are used up, so a time that was set by hand would add attempts.
+fn has_one_attempt(schedule: &Schedule) -> bool {
+    schedule.max_retries.unwrap_or(0) == 0
+}
+
 /// The differences; settings that are unset in the desired state are ignored.
 pub(super) fn changes(current: &Job, desired: &Job, schedule: &Schedule) -> Vec<FieldChange> {
     let mut differing = Differences::default();
@@ -78,14 +84,19 @@ pub(super) fn changes(current: &Job, desired: &Job, schedule: &Schedule) -> Vec<
     let retries = |job: &Job| job.retry_config.clone().unwrap_or_default();
     let (old, new) = (retries(current), retries(desired));
     let number = |number: i32| Some(number.to_string());
-    if schedule.max_retries.is_some() {
-        push(
-            "retry_config.retry_count",
-            number(old.retry_count),
-            number(new.retry_count),
-        );
-    }
+    // Compared even if the code says nothing: the runtime takes the only attempt for the last one, and runs its hook.
+    push(
+        "retry_config.retry_count",
+        number(old.retry_count),
+        number(new.retry_count),
+    );
     let time = |time: Option<WktDuration>| time.map(String::from);
+    if has_one_attempt(schedule) {
+        let limit = old
+            .max_retry_duration
+            .filter(|limit| *limit != WktDuration::default());
+        push("retry_config.max_retry_duration", time(limit), None);
+    }
     if schedule.min_backoff.is_some() {
         let (old, new) = (time(old.min_backoff_duration), time(new.min_backoff_duration));
         push("retry_config.min_backoff_duration", old, new);
@@ -160,6 +171,12 @@ pub(super) fn overlaid(current: &Job, desired: &Job, schedule: &Schedule) -> Job
         job.description.clone_from(&desired.description);
     }
     job.attempt_deadline = desired.attempt_deadline.or(job.attempt_deadline);
+    if let Some(retries) = &mut job.retry_config
+        && has_one_attempt(schedule)
+    {
+        retries.retry_count = 0;
+        retries.max_retry_duration = None;
+    }
     if let Some(desired) = &desired.retry_config {
         let retries = job.retry_config.get_or_insert_default();
         if schedule.max_retries.is_some() {
@@ -184,4 +201,55 @@ pub(super) fn overlaid(current: &Job, desired: &Job, schedule: &Schedule) -> Job
         .authorization_header
         .clone_from(&desired.authorization_header);
     job.set_http_target(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Config;
+    use crate::registry::schedule::ScheduleOptions;
+
+    /// The plan of a job that somebody has given these retries, and the retries after it.
+    fn planned(options: &'static ScheduleOptions, by_hand: RetryConfig) -> (Vec<String>, RetryConfig) {
+        let config = Config::default().with_endpoint("https://shop.example");
+        let schedule = Schedule::new("Digest", "here", options, None, &config).unwrap();
+        let desired = Job::new()
+            .set_schedule(&schedule.every)
+            .set_time_zone(&schedule.time_zone);
+        let current = desired.clone().set_retry_config(by_hand);
+        let changes = changes(&current, &desired, &schedule);
+        let changes = changes.into_iter().map(|change| {
+            let text = |value: Option<String>| value.unwrap_or_default();
+            format!("{}: {} -> {}", change.field, text(change.old), text(change.new))
+        });
+        let after = overlaid(&current, &desired, &schedule).retry_config.unwrap();
+        (changes.collect(), after)
+    }
+
+    fn by_hand() -> RetryConfig {
+        RetryConfig::new()
+            .set_retry_count(3)
+            .set_max_retry_duration(WktDuration::clamp(600, 0))
+            .set_min_backoff_duration(WktDuration::clamp(7, 0))
+    }
+
+    #[test]
+    fn retries_that_were_set_by_hand_are_taken_away_because_the_hook_relies_on_one_attempt() {
+        static PLAIN: ScheduleOptions = ScheduleOptions::new("0 9 * * *");
+
+        let (changes, after) = planned(&PLAIN, by_hand());
+
+        assert_eq!(
+            changes,
+            [
+                "retry_config.retry_count: 3 -> 0",
+                "retry_config.max_retry_duration: 600s -> "
+            ]
+        );
+        assert_eq!((after.retry_count, after.max_retry_duration), (0, None));
+        // Of no weight for the hook.
+        assert_eq!(after.min_backoff_duration, Some(WktDuration::clamp(7, 0)));
+        let (again, _) = planned(&PLAIN, after);
+        assert_eq!(again, [""; 0]);
+    }
 }

@@ -1,9 +1,11 @@
 //! Why a task is dead.
 
-use serde::Serialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::{Deserialize, Serialize};
 
 use crate::base::metadata::TaskMetadata;
-use crate::base::text::safe;
+use crate::base::text::brief;
 
 /// How the last attempt of a task ended.
 ///
@@ -13,7 +15,7 @@ use crate::base::text::safe;
 /// assert_eq!(serde_json::to_string(&DeadCause::TimedOut)?, r#""timed-out""#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DeadCause {
@@ -25,6 +27,33 @@ pub enum DeadCause {
     TimedOut,
     /// The body does not decode to the task's arguments. Neither the task nor its hook runs.
     Undecodable,
+    /// Another delivery was still running the task when the queue made its last one. That run may yet have succeeded.
+    InProgress,
+    /// The service turned the last delivery away, and the task did not run in it.
+    TurnedAway,
+    /// The last attempt was cancelled, because its caller hung up or the service stopped.
+    Interrupted,
+}
+
+impl DeadCause {
+    /// The cause in a record.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::TimedOut => "timed-out",
+            Self::Undecodable => "undecodable",
+            Self::InProgress => "in-progress",
+            Self::TurnedAway => "turned-away",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The cause that a record names, unless another version wrote it.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let text: StrDeserializer<'_, ValueError> = text.into_deserializer();
+        Self::deserialize(text).ok()
+    }
 }
 
 /// Why a task is dead: the argument of [`Task::on_dead`](crate::Task::on_dead).
@@ -68,6 +97,7 @@ pub struct Dead {
     cause: DeadCause,
     error: String,
     attempts: u32,
+    runs: Option<u32>,
     id: Option<String>,
     queue: Option<String>,
 }
@@ -76,8 +106,9 @@ impl Dead {
     pub(crate) fn new(cause: DeadCause, error: &str, metadata: &TaskMetadata) -> Self {
         Self {
             cause,
-            error: safe(error).into_owned(),
+            error: brief(error).into_owned(),
             attempts: metadata.attempt(),
+            runs: metadata.runs(),
             id: metadata.id().map(str::to_owned),
             queue: metadata.queue().map(str::to_owned),
         }
@@ -88,14 +119,20 @@ impl Dead {
         self.cause
     }
 
-    /// The error of the last attempt, with its causes, on one line.
+    /// The error of the last attempt, with its causes, on one line. Of a longer text the first 16 KiB.
     pub fn error(&self) -> &str {
         &self.error
     }
 
-    /// The number of attempts.
+    /// The number of deliveries, as the queue counts them: deliveries that did not reach the task count as well, because the
+    /// service was down or turned them away.
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// The number of times that the task ran, if it is idempotent and its store counts them.
+    pub fn runs(&self) -> Option<u32> {
+        self.runs
     }
 
     /// The task's id in its queue.

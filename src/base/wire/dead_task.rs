@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
 use crate::base::json;
+use crate::base::wire::dead::DeadCause;
 use crate::base::wire::dead_record::Record;
 
 /// A dead task as it was recorded, with its arguments.
@@ -23,6 +24,8 @@ pub struct DeadTask {
     queue: Option<String>,
     id: Option<String>,
     attempts: u32,
+    runs: Option<u32>,
+    cause: Option<DeadCause>,
     error: String,
     body: Bytes,
     headers: BTreeMap<String, String>,
@@ -39,6 +42,12 @@ impl DeadTask {
                 .decode(data)
                 .map_err(|_| "data: it is not base64".to_owned())?
                 .into(),
+            (None, None) if record.left_out.is_some() => {
+                let bytes = record.left_out.unwrap_or_default();
+                return Err(format!(
+                    "it has no body: the task's had {bytes} bytes, more than a message may have"
+                ));
+            }
             _ => return Err("expected either `body` or, in base64, `data`".to_owned()),
         };
         let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
@@ -48,6 +57,8 @@ impl DeadTask {
             queue: owned(record.queue),
             id: owned(record.id),
             attempts: record.attempts,
+            runs: record.runs,
+            cause: record.cause.as_deref().and_then(DeadCause::read),
             error: record.error.into_owned(),
             body,
             headers: headers
@@ -72,9 +83,19 @@ impl DeadTask {
         self.id.as_deref()
     }
 
-    /// The number of attempts.
+    /// The number of [deliveries](crate::dead_letters::Dead::attempts).
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// The number of times that the task ran, if its idempotency store counted them.
+    pub fn runs(&self) -> Option<u32> {
+        self.runs
+    }
+
+    /// How the last attempt ended, if the record says so in words that this version knows.
+    pub fn cause(&self) -> Option<DeadCause> {
+        self.cause
     }
 
     /// The error of the last attempt.
@@ -105,9 +126,12 @@ impl Serialize for DeadTask {
             queue: self.queue().map(Cow::from),
             id: self.id().map(Cow::from),
             attempts: self.attempts,
+            runs: self.runs,
+            cause: self.cause.map(|cause| cause.text().into()),
             error: self.error.as_str().into(),
             body: None,
             data: None,
+            left_out: None,
             headers: self
                 .headers
                 .iter()
@@ -126,6 +150,8 @@ impl fmt::Debug for DeadTask {
             .field("queue", &self.queue)
             .field("id", &self.id)
             .field("attempts", &self.attempts)
+            .field("runs", &self.runs)
+            .field("cause", &self.cause)
             .field("error", &self.error)
             .field("body_bytes", &self.body.len())
             .field("headers", &self.headers.keys().collect::<Vec<_>>())

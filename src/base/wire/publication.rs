@@ -15,12 +15,12 @@ use crate::base::wire::limits::field;
 pub type Attributes = BTreeMap<String, String>;
 
 /// The size of a `PublishRequest`: Google's service counts its protobuf, with attributes and ordering key.
-const MAX_REQUEST_BYTES: usize = 10_000_000;
+pub(super) const MAX_REQUEST_BYTES: usize = 10_000_000;
 /// The longest id of a project.
 const PROJECT_BYTES: usize = 30;
 const MAX_ATTRIBUTES: usize = 100;
 const MAX_KEY_BYTES: usize = 256;
-const MAX_VALUE_BYTES: usize = 1024;
+pub(super) const MAX_VALUE_BYTES: usize = 1024;
 const MAX_ORDERING_KEY_BYTES: usize = 1024;
 /// The attribute prefix of Google's clients for the trace; otherwise reserved.
 pub(crate) const TRACE_PREFIX: &str = "googclient_";

@@ -4,11 +4,12 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::auth::UnsignedPushes;
-use crate::base::{Config, Error};
+use crate::base::{Config, Error, limits};
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
@@ -224,6 +225,16 @@ impl<M> RuntimeBuilder<M> {
         self
     }
 
+    /// Sets how long a claim in the idempotency store lasts unless it is renewed; default 30 seconds, at least 1 second.
+    ///
+    /// The runtime renews it at each third of this time as long as the effect runs. If a process dies, deliveries of its tasks
+    /// wait for the end of the lease. Two thirds of it must be longer than the clocks of your instances differ, and longer
+    /// than the store takes to respond.
+    pub fn idempotency_lease(mut self, lease: Duration) -> Self {
+        self.parts.lease = lease.clamp(Duration::from_secs(1), limits::MAX_TIMEOUT);
+        self
+    }
+
     /// Sets the topic that dead tasks are recorded to, unless they have a topic of their own: its base name, which gets
     /// the application's prefix, or its full path.
     ///
@@ -302,11 +313,22 @@ impl<M> RuntimeBuilder<M> {
 
     /// Sets the maximum number of concurrent tasks and messages; unlimited by default, at least 1.
     ///
-    /// Those beyond are answered 429 with `Retry-After`, which also makes Cloud Tasks slow the queue down. A queue's own
-    /// limits are the better means where they do: this one protects the process from all its queues together. A request
-    /// counts once its caller is verified and its body has arrived.
+    /// Those beyond [wait](Self::max_concurrency_wait), and are then answered 429 with `Retry-After`, which also makes Cloud
+    /// Tasks slow the queue down. Each 429 counts as an attempt, so a queue's own limits are the better means where they do:
+    /// this one protects the process from all its queues together. A request counts once its caller is verified and its body
+    /// has arrived.
     pub fn max_concurrency(mut self, requests: usize) -> Self {
         self.parts.max_concurrency = Some(requests.clamp(1, Semaphore::MAX_PERMITS));
+        self
+    }
+
+    /// Sets how long a request waits at the [concurrency limit](Self::max_concurrency) before it is answered 429; default 10
+    /// seconds.
+    ///
+    /// It waits for at most a quarter of its attempt's time, which the wait uses up, and only if its caller is verified. The
+    /// bodies of waiting requests take at most 64 MiB; further requests do not wait. Zero turns the wait off.
+    pub fn max_concurrency_wait(mut self, wait: Duration) -> Self {
+        self.parts.max_concurrency_wait = wait;
         self
     }
 

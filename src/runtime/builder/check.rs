@@ -13,6 +13,7 @@ use crate::registry::{self, Kind, Registry};
 use crate::runtime::builder::Parts;
 use crate::runtime::builder::services::with_test_services;
 use crate::runtime::concurrency::Limit;
+use crate::runtime::idempotency::MemoryStore;
 use crate::runtime::spawned::Spawned;
 use crate::runtime::{Inner, Requests, Runtime};
 
@@ -112,6 +113,8 @@ impl Parts {
         if let Some(store) = &self.memory_store {
             store.follow(&self.clock);
         }
+        let dead_tasks = MemoryStore::of_dead_tasks();
+        dead_tasks.follow(&self.clock);
         let propagated = self.config.propagated_headers().iter();
         let propagated = propagated.filter_map(|name| name.parse().ok()).collect();
         let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
@@ -124,7 +127,9 @@ impl Parts {
                 requests: Requests {
                     base_path: self.config.base_path(),
                     access: access.with_unsigned_pushes(self.unsigned_pushes),
-                    limit: self.max_concurrency.map(Limit::new),
+                    limit: self
+                        .max_concurrency
+                        .map(|max| Limit::new(max, self.max_concurrency_wait)),
                     max_body_bytes: self.max_body_bytes,
                     max_push_bytes: self.max_push_bytes,
                 },
@@ -137,6 +142,8 @@ impl Parts {
                 services: self.services,
                 queues: self.queues,
                 idempotency: self.idempotency,
+                lease: self.lease,
+                dead_tasks,
                 dead_letter_topic: self.dead_letter_topic,
                 publishers: self.publishers,
                 dead_letters,

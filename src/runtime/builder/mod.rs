@@ -14,6 +14,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::UnsignedPushes;
 use crate::backend::Services;
@@ -36,6 +37,11 @@ pub(crate) use in_process::access_in_tests;
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Pub/Sub pushes messages of up to 10 MB, in base64 and with their attributes.
 const MAX_PUSH_BYTES: usize = 14 * 1024 * 1024;
+
+/// How long a claim lasts unless it is renewed. Short, because the deliveries after the death of a process wait for its end.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long a request waits at the concurrency limit.
+const MAX_CONCURRENCY_WAIT: Duration = Duration::from_secs(10);
 
 /// The mode of a builder, which decides where tasks go. This crate defines all modes.
 pub trait Mode: Sized + Send {
@@ -61,6 +67,7 @@ pub struct Parts {
     idempotency: Option<Arc<dyn IdempotencyStore>>,
     /// The same store, if it is one in memory: it follows the runtime's clock.
     memory_store: Option<MemoryStore>,
+    lease: Duration,
     dead_letter_topic: Option<Topic>,
     publishers: Vec<(Topic, TopicPublisher)>,
     states: States,
@@ -71,6 +78,7 @@ pub struct Parts {
     expected: BTreeSet<String>,
     unsigned_pushes: UnsignedPushes,
     max_concurrency: Option<usize>,
+    max_concurrency_wait: Duration,
     max_body_bytes: usize,
     max_push_bytes: usize,
     engine: Option<Engine>,
@@ -88,6 +96,7 @@ impl Default for Parts {
             queues: Vec::new(),
             idempotency: None,
             memory_store: None,
+            lease: LEASE,
             dead_letter_topic: None,
             publishers: Vec::new(),
             states: States::default(),
@@ -97,6 +106,7 @@ impl Default for Parts {
             expected: BTreeSet::new(),
             unsigned_pushes: UnsignedPushes::None,
             max_concurrency: None,
+            max_concurrency_wait: MAX_CONCURRENCY_WAIT,
             max_body_bytes: MAX_BODY_BYTES,
             max_push_bytes: MAX_PUSH_BYTES,
             engine: None,

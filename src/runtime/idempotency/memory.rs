@@ -109,6 +109,14 @@ impl MemoryStore {
         }
     }
 
+    /// The memory of the tasks that died in a process without an idempotency store. It is needed until a queue has delivered
+    /// the task once more, so its retention is longer than any backoff, and its capacity is small: about 2 MB.
+    pub(crate) fn of_dead_tasks() -> Self {
+        Self::new()
+            .retention(Duration::from_secs(24 * 60 * 60))
+            .capacity(10_000)
+    }
+
     /// Sets how long a completed effect, a dead task and the number of runs are remembered.
     ///
     /// Make it longer than the queue and the subscription retry.

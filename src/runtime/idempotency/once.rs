@@ -1,7 +1,5 @@
 //! Effects with a key of their own, inside a task.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use crate::base::{Context, Error, ErrorKind, TaskError, limits};
@@ -76,24 +74,25 @@ impl<S> Context<S> {
         effect: impl Future<Output = Result<T, E>>,
     ) -> Result<Once<T>, TaskError> {
         let key = key.into();
-        let store = Scope::current()?.runtime.inner.idempotency.clone();
-        let store = store.ok_or_else(|| no_store(&key))?;
+        let runtime = Scope::current()?.runtime;
+        let guard = Guard::of(&runtime.inner, key.clone()).ok_or_else(|| no_store(&key))?;
         // A run by hand has no deadline.
         let deadline = self
             .metadata()
             .deadline()
             .unwrap_or_else(|| Instant::now() + limits::MAX_TIMEOUT);
-        let guard = Guard {
-            store: Arc::clone(&store),
-            key: key.clone(),
-        };
-        let held = match guard.begin(deadline).await {
-            Ok(Begun::Run(held)) => held,
-            Ok(Begun::Done) => return Ok(Once::AlreadyDone),
+        let mut held = match guard.begin(deadline).await {
+            Ok(Begun::Run(held, _)) => held,
+            // Nothing buries an effect; if something did, it must not run again either.
+            Ok(Begun::Done | Begun::Dead) => return Ok(Once::AlreadyDone),
             Ok(Begun::InProgress) => return Err(Guard::busy(&key))?,
             Err(error) => return Err(Guard::unanswered(&key, error))?,
         };
-        match effect.await.map_err(Into::into) {
+        let outcome = tokio::select! {
+            outcome = effect => outcome.map_err(Into::into),
+            lost = held.lost() => Err(lost.into_error(&key).into()),
+        };
+        match outcome {
             Ok(value) => {
                 held.complete().await;
                 Ok(Once::Ran(value))

@@ -191,8 +191,7 @@ async fn a_run_of_a_process_that_died_is_repeated_after_its_lease() {
 
     stumble(&runtime, "succeed").await;
     store.completes.store(true, Ordering::SeqCst);
-    // The lease is for the 20 seconds of the task, and 30 more.
-    clock.advance(Duration::from_secs(49));
+    clock.advance(Duration::from_secs(29));
     let before = (stumble(&runtime, "succeed").await.0, effects.of(0));
     clock.advance(Duration::from_secs(1));
     let after = (stumble(&runtime, "succeed").await.0, effects.of(0));

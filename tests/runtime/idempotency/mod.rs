@@ -3,6 +3,7 @@
 mod cloud_events;
 mod deliveries;
 mod failures;
+mod leases;
 mod once;
 mod stores;
 
@@ -18,6 +19,8 @@ pub(crate) fn with_states<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder<M> {
         .state(Effects::default())
         .state(deliveries::Signals::default())
         .state(once::Signals::default())
+        .state(crate::tasks::Log::default())
+        .state(crate::turned_away::Permits::default())
 }
 
 /// An eager runtime with this store, for a test that steers its task by these signals.
