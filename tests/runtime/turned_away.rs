@@ -9,7 +9,7 @@ use cloud_tasks::idempotency::MemoryStore;
 use cloud_tasks::queue::QueueSettings;
 use cloud_tasks::runtime::RuntimeBuilder;
 use cloud_tasks::testing::{Recorded, Recorder, Signer};
-use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+use cloud_tasks::{Context, Message, Runtime, SubscriberTask, Task, TaskResult, task};
 use http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,6 +17,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::dependencies::with_dependencies;
+use crate::support::logs::Logs;
+use crate::support::nowhere::Nowhere;
 use crate::tasks::{Log, answer, post};
 
 /// Lets those run that a test allows.
@@ -287,4 +290,95 @@ async fn a_stranger_never_causes_a_record() {
 
     assert_eq!(answers, [401, 401, 401, 401]);
     assert!(stage.records().is_empty() && stage.log.lines().is_empty());
+}
+
+#[tokio::test]
+async fn the_build_warns_of_queues_that_give_up_too_soon() {
+    let idempotent = "which is sooner than the claim of a process that has died ends (30s)";
+    for (settings, lease, expected) in [
+        (
+            QueueSettings::new("rooms").with_max_attempts(5),
+            None,
+            Some(("after 5 attempts within 1.5s", idempotent)),
+        ),
+        (
+            QueueSettings::new("rooms").with_max_attempts(5),
+            Some(5),
+            Some((
+                "after 5 attempts within 1.5s",
+                "which is sooner than a service restarts",
+            )),
+        ),
+        // Nothing of it is idempotent.
+        (
+            QueueSettings::new("notes").with_max_attempts(3),
+            None,
+            Some((
+                "after 3 attempts within 300ms",
+                "which is sooner than a service restarts",
+            )),
+        ),
+        (
+            QueueSettings::new("rooms")
+                .with_max_attempts(5)
+                .with_min_backoff(Duration::from_secs(2)),
+            None,
+            None,
+        ),
+        (QueueSettings::new("rooms").with_max_attempts(20), None, None),
+        (QueueSettings::new("rooms").with_max_attempts(1), None, None),
+        (QueueSettings::new("rooms"), None, None),
+        (QueueSettings::new("of-nobody").with_max_attempts(2), None, None),
+    ] {
+        let shown = format!("{settings:?}");
+        let builder = with_dependencies(Runtime::builder()).backend(Nowhere::default());
+        let mut builder = builder.allow_unauthenticated().queue(settings);
+        if let Some(seconds) = lease {
+            builder = builder.idempotency_lease(Duration::from_secs(seconds));
+        }
+        let logs = Logs::capture();
+
+        builder.build().await.unwrap();
+
+        let lines = logs.raw_lines();
+        let warned: Vec<_> = lines
+            .iter()
+            .filter(|line| line.contains("gives its tasks up"))
+            .collect();
+        match expected {
+            Some((when, why)) => {
+                assert_eq!(warned.len(), 1, "{lines:?}");
+                assert!(warned[0].contains(when) && warned[0].contains(why), "{warned:?}");
+                assert!(
+                    warned[0].contains("more attempts or a longer min_backoff"),
+                    "{warned:?}"
+                );
+            }
+            None => assert!(warned.is_empty(), "{shown}: {warned:?}"),
+        }
+    }
+}
+
+/// Gives its messages up after five deliveries that follow each other at once.
+struct Impatient;
+
+#[task(topic = "rooms", dead_letter_topic = "dead-messages", idempotent)]
+impl SubscriberTask for Impatient {
+    async fn run(_message: Message<Value>, _cx: Context) -> TaskResult {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_build_warns_of_a_subscription_that_gives_up_before_a_lease_ends() {
+    let builder = with_dependencies(Runtime::builder()).backend(Nowhere::default());
+    let logs = Logs::capture();
+
+    builder.allow_unauthenticated().build().await.unwrap();
+
+    let lines = logs.raw_lines();
+    let told = "the subscription \"Impatient\" sends its messages to the dead-letter topic after 5 deliveries, possibly within \
+                0ns, which is sooner than the claim of a process that has died ends (30s): set `max_retries` or `min_backoff` \
+                higher";
+    assert!(lines.iter().any(|line| line.contains(told)), "{lines:?}");
 }

@@ -94,6 +94,9 @@ impl Parts {
         match connect {
             Some(connect) if errors.is_empty() => {
                 self.report(&access, &registry);
+                if missing == Missing::Fails {
+                    self.warn_of_short_retries(&registry);
+                }
                 Ok(self.into_runtime(connect, access, registry, dead_letters))
             }
             _ => {

@@ -9,6 +9,7 @@ mod in_process;
 #[cfg(not(feature = "local"))]
 mod no_local;
 mod services;
+mod warnings;
 
 use std::any::Any;
 use std::collections::BTreeSet;
