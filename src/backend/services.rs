@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use crate::backend::dead_letter_store::DeadLetterStore;
 use crate::backend::google::{PubSubAccess, PubSubDeadLetters, QueueAccess, SchedulerAccess};
+#[cfg(feature = "local")]
+use crate::backend::local::Instance;
+#[cfg(all(feature = "cli", feature = "local"))]
+use crate::base::Error;
 
 /// The services that set-up and administration call; `None` if the backend has none.
 #[derive(Clone, Default)]
@@ -12,6 +16,8 @@ pub(crate) struct Services {
     queues: Option<QueueAccess>,
     scheduler: Option<SchedulerAccess>,
     dead_letters: Option<Arc<dyn DeadLetterStore>>,
+    #[cfg(feature = "local")]
+    local_engine: Option<Arc<Instance>>,
 }
 
 impl Services {
@@ -28,6 +34,8 @@ impl Services {
             queues: Some(queues),
             scheduler,
             dead_letters,
+            #[cfg(feature = "local")]
+            local_engine: None,
         }
     }
 
@@ -36,6 +44,36 @@ impl Services {
     pub fn or_dead_letters(mut self, store: impl DeadLetterStore + 'static) -> Self {
         self.dead_letters.get_or_insert_with(|| Arc::new(store));
         self
+    }
+
+    /// Queues are those of this engine, or of the one that it finds for a command.
+    #[cfg(feature = "local")]
+    pub fn with_local_engine(mut self, engine: Arc<Instance>) -> Self {
+        self.local_engine = Some(engine);
+        self
+    }
+
+    /// This process serves tasks.
+    #[cfg(feature = "local")]
+    pub fn mark_serving(&self) {
+        if let Some(engine) = &self.local_engine {
+            engine.mark_serving();
+        }
+    }
+
+    /// Finds the local engine that a command is for, if tasks go to one.
+    #[cfg(all(feature = "cli", feature = "local"))]
+    pub async fn find_local_engine(&self) -> Result<(), Error> {
+        match &self.local_engine {
+            Some(engine) => engine.find().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The URL of the local engine that commands act on.
+    #[cfg(feature = "local")]
+    pub fn local_engine(&self) -> Option<String> {
+        self.local_engine.as_ref().map(|engine| engine.url())
     }
 
     pub fn pubsub(&self) -> Option<&PubSubAccess> {
@@ -52,6 +90,10 @@ impl Services {
     }
 
     pub fn queues(&self) -> Option<&QueueAccess> {
+        #[cfg(feature = "local")]
+        if let Some(other) = self.local_engine.as_ref().and_then(|engine| engine.other()) {
+            return Some(&other.queues);
+        }
         self.queues.as_ref()
     }
 
@@ -60,6 +102,12 @@ impl Services {
     }
 
     pub fn dead_letters(&self) -> Option<&dyn DeadLetterStore> {
+        #[cfg(feature = "local")]
+        if let Some(engine) = self.local_engine.as_ref().filter(|_| self.pubsub.is_none())
+            && let Some(letters) = engine.other_dead_letters()
+        {
+            return Some(letters);
+        }
         self.dead_letters.as_deref()
     }
 }

@@ -15,6 +15,15 @@ impl Command {
 
     /// Runs the command on this console, and returns the exit code: 0 done, 1 failed, 2 a plan with changes.
     pub async fn run_on(self, runtime: &Runtime, console: &mut Console) -> u8 {
+        // Only `list` needs none.
+        #[cfg(feature = "local")]
+        if !matches!(self, Self::List(_))
+            && let Err(error) = runtime.services().find_local_engine().await
+        {
+            // As below.
+            let _ = console.error(&format!("error: {error:#}"));
+            return 1;
+        }
         let done = match self {
             Self::InitializeSubscribers(args) => {
                 set_up::run(runtime.setup().only_subscribers(), &args, console).await

@@ -245,6 +245,16 @@ impl Runtime {
         self.inner.queue_admin.as_ref()
     }
 
+    /// This process serves tasks: the commands of other processes find its local engine.
+    #[cfg_attr(
+        not(feature = "local"),
+        expect(clippy::unused_self, reason = "only a local engine is looked for")
+    )]
+    pub(crate) fn mark_serving(&self) {
+        #[cfg(feature = "local")]
+        self.inner.services.mark_serving();
+    }
+
     #[cfg(feature = "google")]
     pub(crate) fn services(&self) -> &Services {
         &self.inner.services

@@ -78,6 +78,7 @@ pub struct TaskLayer {
 impl Runtime {
     /// Returns a tower layer that handles tasks in front of a service.
     pub fn layer(&self) -> TaskLayer {
+        self.mark_serving();
         TaskLayer {
             runtime: self.clone(),
         }

@@ -54,6 +54,7 @@ pub struct TaskService {
 impl Runtime {
     /// Returns the service that Cloud Tasks calls.
     pub fn service(&self) -> TaskService {
+        self.mark_serving();
         TaskService {
             runtime: self.clone(),
         }

@@ -6,6 +6,8 @@ mod backup;
 mod bulk;
 mod dead;
 mod dependencies;
+#[cfg(unix)]
+mod elsewhere;
 #[allow(clippy::print_stdout, reason = "it shows its figures")]
 mod faults;
 mod idempotency;

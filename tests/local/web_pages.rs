@@ -97,6 +97,15 @@ async fn the_engine_refuses_what_a_web_page_can_send_and_takes_the_same_from_a_p
         ("GET", "/v2/projects/local/locations/local/queues"),
         ("POST", "/v2/projects/local/locations/local/queues/web:resume"),
         ("POST", "/emulator:reset"),
+        ("POST", "/v1/projects/local/subscriptions/dead-charges:pull"),
+        (
+            "POST",
+            "/v1/projects/local/subscriptions/dead-charges:acknowledge",
+        ),
+        (
+            "POST",
+            "/v1/projects/local/subscriptions/dead-charges:modifyAckDeadline",
+        ),
         ("DELETE", "/v2/projects/local/locations/local/queues/web"),
         ("OPTIONS", "/v2/projects/local/locations/local/queues/web/tasks"),
     ] {

@@ -33,7 +33,8 @@ fn every_setting_can_be_read() {
         .with_location("europe-west1")
         .with_service_account("a@b")
         .with_pubsub_emulator_host("localhost:6")
-        .with_cloud_tasks_emulator_host("localhost:7");
+        .with_cloud_tasks_emulator_host("localhost:7")
+        .with_local_engine_port(8);
 
     assert_eq!(config.endpoint(), "https://shop.example");
     assert_eq!(config.app_name(), Some("shop"));
@@ -53,6 +54,7 @@ fn every_setting_can_be_read() {
     assert_eq!(config.service_account(), Some("a@b"));
     assert_eq!(config.pubsub_emulator_host(), Some("localhost:6"));
     assert_eq!(config.cloud_tasks_emulator_host(), Some("localhost:7"));
+    assert_eq!(config.local_engine_port(), Some(8));
 }
 
 #[test]
@@ -160,6 +162,11 @@ fn every_variable_sets_what_its_setter_sets() {
             Config::default().with_pubsub_emulator_host("localhost:8085"),
         ),
         (
+            "CLOUD_TASKS_LOCAL_ENGINE_PORT",
+            "8123",
+            Config::default().with_local_engine_port(8123),
+        ),
+        (
             "CLOUD_TASKS_EMULATOR_HOST",
             "[::1]:8123",
             Config::default().with_cloud_tasks_emulator_host("[::1]:8123"),
@@ -239,6 +246,8 @@ fn a_bad_value_is_an_error_that_names_variable_value_and_what_is_accepted() {
             "http://localhost:8085",
             "host:port, such as localhost:8123",
         ),
+        ("CLOUD_TASKS_LOCAL_ENGINE_PORT", "0", "a port, 1 to 65535"),
+        ("CLOUD_TASKS_LOCAL_ENGINE_PORT", "65536", "a port, 1 to 65535"),
         (
             "CLOUD_TASKS_EMULATOR_HOST",
             "localhost",

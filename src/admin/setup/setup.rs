@@ -152,6 +152,12 @@ impl Setup {
         if self.options.subscribers {
             self.look_at_pubsub(&mut clients, &mut found).await?;
         }
+        #[cfg(feature = "local")]
+        if let Some(url) = self.runtime.services().local_engine() {
+            found.notes.push(format!(
+                "looked at the local engine at {url}, which loses everything when its process ends"
+            ));
+        }
         if self.options.queues {
             self.look_at_queues(&mut clients, &mut found).await?;
         }

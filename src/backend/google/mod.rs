@@ -16,6 +16,8 @@ mod read_task;
 mod rest_client;
 mod retry;
 
+#[cfg(feature = "local")]
+pub(super) use access::ATTEMPT_TIMEOUT;
 pub(crate) use access::{PubSubAccess, QueueAccess, SchedulerAccess};
 pub use connect::Google;
 #[cfg(feature = "local")]

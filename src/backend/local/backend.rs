@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::backend::google::{Call, GoogleBackend, Operation, QueueAccess, is_blocked};
+use crate::backend::local::instance::Instance;
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::{Backend, BackendFuture};
 use crate::base::{Envelope, Error, Publication};
@@ -16,6 +17,8 @@ use crate::base::{Envelope, Error, Publication};
 pub(crate) struct LocalBackend {
     pub google: GoogleBackend,
     queues: Mutex<HashSet<String>>,
+    /// Which engine the queue operations are for.
+    instance: Arc<Instance>,
     /// `None` if the settings name a Pub/Sub emulator, which then receives the messages.
     pubsub: Option<Arc<PubSub>>,
     /// The engine's tokio runtime. When it ends, everything that runs there ends.
@@ -23,14 +26,25 @@ pub(crate) struct LocalBackend {
 }
 
 impl LocalBackend {
-    pub fn new(mut google: GoogleBackend, pubsub: Option<Arc<PubSub>>, engine: Handle) -> Self {
+    pub fn new(
+        mut google: GoogleBackend,
+        pubsub: Option<Arc<PubSub>>,
+        engine: Handle,
+        instance: Arc<Instance>,
+    ) -> Self {
         google.backup.makes_every_queue = true;
         Self {
             google,
             queues: Mutex::default(),
+            instance,
             pubsub,
             engine,
         }
+    }
+
+    /// The engine that queue operations, and the tasks of a command, are for.
+    pub fn target(&self) -> &GoogleBackend {
+        self.instance.other().unwrap_or(&self.google)
     }
 
     pub fn queue_access(&self) -> QueueAccess {
@@ -43,7 +57,7 @@ impl LocalBackend {
         if made.contains(queue) {
             return Ok(());
         }
-        match self.google.make_queue(queue).await {
+        match self.target().make_queue(queue).await {
             Err(error) if !is_blocked(&error) => {
                 let path = self.google.target.queue(queue);
                 return Err(Call::new(Operation::ChangeResource, &path, "created")
@@ -58,9 +72,12 @@ impl LocalBackend {
 
 impl Backend for LocalBackend {
     fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
+        if self.instance.other().is_none() {
+            self.instance.mark_used();
+        }
         Box::pin(async move {
             self.make_queue(envelope.queue()).await?;
-            self.google.create(envelope).await
+            self.target().create(envelope).await
         })
     }
 
@@ -68,6 +85,7 @@ impl Backend for LocalBackend {
         let Some(pubsub) = &self.pubsub else {
             return self.google.publish(publication);
         };
+        self.instance.mark_used();
         let pubsub = Arc::clone(pubsub);
         let published = self
             .engine

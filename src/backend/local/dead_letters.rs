@@ -2,21 +2,38 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::backend::dead_letter_store::{
     Claim, Closed, DeadLetter, DeadLetterReader, DeadLetterStore, NextLetter,
 };
 use crate::backend::local::push_queue::full_topic;
-use crate::base::{BoxFuture, Error};
+use crate::base::{BoxFuture, Error, names::pubsub_path};
 use crate::registry::dead_letter::DeadLetters;
+
+/// The lease of a pull, until it is changed.
+const ACK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Messages by the full names of their topics. Only topics of dead tasks are kept.
 #[derive(Clone)]
 pub(crate) struct LocalDeadLetters {
     project: String,
     topics: Arc<Mutex<HashMap<String, VecDeque<Message>>>>,
+    /// The topics by their subscriptions, both by their full names.
+    subscriptions: Arc<Mutex<HashMap<String, String>>>,
+    /// What other processes have leased, by ack ids.
+    leases: Arc<Mutex<HashMap<String, Lease>>>,
+}
+
+/// A message that another process has leased.
+struct Lease {
+    topic: String,
+    message: Message,
+    ends: Instant,
 }
 
 struct Message {
@@ -29,6 +46,8 @@ impl LocalDeadLetters {
         Self {
             project: project.to_owned(),
             topics: Arc::default(),
+            subscriptions: Arc::default(),
+            leases: Arc::default(),
         }
     }
 
@@ -36,7 +55,11 @@ impl LocalDeadLetters {
     pub fn keep(&self, letters: &[DeadLetters]) {
         let mut topics = self.topics();
         for letters in letters {
-            topics.entry(self.full(&letters.topic)).or_default();
+            let topic = self.full(&letters.topic);
+            let subscription =
+                pubsub_path(&self.project, "subscriptions", &letters.subscription).into_owned();
+            lock(&self.subscriptions).insert(subscription, topic.clone());
+            topics.entry(topic).or_default();
         }
     }
 
@@ -53,13 +76,77 @@ impl LocalDeadLetters {
         true
     }
 
+    /// The topic of a subscription.
+    pub fn topic_of(&self, subscription: &str) -> Option<String> {
+        lock(&self.subscriptions).get(subscription).cloned()
+    }
+
+    /// Leases messages to another process: their ack ids, ids and data.
+    pub fn pull(&self, topic: &str, most: usize) -> Vec<(String, String, Bytes)> {
+        self.end_leases();
+        let (mut topics, mut leases) = (self.topics(), lock(&self.leases));
+        let Some(messages) = topics.get_mut(topic) else {
+            return Vec::new();
+        };
+        let taken = most.min(messages.len());
+        let pulled = messages.drain(..taken).map(|message| {
+            let ack_id = Uuid::new_v4().simple().to_string();
+            let pulled = (ack_id.clone(), message.id.clone(), message.data.clone());
+            let lease = Lease {
+                topic: topic.to_owned(),
+                message,
+                ends: Instant::now() + ACK_DEADLINE,
+            };
+            leases.insert(ack_id, lease);
+            pulled
+        });
+        pulled.collect()
+    }
+
+    /// Drops messages that another process has acknowledged.
+    pub fn settle(&self, ack_ids: &[String]) {
+        let mut leases = lock(&self.leases);
+        for id in ack_ids {
+            leases.remove(id);
+        }
+    }
+
+    /// Leases messages for this long from now on.
+    pub fn lease(&self, ack_ids: &[String], time: Duration) {
+        let mut leases = lock(&self.leases);
+        for id in ack_ids {
+            if let Some(lease) = leases.get_mut(id) {
+                lease.ends = Instant::now() + time;
+            }
+        }
+        drop(leases);
+        self.end_leases();
+    }
+
+    /// Puts back the messages whose lease has ended.
+    fn end_leases(&self) {
+        let (mut topics, mut leases) = (self.topics(), lock(&self.leases));
+        let now = Instant::now();
+        let ended: Vec<_> = leases
+            .extract_if(|_, lease| lease.ends <= now)
+            .map(|(_, lease)| lease)
+            .collect();
+        for lease in ended {
+            topics.entry(lease.topic).or_default().push_back(lease.message);
+        }
+    }
+
     fn full(&self, topic: &str) -> String {
         full_topic(topic, &self.project).into_owned()
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Message>>> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.topics)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl DeadLetterStore for LocalDeadLetters {
@@ -95,6 +182,7 @@ struct Taking {
 
 impl DeadLetterReader for Taking {
     fn next(&mut self, _most: usize) -> BoxFuture<'_, Result<NextLetter, Error>> {
+        self.store.end_leases();
         let message = self
             .store
             .topics()

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -18,6 +18,7 @@ use crate::backend::google::{Google, PubSubAccess};
 use crate::backend::local::backend::LocalBackend;
 use crate::backend::local::emulator::Emulator;
 use crate::backend::local::guard;
+use crate::backend::local::instance::{Instance, answers_as};
 use crate::backend::local::pubsub::PubSub;
 use crate::backend::local::relay::{self, Relay};
 use crate::backend::local::scheduler::Scheduler;
@@ -56,6 +57,9 @@ use crate::registry::subscription::Subscription;
 /// on Google Cloud, and is logged as a warning. To see the responses, tasks with `http` URLs are called through a relay
 /// of the engine, which appears in the URLs that the emulator prints.
 ///
+/// Commands in another process find it by a file, once this process has made its layer or service: see the [operations
+/// guide](crate::guide::operations).
+///
 /// Web pages cannot use it: a request with an `Origin` header, with a `Host` that is not a loopback name, or of a form is refused.
 /// Other programs on this machine can.
 ///
@@ -92,6 +96,7 @@ pub struct LocalEngine {
     location: String,
     pubsub: Arc<PubSub>,
     scheduler: Arc<Scheduler>,
+    instance: Arc<Instance>,
     /// The engine's own tokio runtime.
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
@@ -101,7 +106,7 @@ pub struct LocalEngine {
 impl LocalEngine {
     /// Starts an engine, and changes the settings to use it.
     pub(crate) async fn start(config: &mut Config, clock: Clock) -> Result<(Self, LocalBackend), Error> {
-        let listener = listen()?;
+        let listener = listen_for_calls(config.local_engine_port()).await?;
         let relay_listener = listen()?;
         let emulated = listen_apart()?;
         let address = address(&listener)?;
@@ -132,6 +137,8 @@ impl LocalEngine {
         let scheduler = Arc::new(scheduler);
         let pubsub = Arc::new(PubSub::new(Arc::clone(&emulator), relay_base, project));
 
+        let instance = Arc::new(Instance::new(address, config));
+        let id = HeaderValue::from_str(&instance.id).map_err(|error| failed(io::Error::other(error)))?;
         let (stop, stopped) = oneshot::channel();
         let (started, handle) = oneshot::channel();
         let relay = Relay {
@@ -142,7 +149,7 @@ impl LocalEngine {
         };
         let thread = thread::Builder::new()
             .name("cloud-tasks-engine".into())
-            .spawn(move || run([listener, emulated, relay_listener], relay, started, stopped))
+            .spawn(move || run([listener, emulated, relay_listener], id, relay, started, stopped))
             .map_err(failed)?;
         // If this fails, the thread has ended.
         let handle = handle
@@ -154,12 +161,13 @@ impl LocalEngine {
             location: google.target.location().to_owned(),
             pubsub: Arc::clone(&pubsub),
             scheduler,
+            instance: Arc::clone(&instance),
             handle: handle.clone(),
             stop: Some(stop),
             thread: Some(thread),
         };
         let pubsub = config.pubsub_emulator_host().is_none().then_some(pubsub);
-        Ok((engine, LocalBackend::new(google, pubsub, handle)))
+        Ok((engine, LocalBackend::new(google, pubsub, handle, instance)))
     }
 
     /// The same callers, whose tokens the engine signs.
@@ -182,6 +190,7 @@ impl LocalEngine {
     pub(crate) fn services(&self, backend: &LocalBackend, config: &Config) -> Services {
         Services::new(PubSubAccess::emulator(config), backend.queue_access(), None)
             .or_dead_letters(self.pubsub.dead_letters.clone())
+            .with_local_engine(Arc::clone(&self.instance))
     }
 
     /// Runs these schedules when they are due.
@@ -282,6 +291,7 @@ impl LocalEngine {
 
     fn signal(&mut self) {
         if let Some(stop) = self.stop.take() {
+            self.instance.withdraw();
             // Fails if the engine has ended by itself.
             let _ = stop.send(());
         }
@@ -319,6 +329,30 @@ fn listen_apart() -> Result<TcpListener, Error> {
     }
 }
 
+/// Listens at the port of the settings, if there is one. It may be taken by the same service: then a command runs, or a second
+/// engine.
+async fn listen_for_calls(port: Option<u16>) -> Result<TcpListener, Error> {
+    let Some(port) = port else { return listen() };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match TcpListener::bind(address) {
+        Ok(listener) => {
+            listener.set_nonblocking(true).map_err(failed)?;
+            Ok(listener)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && answers_as(address).await.is_some() => {
+            tracing::info!(
+                port,
+                "another local engine listens at this port, so this one chooses its own"
+            );
+            listen()
+        }
+        Err(error) => {
+            let message = format!("the local engine did not start: it cannot listen at {address}");
+            Err(Error::new(ErrorKind::Build, message).with_source(error))
+        }
+    }
+}
+
 fn listen() -> Result<TcpListener, Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
@@ -332,6 +366,7 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Error> {
 /// Runs the engine on its own tokio runtime: the emulator spawns tasks that stop only when their runtime ends.
 fn run(
     [listener, emulated, relay_listener]: [TcpListener; 3],
+    id: HeaderValue,
     relay: Relay,
     started: oneshot::Sender<io::Result<Handle>>,
     stopped: oneshot::Receiver<()>,
@@ -355,7 +390,7 @@ fn run(
         let serve = cloud_tasks_emulator::serve(emulated, format!("http://{address}"), Vec::new());
         tokio::select! {
             served = serve => served,
-            never = guard::serve(listener, apart, Arc::clone(&pubsub)) => match never {},
+            never = guard::serve(listener, apart, Arc::clone(&pubsub), id) => match never {},
             never = relay::serve(relay_listener, relay) => match never {},
             never = scheduler.run() => match never {},
             _ = stopped => Ok(()),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, ORIGIN, UPGRADE};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -21,8 +21,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
-use crate::backend::local::publish_api;
+use crate::backend::local::instance::ENGINE;
 use crate::backend::local::pubsub::PubSub;
+use crate::backend::local::{publish_api, pull_api};
 use crate::base::http_client::plain_connector;
 use crate::base::is_loopback;
 use crate::base::text::error_chain;
@@ -82,8 +83,13 @@ pub(super) fn refused(reason: &'static str) -> Response<Full<Bytes>> {
 }
 
 /// Guards the emulator that listens at this address until it is dropped; connections end with the tokio that they run on.
-pub(super) async fn serve(listener: TcpListener, emulator: SocketAddr, pubsub: Arc<PubSub>) -> Infallible {
-    let guard = Guard::new(emulator, pubsub);
+pub(super) async fn serve(
+    listener: TcpListener,
+    emulator: SocketAddr,
+    pubsub: Arc<PubSub>,
+    engine: HeaderValue,
+) -> Infallible {
+    let guard = Guard::new(emulator, pubsub, engine);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -113,10 +119,12 @@ struct Guard {
     pubsub: Arc<PubSub>,
     http1: Client<HttpConnector, Incoming>,
     http2: Client<HttpConnector, Incoming>,
+    /// By which commands recognize the engine.
+    engine: HeaderValue,
 }
 
 impl Guard {
-    fn new(emulator: SocketAddr, pubsub: Arc<PubSub>) -> Self {
+    fn new(emulator: SocketAddr, pubsub: Arc<PubSub>, engine: HeaderValue) -> Self {
         let connector = plain_connector();
         let mut client = Client::builder(TokioExecutor::new());
         let http1 = client.build(connector.clone());
@@ -126,6 +134,7 @@ impl Guard {
             pubsub,
             http1,
             http2: client.http2_only(true).build(connector),
+            engine,
         }
     }
 
@@ -139,6 +148,10 @@ impl Guard {
         if let Some(topic) = publish_api::topic(&request) {
             let published = publish_api::publish(self.pubsub, &topic, request).await;
             return Ok(published.map(Either::Right));
+        }
+        if let Some(call) = pull_api::call(&request) {
+            let answered = pull_api::respond(&self.pubsub.dead_letters, call, request).await;
+            return Ok(answered.map(Either::Right));
         }
         Ok(match self.pass_on(request).await {
             Ok(response) => response.map(Either::Left),
@@ -170,6 +183,7 @@ impl Guard {
             self.http1.request(request).await?
         };
         response.headers_mut().remove(CONNECTION);
+        response.headers_mut().insert(ENGINE, self.engine);
         Ok(response)
     }
 }

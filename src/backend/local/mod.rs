@@ -11,10 +11,13 @@ mod dead_letters;
 mod emulator;
 mod engine;
 mod guard;
+mod instance;
 mod publish_api;
 mod pubsub;
+mod pull_api;
 mod push_queue;
 mod queue_admin;
+mod record;
 mod relay;
 mod relayed_task;
 mod scheduler;
@@ -22,3 +25,4 @@ mod unacked;
 
 pub(crate) use backend::LocalBackend;
 pub use engine::LocalEngine;
+pub(crate) use instance::Instance;

@@ -94,11 +94,11 @@ where
     messages.map(|message| message.publication(topic)).collect()
 }
 
-fn status(code: u16, message: &dyn std::fmt::Display) -> Value {
+pub(super) fn status(code: u16, message: &dyn std::fmt::Display) -> Value {
     json!({"error": {"code": code, "message": message.to_string()}})
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+pub(super) fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = status;
     let json = header::HeaderValue::from_static("application/json");

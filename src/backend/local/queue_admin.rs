@@ -7,7 +7,7 @@ use crate::base::{QueueInfo, QueuedTask};
 
 impl QueueOperations for LocalBackend {
     fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>> {
-        self.with_queue(queue, self.google.get(queue, id, view))
+        self.with_queue(queue, self.target().get(queue, id, view))
     }
 
     fn page<'a>(
@@ -17,31 +17,31 @@ impl QueueOperations for LocalBackend {
         size: u16,
         from: Option<&'a str>,
     ) -> BackendFuture<'a, Page> {
-        self.with_queue(queue, self.google.page(queue, view, size, from))
+        self.with_queue(queue, self.target().page(queue, view, size, from))
     }
 
     fn delete<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
-        self.with_queue(queue, self.google.delete(queue, id))
+        self.with_queue(queue, self.target().delete(queue, id))
     }
 
     fn run<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
-        self.with_queue(queue, self.google.run(queue, id))
+        self.with_queue(queue, self.target().run(queue, id))
     }
 
     fn pause<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        self.with_queue(queue, self.google.pause(queue))
+        self.with_queue(queue, self.target().pause(queue))
     }
 
     fn resume<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        self.with_queue(queue, self.google.resume(queue))
+        self.with_queue(queue, self.target().resume(queue))
     }
 
     fn purge<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        self.with_queue(queue, self.google.purge(queue))
+        self.with_queue(queue, self.target().purge(queue))
     }
 
     fn info<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, QueueInfo> {
-        self.with_queue(queue, self.google.info(queue))
+        self.with_queue(queue, self.target().info(queue))
     }
 }
 

@@ -145,6 +145,14 @@ impl Config {
         self
     }
 
+    /// Sets the loopback port of the local engine, for example for a firewall or for `gcloud`; by default it is a free one.
+    ///
+    /// If another engine listens there, as during a command, this one takes a free port.
+    pub fn with_local_engine_port(mut self, port: u16) -> Self {
+        self.local_engine_port = Some(port);
+        self
+    }
+
     /// Sets where another service runs its tasks; replaces an earlier one of the same name.
     ///
     /// The name is the option `service` of the tasks: lower-case letters, digits and `-`.
@@ -246,6 +254,11 @@ impl Config {
     /// The Cloud Tasks emulator to use instead of Google Cloud, as `host:port`.
     pub fn cloud_tasks_emulator_host(&self) -> Option<&str> {
         self.cloud_tasks_emulator_host.as_deref()
+    }
+
+    /// The port of the local engine.
+    pub fn local_engine_port(&self) -> Option<u16> {
+        self.local_engine_port
     }
 
     /// Where another service runs its tasks.

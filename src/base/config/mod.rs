@@ -47,6 +47,7 @@ pub(crate) use service::{service_variable, validate_service};
 /// | `LOCATION` | [`location`](Self::location) | none |
 /// | `SERVICE_ACCOUNT` | [`service_account`](Self::service_account) | the account of the credentials |
 /// | `SERVICE_{NAME}`, `SERVICE_{NAME}_ACCOUNT` | [`service`](Self::service): where another service runs its tasks, and the account that requests to it are signed as; `MAIL_ROOM` is the service `mail-room` | none |
+/// | `LOCAL_ENGINE_PORT` | [`local_engine_port`](Self::local_engine_port) | none: a free port |
 /// | `CLOUD_TASKS_EMULATOR_HOST`, `PUBSUB_EMULATOR_HOST` (no prefix; `host:port`) | [`cloud_tasks_emulator_host`](Self::cloud_tasks_emulator_host), [`pubsub_emulator_host`](Self::pubsub_emulator_host) | none |
 ///
 /// Empty variables are ignored, except `PROPAGATED_HEADERS`, where empty means "none".
@@ -81,6 +82,7 @@ pub struct Config {
     service_account: Option<String>,
     pubsub_emulator_host: Option<String>,
     cloud_tasks_emulator_host: Option<String>,
+    local_engine_port: Option<u16>,
     /// Other services, by name.
     services: BTreeMap<String, Arc<ServiceEndpoint>>,
 }
@@ -107,6 +109,7 @@ impl Default for Config {
             service_account: None,
             pubsub_emulator_host: None,
             cloud_tasks_emulator_host: None,
+            local_engine_port: None,
             services: BTreeMap::new(),
         }
     }

@@ -135,6 +135,7 @@ impl Vars {
         "CLOUD_TASKS_LOCATION",
         "CLOUD_TASKS_SERVICE_ACCOUNT",
         "CLOUD_TASKS_EMULATOR_HOST",
+        "CLOUD_TASKS_LOCAL_ENGINE_PORT",
         "GOOGLE_CLOUD_PROJECT",
         "PUBSUB_EMULATOR_HOST",
         // Set by Cloud Run for services and for jobs.
@@ -194,6 +195,9 @@ impl Vars {
             service_account: self.text("SERVICE_ACCOUNT"),
             pubsub_emulator_host: self.host("PUBSUB_EMULATOR_HOST")?,
             cloud_tasks_emulator_host: self.host("CLOUD_TASKS_EMULATOR_HOST")?,
+            local_engine_port: self.read("LOCAL_ENGINE_PORT", "a port, 1 to 65535", |text| {
+                text.parse().ok().filter(|port| *port != 0)
+            })?,
             services: self.services()?,
         })
     }

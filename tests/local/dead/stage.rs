@@ -125,9 +125,21 @@ impl PublisherTask for Anything {}
 
 pub(crate) struct Stage {
     pub(crate) runtime: Runtime,
-    engine: LocalEngine,
+    pub(crate) engine: LocalEngine,
     pub(crate) shop: Shop,
     server: Server,
+}
+
+/// A runtime with an engine, whose tasks nobody serves yet.
+pub(crate) async fn local(config: Config, shop: Shop) -> (Runtime, LocalEngine) {
+    with_dependencies(Runtime::local())
+        .config(config.with_enqueue_retry(RetrySettings::off()))
+        .state(shop)
+        .queue(QueueSettings::new("few").with_max_attempts(2))
+        .dead_letter_topic("dead-tasks")
+        .build()
+        .await
+        .unwrap()
 }
 
 impl Stage {
@@ -137,18 +149,9 @@ impl Stage {
 
     pub(crate) async fn set_with(config: Config) -> Self {
         let port = Port::open().await;
-        let config = config
-            .with_endpoint(port.url())
-            .with_enqueue_retry(RetrySettings::off());
         let shop = Shop::default();
-        let (runtime, engine) = with_dependencies(Runtime::local())
-            .config(config)
-            .state(shop.clone())
-            .queue(QueueSettings::new("few").with_max_attempts(2))
-            .dead_letter_topic("dead-tasks")
-            .build()
-            .await
-            .unwrap();
+        let config = config.with_endpoint(port.url());
+        let (runtime, engine) = local(config, shop.clone()).await;
         let app = Router::new().layer(runtime.layer());
         let server = port.serve(app);
         Self {
