@@ -112,6 +112,10 @@ impl Instance {
     /// # Errors
     ///
     /// If no engine of this service runs.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "only commands look for the engine of another process")
+    )]
     pub async fn find(&self) -> Result<(), Error> {
         let is_own = self.used.load(Ordering::Relaxed) || self.serving.load(Ordering::Relaxed);
         if is_own || self.other().is_some() {
