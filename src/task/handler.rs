@@ -14,7 +14,7 @@ use crate::task::{RunNow, SharedTask, Task, bind};
 /// Write `#[task]` above the `impl` block. The task is a type of another crate, so the handler is a type of its own; the
 /// task, the state and the output are read off `run`. Name, queue and all other options are those of the task.
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::task::{SharedTask, TaskHandler};
 /// use cloud_tasks::{Context, Runtime, TaskResult, task};
 /// use serde::{Deserialize, Serialize};

@@ -18,7 +18,7 @@ use crate::task::enqueue::{Enqueue, read_arguments};
 /// `CLOUD_TASKS_SERVICE_BILLING` and `CLOUD_TASKS_SERVICE_BILLING_ACCOUNT` or from
 /// [`Config::with_service`](crate::Config::with_service). Tokens have this endpoint as audience.
 ///
-/// ```
+/// ```standalone_crate
 /// use cloud_tasks::backend::ServiceEndpoint;
 /// use cloud_tasks::task::SharedTask;
 /// use cloud_tasks::{Config, Runtime, task};

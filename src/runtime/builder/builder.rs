@@ -159,7 +159,7 @@ impl<M> RuntimeBuilder<M> {
     /// endpoint. Tasks of this program go to the settings' endpoint, which is then that of the service that runs them.
     /// It has no subscriptions and no schedules, and its set-up does not prune.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
     /// # use serde::{Deserialize, Serialize};
     /// struct Ledger;
