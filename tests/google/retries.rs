@@ -498,9 +498,50 @@ async fn half_an_answer_is_no_answer() {
     assert_eq!(peer.bodies().len(), 2);
 }
 
+/// Answers with the status of a success that are no task.
+const UNREADABLE: [&str; 5] = [
+    "<html>Welcome to the hotel</html>",
+    "",
+    "[]",
+    "{\"name\": 7}",
+    "{\"name\": \"proj",
+];
+
+/// The id is ours: a repeat creates no second task.
+#[tokio::test]
+async fn an_answer_that_is_not_understood_is_repeated_with_the_same_name() {
+    for body in UNREADABLE {
+        for status in [200, 201, 202] {
+            let unreadable = Act::answer(status, body);
+            let peer = Peer::start([unreadable.clone(), unreadable, exists_by_hand()]).await;
+            let runtime = runtime(google(peer.url()), AT_ONCE).await;
+
+            let enqueued = welcome().task_id("welcome-7").on(&runtime).await.unwrap();
+
+            assert!(!enqueued.duplicate(), "{status} {body}");
+            let bodies = peer.bodies();
+            assert_eq!(bodies.len(), 3, "{status} {body}");
+            assert!(bodies.iter().all(|sent| *sent == bodies[0]), "{status} {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_never_understood_leaves_open_whether_the_task_exists() {
+    for body in UNREADABLE {
+        let peer = Peer::start([Act::answer(200, body)]).await;
+        let runtime = runtime(google(peer.url()), BRIEFLY).await;
+
+        let error = end_of(welcome().on(&runtime)).await.unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{body}: {error}");
+        assert!(error.may_have_taken_effect(), "{body}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_is_not_understood_leaves_open_whether_the_task_exists() {
-    for body in ["<html>Welcome to the hotel</html>", "", "[]", "{\"name\": 7}"] {
+    for body in UNREADABLE {
         let peer = Peer::start([Act::answer(200, body)]).await;
         let runtime = runtime(google(peer.url()), RetrySettings::off()).await;
 

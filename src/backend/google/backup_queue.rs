@@ -44,7 +44,7 @@ impl GoogleBackend {
     pub(super) async fn create_in_backup(
         &self,
         mut envelope: Envelope,
-        attempt: &CreateAttempt,
+        attempt: &mut CreateAttempt,
         failed: Failed,
         missing_queue: MissingQueue,
     ) -> Result<Enqueued, Error> {
@@ -77,7 +77,7 @@ impl GoogleBackend {
     async fn try_backup(
         &self,
         envelope: &Envelope,
-        attempt: &CreateAttempt,
+        attempt: &mut CreateAttempt,
         missing_queue: MissingQueue,
     ) -> Result<Enqueued, BackupFailure> {
         let backup = envelope.queue();

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::backend::google::access::{ATTEMPT_TIMEOUT, PubSubAccess, QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
+use crate::backend::google::call_limit::CallLimit;
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::credentials;
@@ -17,6 +18,7 @@ use crate::backend::google::publish::PubSub;
 use crate::backend::google::rest_client::RestClient;
 use crate::backend::{Connected, Services};
 use crate::base::http_client::{Connections, HttpClient};
+use crate::base::limits::INDEFINITELY;
 use crate::base::{Config, Invalid, uncallable_endpoint};
 use crate::registry::Role;
 
@@ -37,6 +39,7 @@ use crate::registry::Role;
 /// let google = Google::new()
 ///     .credentials(anonymous::Builder::new().build())
 ///     .calls_in_flight(16)
+///     .max_wait(Duration::from_secs(30))
 ///     .attempt_timeout(Duration::from_secs(5));
 /// let config = Config::default()
 ///     .with_endpoint("https://shop.example")
@@ -55,6 +58,7 @@ pub struct Google {
     pubsub_endpoint: Option<String>,
     scheduler_endpoint: Option<String>,
     calls_in_flight: usize,
+    max_wait: Duration,
     attempt_timeout: Duration,
 }
 
@@ -66,14 +70,15 @@ impl Default for Google {
             pubsub_endpoint: None,
             scheduler_endpoint: None,
             calls_in_flight: 64,
+            max_wait: Duration::from_secs(60),
             attempt_timeout: ATTEMPT_TIMEOUT,
         }
     }
 }
 
 impl Google {
-    /// The default configuration: discovered credentials, Google's endpoints, 64 calls in flight, 10 seconds per
-    /// attempt.
+    /// The default configuration: discovered credentials, Google's endpoints, 64 calls in flight, at most 60 seconds of
+    /// waiting for one of them, 10 seconds per attempt.
     pub fn new() -> Self {
         Self::default()
     }
@@ -106,7 +111,8 @@ impl Google {
         self
     }
 
-    /// Sets the maximum number of calls in flight; default 64, at least 1. Further calls wait.
+    /// Sets the maximum number of calls in flight; default 64, at least 1. Further calls wait, but not longer than
+    /// [`max_wait`](Self::max_wait).
     ///
     /// Each call uses its own connection. With several threads there can briefly be one more, because the client
     /// returns a connection to its pool shortly after the call has ended.
@@ -115,9 +121,23 @@ impl Google {
         self
     }
 
+    /// Sets how long an enqueue waits for its calls while [all connections](Self::calls_in_flight) are in use; default 60
+    /// seconds.
+    ///
+    /// All waits of one enqueue count together. The [deadline](crate::backend::RetrySettings::deadline) of its retries does
+    /// not count them. After that the enqueue fails; its error says for how long it waited, and whether anything was sent.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.max_wait = wait;
+        self
+    }
+
     /// Sets the timeout of one attempt of a call, also of publishing and of reading dead tasks; default 10 seconds.
+    ///
+    /// It includes fetching an access token, which may take three quarters of it. A call waits for its token before it takes
+    /// one of the [connections](Self::calls_in_flight).
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.attempt_timeout = timeout;
+        // A later end is not in the range of an instant.
+        self.attempt_timeout = timeout.min(INDEFINITELY);
         self
     }
 
@@ -152,6 +172,7 @@ impl Google {
                 .await
                 .map_err(|reason| errors.push(Invalid::because(reason)))
                 .ok()
+                .map(|found| credentials::bounded(found, self.attempt_timeout))
         };
         if api_endpoint.is_none() {
             // What only enqueues may have no tasks that come back.
@@ -200,7 +221,7 @@ impl Google {
         });
         let (emulator_client, engine_client) = emulator_client.unzip();
         let mut builder = CloudTasks::builder()
-            .with_credentials(credentials)
+            .with_credentials(credentials.clone())
             .with_retry_policy(NeverRetry)
             .with_attempt_timeout(self.attempt_timeout);
         if let Some(url) = api_endpoint {
@@ -218,7 +239,9 @@ impl Google {
             emulator_client,
             engine_client,
             scheduler,
-            calls: Semaphore::new(self.calls_in_flight),
+            calls: CallLimit::new(self.calls_in_flight, self.max_wait),
+            credentials,
+            attempt_timeout: self.attempt_timeout,
             retry: config.enqueue_retry(),
             backup: Backup::new(config),
             pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry(), self.attempt_timeout)),
@@ -247,6 +270,7 @@ impl fmt::Debug for Google {
             .field("pubsub_endpoint", &self.pubsub_endpoint)
             .field("scheduler_endpoint", &self.scheduler_endpoint)
             .field("calls_in_flight", &self.calls_in_flight)
+            .field("max_wait", &self.max_wait)
             .field("attempt_timeout", &self.attempt_timeout)
             .finish_non_exhaustive()
     }

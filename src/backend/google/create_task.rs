@@ -3,24 +3,30 @@
 use std::fmt;
 use std::future::ready;
 use std::pin::Pin;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use google_cloud_auth::credentials::Credentials;
 use google_cloud_gax::error::Error as GoogleError;
+use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_tasks_v2::client::CloudTasks;
 use google_cloud_tasks_v2::model::Task;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::backend::google::access::{QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
+use crate::backend::google::call_limit::{Busy, CallLimit, Wait};
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_error::{self, Failed};
+use crate::backend::google::credentials::Fetched;
 use crate::backend::google::error::{CallOutcome, Earlier};
 use crate::backend::google::publish::{PubSub, engine};
 use crate::backend::google::rest_client::RestClient;
 use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::text::error_chain;
 use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names};
+
+/// A token is good for longer than this when it is fetched: the libraries renew it 20 seconds before its end, or earlier.
+const TOKEN_MARGIN: Duration = Duration::from_secs(10);
 
 /// Creates tasks in Google Cloud Tasks, or in an emulator of its API.
 pub(crate) struct GoogleBackend {
@@ -33,21 +39,32 @@ pub(crate) struct GoogleBackend {
     pub engine_client: Option<RestClient>,
     /// `None` if Cloud Tasks is an emulator: there is no emulator of Cloud Scheduler.
     pub scheduler: Option<SchedulerAccess>,
-    /// Limits the calls in flight, since the client opens a connection for each.
-    pub calls: Semaphore,
+    pub calls: CallLimit,
+    /// Those of `client`.
+    pub credentials: Credentials,
+    pub attempt_timeout: Duration,
     pub retry: RetrySettings,
     pub backup: Backup,
     /// `None` if only Cloud Tasks is an emulator: a laptop sends nothing to Google unless asked to.
     pub pubsub: Option<PubSub>,
 }
 
-/// The constant parts of all calls of one enqueue.
+/// What all calls of one enqueue share.
 pub(super) struct CreateAttempt {
     started: Instant,
+    wait: Wait,
     repeats: bool,
     /// Whether the caller chose the id.
     given: bool,
     id: Option<String>,
+}
+
+impl CreateAttempt {
+    /// The time since the first call. Waiting for a connection is limited by itself: behind a burst it would leave no time
+    /// for a retry.
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed().saturating_sub(self.wait.spent())
+    }
 }
 
 impl GoogleBackend {
@@ -61,20 +78,21 @@ impl GoogleBackend {
             .id
             .clone()
             .or_else(|| repeats.then(names::random_task_id));
-        let attempt = CreateAttempt {
+        let mut attempt = CreateAttempt {
             started: Instant::now(),
+            wait: Wait::default(),
             repeats,
             given,
             id,
         };
-        let failed = match self.create_in_queue(&envelope, &attempt).await {
+        let failed = match self.create_in_queue(&envelope, &mut attempt).await {
             Ok(enqueued) => return Ok(enqueued),
             Err(failed) => failed,
         };
         match failed.missing_queue() {
             // Boxed, so that the future of the common case stays small.
             Some(missing_queue) => {
-                Box::pin(self.create_in_backup(envelope, &attempt, failed, missing_queue)).await
+                Box::pin(self.create_in_backup(envelope, &mut attempt, failed, missing_queue)).await
             }
             None => Err(create_error::error(
                 envelope.task(),
@@ -90,16 +108,22 @@ impl GoogleBackend {
     pub(super) async fn create_in_queue(
         &self,
         envelope: &Envelope,
-        attempt: &CreateAttempt,
+        attempt: &mut CreateAttempt,
     ) -> Result<Enqueued, Failed> {
-        let id = attempt.id.as_deref();
         let (mut pause, _) = self.retry.pauses();
         let mut calls = Earlier::WithoutEffect;
+        let mut last = None;
         loop {
-            let cause = match self.call(envelope, id).await {
+            let called = self.call(envelope, attempt).await;
+            let id = attempt.id.as_deref();
+            let cause = match called {
                 Ok(task) => return Ok(receipt(envelope, id, &task)),
                 Err(cause) => cause,
             };
+            if Busy::of(&cause).is_some() {
+                let cause = Busy::after(cause, last);
+                return Err(Failed { cause, calls });
+            }
             let outcome = CallOutcome::of(&cause);
             if let Some(id) = id.filter(|_| outcome.exists) {
                 let mut enqueued = Enqueued::new(&envelope.queue, id);
@@ -109,13 +133,14 @@ impl GoogleBackend {
             }
             calls = calls.and(outcome);
             let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-            let ends = attempt.started.elapsed() + next >= self.retry.deadline;
+            let ends = attempt.elapsed().saturating_add(next) >= self.retry.deadline;
             if !attempt.repeats || !outcome.retryable || ends {
                 return Err(Failed { cause, calls });
             }
             tracing::debug!(error = %error_chain(&cause), pause = ?next, "no clear response; retrying the call");
             tokio::time::sleep(next).await;
             pause = self.retry.longer(pause);
+            last = Some(cause);
         }
     }
 
@@ -125,16 +150,45 @@ impl GoogleBackend {
         Services::new(pubsub.cloned(), self.queues.clone(), self.scheduler.clone())
     }
 
-    async fn call(&self, envelope: &Envelope, id: Option<&str>) -> Result<Task, GoogleError> {
-        // The semaphore is never closed. The permit is held for one attempt, so that a backoff does not block other
-        // calls.
-        let _permit = self.calls.acquire().await.ok();
-        self.client
-            .create_task()
-            .set_parent(self.target.queue(envelope.queue()))
-            .set_task(self.target.task(envelope, id))
-            .send()
-            .await
+    async fn call(&self, envelope: &Envelope, attempt: &mut CreateAttempt) -> Result<Task, GoogleError> {
+        let id = attempt.id.as_deref();
+        let call = |limit| {
+            self.client
+                .create_task()
+                .set_parent(self.target.queue(envelope.queue()))
+                .set_task(self.target.task(envelope, id))
+                .with_attempt_timeout(limit)
+                .send()
+        };
+        self.attempt(&mut attempt.wait, call).await
+    }
+
+    /// Makes one attempt: fetches a token, takes a place, and calls within the time that is left of the attempt.
+    ///
+    /// A token that is slow to come takes no place from other calls. Neither does a backoff: the place is free after the call.
+    pub(super) async fn attempt<T, F>(
+        &self,
+        wait: &mut Wait,
+        call: impl FnOnce(Duration) -> F,
+    ) -> Result<T, GoogleError>
+    where
+        F: Future<Output = Result<T, GoogleError>>,
+    {
+        let started = Instant::now();
+        let mut token = Fetched::of(&self.credentials).await?;
+        let fetching = started.elapsed();
+        let _place = match self.calls.try_take() {
+            Some(place) => place,
+            None => {
+                let place = self.calls.take(wait).await?;
+                if started.elapsed().saturating_sub(fetching) > TOKEN_MARGIN {
+                    token = Fetched::of(&self.credentials).await?;
+                }
+                place
+            }
+        };
+        let limit = self.attempt_timeout.saturating_sub(fetching);
+        token.for_call(call(limit)).await
     }
 }
 

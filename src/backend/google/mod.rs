@@ -2,6 +2,7 @@
 
 mod access;
 mod backup_queue;
+mod call_limit;
 mod connect;
 mod convert;
 mod convert_queued;

@@ -7,6 +7,7 @@ use google_cloud_gax::retry_result::RetryResult;
 use google_cloud_gax::retry_state::RetryState;
 
 use crate::backend::BackendFuture;
+use crate::backend::google::call_limit::Wait;
 use crate::backend::google::convert_queued;
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::error::{Call, CallOutcome, Earlier, Operation, is};
@@ -30,12 +31,9 @@ impl GoogleBackend {
     {
         let (pauses, mut state) = (backoff(), RetryState::new(repeatable));
         let mut earlier = Earlier::WithoutEffect;
+        let mut wait = Wait::default();
         loop {
-            // Held for one attempt, so that a backoff does not block other calls.
-            let permit = self.calls.acquire().await.ok();
-            let sent = call().await;
-            drop(permit);
-            let error = match sent {
+            let error = match self.attempt(&mut wait, |_| call()).await {
                 Ok(value) => {
                     return Answer {
                         sent: Ok(value),

@@ -9,6 +9,7 @@ use google_cloud_gax::retry_policy::RetryPolicy;
 use google_cloud_gax::retry_result::RetryResult;
 use google_cloud_gax::retry_state::RetryState;
 
+use crate::backend::google::call_limit::Busy;
 use crate::backend::google::error::{CallOutcome, is};
 
 /// Somebody waits: report an unreachable service soon.
@@ -22,7 +23,7 @@ impl RetryPolicy for RetryTransient {
     fn on_error(&self, state: &RetryState, error: GoogleError) -> RetryResult {
         // Somebody changed the resource in between, so the same request would fail again: its caller reads it first.
         let is_outdated = is(&error, Code::Aborted);
-        if !CallOutcome::of(&error).retryable || is_outdated {
+        if !CallOutcome::of(&error).retryable || is_outdated || Busy::of(&error).is_some() {
             RetryResult::Permanent(error)
         } else if state.attempt_count >= ATTEMPTS {
             RetryResult::Exhausted(error)

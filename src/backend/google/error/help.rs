@@ -2,10 +2,11 @@
 
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 
+use crate::backend::google::call_limit::Busy;
 use crate::backend::google::error::call::Operation;
 use crate::backend::google::error::outcome::{
-    is, is_blocked, is_disabled, is_missing_agent, is_page, is_queue_absent, is_redirect, is_unreachable,
-    says,
+    CallOutcome, is, is_blocked, is_disabled, is_missing_agent, is_page, is_queue_absent, is_redirect,
+    is_unreachable, says,
 };
 use crate::backend::queue_admin::View;
 
@@ -84,6 +85,18 @@ pub(super) fn help(operation: Operation<'_>, resource: &str, error: &GoogleError
             "this is not the API itself, but a redirect or a proxy: look at {}, which may name another server",
             api.addresses()
         ));
+    }
+    if Busy::of(error).is_some() {
+        return Some(
+            "make fewer calls at once, or raise Google::calls_in_flight or Google::max_wait".to_owned(),
+        );
+    }
+    if error.is_authentication() && CallOutcome::of(error).retryable {
+        return Some(
+            "no access token could be fetched: look at the network, and at the metadata server or the token server of the \
+             credentials"
+                .to_owned(),
+        );
     }
     if is(error, Code::Unauthenticated) || error.is_authentication() {
         return Some(

@@ -4,6 +4,8 @@ use std::error::Error as _;
 
 use google_cloud_gax::error::{CredentialsError, Error as GoogleError, rpc::Code};
 
+use crate::backend::google::call_limit::Busy;
+
 /// What is known after a failed call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CallOutcome {
@@ -49,17 +51,15 @@ impl CallOutcome {
                 .is_some_and(CredentialsError::is_transient);
             return if transient { Self::NOT_YET } else { Self::REFUSED };
         }
-        if error.is_connect() || error.is_transient_and_before_rpc() {
+        if error.is_connect() || error.is_transient_and_before_rpc() || Busy::of(error).is_some() {
             return Self::NOT_YET;
         }
         if error.is_binding() || error.is_serialization() {
             return Self::REFUSED;
         }
+        // The status said yes. A retry tells more: that of a create finds the task, since it has an id of ours.
         if error.is_deserialization() {
-            return Self {
-                retryable: false,
-                ..Self::UNKNOWN
-            };
+            return Self::UNKNOWN;
         }
         if is_redirect(error) {
             return Self::REFUSED;

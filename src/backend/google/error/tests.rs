@@ -1,6 +1,7 @@
 //! Each operation with each error: whether it had an effect, whether it is retried, and what its error says.
 
 use std::io;
+use std::time::Duration;
 
 use google_cloud_gax::error::rpc::{Code, Status};
 use google_cloud_gax::error::{CredentialsError, Error as GoogleError};
@@ -8,6 +9,7 @@ use google_cloud_gax::retry_policy::RetryPolicy;
 use google_cloud_gax::retry_state::RetryState;
 use http::HeaderMap;
 
+use crate::backend::google::call_limit::Busy;
 use crate::backend::google::error::{Call, CallOutcome, Operation, is_queue_absent};
 use crate::backend::google::retry::RetryTransient;
 use crate::backend::queue_admin::View;
@@ -55,8 +57,6 @@ enum Expected {
     NotYet,
     /// Nothing is known; a retry may help.
     Unknown,
-    /// Nothing is known, and a retry would not help.
-    Unreadable,
 }
 
 fn service(http: u16, code: Code, message: &str) -> GoogleError {
@@ -78,7 +78,7 @@ fn refused_connection() -> GoogleError {
 }
 
 fn errors() -> Vec<(&'static str, GoogleError, Expected)> {
-    use Expected::{NotYet, Refused, Unknown, Unreadable};
+    use Expected::{NotYet, Refused, Unknown};
     let absent = "Queue does not exist. If you just created the queue, wait at least a minute.";
     let disabled = "The API has not been used in project 7 before or it is disabled.";
     vec![
@@ -107,7 +107,7 @@ fn errors() -> Vec<(&'static str, GoogleError, Expected)> {
         ),
         ("redirect", page(302), Refused),
         ("page with 403", page(403), Refused),
-        ("page with 200", GoogleError::deser("expected value"), Unreadable),
+        ("page with 200", GoogleError::deser("expected value"), Unknown),
         ("page with 502", page(502), Unknown),
         (
             "unauthenticated",
@@ -122,6 +122,11 @@ fn errors() -> Vec<(&'static str, GoogleError, Expected)> {
         (
             "token server away",
             GoogleError::authentication(CredentialsError::from_msg(true, "no")),
+            NotYet,
+        ),
+        (
+            "no free connection",
+            Busy::error(64, Duration::from_secs(60)),
             NotYet,
         ),
         ("quota", service(429, Code::ResourceExhausted, "slower"), NotYet),
@@ -142,14 +147,14 @@ fn errors() -> Vec<(&'static str, GoogleError, Expected)> {
 
 #[test]
 fn each_error_has_one_outcome_for_each_operation() {
-    use Expected::{NotYet, Refused, Unknown, Unreadable};
+    use Expected::{NotYet, Refused, Unknown};
     for (operation, resource, kind) in OPERATIONS {
         for (name, error, expected) in errors() {
             let outcome = operation.outcome(&error);
             let retryable = matches!(expected, NotYet | Unknown);
             let may_have_taken_effect = match kind {
                 Kind::Read => false,
-                Kind::Write => matches!(expected, Unknown | Unreadable),
+                Kind::Write => expected == Unknown,
                 // An attempt before the last one may have had an effect.
                 Kind::RetriedWrite => expected != Refused,
             };
@@ -195,7 +200,11 @@ fn fix(name: &str, operation: Operation<'_>, resource: &str) -> Option<String> {
         "refused connection" | "redirect" | "page with 403" | "page with 200" => {
             format!("{emulator}|{setter}|HTTPS_PROXY")
         }
-        "unauthenticated" | "credentials" | "token server away" => {
+        "token server away" => {
+            "no access token could be fetched|the metadata server or the token server".to_owned()
+        }
+        "no free connection" => "Google::calls_in_flight|Google::max_wait".to_owned(),
+        "unauthenticated" | "credentials" => {
             "GOOGLE_APPLICATION_CREDENTIALS|`gcloud auth application-default login`".to_owned()
         }
         "quota" | "quota over gRPC" => {
@@ -342,10 +351,12 @@ fn a_queue_that_is_absent_is_told_from_other_preconditions() {
 #[test]
 fn interactive_calls_retry_what_a_retry_may_fix() {
     for (name, error, expected) in errors() {
-        let retries = matches!(expected, Expected::NotYet | Expected::Unknown);
+        let may_help = matches!(expected, Expected::NotYet | Expected::Unknown);
+        // It has waited as long as it may.
+        let retries = may_help && name != "no free connection";
         let state = |attempts: u32| RetryState::new(true).set_attempt_count(attempts);
 
-        assert_eq!(CallOutcome::of(&error).retryable, retries, "{name}");
+        assert_eq!(CallOutcome::of(&error).retryable, may_help, "{name}");
         let (_, first, _) = errors().into_iter().find(|(other, ..)| *other == name).unwrap();
         assert_eq!(
             RetryTransient.on_error(&state(1), first).is_continue(),

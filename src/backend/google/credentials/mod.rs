@@ -1,5 +1,9 @@
 //! Credentials: the given ones, or those that `gcp_auth` finds.
 
+mod bounded;
+
+pub(super) use bounded::{Fetched, bounded};
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
