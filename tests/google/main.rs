@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod backup;
+mod many_names;
 mod operations;
 mod publish_faults;
 mod publishing;
@@ -10,3 +11,4 @@ mod sending;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;
+mod waiting;

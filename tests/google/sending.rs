@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use cloud_tasks::backend::{Google, RetrySettings};
 use cloud_tasks::task::{Enqueue, Enqueued};
@@ -498,7 +498,7 @@ fn assert_sent_from(project: &str, account: &str, request: &Request) {
 }
 
 /// A key file of a service account, gone when this is dropped.
-struct KeyFile {
+pub(crate) struct KeyFile {
     path: PathBuf,
 }
 
@@ -506,7 +506,7 @@ impl KeyFile {
     const ACCOUNT: &str = "robot@from-the-file.iam.gserviceaccount.com";
 
     /// Writes a file whose tokens come from `token_uri`. Its key is good for nothing else than these tests.
-    fn write(name: &str, token_uri: &str) -> Self {
+    pub(crate) fn write(name: &str, token_uri: &str) -> Self {
         let key = STANDARD.encode(include_bytes!("../fixtures/throwaway-key.pk8"));
         let file = json!({
             "type": "service_account",
@@ -523,7 +523,7 @@ impl KeyFile {
         Self { path }
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
 }
@@ -599,7 +599,7 @@ fn assertion(request: &Request) -> (String, Value) {
     let claims = jwt.split('.').nth(1).unwrap();
     (
         field("grant_type"),
-        serde_json::from_slice(&URL_SAFE.decode(claims).unwrap()).unwrap(),
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap(),
     )
 }
 
@@ -624,28 +624,120 @@ async fn a_setting_wins_over_the_key_file() {
     assert_sent_from("of-the-settings", ACCOUNT.1, &requests(&api).await[0]);
 }
 
-#[tokio::test]
-async fn a_token_server_that_refuses_means_that_nothing_was_created() {
-    let (api, oauth) = (willing_api().await, MockServer::start().await);
-    let file = KeyFile::write("refused", &format!("{}/token", oauth.uri()));
+/// A token server that gives these answers, and then a token.
+async fn token_server_after(answers: impl IntoIterator<Item = ResponseTemplate>) -> MockServer {
+    let server = token_server("of-the-file").await;
+    for (priority, answer) in (1..).zip(answers) {
+        Mock::given(any())
+            .respond_with(answer)
+            .up_to_n_times(1)
+            .with_priority(priority)
+            .mount(&server)
+            .await;
+    }
+    server
+}
 
-    let error = in_a_child(
-        Some(&api),
+fn oauth_error(status: u16, error: &str) -> ResponseTemplate {
+    let body = json!({"error": error, "error_description": "Invalid JWT Signature."});
+    ResponseTemplate::new(status).set_body_json(body)
+}
+
+/// Enqueues with the key of a file whose tokens come from this server.
+async fn enqueue_with_a_key(name: &str, oauth: &MockServer, api: &MockServer) -> Result<Value, String> {
+    let file = KeyFile::write(name, &format!("{}/token", oauth.uri()));
+    in_a_child(
+        Some(api),
         Credentials::Found,
         &[
             ("GOOGLE_APPLICATION_CREDENTIALS", file.path()),
             LOCATION,
-            ("CLOUD_TASKS_ENQUEUE_RETRY_DEADLINE", "0"),
+            ("CLOUD_TASKS_ENQUEUE_RETRY_INITIAL", "0.001"),
         ],
     )
     .await
-    .unwrap_err();
+}
 
-    assert!(
-        error.starts_with("task Welcome was not created in queue emails: "),
-        "{error}"
-    );
-    assert_eq!(requests(&api).await.len(), 0);
+#[tokio::test]
+async fn a_key_that_was_revoked_is_reported_at_once() {
+    for (status, reason) in [
+        (400, "invalid_grant"),
+        (401, "invalid_client"),
+        (401, "deleted_client"),
+        (403, "access_denied"),
+        (404, "not_found"),
+    ] {
+        let api = willing_api().await;
+        let oauth = token_server_after([oauth_error(status, reason)]).await;
+
+        let error = enqueue_with_a_key(&format!("revoked-{reason}"), &oauth, &api)
+            .await
+            .unwrap_err();
+
+        assert!(
+            error.starts_with("task Welcome was not created in queue emails: "),
+            "{error}"
+        );
+        for part in [
+            &format!("answered {status}") as &str,
+            reason,
+            "Invalid JWT Signature.",
+            "the credentials were not accepted",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert_eq!(requests(&oauth).await.len(), 1, "{status} {reason}");
+        assert_eq!(requests(&api).await.len(), 0, "{status} {reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_server_that_is_away_for_a_while_is_asked_again() {
+    let api = willing_api().await;
+    let oauth = token_server_after([
+        ResponseTemplate::new(503),
+        ResponseTemplate::new(429),
+        ResponseTemplate::new(200).set_body_string("<html>Welcome to the hotel</html>"),
+    ])
+    .await;
+
+    enqueue_with_a_key("away", &oauth, &api).await.unwrap();
+
+    assert_eq!(requests(&oauth).await.len(), 4);
+    assert_eq!(requests(&api).await.len(), 2);
+}
+
+/// What `gcloud auth application-default login` writes, and files that are of no use.
+#[tokio::test]
+async fn a_file_that_is_of_no_use_is_refused_by_build_with_the_reason() {
+    for (name, text, reason) in [
+        ("broken", "{", "it is not JSON"),
+        ("empty", "{}", "its key cannot be used"),
+        (
+            "half",
+            r#"{"type": "authorized_user", "client_id": "1"}"#,
+            "missing field `client_secret`",
+        ),
+        (
+            "federated",
+            r#"{"type": "external_account"}"#,
+            "its type is \"external_account\"",
+        ),
+    ] {
+        let file = KeyFile::write(name, "http://127.0.0.1:1/token");
+        std::fs::write(file.path(), text).unwrap();
+
+        let error = in_a_child(
+            None,
+            Credentials::Found,
+            &[("GOOGLE_APPLICATION_CREDENTIALS", file.path()), LOCATION],
+        )
+        .await
+        .unwrap_err();
+
+        assert!(error.contains(reason), "{name}: {error}");
+        assert!(error.contains(file.path()), "{name}: {error}");
+    }
 }
 
 /// A metadata server that knows a project and an account, and answers with these headers.

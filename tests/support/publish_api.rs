@@ -57,8 +57,16 @@ pub(crate) struct PublishApi {
     _connections: JoinSet<()>,
 }
 
+/// Whether the server keeps what it was sent.
+#[derive(Clone, Copy, PartialEq)]
+enum Record {
+    Everything,
+    Nothing,
+}
+
 struct Shared {
     choose: Box<Choose>,
+    record: Record,
     requests: Mutex<Vec<Vec<Published>>>,
     accepted: Mutex<Vec<Published>>,
     connections: AtomicUsize,
@@ -68,10 +76,22 @@ struct Shared {
 
 impl PublishApi {
     pub(crate) async fn start(choose: impl Fn(&[Published]) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_recording(Record::Everything, Box::new(choose)).await
+    }
+
+    /// A server that takes more messages than fit into its memory.
+    pub(crate) async fn start_forgetful(
+        choose: impl Fn(&[Published]) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_recording(Record::Nothing, Box::new(choose)).await
+    }
+
+    async fn start_recording(record: Record, choose: Box<Choose>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            choose: Box::new(choose),
+            choose,
+            record,
             requests: Mutex::default(),
             accepted: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -160,11 +180,16 @@ async fn answer(
         return pending().await;
     };
     let messages = read_request(&body.to_bytes());
-    shared.requests.lock().unwrap().push(messages.clone());
+    if shared.record == Record::Everything {
+        shared.requests.lock().unwrap().push(messages.clone());
+    }
     let reply = (shared.choose)(&messages);
     let accept = || {
         let mut accepted = shared.accepted.lock().unwrap();
         let first = accepted.len();
+        if shared.record == Record::Nothing {
+            return 0..messages.len();
+        }
         accepted.extend(messages.iter().cloned());
         first..accepted.len()
     };

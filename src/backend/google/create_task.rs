@@ -1,5 +1,8 @@
 //! Creating a task, with retries until the outcome is certain.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::ready;
 use std::pin::Pin;

@@ -1,27 +1,33 @@
-//! Credentials: the given ones, or those that `gcp_auth` finds.
+//! Credentials: the given ones, or those that are found, as `gcp_auth` finds them.
 
 mod bounded;
+mod bridge;
+mod key_file;
 
 pub(super) use bounded::{Fetched, bounded};
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gcp_auth::TokenProvider;
-use google_cloud_auth::credentials::{CacheableResource, Credentials, CredentialsProvider, EntityTag};
-use google_cloud_auth::errors::CredentialsError;
-use http::header::AUTHORIZATION;
-use http::{Extensions, HeaderMap, HeaderValue, Request};
-use serde::Deserialize;
+use gcp_auth::{GCloudAuthorizedUser, MetadataServiceAccount};
+use google_cloud_auth::credentials::Credentials;
+use http::Request;
+use tokio::time::timeout;
 
 use crate::base::Config;
 use crate::base::http_client::{Connections, HttpClient};
+use crate::base::text::{error_chain, safe};
+use bridge::{Bridge, Source, blocking};
+use key_file::KeyFile;
 
 const SCOPE: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 /// Elsewhere its name does not resolve, or nothing answers.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
+/// A metadata server may need seconds when its machine has just started, and `gcloud` may ask the network.
+const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(10);
 const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
 /// Gives back the credentials to use, and fills in the project and the account where the settings leave them open; the account
@@ -36,38 +42,72 @@ pub(crate) async fn find(given: Option<Credentials>, config: &mut Config) -> Res
         // They do not say whose they are, and the account that the metadata server names may be another one.
         return Ok(credentials);
     }
-    let provider = gcp_auth::provider().await.map_err(|error| {
+    let source = discover().await.map_err(|reason| {
         format!(
-            "no Google credentials were found ({error}): set {KEY_FILE}, run `gcloud auth application-default login`, or pass \
+            "no Google credentials were found: {reason}; set {KEY_FILE}, run `gcloud auth application-default login`, or pass \
              credentials with `.google(Google::new().credentials(..))`"
         )
     })?;
     if config.project().is_none()
-        && let Ok(project) = provider.project_id().await
+        && let Some(project) = source.project().await
     {
-        *config = config.clone().with_project(&*project);
+        *config = config.clone().with_project(project);
     }
     if config.service_account().is_none() {
-        let email = match key_file_account() {
-            Some(email) => Some(email),
+        let email = match source.account() {
+            Some(email) => Some(email.to_owned()),
             None => metadata("instance/service-accounts/default/email").await,
         };
         if let Some(email) = email {
             *config = config.clone().with_service_account(email);
         }
     }
-    Ok(Bridge::new(provider).into())
+    Ok(Bridge::new(source).into())
 }
 
-/// The account of the key file that `gcp_auth` reads first.
-fn key_file_account() -> Option<String> {
-    #[derive(Deserialize)]
-    struct KeyFile {
-        client_email: Option<String>,
+/// Finds credentials where `gcp_auth` looks for them, in the same order, or says what is wrong with each place.
+async fn discover() -> Result<Source, String> {
+    if let Some(path) = std::env::var_os(KEY_FILE).filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        let file = read(&path).unwrap_or_else(|error| Err(format!("it cannot be read: {error}")));
+        return file
+            .map_err(|reason| format!("{KEY_FILE} is {}, but {reason}", safe(&path.to_string_lossy())));
     }
-    let path = std::env::var_os(KEY_FILE)?;
-    let text = std::fs::read(path).ok()?;
-    serde_json::from_slice::<KeyFile>(&text).ok()?.client_email
+    if let Some(path) = login_file()
+        && let Ok(file) = read(&path)
+    {
+        return file.map_err(|reason| format!("there is {}, but {reason}", safe(&path.to_string_lossy())));
+    }
+    let machine = timeout(DISCOVERY_TIMEOUT, MetadataServiceAccount::new()).await;
+    let no_machine = match machine {
+        Ok(Ok(machine)) => return Ok(Source::Machine(Arc::new(machine))),
+        Ok(Err(error)) => error_chain(&error),
+        Err(_) => format!("no answer within {DISCOVERY_TIMEOUT:?}"),
+    };
+    let gcloud = timeout(DISCOVERY_TIMEOUT, blocking(GCloudAuthorizedUser::new())).await;
+    let no_gcloud = match gcloud {
+        Ok(Ok(Ok(gcloud))) => return Ok(Source::Gcloud(Arc::new(gcloud))),
+        Ok(Ok(Err(error))) => error_chain(&error),
+        Ok(Err(error)) => error_chain(&error),
+        Err(_) => format!("no answer within {DISCOVERY_TIMEOUT:?}"),
+    };
+    Err(format!("the metadata server: {no_machine}; gcloud: {no_gcloud}"))
+}
+
+/// Reads a file with credentials. The outer error means that there is no such file.
+fn read(path: &Path) -> io::Result<Result<Source, String>> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(KeyFile::parse(&text).map(Source::File))
+}
+
+/// Where `gcloud auth application-default login` writes.
+fn login_file() -> Option<PathBuf> {
+    let gcloud = if cfg!(windows) {
+        PathBuf::from(std::env::var_os("APPDATA")?).join("gcloud")
+    } else {
+        std::env::home_dir()?.join(".config/gcloud")
+    };
+    Some(gcloud.join("application_default_credentials.json"))
 }
 
 /// Asks the metadata server, which exists only on Google's machines. Source:
@@ -92,67 +132,4 @@ pub(crate) async fn metadata(key: &str) -> Option<String> {
     }
     let text = String::from_utf8(response.into_body().into()).ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-/// Adapts tokens of `gcp_auth` to Google's clients.
-struct Bridge {
-    provider: Arc<dyn TokenProvider>,
-    /// The last token, so that a client that has it need not build its header again.
-    last: Mutex<Option<(String, EntityTag)>>,
-}
-
-impl Bridge {
-    fn new(provider: Arc<dyn TokenProvider>) -> Self {
-        Self {
-            provider,
-            last: Mutex::default(),
-        }
-    }
-
-    fn tag(&self, token: &str) -> EntityTag {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some((known, tag)) if known == token => tag.clone(),
-            _ => {
-                let tag = EntityTag::new();
-                *last = Some((token.to_owned(), tag.clone()));
-                tag
-            }
-        }
-    }
-}
-
-impl CredentialsProvider for Bridge {
-    async fn headers(
-        &self,
-        extensions: Extensions,
-    ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
-        // The error does not say whether a retry would help, so every failure to fetch a token counts as transient.
-        let token = self
-            .provider
-            .token(SCOPE)
-            .await
-            .map_err(|error| CredentialsError::from_source(true, error))?;
-        let tag = self.tag(token.as_str());
-        if extensions.get::<EntityTag>() == Some(&tag) {
-            return Ok(CacheableResource::NotModified);
-        }
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str()))
-            .map_err(|error| CredentialsError::from_source(false, error))?;
-        value.set_sensitive(true);
-        Ok(CacheableResource::New {
-            entity_tag: tag,
-            data: HeaderMap::from_iter([(AUTHORIZATION, value)]),
-        })
-    }
-
-    async fn universe_domain(&self) -> Option<String> {
-        None
-    }
-}
-
-impl fmt::Debug for Bridge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bridge").finish_non_exhaustive()
-    }
 }

@@ -21,6 +21,8 @@ pub(super) enum Failure {
     Silent(Duration),
     /// There is no client: it could not be built, or not in time.
     NotBuilt(Option<Arc<BuilderError>>),
+    /// All publishers had messages of other topics in flight for so long.
+    Busy(Duration),
     /// An earlier message with the same ordering key failed.
     Paused,
     /// The tokio runtime ended before there was a response.
@@ -35,7 +37,7 @@ impl Failure {
         match self {
             Self::Call(cause) => CallOutcome::of(cause).may_have_taken_effect,
             Self::Silent(_) | Self::Stopped => true,
-            Self::NotBuilt(_) | Self::Paused | Self::NoRuntime => false,
+            Self::NotBuilt(_) | Self::Busy(_) | Self::Paused | Self::NoRuntime => false,
         }
     }
 
@@ -43,7 +45,7 @@ impl Failure {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Call(cause) => CallOutcome::of(cause).retryable,
-            Self::Silent(_) | Self::NotBuilt(None) | Self::Stopped => true,
+            Self::Silent(_) | Self::NotBuilt(None) | Self::Busy(_) | Self::Stopped => true,
             Self::NotBuilt(Some(_)) | Self::Paused | Self::NoRuntime => false,
         }
     }
@@ -144,7 +146,7 @@ impl Attempts {
         let seed = self.seed ^ failure.seed() ^ self.pause.as_secs() ^ u64::from(self.pause.subsec_nanos());
         let random = fastrand::Rng::with_seed(seed).fork().f64();
         let pause = self.pause.mul_f64(0.5 + random / 2.0);
-        if !failure.is_transient() || self.started.elapsed() + pause >= self.retry.deadline {
+        if !failure.is_transient() || self.started.elapsed().saturating_add(pause) >= self.retry.deadline {
             return Next::GiveUp(Failed {
                 failure,
                 may_have_taken_effect: self.may_have_taken_effect,

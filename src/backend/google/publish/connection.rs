@@ -1,18 +1,16 @@
 //! One connection to Pub/Sub, and the publishers of its topics.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use google_cloud_pubsub::client::{BasePublisher, Publisher};
 use google_cloud_pubsub::error::PublishError;
 use google_cloud_pubsub::model::Message;
 use google_cloud_pubsub::publisher::PublishFuture;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::backend::google::publish::attempts::Failure;
-use crate::backend::google::publish::session::lock;
+use crate::backend::google::publish::topics::Topics;
 
 /// The maximum number of messages per request.
 pub(super) const BATCH: u32 = 1000;
@@ -21,8 +19,7 @@ pub(super) const BATCH: u32 = 1000;
 pub(super) struct Connection {
     client: BasePublisher,
     attempt_timeout: Duration,
-    /// By full path; a service has few.
-    topics: Mutex<HashMap<String, Arc<TopicPublisher>>>,
+    topics: Topics,
     retired: AtomicBool,
     opened: Instant,
     /// When the last response came, in milliseconds since it was opened.
@@ -34,7 +31,7 @@ impl Connection {
         Self {
             client,
             attempt_timeout,
-            topics: Mutex::default(),
+            topics: Topics::default(),
             retired: AtomicBool::new(false),
             opened: Instant::now(),
             heard: AtomicU64::new(0),
@@ -54,20 +51,6 @@ impl Connection {
         }
     }
 
-    fn topic(&self, path: &str) -> Arc<TopicPublisher> {
-        let mut topics = lock(&self.topics);
-        if let Some(topic) = topics.get(path) {
-            return Arc::clone(topic);
-        }
-        let topic = Arc::new(TopicPublisher {
-            single: self.publisher(path, 1),
-            batching: self.publisher(path, BATCH),
-            in_flight: AtomicUsize::new(0),
-        });
-        topics.insert(path.to_owned(), Arc::clone(&topic));
-        topic
-    }
-
     /// A publisher of a topic that sends this many messages per request.
     pub fn publisher(&self, path: &str, batch: u32) -> Publisher {
         self.client
@@ -80,15 +63,15 @@ impl Connection {
     /// Sends a message without ordering key, in one attempt. `batch` says whether other messages may share its request, and
     /// whether they did.
     pub async fn publish(&self, path: &str, message: Message, batch: &mut Batch) -> Result<String, Failure> {
-        let topic = self.topic(path);
-        let sending = topic.enter();
+        let topic = timeout(self.attempt_timeout, self.topics.get(path)).await;
+        let topic = topic.map_err(|_| Failure::Busy(self.attempt_timeout))?;
         // A message alone must not wait for others.
-        if sending.is_alone {
+        if topic.is_alone {
             *batch = Batch::Alone;
         }
         let publisher = match batch {
-            Batch::Alone => &topic.single,
-            Batch::Shared => &topic.batching,
+            Batch::Alone => topic.single(|| self.publisher(path, 1)),
+            Batch::Shared => topic.batching(|| self.publisher(path, BATCH)),
         };
         let response = publisher.publish(message);
         self.response(response).await
@@ -135,34 +118,4 @@ impl Connection {
 pub(super) enum Batch {
     Shared,
     Alone,
-}
-
-/// Publishes to one topic, without ordering keys.
-struct TopicPublisher {
-    /// Sends each message at once.
-    single: Publisher,
-    /// Batches messages for one tick of tokio's clock, a millisecond. A single message should not wait for that.
-    batching: Publisher,
-    in_flight: AtomicUsize,
-}
-
-impl TopicPublisher {
-    fn enter(&self) -> InFlight<'_> {
-        InFlight {
-            is_alone: self.in_flight.fetch_add(1, Ordering::Relaxed) == 0,
-            count: &self.in_flight,
-        }
-    }
-}
-
-/// A message that awaits its response.
-struct InFlight<'a> {
-    is_alone: bool,
-    count: &'a AtomicUsize,
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-    }
 }

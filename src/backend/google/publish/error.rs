@@ -2,6 +2,7 @@
 
 use crate::backend::google::error::{Call, Earlier, Operation};
 use crate::backend::google::publish::attempts::{Failed, Failure};
+use crate::backend::google::publish::topics::MAX_TOPICS;
 use crate::base::Error;
 
 /// The error for a message that was given up.
@@ -24,6 +25,9 @@ pub(super) fn error(topic: &str, failed: Failed) -> Error {
             return error.with_source(cause);
         }
         Failure::NotBuilt(None) => "the Pub/Sub client could not be built in time".to_owned(),
+        Failure::Busy(waited) => format!(
+            "it waited {waited:?}, since messages of {MAX_TOPICS} other topics are in flight; publish to fewer topics at once"
+        ),
         Failure::Silent(timeout) => format!("nothing was heard from Pub/Sub for {timeout:?}"),
         Failure::Paused => {
             "an earlier one with the same ordering key failed; publish both again, in order".to_owned()

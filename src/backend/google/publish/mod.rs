@@ -1,5 +1,6 @@
 //! Publishing to Google Pub/Sub. All publishers live here: a session per tokio runtime owns a connection, a connection owns
-//! the publishers of its topics, and a session owns the queues of its ordering keys.
+//! the publishers of its topics, and a session owns the queues of its ordering keys. All of them are bounded, whatever the
+//! topics and the keys are called.
 
 mod attempts;
 mod connection;
@@ -8,7 +9,9 @@ pub(super) mod engine;
 mod error;
 mod flights;
 mod ordered;
+mod queues;
 mod session;
+mod topics;
 
 use std::fmt;
 use std::sync::Arc;

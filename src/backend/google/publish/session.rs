@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::publish::attempts::Failure;
 use crate::backend::google::publish::connection::Connection;
-use crate::backend::google::publish::ordered::Queues;
+use crate::backend::google::publish::queues::Queues;
 
 /// The sessions of all tokio runtimes.
 pub(super) struct Sessions {
