@@ -32,7 +32,9 @@ pub struct RetrySettings {
     pub maximum: Duration,
     /// The factor by which the backoff grows; default 2.
     pub multiplier: f64,
-    /// When to give up, counted from the first call; default 120 seconds. Zero disables retries.
+    /// When to give up, counted from the first call, with its access token; default 120 seconds. Zero disables retries.
+    ///
+    /// The waits for a free connection do not count: they have a limit of their own, `Google::max_wait`.
     pub deadline: Duration,
 }
 

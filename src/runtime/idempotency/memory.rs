@@ -341,3 +341,35 @@ impl fmt::Debug for MemoryStore {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first claim stays in progress: neither those behind it nor their ends may stay because of it.
+    #[tokio::test]
+    async fn a_claim_that_runs_long_keeps_nothing_of_those_that_were_made_after_it() {
+        let store = MemoryStore::new().capacity(10);
+        let lease = Duration::from_secs(3600);
+        store.begin(&"long".into(), lease).await.unwrap();
+
+        for number in 0..1000 {
+            let key = format!("effect-{number}").into();
+            let claim = store.begin(&key, lease).await.unwrap();
+            let Claim::Run { token, .. } = claim else {
+                panic!("{claim:?}")
+            };
+            match number % 3 {
+                0 => store.release(&key, &token).await.unwrap(),
+                1 => assert!(store.bury(&key, &token).await.unwrap()),
+                _ => assert!(store.complete(&key, &token).await.unwrap()),
+            }
+        }
+
+        let (entries, _) = store.current();
+        assert_eq!(
+            (entries.by_key.len(), entries.leases.len(), entries.settled.len()),
+            (11, 1, 10)
+        );
+    }
+}
