@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use cloud_tasks::backend::RetrySettings;
@@ -158,8 +159,10 @@ async fn each_of_many_keys_keeps_its_order_through_faults() {
         for key in 0..KEYS {
             let publish = Counted(number).sync().on(&runtime).ordering_key(key.to_string());
             let mut publish = publish.into_future();
-            assert!(futures_util::poll!(&mut publish).is_pending());
-            publishes.push(publish);
+            match futures_util::poll!(&mut publish) {
+                Poll::Ready(result) => drop(result.unwrap()),
+                Poll::Pending => publishes.push(publish),
+            }
         }
         tokio::task::yield_now().await;
     }

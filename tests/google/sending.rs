@@ -945,7 +945,7 @@ async fn build_names_everything_that_is_missing_at_once() {
     .await
     .unwrap_err();
 
-    assert!(error.contains("for 7 reasons"), "{error}");
+    assert!(error.contains("for 8 reasons"), "{error}");
     for expected in [
         "\"http://localhost:8080\"",
         "CLOUD_TASKS_ENDPOINT",
@@ -956,6 +956,7 @@ async fn build_names_everything_that_is_missing_at_once() {
         "the queue \"not a queue\"",
         "the topic \"not a queue--counted\"",
         "the topic \"not a queue--said\"",
+        "the topic \"not a queue--spread\"",
     ] {
         assert!(error.contains(expected), "{expected} is not in: {error}");
     }
