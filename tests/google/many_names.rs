@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use crate::publishing::{Counted, patient, runtime};
+use crate::support::api::{config, google};
 use crate::support::chaos::{Arrives, Fault};
 use crate::support::publish_api::{PublishApi, Published, Reply};
 use crate::support::wait::within;
@@ -278,7 +279,15 @@ fn publishes_to_many_names() {
     let number = |name| std::env::var(name).unwrap().parse::<u32>().unwrap();
     let (keys, topics) = (number("TEST_MANY_NAMES_KEYS"), number("TEST_MANY_NAMES_TOPICS"));
     client().block_on(async {
-        let runtime = runtime(&url, RetrySettings::default()).await;
+        // On a busy machine nothing else than the memory counts.
+        let google = google("http://127.0.0.1:1").pubsub_endpoint(&url);
+        let google = google.attempt_timeout(Duration::from_secs(60));
+        let runtime = Runtime::builder()
+            .config(config())
+            .google(google)
+            .build()
+            .await
+            .unwrap();
         // What the first messages allocate is not of the later ones.
         tasks_of(with_its_key, 1000, 64, &runtime).await;
         tasks_of(to_its_topic, 1000, 64, &runtime).await;
@@ -332,7 +341,7 @@ async fn measure(keys: u32, topics: u32) -> String {
 #[ignore = "takes minutes"]
 #[expect(clippy::print_stdout, reason = "it shows its figures")]
 async fn a_million_ordering_keys_and_a_hundred_thousand_topics() {
-    for topics in [1_000, 10_000, 100_000] {
+    for topics in [500, 5_000, 100_000] {
         let told = measure(10 * topics, topics).await;
         for line in told.lines().filter(|line| line.contains("KiB after")) {
             println!("{line}");

@@ -15,7 +15,7 @@ use crate::backend::google::credentials::key_file::KeyFile;
 
 /// Where tokens come from.
 pub(super) enum Source {
-    File(KeyFile),
+    File(Box<KeyFile>),
     /// The metadata server.
     Machine(Arc<dyn TokenProvider>),
     /// The `gcloud` program, for which `gcp_auth` blocks the thread.

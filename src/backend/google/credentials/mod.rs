@@ -97,7 +97,7 @@ async fn discover() -> Result<Source, String> {
 /// Reads a file with credentials. The outer error means that there is no such file.
 fn read(path: &Path) -> io::Result<Result<Source, String>> {
     let text = std::fs::read_to_string(path)?;
-    Ok(KeyFile::parse(&text).map(Source::File))
+    Ok(KeyFile::parse(&text).map(|file| Source::File(Box::new(file))))
 }
 
 /// Where `gcloud auth application-default login` writes.
