@@ -160,10 +160,10 @@ impl CommitHooks {
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
-    /// struct SendVoucher { order_id: u64 }
+    /// struct SendGiftCard { order_id: u64 }
     ///
     /// #[task]
-    /// impl Task for SendVoucher {
+    /// impl Task for SendGiftCard {
     ///     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
     /// }
     ///
@@ -174,7 +174,7 @@ impl CommitHooks {
     /// # let (runtime, recorder) = Runtime::recorded().build().await?;
     /// # let connection = Connection;
     /// let mut hooks = CommitHooks::new();
-    /// SendVoucher { order_id: 7 }.asap().on(&runtime).on_commit(&mut hooks)?;
+    /// SendGiftCard { order_id: 7 }.asap().on(&runtime).on_commit(&mut hooks)?;
     /// let committed: Result<(), BoxError> = hooks
     ///     .commit_with(|hooks| async move {
     ///         connection.commit().await?;
@@ -183,7 +183,7 @@ impl CommitHooks {
     ///     })
     ///     .await;
     /// committed?;
-    /// recorder.assert_enqueued::<SendVoucher>(|voucher| voucher.order_id == 7);
+    /// recorder.assert_enqueued::<SendGiftCard>(|voucher| voucher.order_id == 7);
     /// # Ok(())
     /// # }
     /// ```
