@@ -21,17 +21,19 @@ use tokio::net::TcpSocket;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::Semaphore;
 
+use super::hang_up_test;
+
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The environment of a worker: the URL of the engine, its own address, and the file of executions.
-const ENGINE: &str = "CRASH_ENGINE";
-const ADDRESS: &str = "CRASH_ADDRESS";
-const RECORD: &str = "CRASH_RECORD";
+pub(crate) const ENGINE: &str = "CRASH_ENGINE";
+pub(crate) const ADDRESS: &str = "CRASH_ADDRESS";
+pub(crate) const RECORD: &str = "CRASH_RECORD";
 /// The line that a worker prints after each execution.
 const EXECUTED: &str = "executed";
 /// The line in the file for each execution that has started.
 const STARTED: &str = "started";
-const QUEUE: &str = "crash";
+pub(crate) const QUEUE: &str = "crash";
 
 /// Runs for a few milliseconds, and writes its start and its end to the file.
 #[derive(Serialize, Deserialize)]
@@ -55,7 +57,7 @@ impl Task for Work {
 pub(crate) struct Record(Arc<File>);
 
 impl Record {
-    fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         Ok(Self(Arc::new(file)))
     }
@@ -70,7 +72,7 @@ impl Record {
     }
 
     /// Appends a line with a single write, so that it is never written in part.
-    fn append(&self, line: &str) -> io::Result<()> {
+    pub(crate) fn append(&self, line: &str) -> io::Result<()> {
         (&*self.0).write_all(line.as_bytes())
     }
 }
@@ -95,12 +97,13 @@ pub(crate) async fn run_as_worker() -> Result<bool, BoxError> {
     let runtime = Runtime::builder()
         .config(config)
         .callers(TrustedCallers::new().issuer(&engine, format!("{engine}/jwks")))
-        .state(record)
+        .state(record.clone())
         .build()
         .await?;
     let listener = socket(address)?.listen(1024)?;
+    let app = hang_up_test::app(&runtime, record);
     runtime
-        .serve(listener, runtime.service())
+        .serve(listener, app)
         // No load balancer sends anything here.
         .linger(Duration::ZERO)
         .await?;
@@ -108,7 +111,7 @@ pub(crate) async fn run_as_worker() -> Result<bool, BoxError> {
 }
 
 /// A socket bound to the address that the parent reserves for its workers.
-fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+pub(crate) fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(true)?;
@@ -224,13 +227,13 @@ impl CrashTest {
 }
 
 /// The process of a worker; dropping this kills it.
-struct Worker {
+pub(crate) struct Worker {
     process: Child,
     output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Worker {
-    fn start(mut command: Command) -> Result<Self, BoxError> {
+    pub(crate) fn start(mut command: Command) -> Result<Self, BoxError> {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -256,7 +259,7 @@ impl Worker {
     }
 
     /// Sends a signal and waits for the exit, which must be a success if the signal can be handled.
-    async fn end(mut self, signal: Signal) -> Result<(), BoxError> {
+    pub(crate) async fn end(mut self, signal: Signal) -> Result<(), BoxError> {
         let id = self
             .process
             .id()
@@ -275,10 +278,10 @@ impl Worker {
 }
 
 /// The file of executions, as the parent reads it; dropping this removes the file.
-struct RecordFile(PathBuf);
+pub(crate) struct RecordFile(pub(crate) PathBuf);
 
 impl RecordFile {
-    fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         let name = format!("cloud-tasks-crash-{}-{}", std::process::id(), address.port());
         Self(std::env::temp_dir().join(name))
     }

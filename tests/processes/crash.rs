@@ -7,10 +7,14 @@ use rustix::process::Signal;
 use tokio::process::Command;
 
 use crash_test::{BoxError, CrashTest, Report};
+use hang_up_test::HangUpTest;
 
 #[allow(dead_code, reason = "the example uses the rest")]
 #[path = "../../examples/crash/crash_test.rs"]
-mod crash_test;
+pub(crate) mod crash_test;
+#[allow(dead_code, reason = "the example uses the rest")]
+#[path = "../../examples/crash/hang_up_test.rs"]
+mod hang_up_test;
 
 /// Runs as a worker in the processes that the tests below start; otherwise it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,4 +54,19 @@ async fn a_graceful_stop_loses_interrupts_and_repeats_nothing() {
     assert!(report.finished, "{report:?}");
     assert_eq!((report.signals, report.lost), (3, 0), "{report:?}");
     assert_eq!((report.interrupted, report.duplicates), (0, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_is_committed_is_sent_although_clients_hang_up_and_workers_stop() {
+    let test = HangUpTest {
+        orders: 80,
+        orders_per_worker: 40,
+        timeout: Duration::from_secs(60),
+    };
+
+    let report = test.run(worker).await.unwrap();
+
+    assert_eq!((report.lost, report.phantoms), (0, 0), "{report:?}");
+    assert_eq!(report.committed, report.sent, "{report:?}");
+    assert!(report.hung_up > 0 && report.committed > 0, "{report:?}");
 }

@@ -4,3 +4,5 @@
 #[cfg(unix)]
 mod crash;
 mod install;
+#[cfg(unix)]
+mod signals;
