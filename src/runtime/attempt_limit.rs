@@ -1,5 +1,8 @@
 //! The maximum numbers of attempts of a task, and who enforces them.
 
+#[cfg(feature = "serve")]
+use http::HeaderMap;
+
 use crate::base::TaskMetadata;
 use crate::registry::RegisteredHandler;
 use crate::runtime::Runtime;
@@ -82,6 +85,12 @@ impl Runtime {
     pub(crate) fn is_last_of_queue(&self, metadata: &TaskMetadata) -> bool {
         let max = metadata.queue().and_then(|queue| self.attempts_of_queue(queue));
         max.is_some_and(|max| metadata.attempt() >= max)
+    }
+
+    /// The same of a request, whose caller is not verified yet.
+    #[cfg(feature = "serve")]
+    pub(crate) fn is_last_request(&self, headers: &HeaderMap) -> bool {
+        !self.inner.queues.is_empty() && self.is_last_of_queue(&TaskMetadata::from_headers(headers.clone()))
     }
 
     /// The maximum number of attempts of queues, as far as their settings are known.

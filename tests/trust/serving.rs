@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use cloud_tasks::Runtime;
+use cloud_tasks::queue::QueueSettings;
 use cloud_tasks::service::Serve;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -39,6 +40,7 @@ impl Server {
         let runtime = Runtime::builder()
             .backend(backend.clone())
             .state(foreman.clone())
+            .queue(QueueSettings::new("last").with_max_attempts(2))
             .allow_unauthenticated()
             .build()
             .await

@@ -74,6 +74,28 @@ async fn a_server_with_nothing_to_do_goes_on_answering_as_long_as_it_lingers() {
 }
 
 #[tokio::test]
+async fn a_task_that_its_queue_does_not_deliver_again_is_let_in_while_the_server_stops() {
+    let mut server = Server::start(|serve| serve.grace(LONG).linger(LONG)).await;
+    server.stop();
+    server.until_stopping().await;
+
+    let mut answers = Vec::new();
+    for (queue, retries) in [("last", 0), ("last", 1), ("unknown", 1)] {
+        let mut stream = server.connect().await;
+        let text = format!(
+            "POST /tasks/Note HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nx-cloudtasks-queuename: {queue}\r\n\
+             x-cloudtasks-taskname: n1\r\nx-cloudtasks-taskretrycount: {retries}\r\n\r\nnull"
+        );
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let answer = within(rest(&mut stream)).await;
+        answers.push(answer.split(' ').nth(1).unwrap_or_default().to_owned());
+    }
+
+    assert_eq!(answers, ["503", "200", "503"]);
+    server.ended.abort();
+}
+
+#[tokio::test]
 async fn a_server_that_has_lingered_closes_its_door_and_ends() {
     // The grace would hold it up for an hour, and so would lingering beyond the grace.
     for (grace, linger) in [(LONG, SHORT), (SHORT, LONG)] {

@@ -54,6 +54,7 @@ where
         let mut connections = Connections {
             service: Gate {
                 service: self.service,
+                runtime: self.runtime.clone(),
                 drain: Arc::clone(&drain),
                 body_timeout: self.body_timeout,
                 activity: Activity::new(),

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
+use crate::runtime::Runtime;
 use crate::service::respond;
 use crate::service::server::activity::{Activity, Request as Counted};
 use crate::service::server::timed_body::ServeBody;
@@ -40,6 +41,8 @@ impl Drain {
 #[derive(Clone)]
 pub(crate) struct Gate<S> {
     pub service: S,
+    /// Knows which delivery of a task is the last one.
+    pub runtime: Runtime,
     pub drain: Arc<Drain>,
     pub body_timeout: Duration,
     /// What its connection does.
@@ -75,7 +78,8 @@ where
         let counted = self.activity.start(version);
         // Count first, check second: shutdown does the reverse, so no request is missed.
         let running = self.drain.running.token();
-        if self.drain.is_stopping() {
+        // A task that its queue does not deliver again is let in: it ends in the time that is left, or is recorded as dead.
+        if self.drain.is_stopping() && !self.runtime.is_last_request(request.headers()) {
             if version >= Version::HTTP_2 {
                 // Its GOAWAY is what `Connection: close` is in HTTP/1.
                 counted.leave();
