@@ -29,7 +29,6 @@ pub(crate) use attempt::Attempt;
 use builder::Engine;
 pub(crate) use builder::{Missing, Parts, access_in_tests};
 pub(crate) use capture::Capture;
-pub(crate) use concurrency::Limit;
 pub(crate) use detached::RunToEnd;
 pub(crate) use outgoing::{Outgoing, Request, encode_error, not_enqueued};
 pub(crate) use run_at::Start;
@@ -52,6 +51,7 @@ use crate::registry::subscription::Subscription;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
 use crate::registry::{Registry, Role};
+use crate::runtime::concurrency::Limit;
 use crate::runtime::idempotency::{IdempotencyStore, MemoryStore};
 use crate::runtime::spawned::Spawned;
 

@@ -1,7 +1,5 @@
 //! Why a task is dead.
 
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::base::metadata::TaskMetadata;
@@ -50,8 +48,12 @@ impl DeadCause {
     }
 
     /// The cause that a record names, unless another version wrote it.
+    #[cfg(feature = "google")]
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let text: StrDeserializer<'_, ValueError> = text.into_deserializer();
+        use serde::de::IntoDeserializer;
+        use serde::de::value::{Error, StrDeserializer};
+
+        let text: StrDeserializer<'_, Error> = text.into_deserializer();
         Self::deserialize(text).ok()
     }
 }
