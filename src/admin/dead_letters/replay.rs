@@ -256,7 +256,7 @@ async fn send(dead: &DeadTasks, envelope: Envelope, stop: &mut Stop) -> Option<R
     let sending = pin!(dead.runtime().send_task(envelope));
     match select(sending, stop).await {
         Either::Left((sent, _)) => Some(sent),
-        Either::Right((_, sending)) => tokio::time::timeout(GRACE, sending).await.ok(),
+        Either::Right(((), sending)) => tokio::time::timeout(GRACE, sending).await.ok(),
     }
 }
 

@@ -109,20 +109,7 @@ async fn one(
             &desired.name,
         )
     };
-    for left in trial::left(&desired.name, |path| current.get(path)) {
-        found
-            .notes
-            .push(format!("{} is left of a set-up that was broken off", left.name));
-        found.steps.push(Step {
-            change: Change::new(
-                Action::Delete,
-                ResourceKind::Subscription,
-                last_segment(&left.name),
-                &left.name,
-            ),
-            operation: Operation::DeleteSubscription,
-        });
-    }
+    left_trials(&desired.name, current, found);
     let Some(current) = current.get(&desired.name) else {
         found.steps.push(Step {
             change: change(Action::Add),
@@ -200,6 +187,24 @@ async fn one(
         ),
     });
     Ok(())
+}
+
+/// Deletes the trials of a subscription that a set-up has left.
+fn left_trials(subscription: &str, current: &BTreeMap<String, PubSubSubscription>, found: &mut PlanDraft) {
+    for left in trial::left(subscription, |path| current.get(path)) {
+        found
+            .notes
+            .push(format!("{} is left of a set-up that was broken off", left.name));
+        found.steps.push(Step {
+            change: Change::new(
+                Action::Delete,
+                ResourceKind::Subscription,
+                last_segment(&left.name),
+                &left.name,
+            ),
+            operation: Operation::DeleteSubscription,
+        });
+    }
 }
 
 /// What happens to the IAM policy of a subscription that is recreated; `None` if it would be lost without being asked for.
