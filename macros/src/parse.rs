@@ -109,7 +109,7 @@ pub(crate) struct Setting {
 pub(crate) fn parse(args: TokenStream, item: TokenStream) -> (Input, Errors) {
     let mut errors = Errors::default();
     let read = Block::parse(item.clone()).and_then(|block| Ok((Kind::of(&block)?, block)));
-    let input = match errors.keep(read) {
+    let input = match errors.ok(read) {
         Some((kind, block)) => Input::Task(Box::new(TaskImpl::read(args, kind, block, &mut errors))),
         None => Input::Other(item),
     };
@@ -179,8 +179,8 @@ impl Errors {
         }
     }
 
-    /// Returns the value, or keeps the error and returns `None`.
-    fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+    /// Returns the value, or adds the error and returns `None`.
+    fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
 

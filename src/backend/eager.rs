@@ -32,8 +32,8 @@ impl Eager {
         };
         let clock = self.runtime.clock();
         let receipt = receipt(&envelope, id.as_str());
-        if !self.used_ids().take(&envelope.queue, id, clock.now()) {
-            return Ok(receipt.with_duplicate(true));
+        if !self.used_ids().reserve(&envelope.queue, id, clock.now()) {
+            return Ok(receipt.into_duplicate());
         }
         let mut holds = Holds {
             used_ids: &self.used_ids,

@@ -20,7 +20,7 @@ type Id = (String, String);
 
 impl UsedIds {
     /// Reserves an id for a task that is enqueued now. Returns `false` if it is in use.
-    pub fn take(&mut self, queue: &str, id: &str, now: SystemTime) -> bool {
+    pub fn reserve(&mut self, queue: &str, id: &str, now: SystemTime) -> bool {
         self.forget(now);
         let id = (queue.to_owned(), id.to_owned());
         let is_blocked = |end: &Option<SystemTime>| end.is_none_or(|end| !is_over(end, now));
@@ -78,23 +78,23 @@ mod tests {
     fn an_id_is_taken_while_its_task_waits_and_for_a_day_after() {
         let mut used = UsedIds::default();
 
-        assert!(used.take("emails", "a", START));
-        assert!(!used.take("emails", "a", hours(1000)));
-        assert!(used.take("other", "a", START));
+        assert!(used.reserve("emails", "a", START));
+        assert!(!used.reserve("emails", "a", hours(1000)));
+        assert!(used.reserve("other", "a", START));
         used.end("emails", "a", hours(1000));
-        assert!(!used.take("emails", "a", hours(1023)));
-        assert!(used.take("emails", "a", hours(1024)));
-        assert!(!used.take("emails", "a", hours(5000)));
+        assert!(!used.reserve("emails", "a", hours(1023)));
+        assert!(used.reserve("emails", "a", hours(1024)));
+        assert!(!used.reserve("emails", "a", hours(5000)));
     }
 
     #[test]
     fn an_id_that_is_freed_can_be_taken_at_once() {
         let mut used = UsedIds::default();
 
-        used.take("emails", "a", START);
+        used.reserve("emails", "a", START);
         used.free("emails", "a");
 
-        assert!(used.take("emails", "a", START));
+        assert!(used.reserve("emails", "a", START));
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
         let mut used = UsedIds::default();
         for hour in 0..1000 {
             let id = hour.to_string();
-            assert!(used.take("emails", &id, hours(hour)));
+            assert!(used.reserve("emails", &id, hours(hour)));
             used.end("emails", &id, hours(hour));
         }
 
@@ -115,19 +115,19 @@ mod tests {
 
         used.end("emails", "a", START);
 
-        assert!(used.take("emails", "a", START));
+        assert!(used.reserve("emails", "a", START));
     }
 
     #[test]
     fn a_clock_that_is_set_back_frees_nothing_too_early() {
         let mut used = UsedIds::default();
-        used.take("emails", "a", hours(100));
+        used.reserve("emails", "a", hours(100));
         used.end("emails", "a", hours(100));
-        used.take("emails", "b", hours(50));
+        used.reserve("emails", "b", hours(50));
         used.end("emails", "b", hours(50));
 
-        assert!(!used.take("emails", "b", hours(60)));
-        assert!(used.take("emails", "b", hours(80)));
-        assert!(!used.take("emails", "a", hours(80)));
+        assert!(!used.reserve("emails", "b", hours(60)));
+        assert!(used.reserve("emails", "b", hours(80)));
+        assert!(!used.reserve("emails", "a", hours(80)));
     }
 }

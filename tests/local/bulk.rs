@@ -103,7 +103,7 @@ impl Backend for Gate {
             self.envelopes.lock().unwrap().push(envelope);
             match user % 10 {
                 4 => Err(Error::rejected(format!("user {user} is refused"))),
-                6 => Ok(Enqueued::new(queue, user.to_string()).with_duplicate(true)),
+                6 => Ok(Enqueued::new(queue, user.to_string()).into_duplicate()),
                 _ => Ok(Enqueued::new(queue, user.to_string())),
             }
         })

@@ -279,7 +279,12 @@ impl Backend for Mumbling {
             if first {
                 return Err(Error::unavailable("no answer"));
             }
-            Ok(Enqueued::new(envelope.queue(), id).with_duplicate(duplicate))
+            let enqueued = Enqueued::new(envelope.queue(), id);
+            Ok(if duplicate {
+                enqueued.into_duplicate()
+            } else {
+                enqueued
+            })
         })
     }
 }

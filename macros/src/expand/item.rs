@@ -11,8 +11,8 @@ use crate::parse::{Block, Kind, Origin, TaskImpl, mentions_assoc};
 pub(super) fn impossible(task: &TaskImpl) -> TokenStream {
     let block = &task.block;
     let path = &block.trait_path;
-    let kept = task.kind.function().and_then(|name| block.function(name));
-    let aside = set_aside(task, kept);
+    let function = task.kind.function().and_then(|name| block.function(name));
+    let aside = set_aside(task, function);
     quote! {
         #aside
         const _: () = {

@@ -108,9 +108,9 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 impl Limits {
-    /// Suggestions for a number without a unit; `shown` formats a number with its unit.
-    pub(super) fn with_unit(&self, digits: &str, shown: impl Fn(&str) -> String) -> String {
-        let [one, other] = self.units.map(|unit| shown(&format!("\"{digits}{unit}\"")));
+    /// Suggestions for a number without a unit; `quote` formats a number with its unit.
+    pub(super) fn with_unit(&self, digits: &str, quote: impl Fn(&str) -> String) -> String {
+        let [one, other] = self.units.map(|unit| quote(&format!("\"{digits}{unit}\"")));
         format!("write {one} or {other}")
     }
 

@@ -110,7 +110,7 @@ impl Options {
     fn unknown(&mut self, key: &Ident) -> syn::Error {
         let given = key.to_string();
         let accepted = self.accepted;
-        let elsewhere = Kind::that_take(key);
+        let elsewhere = Kind::accepting(key);
         let synonym = synonyms::of(&given).find(|name| accepted.iter().any(|option| option.name == *name));
         if let Some(kind) = self.kind.filter(|_| !elsewhere.is_empty()) {
             let mut message = format!(

@@ -147,7 +147,7 @@ impl Kind {
     }
 
     /// The traits that accept an option with this name.
-    pub(super) fn that_take(option: &Ident) -> Vec<&'static str> {
+    pub(super) fn accepting(option: &Ident) -> Vec<&'static str> {
         let takes = |kind: &Self| kind.options().iter().any(|known| option == known.name);
         Self::ALL
             .iter()

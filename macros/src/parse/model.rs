@@ -24,7 +24,7 @@ impl Model {
     /// `None` if rustc rejects the type anyway.
     pub(crate) fn parse(item: TokenStream) -> (Option<Self>, Errors) {
         let mut errors = Errors::default();
-        let input = errors.keep(syn::parse2::<DeriveInput>(item));
+        let input = errors.ok(syn::parse2::<DeriveInput>(item));
         let model = input.map(|input| Self::read(input, &mut errors));
         (model, errors)
     }

@@ -243,7 +243,7 @@ fn read_context(ty: &Type, signature: &Signature, types: &mut Types<'_>, errors:
 
 /// `T` of `TaskResult<T>` or of `Result<T, _>`.
 fn read_output(signature: &Signature, kind: Kind, types: &mut Types<'_>, errors: &mut Errors) {
-    let Some(ty) = errors.keep(returned(signature, kind)) else {
+    let Some(ty) = errors.ok(returned(signature, kind)) else {
         return;
     };
     if is_other_result(ty) {

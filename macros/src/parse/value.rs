@@ -56,7 +56,7 @@ impl Form {
             // Not an expression, and parsed elsewhere.
             Self::Unique => return None,
         };
-        errors.keep(read)
+        errors.ok(read)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::base::Error;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum PolicyCopy {
     /// It is read before and written after.
-    Kept,
+    Copied,
     /// It is left to others, who lose it.
     Lost,
     /// The emulator has neither policies nor tags.
@@ -63,7 +63,7 @@ impl Replacement {
         let name = &self.desired.name;
         self.check_unchanged(pubsub).await?;
         let policy = match self.policy {
-            PolicyCopy::Kept => found(iam::read(pubsub, name).await)
+            PolicyCopy::Copied => found(iam::read(pubsub, name).await)
                 .map_err(|error| failed(POLICY_READ, name, error))?
                 .filter(|policy| !is_blank(policy)),
             PolicyCopy::Lost | PolicyCopy::None => None,

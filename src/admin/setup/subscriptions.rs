@@ -220,10 +220,10 @@ async fn policy_copy(
         return Ok(Some(PolicyCopy::Lost));
     }
     if !options.allow_data_loss {
-        return Ok(Some(PolicyCopy::Kept));
+        return Ok(Some(PolicyCopy::Copied));
     }
     match iam::read(admin, path).await {
-        Ok(_) => Ok(Some(PolicyCopy::Kept)),
+        Ok(_) => Ok(Some(PolicyCopy::Copied)),
         Err(error) if is(&error, Code::PermissionDenied) => Ok(None),
         Err(error) => Err(failed(POLICY_READ, path, error)),
     }

@@ -86,7 +86,7 @@ impl GoogleBackend {
             Err(failed) => failed,
         };
         if failed.missing_queue() != Some(MissingQueue::Missing) {
-            return Err(not_taken(backup, &failed));
+            return Err(not_accepted(backup, &failed));
         }
         if missing_queue == MissingQueue::Missing && !self.backup.makes_every_queue {
             return Err(BackupFailure::refused(format!(
@@ -105,7 +105,7 @@ impl GoogleBackend {
                 ),
                 outcome: CallOutcome::NOT_YET,
             },
-            _ => not_taken(backup, &failed),
+            _ => not_accepted(backup, &failed),
         })
     }
 
@@ -145,7 +145,7 @@ impl GoogleBackend {
 }
 
 /// The failure of a backup queue that exists and rejects the task.
-fn not_taken(backup: &str, failed: &Failed) -> BackupFailure {
+fn not_accepted(backup: &str, failed: &Failed) -> BackupFailure {
     let Failed { cause, calls } = failed;
     let may_have_taken_effect = *calls == Earlier::Unclear;
     let reason = if may_have_taken_effect {

@@ -132,7 +132,12 @@ impl GoogleBackend {
                 let mut enqueued = Enqueued::new(&envelope.queue, id);
                 enqueued.schedule_time = envelope.schedule_time;
                 // With a generated id, or after a call without a response, the existing task was created by this call.
-                return Ok(enqueued.with_duplicate(attempt.given && calls == Earlier::WithoutEffect));
+                let is_duplicate = attempt.given && calls == Earlier::WithoutEffect;
+                return Ok(if is_duplicate {
+                    enqueued.into_duplicate()
+                } else {
+                    enqueued
+                });
             }
             calls = calls.and(outcome);
             let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);

@@ -52,7 +52,7 @@ impl LocalDeadLetters {
     }
 
     /// Keeps messages of these topics from now on.
-    pub fn keep(&self, letters: &[DeadLetters]) {
+    pub fn capture(&self, letters: &[DeadLetters]) {
         let mut topics = self.topics();
         for letters in letters {
             let topic = self.full(&letters.topic);

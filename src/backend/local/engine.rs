@@ -121,7 +121,7 @@ impl LocalEngine {
                 )
             })?;
         let emulator = Arc::new(Emulator {
-            http: HttpClient::plain(Connections::Kept),
+            http: HttpClient::plain(Connections::Pooled),
             url: format!("http://{address}"),
             account: google.target.service_account().to_owned(),
             audience: config.base_url().to_owned(),
@@ -181,8 +181,8 @@ impl LocalEngine {
     }
 
     /// Keeps the dead tasks of these topics, unless they go to a Pub/Sub emulator.
-    pub(crate) fn keep_dead(&self, letters: &[DeadLetters]) {
-        self.pubsub.dead_letters.keep(letters);
+    pub(crate) fn capture_dead(&self, letters: &[DeadLetters]) {
+        self.pubsub.dead_letters.capture(letters);
     }
 
     /// The services of the engine, for set-up and administration: its queues, and the Pub/Sub emulator of the settings

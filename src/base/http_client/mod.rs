@@ -52,7 +52,7 @@ pub(crate) enum Connections {
     /// and end before the next request.
     Closed,
     /// They are kept for the next request. All requests come from one tokio runtime.
-    Kept,
+    Pooled,
 }
 
 /// Opens connections without TLS, for servers on this machine.

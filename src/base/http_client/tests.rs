@@ -23,7 +23,7 @@ async fn a_response_is_read_up_to_the_limit_and_not_further() {
     let server = server(ResponseTemplate::new(200).set_body_string("12345")).await;
     let url = server.uri();
 
-    for connections in [Connections::Closed, Connections::Kept] {
+    for connections in [Connections::Closed, Connections::Pooled] {
         let client = HttpClient::plain(connections);
         let fits = client.clone().max_bytes(5).send(get(&url)).await.unwrap();
         let too_large = client.clone().max_bytes(4).send(get(&url)).await.unwrap_err();

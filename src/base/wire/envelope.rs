@@ -172,9 +172,9 @@ impl Enqueued {
         self
     }
 
-    /// Sets whether a task with this id existed already.
-    pub fn with_duplicate(mut self, duplicate: bool) -> Self {
-        self.duplicate = duplicate;
+    /// Turns it into the receipt for a task that existed already, so that nothing was created.
+    pub fn into_duplicate(mut self) -> Self {
+        self.duplicate = true;
         self
     }
 

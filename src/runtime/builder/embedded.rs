@@ -110,7 +110,7 @@ fn engine_access(engine: &LocalEngine, callers: TrustedCallers, config: &Config)
 /// Tells the engine what the runtime has registered.
 fn supply(engine: &LocalEngine, runtime: &Runtime) {
     engine.subscribe(runtime.subscriptions());
-    engine.keep_dead(&runtime.inner.dead_letters);
+    engine.capture_dead(&runtime.inner.dead_letters);
     engine.schedule(runtime.schedules());
 }
 

@@ -54,7 +54,7 @@ impl Recorder {
             self.was_published(fits),
             "no matching {} was published; {}",
             short_name::<E>(),
-            self.messages_shown::<E>()
+            self.list_messages::<E>()
         );
     }
 
@@ -72,7 +72,7 @@ impl Recorder {
             !self.was_published(fits),
             "a matching {} was published; {}",
             short_name::<E>(),
-            self.messages_shown::<E>()
+            self.list_messages::<E>()
         );
     }
 
@@ -96,7 +96,7 @@ impl Recorder {
     }
 
     /// The published and the pending messages, separately, with those of a topic first.
-    fn messages_shown<E: Event>(&self) -> String {
+    fn list_messages<E: Event>(&self) -> String {
         let Some(runtime) = &self.runtime else {
             return String::new();
         };

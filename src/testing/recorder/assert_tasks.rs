@@ -20,7 +20,7 @@ impl Recorder {
             self.enqueued::<T>().iter().any(fits),
             "no matching {} was enqueued; {}",
             T::__REGISTRATION.declared().name,
-            self.tasks_shown(Some(T::__REGISTRATION.declared().name))
+            self.list_tasks(Some(T::__REGISTRATION.declared().name))
         );
     }
 
@@ -35,7 +35,7 @@ impl Recorder {
             !self.enqueued::<T>().iter().any(fits),
             "a matching {} was enqueued; {}",
             T::__REGISTRATION.declared().name,
-            self.tasks_shown(Some(T::__REGISTRATION.declared().name))
+            self.list_tasks(Some(T::__REGISTRATION.declared().name))
         );
     }
 
@@ -70,7 +70,7 @@ impl Recorder {
         assert!(
             found == expected,
             "{found} {name} were enqueued, not {expected}; {}",
-            self.tasks_shown(Some(name))
+            self.list_tasks(Some(name))
         );
     }
 
@@ -84,12 +84,12 @@ impl Recorder {
         assert!(
             self.envelopes().is_empty(),
             "something was enqueued; {}",
-            self.tasks_shown(None)
+            self.list_tasks(None)
         );
     }
 
     /// The waiting tasks, one per line, with those of this name first.
-    fn tasks_shown(&self, first: Option<&str>) -> String {
+    fn list_tasks(&self, first: Option<&str>) -> String {
         let now = self.now();
         let tasks = self.shared.tasks();
         let (mut expected, others): (Vec<_>, Vec<_>) = tasks

@@ -29,16 +29,16 @@ impl Backend for Recording {
             let id = envelope.id.clone().unwrap_or_else(names::random_task_id);
             let now = self.shared.time.now();
             let given = envelope.id.is_some();
-            let duplicate = given && !self.shared.tasks().used_ids.take(envelope.queue(), &id, now);
-            let mut enqueued = Enqueued::new(envelope.queue(), id.as_str()).with_duplicate(duplicate);
+            let duplicate = given && !self.shared.tasks().used_ids.reserve(envelope.queue(), &id, now);
+            let mut enqueued = Enqueued::new(envelope.queue(), id.as_str());
             enqueued.schedule_time = envelope.schedule_time;
             if duplicate {
-                return Ok(enqueued);
+                return Ok(enqueued.into_duplicate());
             }
             let record = self.shared.record(id, What::Task(Box::new(envelope.clone())));
             if inline::is_on(&self.shared) {
                 self.shared.tasks().done.push(record);
-                let run = inline::keep(self.runtime.run(&envelope, enqueued.id()));
+                let run = inline::inherit(self.runtime.run(&envelope, enqueued.id()));
                 let outcome = run_nested(envelope.task(), run).await;
                 if outcome.as_ref().err().is_none_or(Error::is_discarded) {
                     self.shared.end(envelope.queue(), enqueued.id());
@@ -60,7 +60,7 @@ impl Backend for Recording {
             let record = self.shared.record(id.clone(), What::Message(publication.clone()));
             if inline::is_on(&self.shared) {
                 self.shared.tasks().done.push(record);
-                let delivery = inline::keep(self.runtime.deliver(&publication, &id));
+                let delivery = inline::inherit(self.runtime.deliver(&publication, &id));
                 run_nested(publication.topic(), delivery).await?;
             } else {
                 self.shared.tasks().waiting.push_back(record);

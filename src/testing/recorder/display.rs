@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::state::{Record, What};
 
 /// The maximum length of a body in the list.
-const SHOWN_BYTES: usize = 200;
+const MAX_BODY_BYTES: usize = 200;
 
 /// Records under a heading, one per line.
 pub(super) fn list<'a>(
@@ -78,9 +78,9 @@ fn due(time: SystemTime, now: SystemTime) -> String {
 /// The beginning of a body, with its length if it is longer.
 fn cut(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    if text.len() <= SHOWN_BYTES {
+    if text.len() <= MAX_BODY_BYTES {
         return text.into_owned();
     }
-    let start = &text[..text.floor_char_boundary(SHOWN_BYTES)];
+    let start = &text[..text.floor_char_boundary(MAX_BODY_BYTES)];
     format!("{start}.. ({} bytes)", body.len())
 }

@@ -18,7 +18,7 @@ pub(super) fn is_on(shared: &Arc<Shared>) -> bool {
 }
 
 /// Keeps the current code's recorders inline in a future that runs as a task of tokio.
-pub(super) fn keep<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub(super) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let all = INLINE.try_with(Clone::clone).unwrap_or_default();
     INLINE.scope(all, future)
 }

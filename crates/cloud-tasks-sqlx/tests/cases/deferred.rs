@@ -13,7 +13,7 @@ async fn a_failed_commit_sends_nothing() {
     let database = database!();
     users(&database).await;
     let posts = "CREATE TABLE posts (author INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)";
-    execute(&mut *database.pool.acquire().await.unwrap(), posts)
+    execute(&mut database.pool.acquire().await.unwrap(), posts)
         .await
         .unwrap();
     let (runtime, recorder) = Runtime::recorded().build().await.unwrap();

@@ -9,7 +9,7 @@ pub(crate) async fn execute(connection: &mut Connection, text: &str) -> Result<(
 
 /// Executes a statement on any connection.
 pub(crate) async fn run(pool: &Pool<Db>, text: &str) {
-    execute(&mut *pool.acquire().await.unwrap(), text).await.unwrap();
+    execute(&mut pool.acquire().await.unwrap(), text).await.unwrap();
 }
 
 /// The number in the first row.

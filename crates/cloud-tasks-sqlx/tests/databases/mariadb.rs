@@ -34,7 +34,7 @@ impl Database {
         let name = format!("s{}", Uuid::new_v4().simple());
         let server = MySqlPool::connect(&url).await.unwrap();
         let create = format!("CREATE DATABASE {name}");
-        queries::execute(&mut *server.acquire().await.unwrap(), &create)
+        queries::execute(&mut server.acquire().await.unwrap(), &create)
             .await
             .unwrap();
         let pool = Self::connect(&name, "SELECT 1").await;

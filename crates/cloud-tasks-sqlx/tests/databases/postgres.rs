@@ -36,7 +36,7 @@ impl Database {
         let schema = format!("s{}", Uuid::new_v4().simple());
         let pool = Self::connect(&schema, "SELECT 1").await;
         let create = format!("CREATE SCHEMA {schema}");
-        queries::execute(&mut *pool.acquire().await.unwrap(), &create)
+        queries::execute(&mut pool.acquire().await.unwrap(), &create)
             .await
             .unwrap();
         Some(Self { pool })

@@ -106,7 +106,7 @@ struct Pulled {
 /// Google's client has no single pull.
 fn rest_client(access: &PubSubAccess) -> Result<RestClient, Error> {
     let endpoint = access.endpoint.as_deref().unwrap_or(ENDPOINT);
-    let http = HttpClient::for_url(endpoint, Connections::Kept).map_err(|error| {
+    let http = HttpClient::for_url(endpoint, Connections::Pooled).map_err(|error| {
         Error::unreachable("the dead tasks were not read: Pub/Sub is unreachable").with_source(error)
     })?;
     let url = format!("{}/v1", endpoint.trim_end_matches('/'));
