@@ -2,6 +2,7 @@
 
 mod agreement;
 mod mistakes;
+mod limits;
 mod model;
 mod publisher;
 mod retry;

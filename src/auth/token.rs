@@ -58,7 +58,9 @@ impl<'a> Token<'a> {
         let text = value.to_str().unwrap_or_default();
         let (scheme, token) = text.split_once(' ').unwrap_or_default();
         if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Refusal::Malformed("the Authorization header is no Bearer token"));
+            return Err(Refusal::Malformed(
+                "the Authorization header is not a Bearer token",
+            ));
         }
         Self::split(token.trim_matches(' '))
     }

@@ -210,7 +210,9 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
     ) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
             let TaskInput::Body(body) = input else {
-                return Err(AttemptError::Decode("a publisher takes no messages".into()));
+                return Err(AttemptError::Decode(
+                    "a publisher does not accept messages".into(),
+                ));
             };
             let body = PublisherBody::read(&body).map_err(AttemptError::Decode)?;
             let content = Bytes::copy_from_slice(body.content().as_bytes());

@@ -261,7 +261,7 @@ pub(crate) async fn run_input<T: Task>(
     metadata: TaskMetadata,
 ) -> Result<T::Output, AttemptError> {
     let TaskInput::Body(body) = input else {
-        return Err(AttemptError::Decode("a task takes no messages".into()));
+        return Err(AttemptError::Decode("a task does not accept messages".into()));
     };
     let task: T = json::decode(&body).map_err(AttemptError::Decode)?;
     let cx = Context::new(state, metadata);

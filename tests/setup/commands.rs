@@ -4,32 +4,20 @@ use std::io::Cursor;
 
 use clap::Parser;
 use cloud_tasks::Runtime;
-use cloud_tasks::cli::{Command, Console};
+use cloud_tasks::cli::Console;
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, SUBSCRIPTIONS};
 use crate::support::api::refused;
-use crate::support::console::Pipe;
-
-#[derive(Parser)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
+use crate::support::console;
 
 /// Runs a command line: the exit code, and what went to standard output and to standard error.
 async fn run(runtime: &Runtime, line: &str, change: impl FnOnce(Console) -> Console) -> (u8, String, String) {
-    let (out, err) = (Pipe::default(), Pipe::default());
-    let mut console = change(Console::plain(out.clone(), err.clone()));
-    let words = format!("shop {line} --project-number 123456");
-    let words = if line.starts_with("list") {
-        words.replace(" --project-number 123456", "")
-    } else {
-        words
-    };
-    let args = Args::try_parse_from(words.split_whitespace()).unwrap();
-    let code = args.command.run_on(runtime, &mut console).await;
-    (code, out.text(), err.text())
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    if !line.starts_with("list") {
+        words.extend(["--project-number", "123456"]);
+    }
+    console::run_with(runtime, &words, change).await
 }
 
 async fn plain(runtime: &Runtime, line: &str) -> (u8, String, String) {
@@ -233,7 +221,7 @@ async fn the_list_has_every_registered_task() {
 fn flags_that_contradict_each_other_are_refused() {
     for line in ["initialize-tasks --plan --yes", "initialize-tasks --exit-code"] {
         assert!(
-            Args::try_parse_from(format!("shop {line}").split_whitespace()).is_err(),
+            console::Args::try_parse_from(format!("shop {line}").split_whitespace()).is_err(),
             "{line}"
         );
     }

@@ -9,7 +9,7 @@ use cloud_tasks::cli::{Command, Console};
 
 /// A binary that mounts the commands.
 #[derive(Parser)]
-struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -20,11 +20,21 @@ pub(crate) async fn run(
     words: &[&str],
     answers: Option<&'static str>,
 ) -> (u8, String, String) {
+    run_with(runtime, words, |console| match answers {
+        Some(answers) => console.with_answers(Cursor::new(answers)),
+        None => console,
+    })
+    .await
+}
+
+/// Runs a command on a console that is changed before.
+pub(crate) async fn run_with(
+    runtime: &Runtime,
+    words: &[&str],
+    change: impl FnOnce(Console) -> Console,
+) -> (u8, String, String) {
     let (out, err) = (Pipe::default(), Pipe::default());
-    let mut console = Console::plain(out.clone(), err.clone());
-    if let Some(answers) = answers {
-        console = console.with_answers(Cursor::new(answers));
-    }
+    let mut console = change(Console::plain(out.clone(), err.clone()));
     let args = Args::try_parse_from(["shop"].iter().chain(words)).unwrap();
     let code = args.command.run_on(runtime, &mut console).await;
     (code, out.text(), err.text())

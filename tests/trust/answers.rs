@@ -36,7 +36,7 @@ async fn only_callers_with_a_good_token_are_accepted_on_both_endpoints() {
         (
             Some("Basic eDp5".into()),
             401,
-            Some("Not allowed: the Authorization header is no Bearer token"),
+            Some("Not allowed: the Authorization header is not a Bearer token"),
         ),
         (
             Some("Bearer x".into()),

@@ -15,7 +15,7 @@ pub(super) fn read(signature: &Signature, types: &mut Types<'_>, errors: &mut Er
         errors.push(syn::Error::new_spanned(
             asyncness,
             format!(
-                "`content` is not async: what has to be waited for comes in with the extras; write {expected}"
+                "`content` is not async: await before it is called, and pass the result in the extras; write {expected}"
             ),
         ));
     }
@@ -23,7 +23,7 @@ pub(super) fn read(signature: &Signature, types: &mut Types<'_>, errors: &mut Er
     if let Some(receiver) = receiver {
         errors.push(syn::Error::new_spanned(
             receiver,
-            format!("`content` makes the event, so it takes no `self`, but the model: write {expected}"),
+            format!("`content` builds the event from the model, so it has no `self`: write {expected}"),
         ));
     }
     refuse_count(signature, &parameters, receiver.is_some(), errors);
@@ -60,7 +60,7 @@ fn refuse_count(signature: &Signature, parameters: &[&PatType], has_self: bool, 
         [_, _, more, ..] => errors.push(syn::Error::new_spanned(
             more,
             format!(
-                "`content` takes nothing after the extras; what it needs is a field of them: write {expected}"
+                "`content` has no parameter after the extras; what it needs is a field of the extras: write {expected}"
             ),
         )),
     }

@@ -369,7 +369,7 @@ fn refuse_only_once_with_a_dot(given: &Options, errors: &mut Errors) {
     {
         errors.push(syn::Error::new_spanned(
             name,
-            "with `only_once` the name is the task's id, which takes no `.`: write `-`, or `unique` for `only_once`",
+            "with `only_once` the name is the task's id, which cannot contain `.`: write `-`, or `unique` instead of `only_once`",
         ));
     }
 }
@@ -446,7 +446,7 @@ fn refuse_schedule_without_times(given: &Options, errors: &mut Errors) {
             errors.push(syn::Error::new_spanned(
                 key,
                 format!(
-                    "`{name}` is of the schedule of a task, and this one has none: write `{every}` as well"
+                    "`{name}` is an option of a schedule, which this task does not have: write `{every}` as well"
                 ),
             ));
         }

@@ -110,7 +110,7 @@ fn task_parameters<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<
         errors.push(syn::Error::new_spanned(
             extra,
             format!(
-                "`run` takes nothing after the context; arguments are fields of the task: write {expected}"
+                "`run` has no parameter after the context; arguments are fields of the task: write {expected}"
             ),
         ));
     }
@@ -127,7 +127,9 @@ fn subscriber_parameters<'a>(
     if let Some(receiver) = receiver {
         errors.push(syn::Error::new_spanned(
             receiver,
-            format!("`run` of a subscriber takes no `self`, but the message: write {expected}"),
+            format!(
+                "`run` of a subscriber has no `self`; its first parameter is the message: write {expected}"
+            ),
         ));
     }
     let is_context =
@@ -169,7 +171,7 @@ fn subscriber_parameters<'a>(
                 errors.push(syn::Error::new_spanned(
                     extra,
                     format!(
-                        "`run` takes nothing after the context; what it needs is state: write {expected}"
+                        "`run` has no parameter after the context; what it needs is state: write {expected}"
                     ),
                 ));
             }

@@ -44,7 +44,7 @@ impl Unique {
             return Err(syn::Error::new_spanned(
                 key,
                 format!(
-                    "`{key}` takes no value, but options: write `{key}` or `{}`",
+                    "`{key}` does not take a value, but options in parentheses: write `{key}` or `{}`",
                     option.usage()
                 ),
             ));

@@ -164,7 +164,10 @@ fn every_mistake_between_the_parentheses_is_said_at_once_and_no_other_follows() 
 fn what_contradicts_only_once_is_refused() {
     for (options, part) in [
         (quote!(unique, only_once), "keep one of the two"),
-        (quote!(name = "emails.welcome", only_once), "which takes no `.`"),
+        (
+            quote!(name = "emails.welcome", only_once),
+            "which cannot contain `.`",
+        ),
         (
             quote!(unique = true),
             "write `unique` or `unique(by = [\"order_id\"], window = \"5m\")`",

@@ -259,7 +259,7 @@ fn identities() -> Vec<Forged> {
 fn shapes() -> Vec<Forged> {
     let good = tokens::good(ENDPOINT);
     let parts = Refusal::Malformed("the token has not three parts");
-    let scheme = Refusal::Malformed("the Authorization header is no Bearer token");
+    let scheme = Refusal::Malformed("the Authorization header is not a Bearer token");
     let undecodable = Refusal::Malformed("the token's header does not decode");
     let signed =
         |header: &str, claims: &str| sign_text(header, claims, &tokens::issuer_key(), Algorithm::RS256);

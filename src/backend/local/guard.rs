@@ -39,11 +39,11 @@ const OF_FORMS: [&str; 3] = [
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<&'static str> {
     let headers = request.headers();
     if headers.contains_key(ORIGIN) {
-        Some("The local engine takes no requests from web pages (Origin)")
+        Some("The local engine does not accept requests from web pages (Origin)")
     } else if !names_loopback(request.uri(), headers) {
         Some("The local engine is called by a loopback address or as localhost (Host)")
     } else if request.method() != Method::GET && is_of_form(headers) {
-        Some("The local engine takes no forms and no plain text (Content-Type)")
+        Some("The local engine does not accept forms or plain text (Content-Type)")
     } else {
         None
     }

@@ -4,26 +4,17 @@ use std::io::Cursor;
 
 use clap::Parser;
 use cloud_tasks::Runtime;
-use cloud_tasks::cli::{Command, Console};
+use cloud_tasks::cli::Console;
 use serde_json::{Value, json};
 
 use super::played::{EMAILS, Played, shown, shown_at};
 use crate::support::api::refused;
-use crate::support::console::Pipe;
-
-#[derive(Parser)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
+use crate::support::console;
 
 /// Runs a command line: the exit code, and what went to standard output and to standard error.
 async fn run(runtime: &Runtime, line: &str, change: impl FnOnce(Console) -> Console) -> (u8, String, String) {
-    let (out, err) = (Pipe::default(), Pipe::default());
-    let mut console = change(Console::plain(out.clone(), err.clone()));
-    let args = Args::try_parse_from(format!("shop {line}").split_whitespace()).unwrap();
-    let code = args.command.run_on(runtime, &mut console).await;
-    (code, out.text(), err.text())
+    let words: Vec<&str> = line.split_whitespace().collect();
+    console::run_with(runtime, &words, change).await
 }
 
 async fn plain(runtime: &Runtime, line: &str) -> (u8, String, String) {
@@ -335,7 +326,7 @@ fn a_deletion_must_name_its_tasks_and_a_dry_run_accepts_no_yes() {
         "queues purge",
     ] {
         assert!(
-            Args::try_parse_from(format!("shop {line}").split_whitespace()).is_err(),
+            console::Args::try_parse_from(format!("shop {line}").split_whitespace()).is_err(),
             "{line}"
         );
     }
