@@ -219,10 +219,10 @@ fn rows() -> Vec<Row> {
         row!(subscriber [topic = "bus"] retention: Duration = ms(600_000), true),
         row!(subscriber [topic = "bus"] retention: Duration = ms(31 * DAY), true),
         row!(subscriber [topic = "bus"] retention: Duration = ms(31 * DAY + 1), false),
-        row!(subscriber [topic = "bus"] expiration: Duration = ms(DAY - 1), false),
-        row!(subscriber [topic = "bus"] expiration: Duration = ms(DAY), true),
-        row!(subscriber [topic = "bus"] expiration: Duration = ms(3_652_500 * DAY), true),
-        row!(subscriber [topic = "bus"] expiration: Duration = ms(3_652_500 * DAY + 1), false),
+        row!(subscriber [topic = "bus", retention = "10m"] expiration: Duration = ms(DAY - 1), false),
+        row!(subscriber [topic = "bus", retention = "10m"] expiration: Duration = ms(DAY), true),
+        row!(subscriber [topic = "bus", retention = "10m"] expiration: Duration = ms(3_652_500 * DAY), true),
+        row!(subscriber [topic = "bus", retention = "10m"] expiration: Duration = ms(3_652_500 * DAY + 1), false),
     ]
 }
 
@@ -237,15 +237,17 @@ async fn the_attribute_and_build_accept_the_same_values_of_each_option() {
         .map_err(|error| error.to_string());
 
     let errors = errors.unwrap_err();
-    for row in &rows {
-        let place = format!("limits.rs:{})", row.line);
-        let constant = !errors.lines().any(|line| line.contains(&place));
-        assert_eq!(
-            (row.literal, constant),
-            (row.expected, row.expected),
-            "`{}` of limits.rs:{} as a literal and as a constant: {errors}",
-            row.option,
-            row.line
-        );
-    }
+    let differences: Vec<String> = rows
+        .iter()
+        .filter_map(|row| {
+            let place = format!("limits.rs:{})", row.line);
+            let constant = !errors.lines().any(|line| line.contains(&place));
+            let (option, line, literal) = (row.option, row.line, row.literal);
+            let differs = (literal, constant) != (row.expected, row.expected);
+            differs.then(|| {
+                format!("{option}, line {line}: accepted as a literal {literal}, as a constant {constant}")
+            })
+        })
+        .collect();
+    assert!(differences.is_empty(), "{differences:#?}\n{errors}");
 }
