@@ -2,7 +2,6 @@
 
 mod agreement;
 mod mistakes;
-mod limits;
 mod model;
 mod publisher;
 mod retry;

@@ -80,7 +80,7 @@ where
         drain.stop();
         let linger = linger(cause, self.linger).min(self.grace);
         tracing::info!(running = drain.running.len(), grace = ?self.grace, ?linger, "stopping");
-        let mut cut_off = pin!(sleep(self.grace - REST.min(self.grace / 10)));
+        let mut cut_off = pin!(sleep(self.grace.saturating_sub(REST.min(self.grace / 10))));
         let mut end = pin!(sleep(self.grace));
         tokio::select! {
             // New requests get 503, so that clients retry elsewhere.
