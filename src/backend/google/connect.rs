@@ -24,9 +24,9 @@ use crate::registry::Role;
 
 /// The configuration of the clients for Google Cloud Tasks and Pub/Sub.
 ///
-/// By default the credentials come from `gcp_auth`: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud auth
-/// application-default login`, the metadata server, or `gcloud`. It supports neither workload identity federation nor
-/// impersonation; for these, pass credentials of `google-cloud-auth`.
+/// By default the credentials are those of `GOOGLE_APPLICATION_CREDENTIALS` (the key of a service account, or the login of a
+/// user), of `gcloud auth application-default login`, of the metadata server, or of `gcloud`, in this order. Workload identity
+/// federation and impersonation are not among them; for these, pass credentials of `google-cloud-auth`.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
