@@ -19,7 +19,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), cloud_tasks::Error> {
-//! let runtime = Runtime::eager().build().await?;      // Runtime::builder() for Google Cloud Tasks
+//! let runtime = Runtime::eager().build().await?;      // in a program: Runtime::builder()
 //! runtime.scope(async {
 //!     SendWelcomeEmail { user_id: 7 }.asap().await
 //! }).await?;

@@ -56,8 +56,8 @@ pub(crate) use service::{service_variable, validate_service};
 /// use std::time::Duration;
 /// use cloud_tasks::Config;
 ///
-/// let config = Config::from_vars([("CLOUD_TASKS_APP_NAME", "shop"), ("CLOUD_TASKS_MAXIMUM_ETA_TASK", "3600")])?
-///     .with_endpoint("https://shop.example");
+/// let vars = [("CLOUD_TASKS_APP_NAME", "shop"), ("CLOUD_TASKS_MAXIMUM_ETA_TASK", "3600")];
+/// let config = Config::from_vars(vars)?.with_endpoint("https://shop.example");
 /// assert_eq!((config.app_name(), config.default_queue()), (Some("shop"), "shop"));
 /// # Ok::<(), cloud_tasks::Error>(())
 /// ```
