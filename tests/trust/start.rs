@@ -41,6 +41,11 @@ async fn who_is_trusted_and_where_tasks_go_is_logged_at_the_start() {
         "endpoint=\"https://shop.example\"",
         "project=\"acme\"",
         "location=\"europe-west1\"",
+        "queues={",
+        " tasks=",
+        " subscribers=",
+        " schedules=",
+        "callers=\"verified\"",
         "accounts=[\"scheduler@my-project.iam.gserviceaccount.com\", \"tasks@my-project.iam.gserviceaccount.com\"]",
         "audiences=[\"https://shop.example\", \"https://shop-a1b2c3-ew.a.run.app\"]",
     ] {

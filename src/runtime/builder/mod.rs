@@ -9,6 +9,8 @@ mod in_process;
 #[cfg(not(feature = "local"))]
 mod no_local;
 mod services;
+#[cfg(test)]
+mod tests;
 mod warnings;
 
 use std::any::Any;
