@@ -5,6 +5,7 @@ mod deliveries;
 mod failures;
 mod leases;
 mod once;
+mod stopping;
 mod stores;
 
 use cloud_tasks::Runtime;
