@@ -33,6 +33,10 @@ pub(crate) enum NextLetter {
     /// Nothing now. More may come: Pub/Sub does not say that it has no more messages.
     NotYet,
     /// There are no more.
+    #[cfg_attr(
+        not(feature = "local"),
+        expect(dead_code, reason = "only the local engine knows it")
+    )]
     End,
     /// The store leases no more messages before some are released.
     Full,

@@ -51,7 +51,7 @@ impl Run<'_> {
             last
         });
         let limit = match &last {
-            Some(last) => last.time.to_run(),
+            Some(last) => last.time.running_time(),
             None => self.time.timeout,
         };
         let started = Instant::now();
@@ -60,7 +60,7 @@ impl Run<'_> {
             // The outcome counts, even if the claim is lost at the same moment.
             biased;
             outcome = self.handle(input, metadata, limit) => outcome,
-            lost = under_way.lost() => Err(match lost {
+            claim = under_way.lost() => Err(match claim {
                 Lost::Taken => AttemptError::InProgress,
                 Lost::Expired(error) => AttemptError::Unrenewed(error),
             }),

@@ -45,11 +45,11 @@ impl AttemptTime {
     }
 
     /// How long the last attempt may run.
-    pub fn to_run(&self) -> Duration {
+    pub fn running_time(&self) -> Duration {
         self.timeout.mul_f64(TO_RUN)
     }
 
-    fn to_respond(&self) -> Instant {
+    fn respond_by(&self) -> Instant {
         self.since + self.timeout.mul_f64(TO_RESPOND)
     }
 }
@@ -79,7 +79,7 @@ impl Exhausted {
             }
             return failure;
         }
-        let (last, respond_by) = (self.last, self.time.to_respond());
+        let (last, respond_by) = (self.last, self.time.respond_by());
         let Some(burial) = self.spawn(&failure, held) else {
             return failure;
         };

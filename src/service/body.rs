@@ -7,7 +7,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 /// Why a body was not read.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Unread {
     TooLarge,
     Broken,

@@ -86,10 +86,6 @@ fn wanted_topics(runtime: &Runtime, admin: &PubSubAdmin, options: &Options) -> B
         .collect()
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "the cases of one subscription, in their order"
-)]
 async fn one(
     runtime: &Runtime,
     subscription: &Subscription,
