@@ -5,6 +5,7 @@
 use super::sqlx;
 
 mod database;
+mod errors;
 mod table;
 mod transaction;
 

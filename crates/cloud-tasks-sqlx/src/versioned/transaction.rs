@@ -7,10 +7,23 @@ use std::pin::Pin;
 
 use cloud_tasks::commit::{CommitHooks, Transactional, UnsentError};
 
+use super::errors::{is_answer, is_ended};
 use super::sqlx::{self, Connection, Database, Error, Executor, Pool};
 
+/// Stands from the begin to the commit, unless the transaction ends in between: the databases report that in no other way. After a
+/// deadlock, a `ROLLBACK`, a `COMMIT` or a statement that commits implicitly, they accept a `COMMIT` of nothing.
+const SAVEPOINT: &str = "SAVEPOINT cloud_tasks_begin";
+const RELEASE: &str = "RELEASE SAVEPOINT cloud_tasks_begin";
+
 /// The future of a `COMMIT` that borrows nothing.
-type Commit = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+type Commit = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// The error of a statement at the end of a transaction.
+enum Failure {
+    /// The `COMMIT` was not sent.
+    BeforeCommit(Error),
+    AtCommit(Error),
+}
 
 /// A transaction that sends tasks and messages after its commit.
 ///
@@ -33,8 +46,11 @@ impl<DB: Database> Transaction<'static, DB> {
     /// # Errors
     ///
     /// If sqlx cannot begin the transaction.
-    pub async fn begin(pool: &Pool<DB>) -> Result<Self, Error> {
-        pool.begin().await.map(Self::of_pool)
+    pub async fn begin(pool: &Pool<DB>) -> Result<Self, Error>
+    where
+        for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
+    {
+        Self::of_pool(pool.begin().await?).await
     }
 
     /// Begins a transaction with another statement than `BEGIN`, such as `BEGIN IMMEDIATE`.
@@ -42,15 +58,21 @@ impl<DB: Database> Transaction<'static, DB> {
     /// # Errors
     ///
     /// If sqlx cannot begin the transaction.
-    pub async fn begin_with(pool: &Pool<DB>, statement: &'static str) -> Result<Self, Error> {
-        pool.begin_with(statement).await.map(Self::of_pool)
+    pub async fn begin_with(pool: &Pool<DB>, statement: &'static str) -> Result<Self, Error>
+    where
+        for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
+    {
+        Self::of_pool(pool.begin_with(statement).await?).await
     }
 
-    fn of_pool(inner: sqlx::Transaction<'static, DB>) -> Self {
-        Self {
-            detachable: Some(|inner| Box::pin(inner.commit())),
-            ..Self::new(inner)
-        }
+    async fn of_pool(inner: sqlx::Transaction<'static, DB>) -> Result<Self, Error>
+    where
+        for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
+    {
+        Ok(Self {
+            detachable: Some(|inner| Box::pin(finish(inner))),
+            ..Self::new(inner).await?
+        })
     }
 }
 
@@ -61,7 +83,10 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     ///
     /// If sqlx cannot begin the transaction, or if the connection is in a transaction already: the end of that one decides
     /// whether anything is committed. Nothing was begun.
-    pub async fn begin_on<C: Connection<Database = DB>>(connection: &'c mut C) -> Result<Self, Error> {
+    pub async fn begin_on<C: Connection<Database = DB>>(connection: &'c mut C) -> Result<Self, Error>
+    where
+        for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
+    {
         if connection.is_in_transaction() {
             return Err(Error::Configuration(
                 "the connection is in a transaction already, whose end decides what is committed: begin that one with \
@@ -69,16 +94,20 @@ impl<'c, DB: Database> Transaction<'c, DB> {
                     .into(),
             ));
         }
-        connection.begin().await.map(Self::new)
+        Self::new(connection.begin().await?).await
     }
 
-    fn new(inner: sqlx::Transaction<'c, DB>) -> Self {
-        Self {
+    async fn new(mut inner: sqlx::Transaction<'c, DB>) -> Result<Self, Error>
+    where
+        for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
+    {
+        inner.execute(SAVEPOINT).await?;
+        Ok(Self {
             inner,
             hooks: CommitHooks::new(),
             outer: None,
             detachable: None,
-        }
+        })
     }
 
     /// Begins a savepoint, whose tasks and messages are sent if both it and this transaction commit.
@@ -104,23 +133,18 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     /// an error is logged. A transaction that was [begun on a connection](Self::begin_on) borrows it, so this goes only
     /// for its sending: dropped during the `COMMIT` itself it may be committed, sends nothing, and logs that.
     ///
-    /// On `PostgreSQL`, a `COMMIT` after a failed statement rolls back and reports no error. So if there is something to
-    /// send, `SELECT 1` is run first to find out.
+    /// Databases accept a `COMMIT` of a transaction that is no more, and `PostgreSQL` turns one that follows a failed
+    /// statement into a rollback. So the transaction begins with a savepoint, which is released first: that succeeds only
+    /// in the transaction that was begun, whole.
     ///
     /// # Errors
     ///
-    /// If the commit or the sending fails; [`CommitError`] tells which. If the transaction is not committed, nothing was
-    /// sent.
-    pub async fn commit(mut self) -> Result<(), CommitError>
+    /// If a statement of the transaction failed, if the transaction has ended already, or if the commit or the sending fails;
+    /// [`CommitError`] tells which. Only in the last case was anything sent.
+    pub async fn commit(self) -> Result<(), CommitError>
     where
         for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
     {
-        if DB::NAME == "PostgreSQL" && self.outer.is_none() && !self.hooks.is_empty() {
-            self.inner
-                .execute("SELECT 1")
-                .await
-                .map_err(CommitError::NotCommitted)?;
-        }
         let Self {
             inner,
             hooks,
@@ -130,7 +154,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         if let Some(outer) = outer {
             // The transaction around it decides, and it is dropped with the caller.
             if let Err(source) = inner.commit().await {
-                return Err(CommitError::new(source, hooks));
+                return Err(CommitError::new(Failure::BeforeCommit(source), hooks));
             }
             outer.append(hooks);
             return Ok(());
@@ -142,7 +166,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
                 .await;
         }
         let in_doubt = hooks.__in_doubt();
-        let committed = inner.commit().await;
+        let committed = finish(inner).await;
         in_doubt.is_over();
         send_after(committed, hooks).await
     }
@@ -162,11 +186,30 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     }
 }
 
+/// Commits a transaction, if it is still the one that was begun.
+async fn finish<DB: Database>(mut inner: sqlx::Transaction<'_, DB>) -> Result<(), Failure>
+where
+    for<'e> &'e mut DB::Connection: Executor<'e, Database = DB>,
+{
+    if let Err(source) = inner.execute(RELEASE).await {
+        if is_ended(&source) {
+            // Another transaction may have been begun in its place: nothing of that is committed. And sqlx counts the
+            // transaction as open until a ROLLBACK succeeds, which on SQLite needs a transaction. Whatever fails here,
+            // the error to report is the first.
+            let _ = inner.execute("ROLLBACK").await;
+            let _ = inner.execute("BEGIN").await;
+            let _ = inner.rollback().await;
+        }
+        return Err(Failure::BeforeCommit(source));
+    }
+    inner.commit().await.map_err(Failure::AtCommit)
+}
+
 /// Sends what waited for a commit.
-async fn send_after(committed: Result<(), Error>, hooks: CommitHooks) -> Result<(), CommitError> {
+async fn send_after(committed: Result<(), Failure>, hooks: CommitHooks) -> Result<(), CommitError> {
     match committed {
         Ok(()) => Ok(hooks.run().await?),
-        Err(source) => Err(CommitError::new(source, hooks)),
+        Err(failure) => Err(CommitError::new(failure, hooks)),
     }
 }
 
@@ -204,6 +247,16 @@ impl<DB: Database> fmt::Debug for Transaction<'_, DB> {
 pub enum CommitError {
     /// The transaction is not committed: a query before the `COMMIT` failed or the database refused it. Nothing was sent.
     NotCommitted(Error),
+    /// The transaction ended before `commit` was called: by a `COMMIT` or `ROLLBACK` of yours, by a statement that commits
+    /// implicitly, or by an error, such as a deadlock, after which the database rolls back. What was written before that may
+    /// or may not be committed, and on `MySQL`, `MariaDB` and `SQLite` each statement after it was committed by itself.
+    /// Nothing was sent.
+    Ended {
+        /// The error of the database.
+        source: Error,
+        /// The tasks and messages of the transaction. Run them if you find it committed.
+        hooks: CommitHooks,
+    },
     /// The database gave no clear answer: the transaction may or may not be committed. Nothing was sent.
     Unclear {
         /// The error of the connection.
@@ -216,20 +269,12 @@ pub enum CommitError {
 }
 
 impl CommitError {
-    /// Classifies the error of a `COMMIT`.
-    fn new(source: Error, hooks: CommitHooks) -> Self {
-        // An answer of the database is a refusal, unless it lost the connection (SQLSTATE 08), shuts down (57P) or does
-        // not know the outcome itself (40003).
-        let refused = source.as_database_error().is_some_and(|refusal| {
-            let code = refusal.code().unwrap_or_default();
-            !["08", "57P", "40003"]
-                .iter()
-                .any(|unclear| code.starts_with(unclear))
-        });
-        if refused {
-            Self::NotCommitted(source)
-        } else {
-            Self::Unclear { source, hooks }
+    fn new(failure: Failure, hooks: CommitHooks) -> Self {
+        match failure {
+            Failure::BeforeCommit(source) if is_ended(&source) => Self::Ended { source, hooks },
+            Failure::BeforeCommit(source) => Self::NotCommitted(source),
+            Failure::AtCommit(source) if is_answer(&source) => Self::NotCommitted(source),
+            Failure::AtCommit(source) => Self::Unclear { source, hooks },
         }
     }
 
@@ -249,6 +294,12 @@ impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotCommitted(_) => f.write_str("the transaction is not committed, and nothing was sent"),
+            Self::Ended { hooks, .. } => write!(
+                f,
+                "the transaction had ended before `commit` (by a COMMIT, a ROLLBACK, a statement that commits implicitly, or \
+                 a deadlock), so it may or may not be committed; none of its {} tasks and messages was sent",
+                hooks.len()
+            ),
             Self::Unclear { hooks, .. } => write!(
                 f,
                 "the transaction may or may not be committed, because the database gave no clear answer; none of its {} \
@@ -263,78 +314,10 @@ impl fmt::Display for CommitError {
 impl StdError for CommitError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::NotCommitted(source) | Self::Unclear { source, .. } => Some(source),
+            Self::NotCommitted(source) | Self::Ended { source, .. } | Self::Unclear { source, .. } => {
+                Some(source)
+            }
             Self::NotSent(unsent) => unsent.source(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-    use std::io;
-
-    use super::sqlx::error::{DatabaseError, ErrorKind};
-    use super::*;
-
-    /// An error of the database with this SQLSTATE.
-    #[derive(Debug)]
-    struct State(&'static str);
-
-    impl fmt::Display for State {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(self.0)
-        }
-    }
-
-    impl StdError for State {}
-
-    impl DatabaseError for State {
-        fn message(&self) -> &str {
-            self.0
-        }
-
-        fn code(&self) -> Option<Cow<'_, str>> {
-            Some(self.0.into())
-        }
-
-        fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
-            self
-        }
-
-        fn as_error_mut(&mut self) -> &mut (dyn StdError + Send + Sync + 'static) {
-            self
-        }
-
-        fn into_error(self: Box<Self>) -> Box<dyn StdError + Send + Sync + 'static> {
-            self
-        }
-
-        fn kind(&self) -> ErrorKind {
-            ErrorKind::Other
-        }
-    }
-
-    #[test]
-    fn only_the_database_itself_can_refuse_a_commit() {
-        for (code, refused) in [
-            ("23503", true),
-            ("40001", true),
-            ("5", true),
-            ("40003", false),
-            ("08006", false),
-            ("57P01", false),
-        ] {
-            let error = CommitError::new(Error::Database(Box::new(State(code))), CommitHooks::new());
-            assert_eq!(
-                matches!(error, CommitError::NotCommitted(_)),
-                refused,
-                "{error:?}"
-            );
-            assert!(!error.is_committed());
-        }
-        let broken = Error::Io(io::ErrorKind::ConnectionReset.into());
-        let error = CommitError::new(broken, CommitHooks::new());
-        assert!(matches!(error, CommitError::Unclear { .. }), "{error:?}");
     }
 }

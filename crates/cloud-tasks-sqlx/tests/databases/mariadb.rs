@@ -9,8 +9,12 @@ use crate::support;
 
 #[path = "../cases/cut_off.rs"]
 mod cut_off;
+#[path = "../cases/ended.rs"]
+mod ended;
 #[path = "../cases/exactly_once.rs"]
 mod exactly_once;
+#[path = "../cases/on_mariadb.rs"]
+mod on_mariadb;
 #[path = "../cases/queries.rs"]
 mod queries;
 #[path = "../cases/table.rs"]
@@ -26,6 +30,7 @@ pub(crate) const BEGIN_WRITING: &str = "BEGIN";
 /// A database of its own on the server, which is not deleted: the server is a throw-away one.
 pub(crate) struct Database {
     pub(crate) pool: MySqlPool,
+    name: String,
 }
 
 impl Database {
@@ -38,7 +43,12 @@ impl Database {
             .await
             .unwrap();
         let pool = Self::connect(&name, "SELECT 1").await;
-        Some(Self { pool })
+        Some(Self { pool, name })
+    }
+
+    /// A pool of its own, each of whose connections runs a statement first.
+    pub(crate) async fn connected(&self, first: &'static str) -> MySqlPool {
+        Self::connect(&self.name, first).await
     }
 
     async fn connect(name: &str, first: &'static str) -> MySqlPool {

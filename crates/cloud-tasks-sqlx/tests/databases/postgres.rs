@@ -11,8 +11,12 @@ use crate::support;
 mod cut_off;
 #[path = "../cases/deferred.rs"]
 mod deferred;
+#[path = "../cases/ended.rs"]
+mod ended;
 #[path = "../cases/exactly_once.rs"]
 mod exactly_once;
+#[path = "../cases/on_postgres.rs"]
+mod on_postgres;
 #[path = "../cases/queries.rs"]
 mod queries;
 #[path = "../cases/table.rs"]
@@ -28,6 +32,7 @@ pub(crate) const BEGIN_WRITING: &str = "BEGIN";
 /// A schema of its own on the server, which is not deleted: the server is a throw-away one.
 pub(crate) struct Database {
     pub(crate) pool: PgPool,
+    schema: String,
 }
 
 impl Database {
@@ -39,7 +44,12 @@ impl Database {
         queries::execute(&mut pool.acquire().await.unwrap(), &create)
             .await
             .unwrap();
-        Some(Self { pool })
+        Some(Self { pool, schema })
+    }
+
+    /// A pool of its own, each of whose connections runs a statement first.
+    pub(crate) async fn connected(&self, first: &'static str) -> PgPool {
+        Self::connect(&self.schema, first).await
     }
 
     async fn connect(schema: &str, first: &'static str) -> PgPool {

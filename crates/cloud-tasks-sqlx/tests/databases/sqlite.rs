@@ -13,6 +13,8 @@ use crate::sqlx::sqlite::{
 mod cut_off;
 #[path = "../cases/deferred.rs"]
 mod deferred;
+#[path = "../cases/ended.rs"]
+mod ended;
 #[path = "../cases/exactly_once.rs"]
 mod exactly_once;
 #[path = "../cases/queries.rs"]
@@ -39,6 +41,11 @@ impl Database {
         let path = std::env::temp_dir().join(format!("cloud-tasks-{}.db", Uuid::new_v4()));
         let pool = Self::connect(&path, "SELECT 1").await;
         Some(Self { pool, path })
+    }
+
+    /// A pool of its own, each of whose connections runs a statement first.
+    pub(crate) async fn connected(&self, first: &'static str) -> SqlitePool {
+        Self::connect(&self.path, first).await
     }
 
     async fn connect(path: &PathBuf, first: &'static str) -> SqlitePool {
