@@ -162,7 +162,8 @@
 //! # }
 //! ```
 //!
-//! To send a message from this transaction, add it with `on_commit(&mut tx)`.
+//! To send a message from this transaction, add it with `on_commit(&mut tx)`. If the process dies after the commit, or the
+//! first send is refused, that message is lost: the retry finds the effect claimed. See the idempotency guide.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(
     clippy::duplicate_mod,
@@ -175,6 +176,10 @@ compile_error!(
      `sqlx-0_9` if you depend on sqlx 0.9 (for example `cargo add cloud-tasks-sqlx --features sqlx-0_8`)"
 );
 
+#[cfg(any(feature = "sqlx-0_8", feature = "sqlx-0_9"))]
+mod names;
+#[cfg(any(feature = "sqlx-0_8", feature = "sqlx-0_9"))]
+mod queries;
 #[cfg(feature = "sqlx-0_8")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlx-0_8")))]
 pub mod sqlx_0_8;

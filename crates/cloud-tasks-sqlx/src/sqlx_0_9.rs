@@ -11,6 +11,13 @@ macro_rules! example_imports {
     };
 }
 
+/// A statement that is not `'static`, from an `Arc<str>`.
+macro_rules! dynamic_sql {
+    ($text:expr) => {
+        ::sqlx_0_9::AssertSqlSafe($text)
+    };
+}
+
 #[path = "versioned/mod.rs"]
 mod versioned;
 

@@ -1,110 +1,41 @@
 //! The SQL of the idempotency table, in the dialect of each database.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use cloud_tasks::{Error, ErrorKind};
+use crate::names::TableName;
+use crate::queries::{Protocol, Template};
 
-/// The maximum length of a part of a table name in bytes; `PostgreSQL` truncates longer ones.
-const MAX_NAME: usize = 63;
-
-/// The statements of one table. Each comment lists the values of the placeholders, in order.
-///
-/// sqlx 0.9 accepts a query that is not `'static` only in a wrapper that sqlx 0.8 does not have. Each statement is
-/// therefore leaked, once per table name.
-#[derive(Clone, Copy)]
-pub(crate) struct Statements {
-    pub(crate) create: &'static [&'static str],
-    /// Adds a row unless its key exists: key, claim token, state, runs, end of the lease, expiry.
-    pub(crate) insert: &'static str,
-    /// Reads claim token, state, runs, end of the lease and expiry of a row: key.
-    pub(crate) select: &'static str,
-    /// Replaces a claim that has ended: claim token, state, runs, end of the lease, expiry, key, previous claim token, previous
-    /// end of the lease.
-    pub(crate) take_over: &'static str,
-    /// Extends a claim: end of the lease, expiry, key, claim token.
-    pub(crate) renew: &'static str,
-    /// Ends a claim: state, end of the lease, expiry, key, claim token.
-    pub(crate) settle: &'static str,
-    /// Deletes every row that has expired: now.
-    pub(crate) purge: &'static str,
-}
+/// The number of rows that are purged at once: few enough that a claim hardly waits for them.
+pub(crate) const PURGED_AT_ONCE: i64 = 1000;
 
 /// The dialects of SQL.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Dialect {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// `MySQL` and `MariaDB`.
     MySql,
-    /// `PostgreSQL` and `SQLite`.
     Postgres,
-}
-
-static CACHE: Mutex<Option<HashMap<(String, Dialect), Statements>>> = Mutex::new(None);
-
-impl Statements {
-    /// The statements for a table. `database` is the value of `sqlx::Database::NAME`.
-    pub(crate) fn of(table: &str, database: &str) -> Self {
-        let dialect = match database {
-            "MySQL" => Dialect::MySql,
-            _ => Dialect::Postgres,
-        };
-        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-        *cache
-            .get_or_insert_default()
-            .entry((table.to_owned(), dialect))
-            .or_insert_with(|| Self::new(table, dialect))
-    }
-
-    fn new(table: &str, dialect: Dialect) -> Self {
-        let leak = |text: String| -> &'static str { dialect.numbered(&text).leak() };
-        let unless_exists = match dialect {
-            Dialect::MySql => "ON DUPLICATE KEY UPDATE effect = effect",
-            Dialect::Postgres => "ON CONFLICT (effect) DO NOTHING",
-        };
-        let create = match dialect {
-            Dialect::MySql => vec![leak(format!(
-                "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, \
-                 claim_token CHAR(32) NOT NULL, state BIGINT NOT NULL, runs BIGINT NOT NULL, leased_until_ms BIGINT NOT NULL, \
-                 expires_at_ms BIGINT NOT NULL, INDEX (expires_at_ms))"
-            ))],
-            Dialect::Postgres => {
-                let index = table.replace('.', "_");
-                vec![
-                    leak(format!(
-                        "CREATE TABLE IF NOT EXISTS {table} (effect VARCHAR(255) PRIMARY KEY, claim_token VARCHAR(32) NOT NULL, \
-                         state BIGINT NOT NULL, runs BIGINT NOT NULL, leased_until_ms BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL)"
-                    )),
-                    leak(format!(
-                        "CREATE INDEX IF NOT EXISTS {index}_expires_at_ms ON {table} (expires_at_ms)"
-                    )),
-                ]
-            }
-        };
-        Self {
-            create: create.leak(),
-            insert: leak(format!(
-                "INSERT INTO {table} (effect, claim_token, state, runs, leased_until_ms, expires_at_ms) \
-                 VALUES (?, ?, ?, ?, ?, ?) {unless_exists}"
-            )),
-            select: leak(format!(
-                "SELECT claim_token, state, runs, leased_until_ms, expires_at_ms FROM {table} WHERE effect = ?"
-            )),
-            take_over: leak(format!(
-                "UPDATE {table} SET claim_token = ?, state = ?, runs = ?, leased_until_ms = ?, expires_at_ms = ? \
-                 WHERE effect = ? AND claim_token = ? AND leased_until_ms = ?"
-            )),
-            renew: leak(format!(
-                "UPDATE {table} SET leased_until_ms = ?, expires_at_ms = ? WHERE effect = ? AND claim_token = ? AND state = 0"
-            )),
-            settle: leak(format!(
-                "UPDATE {table} SET state = ?, leased_until_ms = ?, expires_at_ms = ? \
-                 WHERE effect = ? AND claim_token = ? AND state = 0"
-            )),
-            purge: leak(format!("DELETE FROM {table} WHERE expires_at_ms <= ?")),
-        }
-    }
+    /// `SQLite`, and whatever else can be reached through sqlx.
+    Sqlite,
 }
 
 impl Dialect {
+    /// `database` is the value of `sqlx::Database::NAME`.
+    pub(crate) fn of(database: &str) -> Self {
+        match database {
+            "MySQL" => Self::MySql,
+            "PostgreSQL" => Self::Postgres,
+            _ => Self::Sqlite,
+        }
+    }
+
+    fn quote(self) -> char {
+        match self {
+            // Also with `ANSI_QUOTES`.
+            Self::MySql => '`',
+            Self::Postgres | Self::Sqlite => '"',
+        }
+    }
+
     /// Replaces question marks by the placeholders of the dialect.
     fn numbered(self, text: &str) -> String {
         if self == Self::MySql {
@@ -119,70 +50,209 @@ impl Dialect {
     }
 }
 
-/// Rejects a table name that is not safe in a statement.
-pub(crate) fn check_name(name: &str) -> Result<(), Error> {
-    let plain = |part: &str| {
-        (1..=MAX_NAME).contains(&part.len())
-            && !part.starts_with(|first: char| first.is_ascii_digit())
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    let parts: Vec<&str> = name.split('.').collect();
-    if parts.len() <= 2 && parts.into_iter().all(plain) {
-        return Ok(());
+/// The statements of one table. Each comment lists the values, in order.
+#[derive(Debug)]
+pub(crate) struct Statements {
+    pub(crate) create: Vec<String>,
+    /// Adds a row unless its key exists: key, claim token, state, runs, end of the lease, expiry.
+    pub(crate) insert: Template,
+    /// Reads claim token, state, runs, end of the lease and expiry of a row: key.
+    pub(crate) select: Template,
+    /// Replaces a claim that has ended: claim token, state, runs, end of the lease, expiry, key, previous claim token, previous
+    /// end of the lease.
+    pub(crate) take_over: Template,
+    /// Extends a claim: end of the lease, expiry, key, claim token.
+    pub(crate) renew: Template,
+    /// Ends a claim: state, end of the lease, expiry, key, claim token.
+    pub(crate) settle: Template,
+    /// Counts the rows that have expired: now.
+    pub(crate) count_expired: Template,
+    /// Deletes some of the rows that have expired: now.
+    pub(crate) purge: Template,
+    /// Limits the waits for locks in a transaction that has no limit, and returns a row then; and lifts the limit.
+    pub(crate) lock_limit: Option<(Template, Template)>,
+}
+
+impl Statements {
+    pub(crate) fn new(
+        name: &TableName,
+        dialect: Dialect,
+        lock_timeout: Duration,
+        protocol: Protocol,
+    ) -> Self {
+        let table = name.quoted(dialect.quote());
+        let template = |text: String| match protocol {
+            Protocol::Prepared => Template::Prepared(dialect.numbered(&text).into()),
+            Protocol::Text => Template::Text(text),
+        };
+        // Limits the wait of one statement, without a trace in the session, which may be another's next.
+        let ms = lock_timeout.as_millis().clamp(1, 2_147_483_647);
+        let limit = match dialect {
+            // MySQL reads a comment.
+            Dialect::MySql => format!(
+                "/*M!100100 SET STATEMENT innodb_lock_wait_timeout={} FOR */ ",
+                ms.div_ceil(1000)
+            ),
+            // A limit of the program's own stays.
+            Dialect::Postgres => format!(
+                "WITH lock_limit AS (SELECT CASE current_setting('lock_timeout') WHEN '0' THEN \
+                 set_config('lock_timeout', '{ms}', true) END) "
+            ),
+            Dialect::Sqlite => String::new(),
+        };
+        let (from_limit, values, unless_exists) = match dialect {
+            Dialect::MySql => (
+                "",
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                "ON DUPLICATE KEY UPDATE effect = effect",
+            ),
+            Dialect::Postgres => (
+                "FROM lock_limit ",
+                "SELECT ?, ?, ?, ?, ?, ? FROM lock_limit",
+                "ON CONFLICT (effect) DO NOTHING",
+            ),
+            Dialect::Sqlite => ("", "VALUES (?, ?, ?, ?, ?, ?)", "ON CONFLICT (effect) DO NOTHING"),
+        };
+        Self {
+            create: create(name, dialect),
+            insert: template(format!(
+                "{limit}INSERT INTO {table} (effect, claim_token, state, runs, leased_until_ms, expires_at_ms) {values} {unless_exists}"
+            )),
+            select: template(format!(
+                "SELECT claim_token, state, runs, leased_until_ms, expires_at_ms FROM {table} WHERE effect = ?"
+            )),
+            take_over: template(format!(
+                "{limit}UPDATE {table} SET claim_token = ?, state = ?, runs = ?, leased_until_ms = ?, expires_at_ms = ? \
+                 {from_limit}WHERE effect = ? AND claim_token = ? AND leased_until_ms = ?"
+            )),
+            renew: template(format!(
+                "{limit}UPDATE {table} SET leased_until_ms = ?, expires_at_ms = ? \
+                 {from_limit}WHERE effect = ? AND claim_token = ? AND state = 0"
+            )),
+            settle: template(format!(
+                "{limit}UPDATE {table} SET state = ?, leased_until_ms = ?, expires_at_ms = ? \
+                 {from_limit}WHERE effect = ? AND claim_token = ? AND state = 0"
+            )),
+            count_expired: template(format!("SELECT count(*) FROM {table} WHERE expires_at_ms <= ?")),
+            purge: template(match dialect {
+                Dialect::MySql => format!(
+                    "{limit}DELETE FROM {table} WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT {PURGED_AT_ONCE}"
+                ),
+                // Waits for nobody who takes over what has expired.
+                Dialect::Postgres => format!(
+                    "DELETE FROM {table} WHERE effect IN (SELECT effect FROM {table} WHERE expires_at_ms <= ? \
+                     ORDER BY expires_at_ms LIMIT {PURGED_AT_ONCE} FOR UPDATE SKIP LOCKED)"
+                ),
+                Dialect::Sqlite => format!(
+                    "DELETE FROM {table} WHERE effect IN (SELECT effect FROM {table} WHERE expires_at_ms <= ? \
+                     ORDER BY expires_at_ms LIMIT {PURGED_AT_ONCE})"
+                ),
+            }),
+            lock_limit: (dialect == Dialect::Postgres).then(|| {
+                let set =
+                    |value| format!("SELECT length(set_config('lock_timeout', '{value}', true))::bigint");
+                (
+                    template(set(ms) + " WHERE current_setting('lock_timeout') = '0'"),
+                    template(set(0)),
+                )
+            }),
+        }
     }
-    Err(Error::new(
-        ErrorKind::InvalidRequest,
+}
+
+/// The statements that create a table and its index.
+///
+/// Keys and tokens are compared byte by byte, whatever the server's default is: two keys may differ in the case of a letter alone.
+fn create(name: &TableName, dialect: Dialect) -> Vec<String> {
+    let quote = dialect.quote();
+    let table = name.quoted(quote);
+    let columns = |collation: &str| {
         format!(
-            "{name:?} is not a valid table name: use 1 to {MAX_NAME} letters, digits and `_` that do not start with a digit, \
-             optionally after a schema of the same form and a `.`"
-        ),
-    ))
+            "effect VARCHAR(255){collation} PRIMARY KEY, claim_token VARCHAR(32){collation} NOT NULL, state BIGINT NOT NULL, \
+             runs BIGINT NOT NULL, leased_until_ms BIGINT NOT NULL, expires_at_ms BIGINT NOT NULL"
+        )
+    };
+    match dialect {
+        Dialect::MySql => vec![format!(
+            "CREATE TABLE IF NOT EXISTS {table} ({}, INDEX (expires_at_ms)) ENGINE = InnoDB",
+            columns(" CHARACTER SET ascii COLLATE ascii_bin")
+        )],
+        Dialect::Postgres => vec![
+            // Other collations change with the operating system, and an index is then out of order.
+            format!(
+                "CREATE TABLE IF NOT EXISTS {table} ({})",
+                columns(" COLLATE \"C\"")
+            ),
+            format!(
+                "CREATE INDEX IF NOT EXISTS {} ON {table} (expires_at_ms)",
+                name.quoted_index(quote)
+            ),
+        ],
+        Dialect::Sqlite => vec![
+            format!("CREATE TABLE IF NOT EXISTS {table} ({})", columns("")),
+            // The schema stands before the index, and the table is looked for in it.
+            format!(
+                "CREATE INDEX IF NOT EXISTS {} ON {} (expires_at_ms)",
+                name.quoted_index_in_schema(quote),
+                name.quoted_table(quote)
+            ),
+        ],
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn placeholders_are_those_of_the_database() {
-        let mysql = Statements::of("effects", "MySQL");
-        let postgres = Statements::of("jobs.effects", "PostgreSQL");
+    fn statements(name: &str, database: &str, protocol: Protocol) -> Statements {
+        let name = TableName::parse(name).unwrap();
+        Statements::new(
+            &name,
+            Dialect::of(database),
+            Duration::from_millis(1500),
+            protocol,
+        )
+    }
 
-        assert_eq!(
-            mysql.renew,
-            "UPDATE effects SET leased_until_ms = ?, expires_at_ms = ? WHERE effect = ? AND claim_token = ? AND state = 0"
-        );
-        assert_eq!(
-            postgres.renew,
-            "UPDATE jobs.effects SET leased_until_ms = $1, expires_at_ms = $2 WHERE effect = $3 AND claim_token = $4 AND state = 0"
-        );
-        assert!(
-            postgres.create[1]
-                .starts_with("CREATE INDEX IF NOT EXISTS jobs_effects_expires_at_ms ON jobs.effects")
-        );
+    fn text(template: &Template) -> String {
+        template
+            .query(vec!["a".into(), 1.into(), 2.into(), 3.into()])
+            .text
+            .to_string()
     }
 
     #[test]
-    fn the_statements_of_a_table_are_leaked_once() {
-        let first = Statements::of("leaked_once", "SQLite");
-        let second = Statements::of("leaked_once", "PostgreSQL");
-
-        assert!(std::ptr::eq(first.insert, second.insert));
-    }
-
-    #[test]
-    fn a_table_name_that_needs_quotes_is_rejected() {
-        let long = "t".repeat(64);
-        for name in ["effects", "_e1", "jobs.effects", &long[1..]] {
-            assert!(check_name(name).is_ok(), "{name}");
-        }
-        for name in [
-            "", "1e", "a b", "a;b", "a\"b", "a.", ".a", "a.b.c", "é", "a?", &long,
+    fn placeholders_quotes_and_lock_timeouts_are_those_of_the_database() {
+        for (database, renew) in [
+            (
+                "MySQL",
+                "/*M!100100 SET STATEMENT innodb_lock_wait_timeout=2 FOR */ UPDATE `jobs`.`order` SET leased_until_ms = ?, \
+                 expires_at_ms = ? WHERE effect = ? AND claim_token = ? AND state = 0",
+            ),
+            (
+                "PostgreSQL",
+                "WITH lock_limit AS (SELECT CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', '1500', \
+                 true) END) UPDATE \"jobs\".\"order\" SET leased_until_ms = $1, expires_at_ms = $2 FROM lock_limit WHERE effect = $3 \
+                 AND claim_token = $4 AND state = 0",
+            ),
+            (
+                "SQLite",
+                "UPDATE \"jobs\".\"order\" SET leased_until_ms = $1, expires_at_ms = $2 WHERE effect = $3 AND claim_token = $4 AND \
+                 state = 0",
+            ),
         ] {
-            let error = check_name(name).unwrap_err();
-            assert!(error.to_string().contains(&format!("{name:?}")), "{error}");
+            assert_eq!(
+                text(&statements("jobs.order", database, Protocol::Prepared).renew),
+                renew
+            );
+        }
+    }
+
+    #[test]
+    fn a_purge_has_a_limit_on_each_database() {
+        for database in ["MySQL", "PostgreSQL", "SQLite"] {
+            let purge = text(&statements("effects", database, Protocol::Text).purge);
+            assert!(purge.contains(" ORDER BY expires_at_ms LIMIT 1000"), "{purge}");
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The code that is compiled once for each version of sqlx, as `sqlx_0_8::versioned` and `sqlx_0_9::versioned`.
 //!
-//! Only the parent knows the version: it names the crate `sqlx` and defines `example_imports!`.
+//! Only the parent knows the version: it names the crate `sqlx` and defines `example_imports!` and `dynamic_sql!`.
 
 use super::sqlx;
 
+mod claims;
 mod database;
 mod errors;
 mod table;
 mod transaction;
+mod tries;
 
 pub use database::TableDatabase;
 pub use table::IdempotencyTable;

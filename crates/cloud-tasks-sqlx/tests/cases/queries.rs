@@ -17,3 +17,9 @@ pub(crate) async fn number(pool: &Pool<Db>, text: &str) -> i64 {
     let mut connection = pool.acquire().await.unwrap();
     connection.fetch_one(crate::raw(text)).await.unwrap().get(0)
 }
+
+/// The text in the first row.
+pub(crate) async fn text(pool: &Pool<Db>, text: &str) -> String {
+    let mut connection = pool.acquire().await.unwrap();
+    connection.fetch_one(crate::raw(text)).await.unwrap().get(0)
+}

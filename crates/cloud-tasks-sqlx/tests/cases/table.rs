@@ -13,6 +13,18 @@ use crate::support::store_contract::{KEEP, LEASE, ManualClock, StoreUnderTest, c
 
 store_contract!(table);
 
+mod unprepared {
+    use super::*;
+
+    store_contract!(table);
+
+    async fn table() -> Option<StoreUnderTest> {
+        let (clock, database) = (ManualClock::new(), Database::new().await?);
+        let table = created(&database).await.retention(KEEP).clock(clock.function());
+        Some(StoreUnderTest::new(Arc::new(table.unprepared()), clock, database))
+    }
+}
+
 async fn table() -> Option<StoreUnderTest> {
     let (clock, database) = (ManualClock::new(), Database::new().await?);
     let table = created(&database).await.retention(KEEP).clock(clock.function());

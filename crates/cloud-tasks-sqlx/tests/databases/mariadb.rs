@@ -7,14 +7,22 @@ use uuid::Uuid;
 use crate::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 use crate::support;
 
+#[path = "../cases/contention.rs"]
+mod contention;
+#[path = "../cases/creating.rs"]
+mod creating;
 #[path = "../cases/cut_off.rs"]
 mod cut_off;
 #[path = "../cases/ended.rs"]
 mod ended;
 #[path = "../cases/exactly_once.rs"]
 mod exactly_once;
+#[path = "../cases/faults.rs"]
+mod faults;
 #[path = "../cases/on_mariadb.rs"]
 mod on_mariadb;
+#[path = "../cases/purging.rs"]
+mod purging;
 #[path = "../cases/queries.rs"]
 mod queries;
 #[path = "../cases/table.rs"]
@@ -26,6 +34,20 @@ pub(crate) type Db = crate::sqlx::MySql;
 pub(crate) type Connection = crate::sqlx::MySqlConnection;
 
 pub(crate) const BEGIN_WRITING: &str = "BEGIN";
+pub(crate) const SERIALIZABLE: &str = "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE";
+pub(crate) const SCHEMA_OF_TABLES: &str = "SELECT DATABASE()";
+/// Counts the indexes of `TABLE` on the expiry.
+pub(crate) const INDEXES: &str = "SELECT count(*) FROM information_schema.statistics WHERE table_schema = DATABASE() \
+    AND table_name = 'TABLE' AND column_name = 'expires_at_ms'";
+/// Adds 2,500 rows that have expired.
+pub(crate) const MANY_ROWS: &str =
+    "INSERT INTO cloud_tasks_effects SELECT concat('expired/', seq), 't', 0, 1, 0, 1 FROM seq_1_to_2500";
+/// The session that waits for a lock on `TABLE`, or 0.
+pub(crate) const WAITING_SESSION: &str = "SELECT CAST(coalesce(max(id), 0) AS SIGNED) FROM information_schema.processlist \
+    WHERE db = DATABASE() AND id <> connection_id() AND info LIKE '%UPDATE%TABLE%'";
+pub(crate) const KILL: &str = "KILL ID";
+/// 1 while there is this session.
+pub(crate) const SESSION: &str = "SELECT count(*) FROM information_schema.processlist WHERE id = ID";
 
 /// A database of its own on the server, which is not deleted: the server is a throw-away one.
 pub(crate) struct Database {

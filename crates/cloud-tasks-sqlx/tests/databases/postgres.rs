@@ -7,6 +7,10 @@ use uuid::Uuid;
 use crate::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use crate::support;
 
+#[path = "../cases/contention.rs"]
+mod contention;
+#[path = "../cases/creating.rs"]
+mod creating;
 #[path = "../cases/cut_off.rs"]
 mod cut_off;
 #[path = "../cases/deferred.rs"]
@@ -15,8 +19,12 @@ mod deferred;
 mod ended;
 #[path = "../cases/exactly_once.rs"]
 mod exactly_once;
+#[path = "../cases/faults.rs"]
+mod faults;
 #[path = "../cases/on_postgres.rs"]
 mod on_postgres;
+#[path = "../cases/purging.rs"]
+mod purging;
 #[path = "../cases/queries.rs"]
 mod queries;
 #[path = "../cases/table.rs"]
@@ -28,6 +36,20 @@ pub(crate) type Db = crate::sqlx::Postgres;
 pub(crate) type Connection = crate::sqlx::PgConnection;
 
 pub(crate) const BEGIN_WRITING: &str = "BEGIN";
+pub(crate) const SERIALIZABLE: &str = "SET default_transaction_isolation = 'serializable'";
+pub(crate) const SCHEMA_OF_TABLES: &str = "SELECT current_schema()::text";
+/// Counts the indexes of `TABLE` on the expiry.
+pub(crate) const INDEXES: &str = "SELECT count(*) FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'TABLE' \
+    AND indexdef LIKE '%(expires_at_ms)'";
+/// Adds 2,500 rows that have expired.
+pub(crate) const MANY_ROWS: &str = "INSERT INTO cloud_tasks_effects SELECT 'expired/' || n, 't', 0, 1, 0, 1 \
+    FROM generate_series(1, 2500) AS n";
+/// The session that waits for a lock on `TABLE`, or 0.
+pub(crate) const WAITING_SESSION: &str = "SELECT coalesce(max(pid), 0)::bigint FROM pg_stat_activity \
+    WHERE wait_event_type = 'Lock' AND query LIKE '%TABLE%'";
+pub(crate) const KILL: &str = "SELECT pg_terminate_backend(ID)";
+/// 1 while there is this session.
+pub(crate) const SESSION: &str = "SELECT count(*) FROM pg_stat_activity WHERE pid = ID";
 
 /// A schema of its own on the server, which is not deleted: the server is a throw-away one.
 pub(crate) struct Database {

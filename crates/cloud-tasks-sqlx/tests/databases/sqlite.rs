@@ -9,6 +9,10 @@ use crate::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+#[path = "../cases/contention.rs"]
+mod contention;
+#[path = "../cases/creating.rs"]
+mod creating;
 #[path = "../cases/cut_off.rs"]
 mod cut_off;
 #[path = "../cases/deferred.rs"]
@@ -17,6 +21,8 @@ mod deferred;
 mod ended;
 #[path = "../cases/exactly_once.rs"]
 mod exactly_once;
+#[path = "../cases/purging.rs"]
+mod purging;
 #[path = "../cases/queries.rs"]
 mod queries;
 #[path = "../cases/table.rs"]
@@ -29,6 +35,14 @@ pub(crate) type Connection = crate::sqlx::SqliteConnection;
 
 /// `SQLite` cannot turn a reading transaction into a writing one while another one writes.
 pub(crate) const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
+pub(crate) const SERIALIZABLE: &str = "SELECT 1";
+pub(crate) const SCHEMA_OF_TABLES: &str = "SELECT 'main'";
+/// Counts the indexes of `TABLE` on the expiry.
+pub(crate) const INDEXES: &str =
+    "SELECT count(*) FROM sqlite_master WHERE tbl_name = 'TABLE' AND sql LIKE 'CREATE INDEX%(expires_at_ms)'";
+/// Adds 2,500 rows that have expired.
+pub(crate) const MANY_ROWS: &str = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2500) \
+    INSERT INTO cloud_tasks_effects SELECT 'expired/' || n, 't', 0, 1, 0, 1 FROM numbers";
 
 /// A database in a file, which several connections share; deleted when dropped.
 pub(crate) struct Database {
