@@ -44,7 +44,7 @@ pub(crate) const MANY_ROWS: &str =
     "INSERT INTO cloud_tasks_effects SELECT concat('expired/', seq), 't', 0, 1, 0, 1 FROM seq_1_to_2500";
 /// The session that waits for a lock on `TABLE`, or 0.
 pub(crate) const WAITING_SESSION: &str = "SELECT CAST(coalesce(max(id), 0) AS SIGNED) FROM information_schema.processlist \
-    WHERE db = DATABASE() AND id <> connection_id() AND info LIKE '%UPDATE%TABLE%'";
+    WHERE db = DATABASE() AND id <> connection_id() AND info LIKE '%innodb_lock_wait_timeout%TABLE%'";
 pub(crate) const KILL: &str = "KILL ID";
 /// 1 while there is this session.
 pub(crate) const SESSION: &str = "SELECT count(*) FROM information_schema.processlist WHERE id = ID";
