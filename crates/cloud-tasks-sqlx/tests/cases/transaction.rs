@@ -24,7 +24,7 @@ pub(crate) async fn insert_user(connection: &mut Connection, id: i64) {
         .unwrap();
 }
 
-pub(crate) async fn count_users(pool: &Pool<Db>) -> i64 {
+async fn count_users(pool: &Pool<Db>) -> i64 {
     number(pool, "SELECT count(*) FROM users").await
 }
 
