@@ -205,14 +205,18 @@ pub(super) fn overlaid(current: &Job, desired: &Job, schedule: &Schedule) -> Job
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::base::Config;
-    use crate::registry::schedule::ScheduleOptions;
+    use crate::registry::schedule::{Periodic, ScheduleOptions};
 
     /// The plan of a job that somebody has given these retries, and the retries after it.
     fn planned(options: &'static ScheduleOptions, by_hand: RetryConfig) -> (Vec<String>, RetryConfig) {
         let config = Config::default().with_endpoint("https://shop.example");
-        let schedule = Schedule::new("Digest", "here", options, None, &config).unwrap();
+        let payload = || Ok(Bytes::from_static(b"{}"));
+        let periodic = Periodic { options, payload };
+        let schedule = Schedule::new("Digest", "here", &periodic, None, &config).unwrap();
         let desired = Job::new()
             .set_schedule(&schedule.every)
             .set_time_zone(&schedule.time_zone);
