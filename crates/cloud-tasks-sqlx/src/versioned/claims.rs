@@ -271,11 +271,11 @@ impl<DB: TableDatabase> IdempotencyStore for IdempotencyTable<DB> {
             let claim = NewClaim::new(CLAIMED, self.now_ms(), lease, self.retention);
             let mut tries = Tries::new();
             loop {
-                let tried = async {
+                let attempt = async {
                     let mut connection = self.pool.acquire().await?;
                     self.try_claim(&mut connection, key, &claim).await
                 };
-                match tried.await {
+                match attempt.await {
                     Ok(claimed) => return Ok(claimed),
                     Err(error) => tries.after(error).await?,
                 }

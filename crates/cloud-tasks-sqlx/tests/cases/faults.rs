@@ -93,8 +93,8 @@ async fn a_connection_that_is_killed_during_begin_is_replaced() {
     let (table, name, key, _token) = claimed(&database, &clock).await;
     clock.advance(LEASE);
 
-    let (store, begun) = (Arc::clone(&table), key.clone());
-    let begin = async move { store.begin(&begun, LEASE).await.unwrap() };
+    let (store, claimed) = (Arc::clone(&table), key.clone());
+    let begin = async move { store.begin(&claimed, LEASE).await.unwrap() };
     let claim = killed_during(&database, &name, begin).await;
 
     assert!(matches!(claim, Claim::Run { runs: 2, .. }), "{claim:?}");
