@@ -221,7 +221,7 @@ impl Registry {
 
 /// Checks that a shared task has one handler.
 fn validate_handlers(one: &Declared, other: &Declared) -> Result<(), Invalid> {
-    let are_handlers = one.runs_here() && other.runs_here();
+    let are_handlers = one.handled && other.handled;
     Invalid::unless(!are_handlers || one.location == other.location, || {
         Invalid::because(format!(
             "two handlers run the task {}: {} and {}; remove one of them",

@@ -50,6 +50,8 @@ pub(crate) struct Declared {
     pub service: Option<&'static str>,
     /// Whether it is registered only by hand.
     pub shared: bool,
+    /// Whether it is the handler of a shared task.
+    pub handled: bool,
     /// Reads arguments that somebody typed; `None` for a subscriber.
     pub read_arguments: Option<ReadArguments>,
     pub schema: SchemaSource,
@@ -73,7 +75,6 @@ impl Declared {
         }
     }
 
-    /// Whether this is a publisher.
     /// The URL of the task under one of its names.
     pub fn url(&self, name: &str, config: &Config) -> String {
         let service = self.service.and_then(|service| config.service(service));
@@ -85,6 +86,7 @@ impl Declared {
         self.service.is_none()
     }
 
+    /// Whether this is a publisher.
     #[cfg(feature = "google")]
     pub fn is_publisher(&self) -> bool {
         matches!(self.kind, Kind::Publisher { .. })
@@ -115,6 +117,7 @@ impl Registration {
             bind,
             service: None,
             shared: false,
+            handled: false,
             read_arguments: None,
             schema: no_schema,
         })
@@ -260,6 +263,7 @@ impl Registration {
         self.0.location = location;
         self.0.bind = bind;
         self.0.service = None;
+        self.0.handled = true;
         self
     }
 

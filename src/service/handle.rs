@@ -78,9 +78,12 @@ async fn respond_to<B: Body>(
     };
     let max_bytes = runtime.max_bytes(endpoint);
     let Some(entry) = found else {
-        tracing::warn!(task = %text::excerpt(&name), pushed, "a request for a task that is not registered");
         if pushed && runtime.registry().by_name(&name).is_some() {
-            return respond::not_a_subscriber(&name, runtime.base_path());
+            // The answer is that of an unknown name: django-cloud-tasks gives the same.
+            let path = format!("{}/tasks/{name}", runtime.base_path());
+            tracing::warn!(task = %text::excerpt(&name), path, "a push for a task that is not a subscriber; as a task it is at this path");
+        } else {
+            tracing::warn!(task = %text::excerpt(&name), pushed, "a request for a task that is not registered");
         }
         if delivery.is_last(runtime)
             && let Delivery::Task(metadata) = delivery

@@ -162,12 +162,6 @@ pub(crate) fn unknown_task(name: &str) -> Response<Bytes> {
     error_response(StatusCode::NOT_FOUND, &format!("Task {name} not found"), None)
 }
 
-/// A task was called on the path of subscribers.
-pub(crate) fn not_a_subscriber(name: &str, base_path: &str) -> Response<Bytes> {
-    let text = format!("{name} is not a subscriber; as a task it is at {base_path}/tasks/{name}");
-    error_response(StatusCode::NOT_FOUND, &text, None)
-}
-
 pub(crate) fn unknown_path(base_path: &str) -> Response<Bytes> {
     let text = format!(
         "There is nothing here; tasks are at {base_path}/tasks/{{name}}, subscribers at {base_path}/subscriptions/{{name}}"

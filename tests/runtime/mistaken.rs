@@ -93,7 +93,7 @@ async fn a_mistake_at_run_time_is_told_with_the_way_out() {
         (
             "POST /subscriptions/Note",
             as_push.1.to_string(),
-            r#"{"error":"Note is not a subscriber; as a task it is at /tasks/Note"}"#,
+            r#"{"error":"Task Note not found"}"#,
         ),
         (
             "POST /tasks/add",

@@ -21,7 +21,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "max_attempts = 5",
         SUBSCRIBER,
-        "`max_attempts` is an option of `Task`, `PublisherTask` and `ModelPublisherTask`, not of `SubscriberTask`, which has `max_retries`",
+        "`max_attempts` is an option of `Task`, `SharedTask`, `PublisherTask` and `ModelPublisherTask`, not of `SubscriberTask`, which has `max_retries`",
     ),
     (
         "cron = \"0 9 * * *\"",
