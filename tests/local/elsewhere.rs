@@ -180,8 +180,8 @@ async fn commands_act_on_the_engine_of_the_process_that_serves() {
     );
     assert_eq!(none, "No dead tasks in dead-charges\nexit code 0\n");
     assert_eq!(waiting.matches("  Charge  ").count(), 2, "{waiting}");
-    let note = format!("note: looked at the local engine at {}, which loses", service.url);
-    assert!(plan.contains(&note), "{plan}");
+    let looked_at = format!("note: looked at the local engine at {}, which loses", service.url);
+    assert!(plan.contains(&looked_at), "{plan}");
     service.stop().await;
 }
 

@@ -61,7 +61,7 @@ impl Server {
         };
         let line = server.log("serving").await;
         let (_, address) = line.split_once(" address=").unwrap();
-        server.address = address.split(' ').next().unwrap().to_owned();
+        address.split(' ').next().unwrap().clone_into(&mut server.address);
         server
     }
 

@@ -39,10 +39,6 @@ async fn a_mistake_at_run_time_is_told_with_the_way_out() {
         .await
         .unwrap_err();
     let nowhere = add().await.unwrap_err();
-    let as_push = answer(&runtime, post("/subscriptions/Note", "{}")).await;
-    let lowercase = answer(&runtime, post("/tasks/add", "{}")).await;
-    let empty = answer(&runtime, post("/tasks/Add", "")).await;
-    let incomplete = answer(&runtime, post("/tasks/Add", r#"{"left": 1}"#)).await;
 
     for (input, told, expected) in [
         (
@@ -90,6 +86,20 @@ async fn a_mistake_at_run_time_is_told_with_the_way_out() {
             nowhere.to_string(),
             "no runtime found: call `runtime.install()` in main, run this inside `runtime.scope(..)` or a request that passed `runtime.layer()`, or name one with `.on(&runtime)`; `tokio::spawn` leaves the scope, `runtime.spawn(..)` keeps it",
         ),
+    ] {
+        assert_eq!(told, expected, "{input}");
+    }
+}
+
+#[tokio::test]
+async fn a_mistaken_request_is_answered_with_what_is_wrong() {
+    let (runtime, _recorder) = Runtime::recorded().build().await.unwrap();
+    let as_push = answer(&runtime, post("/subscriptions/Note", "{}")).await;
+    let lowercase = answer(&runtime, post("/tasks/add", "{}")).await;
+    let empty = answer(&runtime, post("/tasks/Add", "")).await;
+    let incomplete = answer(&runtime, post("/tasks/Add", r#"{"left": 1}"#)).await;
+
+    for (input, told, expected) in [
         (
             "POST /subscriptions/Note",
             as_push.1.to_string(),
@@ -110,6 +120,14 @@ async fn a_mistake_at_run_time_is_told_with_the_way_out() {
             incomplete.1.to_string(),
             r#"{"error":"Task Add cannot read its arguments: missing field `right` at line 1 column 11"}"#,
         ),
+    ] {
+        assert_eq!(told, expected, "{input}");
+    }
+}
+
+#[test]
+fn a_mistaken_variable_is_told_with_what_is_accepted() {
+    for (input, told, expected) in [
         (
             "CLOUD_TASKS_ENDPOINT=shop.example",
             of_variable("CLOUD_TASKS_ENDPOINT", "shop.example"),

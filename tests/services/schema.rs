@@ -13,7 +13,7 @@ use crate::support::console;
 
 /// The changes between two types. The verdict has to be that of serde, for these values of the older type.
 #[track_caller]
-fn changes<Old, New>(values: Vec<Old>) -> Vec<String>
+fn changes<Old, New>(values: &[Old]) -> Vec<String>
 where
     Old: Serialize + JsonSchema,
     New: DeserializeOwned + JsonSchema,
@@ -55,7 +55,7 @@ macro_rules! cases {
             fn $test() {
                 types! { $($types)* }
                 let expected: &[&str] = &[$($expected),*];
-                assert_eq!(changes::<Old, New>(vec![$($value),*]), expected);
+                assert_eq!(changes::<Old, New>(&[$($value),*]), expected);
             }
         )*
     };

@@ -119,7 +119,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "time_zone = \"UTC\"",
         TASK,
-        "`time_zone` is of the schedule of a task, and this one has none: write `every = \"0 9 * * 1-5\"` as well",
+        "`time_zone` is an option of a schedule, which this task does not have: write `every = \"0 9 * * 1-5\"` as well",
     ),
     (
         "topic = \"1st\"",
@@ -184,7 +184,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "",
         "impl SubscriberTask for A { async fn run(self, cx: Context) -> TaskResult { Ok(()) } }",
-        "`run` of a subscriber takes no `self`, but the message: write `async fn run(message: Message<Content>, cx: Context<State>) -> TaskResult<Output>`",
+        "`run` of a subscriber has no `self`; its first parameter is the message: write `async fn run(message: Message<Content>, cx: Context<State>) -> TaskResult<Output>`",
     ),
     (
         "",

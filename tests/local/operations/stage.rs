@@ -60,9 +60,9 @@ pub(crate) struct Breakpoint {
 impl Breakpoint {
     /// One that lets nobody pass.
     pub(crate) fn closed() -> (Self, mpsc::UnboundedReceiver<u32>) {
-        let (reached, reaches) = mpsc::unbounded_channel();
+        let (reached, arrivals) = mpsc::unbounded_channel();
         let passes = Arc::new(Semaphore::new(0));
-        (Self { reached, passes }, reaches)
+        (Self { reached, passes }, arrivals)
     }
 }
 
