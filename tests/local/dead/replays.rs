@@ -66,9 +66,6 @@ fn faults() -> Vec<Fault> {
                 if takes_effect && has_none {
                     continue;
                 }
-                if (step, answer, times) == (Step::Create, Answer::Unreadable200, 1) {
-                    continue;
-                }
                 faults.push(Fault {
                     step,
                     answer,
@@ -83,8 +80,8 @@ fn faults() -> Vec<Fault> {
 
 async fn check(fault: Fault) {
     let cloud = cloud().await;
-    // A call that hangs is given up soon, the others in time.
-    let limit = if fault.answer == Answer::Hangs { 1 } else { 10 };
+    // A call that hangs is given up, the others have all the time that they need.
+    let limit = if fault.answer == Answer::Hangs { 3 } else { 30 };
     let runtime = played::runtime(&cloud.url, Duration::from_secs(limit)).await;
     cloud.played().fault = Some(fault);
 
@@ -164,8 +161,11 @@ async fn check(fault: Fault) {
 
 #[tokio::test]
 async fn each_answer_at_each_step_is_survived_or_told_and_the_next_replay_makes_up_for_it() {
-    // Some at a time: all at once would take longer than a call may.
-    for faults in faults().chunks(45) {
+    let (hanging, others): (Vec<_>, Vec<_>) = faults()
+        .into_iter()
+        .partition(|fault| fault.answer == Answer::Hangs);
+    // Few at a time, since a call that is slow because of its neighbours looks like one that hangs.
+    for faults in hanging.chunks(8).chain(others.chunks(12)) {
         join_all(faults.iter().map(|fault| check(*fault))).await;
     }
 }
