@@ -113,8 +113,8 @@ impl HangUpTest {
             .state(Record::open(&record.0)?)
             .build()
             .await?;
-        // The engine has a queue from when its own runtime uses it. The tasks wait in it for the last worker: what meets no
-        // worker has ever longer pauses.
+        // The engine makes a queue when its own runtime first uses it. The queue is paused until the last worker runs: the engine
+        // retries a task that finds no worker after longer and longer pauses.
         let first = Ship { order: 0, part: 0 }.later(Duration::from_secs(3600));
         first.on(&runtime).await?;
         runtime.queue(QUEUE).purge().await?;

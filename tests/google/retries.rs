@@ -43,7 +43,7 @@ const BRIEFLY: RetrySettings = RetrySettings {
     ..AT_ONCE
 };
 
-async fn runtime(google: Google, retry: RetrySettings) -> Runtime {
+pub(crate) async fn runtime(google: Google, retry: RetrySettings) -> Runtime {
     Runtime::builder()
         .config(config().with_enqueue_retry(retry))
         .google(google)

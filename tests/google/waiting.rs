@@ -16,8 +16,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::publishing::Counted;
+use crate::retries::runtime;
 use crate::sending::KeyFile;
-use crate::support::api::{config, google};
+use crate::support::api::google;
 use crate::support::child;
 use crate::support::peer::{Act, Peer};
 use crate::support::publish_api::{PublishApi, Reply};
@@ -68,15 +69,6 @@ impl CredentialsProvider for Silent {
         }
         None
     }
-}
-
-async fn runtime(google: Google, retry: RetrySettings) -> Runtime {
-    Runtime::builder()
-        .config(config().with_enqueue_retry(retry))
-        .google(google)
-        .build()
-        .await
-        .unwrap()
 }
 
 /// Every call that needs a token.
