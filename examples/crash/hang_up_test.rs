@@ -10,7 +10,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::post;
 use cloud_tasks::commit::CommitHooks;
-use cloud_tasks::{Config, Context, Runtime, Task, TaskResult, task};
+use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
 use futures_util::{StreamExt, stream};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::sleep;
 
-use super::crash_test::{ADDRESS, BoxError, ENGINE, QUEUE, RECORD, Record, RecordFile, Worker, socket};
+use super::stage::{BoxError, QUEUE, Record, Stage};
 
 /// The tasks that each order sends.
 const PARTS: u64 = 3;
@@ -98,35 +98,21 @@ pub(crate) struct Report {
 }
 
 impl HangUpTest {
-    /// `worker` returns the command of a process that calls [`run_as_worker`](super::crash_test::run_as_worker).
+    /// `worker` returns the command of a process that calls [`run_as_worker`](super::stage::run_as_worker).
     pub(crate) async fn run(
         self,
         worker: impl Fn() -> Result<Command, BoxError>,
     ) -> Result<Report, BoxError> {
         let started = Instant::now();
-        let reserved = socket("127.0.0.1:0".parse()?)?;
-        let address = reserved.local_addr()?;
-        let record = RecordFile::new(address);
-        let config = Config::default().with_endpoint(format!("http://{address}"));
-        let (runtime, engine) = Runtime::local()
-            .config(config)
-            .state(Record::open(&record.0)?)
-            .build()
-            .await?;
+        let stage = Stage::new().await?;
         // The engine makes a queue when its own runtime first uses it. The queue is paused until the last worker runs: the engine
         // retries a task that finds no worker after longer and longer pauses.
         let first = Ship { order: 0, part: 0 }.later(Duration::from_secs(3600));
-        first.on(&runtime).await?;
-        runtime.queue(QUEUE).purge().await?;
-        runtime.queue(QUEUE).pause().await?;
-        let start = || {
-            let mut command = worker()?;
-            command
-                .env(ENGINE, engine.url())
-                .env(ADDRESS, address.to_string())
-                .env(RECORD, &record.0);
-            Worker::start(command)
-        };
+        first.on(&stage.runtime).await?;
+        let queue = stage.runtime.queue(QUEUE);
+        queue.purge().await?;
+        queue.pause().await?;
+        let start = || stage.start(worker()?);
 
         let (mut signals, mut hung_up) = (0, 0);
         let mut first = 0;
@@ -135,7 +121,7 @@ impl HangUpTest {
             let worker = start()?;
             // The signal meets the last clients while they hang up.
             let mut clients = stream::iter(first..last)
-                .map(|order| client(address, order))
+                .map(|order| client(stage.address, order))
                 .buffer_unordered(CLIENTS);
             while let Some(left) = clients.next().await {
                 hung_up += u64::from(left?);
@@ -145,13 +131,13 @@ impl HangUpTest {
             first = last;
         }
         let worker = start()?;
-        runtime.queue(QUEUE).resume().await?;
-        tokio::time::timeout(self.timeout, engine.wait_idle(QUEUE)).await??;
+        queue.resume().await?;
+        tokio::time::timeout(self.timeout, stage.engine.wait_idle(QUEUE)).await??;
         // It may have nothing to do, and not have started yet.
         worker.end(Signal::KILL).await?;
-        engine.stop().await;
+        stage.engine.stop().await;
 
-        let (committed, shipped) = read(&record.0)?;
+        let (committed, shipped) = read(&stage.files.record)?;
         Ok(Report {
             orders: self.orders,
             signals,

@@ -1,25 +1,35 @@
-//! Workers that are killed while they run tasks: no task is lost, and a graceful stop interrupts and repeats none. The
-//! example `crash` does the same with more tasks.
+//! Workers that are killed while they run tasks: no task is lost, and a graceful stop interrupts and repeats none. Idempotent
+//! tasks have five attempts, and none dies before it has run. The example `crash` does the same with more tasks.
 
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::process::Command;
 
-use crash_test::{BoxError, CrashTest, Report};
+use crash_test::{CrashTest, Report};
+use deploy_test::DeployTest;
 use hang_up_test::HangUpTest;
+use stage::BoxError;
 
 #[allow(dead_code, reason = "the example uses the rest")]
 #[path = "../../examples/crash/crash_test.rs"]
-pub(crate) mod crash_test;
+mod crash_test;
+#[allow(dead_code, reason = "the example uses the rest")]
+#[path = "../../examples/crash/deploy_test.rs"]
+mod deploy_test;
+#[allow(dead_code, reason = "another program tests the rest")]
+#[path = "../../examples/crash/file_store.rs"]
+mod file_store;
 #[allow(dead_code, reason = "the example uses the rest")]
 #[path = "../../examples/crash/hang_up_test.rs"]
 mod hang_up_test;
+#[path = "../../examples/crash/stage.rs"]
+pub(crate) mod stage;
 
 /// Runs as a worker in the processes that the tests below start; otherwise it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_worker() {
-    crash_test::run_as_worker().await.unwrap();
+    stage::run_as_worker().await.unwrap();
 }
 
 fn worker() -> Result<Command, BoxError> {
@@ -69,4 +79,20 @@ async fn what_is_committed_is_sent_although_clients_hang_up_and_workers_stop() {
     assert_eq!((report.lost, report.phantoms), (0, 0), "{report:?}");
     assert_eq!(report.committed, report.sent, "{report:?}");
     assert!(report.hung_up > 0 && report.committed > 0, "{report:?}");
+}
+
+#[tokio::test]
+async fn idempotent_tasks_with_five_attempts_survive_kills_and_deployments() {
+    let test = DeployTest {
+        signals: 6,
+        executions_per_signal: 40,
+        timeout: Duration::from_secs(120),
+    };
+
+    let report = test.run(worker).await.unwrap();
+
+    assert_eq!((report.kills, report.deployments), (4, 2), "{report:?}");
+    assert_eq!((report.lost, report.died_unrun), (0, 0), "{report:?}");
+    assert!(report.interrupted > 0, "{report:?}");
+    assert_eq!(report.doubled_otherwise, 0, "{report:?}");
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::crash::crash_test::Record;
+use crate::crash::stage::Record;
 
 /// Set in the process of the server.
 const PART: &str = "TEST_SIGNALS";

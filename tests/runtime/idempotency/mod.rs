@@ -3,6 +3,7 @@
 mod cloud_events;
 mod deliveries;
 mod failures;
+mod file_store;
 mod leases;
 mod once;
 mod stopping;
