@@ -110,6 +110,9 @@ impl Stage {
         let (runtime, engine) = equip(builder, &files.record, &Record::open(&files.record)?)?
             .build()
             .await?;
+        // The engine makes a missing queue by itself, but without its settings.
+        let plan = runtime.setup().only_queues().plan().await?;
+        plan.apply().await?;
         Ok(Self {
             runtime,
             engine,
