@@ -19,9 +19,30 @@ pub(crate) enum AttemptText<'a> {
     StoreFailed,
     /// With the store's error as the cause.
     ClaimLost,
-    TurnedAway(&'a str),
+    TurnedAway(TurnedAway),
     Interrupted,
     AlreadyDead,
+}
+
+/// Why a delivery is turned away, although its caller is trusted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum TurnedAway {
+    AtLimit,
+    /// Its body is larger than this number of bytes.
+    TooLarge(usize),
+    UnknownTask,
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLimit => f.write_str("the service was at its limit of concurrent requests"),
+            Self::TooLarge(limit) => {
+                write!(f, "its body is larger than the service's limit of {limit} bytes")
+            }
+            Self::UnknownTask => f.write_str("the service has no task of this name"),
+        }
+    }
 }
 
 impl fmt::Display for AttemptText<'_> {

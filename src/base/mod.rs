@@ -18,7 +18,7 @@ pub(crate) mod text;
 pub(crate) mod time;
 mod wire;
 
-pub(crate) use attempt_text::AttemptText;
+pub(crate) use attempt_text::{AttemptText, TurnedAway};
 pub(crate) use clock::Clock;
 pub use config::{Config, HeaderPlacement, RetrySettings, RunMode, ServiceEndpoint};
 pub(crate) use config::{host_port, is_loopback, service_variable, uncallable_endpoint, validate_service};

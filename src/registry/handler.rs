@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::{AttemptText, BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata};
+use crate::base::{AttemptText, BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata, TurnedAway};
 
 /// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {
@@ -66,7 +66,7 @@ pub(crate) enum AttemptError {
     /// The task was cancelled, because its claim in the idempotency store could not be renewed.
     Unrenewed(BoxError),
     /// The service turned the delivery away, for this reason. Nothing ran.
-    TurnedAway(&'static str),
+    TurnedAway(TurnedAway),
     /// The task was cancelled, because its caller hung up or the service stopped.
     Interrupted,
     /// The task failed in the last attempt that it allows itself, and was recorded and its hook has run.
@@ -89,7 +89,7 @@ impl AttemptError {
             Self::InProgress => AttemptText::InProgress,
             Self::Store(_) => AttemptText::StoreFailed,
             Self::Unrenewed(_) => AttemptText::ClaimLost,
-            Self::TurnedAway(reason) => AttemptText::TurnedAway(reason),
+            Self::TurnedAway(reason) => AttemptText::TurnedAway(*reason),
             Self::Interrupted => AttemptText::Interrupted,
             Self::Dead(failure) => failure.text(),
             Self::AlreadyDead => AttemptText::AlreadyDead,

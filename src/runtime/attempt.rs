@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::base::text::{brief, error_chain};
-use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, limits};
+use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, TurnedAway, limits};
 use crate::registry::schedule;
 use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
@@ -24,7 +24,7 @@ pub(crate) enum Attempt {
     /// An attempt of the queue, whose request arrived at this instant. If it is the last one and fails, the task is dead.
     OfQueue(Instant),
     /// The same, but the task does not run, for this reason.
-    TurnedAway(Instant, &'static str),
+    TurnedAway(Instant, TurnedAway),
     /// An additional attempt. If it fails, the task is not dead. It neither claims the task nor looks whether it has run.
     Detached,
 }
@@ -308,7 +308,7 @@ pub(super) fn report(outcome: &Result<Vec<u8>, AttemptError>, duration: Duration
         }
         // The cause is logged where the claim is lost.
         Err(AttemptError::Unrenewed(_)) => tracing::error!("cancelled, because its claim was not renewed"),
-        Err(AttemptError::TurnedAway(reason)) => tracing::warn!(reason, "turned away"),
+        Err(AttemptError::TurnedAway(reason)) => tracing::warn!(%reason, "turned away"),
         Err(AttemptError::AlreadyDead) => {
             tracing::info!("dead since an earlier delivery; this delivery does nothing");
         }

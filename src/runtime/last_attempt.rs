@@ -13,7 +13,8 @@ use tracing::{Instrument, Span};
 
 use crate::base::text::{error_chain, safe};
 use crate::base::{
-    Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, dead_record, limits, names,
+    Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, TurnedAway, dead_record,
+    limits, names,
 };
 use crate::registry::{AttemptError, Declared, Handler};
 use crate::runtime::Runtime;
@@ -27,9 +28,6 @@ use crate::runtime::scope::{Scope, awaited};
 const TO_RUN: f64 = 0.9;
 /// The part of its time after which the response is sent, whether the record and the hook are done or not.
 const TO_RESPOND: f64 = 0.95;
-
-/// Why a delivery of an unknown task is turned away.
-const UNKNOWN: &str = "the service has no task of this name";
 
 /// The times of an attempt, from the arrival of its request to the moment at which the caller hangs up.
 #[derive(Clone, Copy)]
@@ -253,7 +251,7 @@ impl Runtime {
             metadata,
         });
         let span = tracing::info_span!("task", task = name, id = last.metadata.id());
-        let recorded = last.after(AttemptError::TurnedAway(UNKNOWN), None);
+        let recorded = last.after(AttemptError::TurnedAway(TurnedAway::UnknownTask), None);
         recorded.instrument(span).await;
     }
 

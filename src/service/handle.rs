@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::auth::{Called, Endpoint};
 use crate::base::headers::HANDLED_BY;
-use crate::base::{Push, TaskMetadata, text};
+use crate::base::{Push, TaskMetadata, TurnedAway, limits, text};
 use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
 use crate::runtime::{Attempt, Runtime};
 use crate::service::body;
@@ -77,6 +77,24 @@ async fn respond_to<B: Body>(
         Endpoint::Subscriptions => Delivery::Push(parts.headers),
     };
     let max_bytes = runtime.max_bytes(endpoint);
+    // The last delivery of a queue is recorded if it is turned away, so its body is needed in any case.
+    let last = delivery.is_last(runtime);
+    let to_read = if last {
+        max_bytes.max(limits::MAX_STORED_BYTES)
+    } else {
+        max_bytes
+    };
+    let read = async {
+        let read = body::read(body, to_read).await;
+        if let (Err(reason), true) = (&read, last) {
+            tracing::error!(
+                task = %text::excerpt(&name),
+                ?reason,
+                "the last delivery of a task has no body that could be read, so the task ends without a record"
+            );
+        }
+        read
+    };
     let Some(entry) = found else {
         if pushed && runtime.registry().by_name(&name).is_some() {
             // The answer is that of an unknown name: django-cloud-tasks gives the same.
@@ -85,27 +103,34 @@ async fn respond_to<B: Body>(
         } else {
             tracing::warn!(task = %text::excerpt(&name), pushed, "a request for a task that is not registered");
         }
-        if delivery.is_last(runtime)
+        if last
             && let Delivery::Task(metadata) = delivery
-            && let Ok(body) = body::read(body, max_bytes).await
+            && let Ok(body) = read.await
         {
             runtime.record_unknown(&name, body, metadata).await;
         }
         return respond::unknown_task(&name);
     };
+    let attempt = |body: &Bytes| {
+        if body.len() > max_bytes {
+            Attempt::TurnedAway(since, TurnedAway::TooLarge(max_bytes))
+        } else {
+            Attempt::OfQueue(since)
+        }
+    };
     let Some(limit) = runtime.limit() else {
-        return match body::read(body, max_bytes).await {
-            Ok(body) => perform(runtime, entry, delivery, body, Attempt::OfQueue(since)).await,
+        return match read.await {
+            Ok(body) => {
+                let on = attempt(&body);
+                perform(runtime, entry, delivery, body, on).await
+            }
             Err(unread) => respond::unread(unread, max_bytes),
         };
     };
-    // The last delivery of a queue is recorded if it is turned away, so its body is needed in any case.
-    let last = delivery.is_last(runtime);
     if limit.is_exhausted() && !last {
         return respond::busy();
     }
     let wait_until = limit.wait_until(since, delivery.timeout(entry));
-    let read = body::read(body, max_bytes);
     let read = if limit.is_reached() && !last {
         match timeout_at(wait_until, read).await {
             Ok(read) => read,
@@ -118,25 +143,20 @@ async fn respond_to<B: Body>(
         Ok(body) => body,
         Err(unread) => return respond::unread(unread, max_bytes),
     };
+    let on = attempt(&body);
+    if on != Attempt::OfQueue(since) {
+        return perform(runtime, entry, delivery, body, on).await;
+    }
     // Only now: a body that never ends must not take the slot of a task that could run.
     match limit.slot(body.len(), wait_until).await {
-        Some(_slot) => perform(runtime, entry, delivery, body, Attempt::OfQueue(since)).await,
+        Some(_slot) => perform(runtime, entry, delivery, body, on).await,
         None if last => {
-            perform(
-                runtime,
-                entry,
-                delivery,
-                body,
-                Attempt::TurnedAway(since, AT_LIMIT),
-            )
-            .await
+            let on = Attempt::TurnedAway(since, TurnedAway::AtLimit);
+            perform(runtime, entry, delivery, body, on).await
         }
         None => respond::busy(),
     }
 }
-
-/// Why a delivery is turned away at the concurrency limit.
-const AT_LIMIT: &str = "the service was at its limit of concurrent requests";
 
 /// A request whose caller is verified.
 enum Delivery {

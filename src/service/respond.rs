@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::auth::Refusal;
-use crate::base::{AttemptText, TaskError, acknowledges, text};
+use crate::base::{AttemptText, TaskError, TurnedAway, acknowledges, text};
 use crate::registry::AttemptError;
 use crate::service::body::Unread;
 
@@ -82,7 +82,9 @@ pub(crate) fn failed(name: &str, failure: &AttemptError, pushed: bool) -> Respon
         | AttemptError::Store(_)
         | AttemptError::Unrenewed(_)
         | AttemptError::Interrupted => failed_inside(name),
-        AttemptError::TurnedAway(_) => busy(),
+        AttemptError::TurnedAway(TurnedAway::AtLimit) => busy(),
+        AttemptError::TurnedAway(TurnedAway::TooLarge(limit)) => unread(Unread::TooLarge, *limit),
+        AttemptError::TurnedAway(TurnedAway::UnknownTask) => unknown_task(name),
         // Retried like any failure; 429 and 503 would slow the whole queue down.
         AttemptError::InProgress => {
             let text = format!("Task {name} {}", failure.text());

@@ -85,14 +85,18 @@ struct Stage {
 
 /// A service with one slot, and a queue of three attempts.
 async fn stage(change: impl FnOnce(RuntimeBuilder<Recorded>) -> RuntimeBuilder<Recorded>) -> Stage {
+    unlimited(|builder| change(builder.max_concurrency(1))).await
+}
+
+/// The same without a limit of concurrent requests.
+async fn unlimited(change: impl FnOnce(RuntimeBuilder<Recorded>) -> RuntimeBuilder<Recorded>) -> Stage {
     let (permits, log) = (Permits::default(), Log::default());
     let builder = Runtime::recorded()
         .state(permits.clone())
         .state(log.clone())
         .queue(QueueSettings::new("rooms").with_max_attempts(3))
         .idempotency(MemoryStore::new())
-        .dead_letter_topic("dead-tasks")
-        .max_concurrency(1);
+        .dead_letter_topic("dead-tasks");
     let (runtime, recorder) = change(builder).build().await.unwrap();
     Stage {
         runtime,
@@ -276,6 +280,63 @@ async fn a_task_that_the_service_does_not_have_is_recorded_in_the_last_delivery_
         "it was turned away: the service has no task of this name"
     );
     assert_eq!(stage.recorder.publications()[0].topic(), "dead-tasks");
+}
+
+#[tokio::test]
+async fn a_task_that_is_too_large_is_recorded_whole_in_the_last_delivery_of_its_queue() {
+    let small = |builder: RuntimeBuilder<Recorded>| builder.max_body_bytes(20);
+    for stage in [stage(small).await, unlimited(small).await] {
+        let body = json!({"of_an_older_version": "x".repeat(1000)});
+        let deliver = |number| {
+            let (runtime, mut request) = (stage.runtime.clone(), attempt("Occupy", "large", number));
+            *request.body_mut() = body.to_string().into();
+            async move { answer(&runtime, request).await.0 }
+        };
+
+        let second = deliver(2).await;
+        let before = stage.records().len();
+        let third = deliver(3).await;
+
+        assert_eq!((second, before, third), (413, 0, 413));
+        let record = &stage.records()[0];
+        assert_eq!(
+            (&record["cause"], &record["body"]),
+            (&json!("turned-away"), &body)
+        );
+        let told = "it was turned away: its body is larger than the service's limit of 20 bytes";
+        assert_eq!(record["error"], told);
+        assert_eq!(stage.log.lines(), [format!("TurnedAway: {told}")]);
+    }
+}
+
+#[tokio::test]
+async fn a_last_delivery_whose_body_cannot_be_read_is_logged_and_not_recorded() {
+    let stage = stage(|builder| builder).await;
+    let broken = || {
+        let pieces = [Ok(r#"{"half"#), Err("the connection broke off")];
+        Body::from_stream(futures_util::stream::iter(pieces))
+    };
+    let huge = || Body::from("x".repeat(2 * 1024 * 1024));
+    for (body, status, reason) in [
+        (broken as fn() -> Body, 400, "reason=Broken"),
+        (huge, 413, "reason=TooLarge"),
+    ] {
+        for (number, logged) in [(2, 0), (3, 1)] {
+            let mut request = attempt("Occupy", "broken", number);
+            *request.body_mut() = body();
+            let logs = Logs::capture();
+
+            let answered = answer(&stage.runtime, request).await.0;
+
+            assert_eq!(answered, status);
+            let lines = logs.raw_lines();
+            let told = lines
+                .iter()
+                .filter(|line| line.contains("so the task ends without a record") && line.contains(reason));
+            assert_eq!(told.count(), logged, "{lines:?}");
+        }
+    }
+    assert!(stage.records().is_empty());
 }
 
 #[tokio::test]

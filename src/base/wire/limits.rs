@@ -20,7 +20,8 @@ const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Longer than any real timeout, and short enough to be added to a time without overflow.
 #[cfg(any(feature = "google", feature = "serve"))]
 pub(crate) const INDEFINITELY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-const MAX_STORED_BYTES: usize = 1_048_569;
+/// Cloud Tasks stores no larger task, headers included.
+pub(crate) const MAX_STORED_BYTES: usize = 1_048_569;
 const MAX_URL_BYTES: usize = 2083;
 const MAX_HEADERS_BYTES: usize = 80 * 1024;
 
