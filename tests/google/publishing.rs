@@ -1,5 +1,6 @@
 //! Publishing through Google's client: refusals, silence, tokio runtimes and ordering keys.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cloud_tasks::backend::RetrySettings;
@@ -160,9 +161,9 @@ async fn messages_of_a_key_keep_their_order_through_faults() {
 /// A caller that is gone does not take its message with it, not even if that has to be sent again.
 #[tokio::test]
 async fn a_message_whose_caller_is_gone_is_sent_again_until_it_is_accepted() {
-    let first = std::sync::atomic::AtomicBool::new(true);
+    let first = AtomicBool::new(true);
     let api = PublishApi::start(move |_| {
-        if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        if first.swap(false, Ordering::SeqCst) {
             Reply::Spoil(Fault::Error500, Arrives::Not)
         } else {
             Reply::Accept
@@ -220,6 +221,57 @@ async fn a_connection_that_has_gone_silent_is_replaced() {
     );
     assert_eq!(api.connections(), 4);
     assert_eq!(api.texts()[4..], ["3", "4", "5"]);
+}
+
+/// Bodies of a success that have no id for the message.
+const UNREADABLE: [&[u8]; 6] = [
+    b"",
+    // An empty `PublishResponse`.
+    &[0, 0, 0, 0, 0],
+    // It ends in the middle of its frame, of a field, and of an id.
+    &[0, 0, 0, 0, 9, 0x0a],
+    &[0, 0, 0, 0, 2, 0x0a, 0xff],
+    // The id is no UTF-8.
+    &[0, 0, 0, 0, 3, 0x0a, 1, 0xff],
+    b"<html>Welcome to the hotel</html>",
+];
+
+/// At least once: it is not known whether the message is in the topic.
+#[tokio::test]
+async fn an_answer_that_is_not_understood_is_repeated() {
+    for bytes in UNREADABLE {
+        for publish in [publish, ordered] {
+            let answers = AtomicUsize::new(0);
+            let api = PublishApi::start(move |_| match answers.fetch_add(1, Ordering::SeqCst) {
+                0 | 1 => Reply::Bytes(bytes),
+                _ => Reply::Accept,
+            })
+            .await;
+            let runtime = runtime(&api.url(), patient()).await;
+
+            let published = publish(7, &runtime).await;
+
+            assert!(published.is_ok(), "{bytes:?}: {published:?}");
+            assert_eq!(api.texts(), ["7", "7", "7"], "{bytes:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_never_understood_leaves_open_whether_the_message_is_published() {
+    for bytes in UNREADABLE {
+        let api = PublishApi::start(move |_| Reply::Bytes(bytes)).await;
+        let runtime = runtime(&api.url(), RetrySettings::off()).await;
+
+        for publish in [publish(7, &runtime), ordered(7, &runtime)] {
+            let error = publish.await.unwrap_err();
+
+            assert!(
+                error.is_unavailable() && error.may_have_taken_effect(),
+                "{bytes:?}: {error:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

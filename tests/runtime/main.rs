@@ -33,6 +33,7 @@ mod recorder;
 mod responses;
 mod scopes;
 mod service;
+mod stopping;
 mod subscribing;
 mod support;
 mod tasks;

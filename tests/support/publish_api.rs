@@ -41,6 +41,8 @@ pub(crate) enum Reply {
     Accept,
     /// A gRPC status.
     Refuse(u8, &'static str),
+    /// Accepts the messages, and answers with a success and these bytes.
+    Bytes(&'static [u8]),
     Spoil(Fault, Arrives),
 }
 
@@ -196,6 +198,10 @@ async fn answer(
     Ok(match reply {
         Reply::Accept => ids(accept().map(|id| id.to_string())),
         Reply::Refuse(code, text) => status(code, text),
+        Reply::Bytes(bytes) => {
+            accept();
+            success(bytes.into())
+        }
         Reply::Spoil(fault, arrives) => {
             if arrives != Arrives::Not {
                 accept();
@@ -242,14 +248,19 @@ fn ids(ids: impl Iterator<Item = String>) -> Response<Body> {
     frame.put_u8(0);
     frame.put_u32(u32::try_from(message.len()).unwrap());
     frame.put_slice(&message);
+    success(frame.into())
+}
+
+/// A success with this body.
+fn success(body: Bytes) -> Response<Body> {
     let trailers = HeaderMap::from_iter([(
         http::HeaderName::from_static("grpc-status"),
         HeaderValue::from_static("0"),
     )]);
-    let body = Full::new(Bytes::from(frame)).with_trailers(async { Some(Ok(trailers)) });
+    let body = Full::new(body).with_trailers(async { Some(Ok(trailers)) });
     let mut response = Response::new(body.boxed());
-    let json = HeaderValue::from_static("application/grpc");
-    response.headers_mut().insert("content-type", json);
+    let grpc = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert("content-type", grpc);
     response
 }
 

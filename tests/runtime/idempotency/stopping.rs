@@ -8,13 +8,10 @@ use cloud_tasks::idempotency::{
     Claim, ClaimToken, IdempotencyKey, IdempotencyStore, MemoryStore, StoreFuture,
 };
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
+use crate::stopping::cut_off;
 use crate::support::deliveries::{answer, delivery};
-use crate::support::wait::within;
 
 /// A store that takes its time to release a claim, as a database does.
 #[derive(Clone)]
@@ -65,29 +62,12 @@ async fn a_claim_is_released_before_the_server_has_stopped() {
         released: Arc::default(),
     };
     let (runtime, effects) = super::runtime(store.clone()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serve = runtime
-        .serve(listener, runtime.service())
-        .grace(Duration::from_millis(50))
-        .linger(Duration::ZERO)
-        .shutdown(async { drop(stopped.await) });
-    let server = tokio::spawn(serve.into_future());
-    let body = json!({"how": "hang"}).to_string();
-    let head = "POST /tasks/Stumble HTTP/1.1\r\nhost: x\r\nx-cloudtasks-queuename: tasks\r\nx-cloudtasks-taskname: a\r\n";
-    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(request.as_bytes()).await.unwrap();
-    while effects.of(0) == 0 {
-        yield_now().await;
-    }
+    let body = json!({"how": "hang"});
 
-    stop.send(()).unwrap();
-    within(server).await.unwrap().unwrap();
+    cut_off(&runtime, "tasks", "Stumble", &body, || effects.of(0) > 0).await;
 
     assert!(store.released.load(Ordering::SeqCst));
-    assert_eq!(stream.read(&mut [0; 16]).await.unwrap_or_default(), 0);
     // Another instance need not wait for the end of the lease.
-    let again = answer(&runtime, delivery("Stumble", "a", &json!({"how": "hang"}))).await;
+    let again = answer(&runtime, delivery("Stumble", "a", &body)).await;
     assert_eq!(again.0, 200);
 }

@@ -21,6 +21,17 @@ use crate::support::logs::Logs;
 
 const JOBS: &str = "projects/acme/locations/europe-west1/jobs";
 
+/// The causes in records of dead tasks.
+const CAUSES: [&str; 7] = [
+    "failed",
+    "panicked",
+    "timed-out",
+    "undecodable",
+    "in-progress",
+    "turned-away",
+    "interrupted",
+];
+
 /// A cloud in which everything that others could write says one text.
 struct Cloud {
     text: String,
@@ -31,15 +42,22 @@ struct Cloud {
 
 impl Cloud {
     fn of(text: &str) -> Self {
-        let record = json!({
-            "task": text, "queue": text, "id": text, "attempts": 3, "error": text, "body": {text: text},
-            "headers": {"x-request-id": text, text: "1"}, "died_at": text,
-        });
+        let record = |cause: &str| {
+            let record = json!({
+                "task": text, "queue": text, "id": text, "attempts": 3, "runs": 2, "cause": cause, "error": text,
+                "body": {text: text}, "headers": {"x-request-id": text, text: "1"}, "died_at": text,
+            });
+            record.to_string()
+        };
         let message = |id: &str, data: &str| {
             let message = json!({"messageId": id, "data": STANDARD.encode(data), "attributes": {text: text}});
             json!({"ackId": id, "message": message})
         };
-        let messages = vec![message(text, &record.to_string()), message(text, text)];
+        // One record of megabytes is enough.
+        let causes = if text.len() < 10_000 { &CAUSES[..] } else { &[] };
+        let causes = causes.iter().copied().chain([text]);
+        let messages = causes.map(record).chain([text.to_owned()]);
+        let messages = messages.map(|data| message(text, &data)).collect();
         Self {
             text: text.to_owned(),
             messages,

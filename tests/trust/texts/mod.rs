@@ -3,6 +3,7 @@
 
 mod cloud;
 mod errors;
+mod last;
 mod service;
 
 use crate::support::logs::Logs;
