@@ -111,8 +111,8 @@ impl GoogleBackend {
 
     /// Creates a queue with the default settings of Cloud Tasks. An existing queue is not changed.
     pub async fn make_queue(&self, queue: &str) -> Result<(), GoogleError> {
-        let made = self
-            .client
+        let client = self.client.get().await?;
+        let made = client
             .create_queue()
             .set_parent(self.target.location())
             .set_queue(Queue::new().set_name(self.target.queue(queue)))

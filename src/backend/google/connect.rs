@@ -1,11 +1,11 @@
 //! Connecting to Google Cloud with the settings.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
-use google_cloud_gax::retry_policy::NeverRetry;
-use google_cloud_tasks_v2::client::CloudTasks;
+use google_cloud_gax::client_builder;
 use tokio::sync::Semaphore;
 
 use crate::backend::google::access::{ATTEMPT_TIMEOUT, PubSubAccess, QueueAccess, SchedulerAccess};
@@ -14,11 +14,14 @@ use crate::backend::google::call_limit::CallLimit;
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::credentials;
+use crate::backend::google::official_client::OfficialClient;
 use crate::backend::google::publish::PubSub;
 use crate::backend::google::rest_client::RestClient;
+use crate::backend::google::transport::{Authorization, Protocol, Transport};
 use crate::backend::{Connected, Services};
 use crate::base::http_client::{Connections, HttpClient};
 use crate::base::limits::INDEFINITELY;
+use crate::base::text::error_chain;
 use crate::base::{Config, Invalid, uncallable_endpoint};
 use crate::registry::Role;
 
@@ -58,6 +61,7 @@ pub struct Google {
     pubsub_endpoint: Option<String>,
     scheduler_endpoint: Option<String>,
     calls_in_flight: usize,
+    protocol: Protocol,
     max_wait: Duration,
     attempt_timeout: Duration,
 }
@@ -69,7 +73,8 @@ impl Default for Google {
             api_endpoint: None,
             pubsub_endpoint: None,
             scheduler_endpoint: None,
-            calls_in_flight: 64,
+            calls_in_flight: 32,
+            protocol: Protocol::default(),
             max_wait: Duration::from_secs(60),
             attempt_timeout: ATTEMPT_TIMEOUT,
         }
@@ -77,7 +82,7 @@ impl Default for Google {
 }
 
 impl Google {
-    /// The default configuration: discovered credentials, Google's endpoints, 64 calls in flight, at most 60 seconds of
+    /// The default configuration: discovered credentials, Google's endpoints, 32 calls in flight, at most 60 seconds of
     /// waiting for one of them, 10 seconds per attempt.
     pub fn new() -> Self {
         Self::default()
@@ -111,13 +116,25 @@ impl Google {
         self
     }
 
-    /// Sets the maximum number of calls in flight; default 64, at least 1. Further calls wait, but not longer than
+    /// Sets the maximum number of calls in flight; default 32, at least 1. Further calls wait, but not longer than
     /// [`max_wait`](Self::max_wait).
     ///
-    /// Each call uses its own connection. With several threads there can briefly be one more, because the client
-    /// returns a connection to its pool shortly after the call has ended.
+    /// Each call uses a connection, which is kept for the next one. Creating and deleting tasks never opens more connections
+    /// than this.
+    ///
+    /// Through a proxy (`HTTPS_PROXY`, or that of the system), Google's client makes all calls. With several threads there can
+    /// then briefly be one more connection, because it returns a connection to its pool shortly after the call has ended.
     pub fn calls_in_flight(mut self, calls: usize) -> Self {
         self.calls_in_flight = calls.clamp(1, Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Creates and deletes tasks over one HTTP/2 connection, instead of a connection for each call in flight.
+    ///
+    /// It costs more CPU time per task than HTTP/1.1, the default. Without TLS, the server must speak HTTP/2 from the first byte;
+    /// with TLS, one that does not is called with HTTP/1.1. It has no effect through a proxy.
+    pub fn http2(mut self) -> Self {
+        self.protocol = Protocol::Http2;
         self
     }
 
@@ -199,7 +216,6 @@ impl Google {
                 signer: config.service_account().map(str::to_owned),
             })
         });
-        // We retry calls ourselves: only then can we tell an ALREADY_EXISTS on the first call from one on a retry.
         let scheduler = emulator.is_none().then(|| SchedulerAccess {
             endpoint: self.scheduler_endpoint,
             credentials: credentials.clone(),
@@ -220,19 +236,27 @@ impl Google {
             (client("v2"), client("v1"))
         });
         let (emulator_client, engine_client) = emulator_client.unzip();
-        let mut builder = CloudTasks::builder()
-            .with_credentials(credentials.clone())
-            .with_retry_policy(NeverRetry)
-            .with_attempt_timeout(self.attempt_timeout);
-        if let Some(url) = api_endpoint {
-            builder = builder.with_endpoint(url);
-        }
-        let client = builder.build().await.map_err(|error| {
+        let unbuilt = |error: &(dyn StdError + 'static)| {
             vec![Invalid::because(format!(
-                "the Google Cloud Tasks client could not be built: {error}"
+                "the Google Cloud Tasks client could not be built: {}",
+                error_chain(error)
             ))]
-        })?;
+        };
+        let universe = universe(&credentials).await.map_err(|error| unbuilt(&error))?;
+        let transport = Transport::new(
+            api_endpoint.as_deref(),
+            &universe,
+            self.protocol,
+            self.calls_in_flight,
+        );
+        let transport = transport.map_err(|error| unbuilt(&error))?;
+        let headers = transport.as_ref().map(Transport::headers).unwrap_or_default();
+        let client = OfficialClient::new(api_endpoint, credentials.clone(), self.attempt_timeout);
+        if transport.is_none() {
+            client.build().await.map_err(|error| unbuilt(&error))?;
+        }
         Ok(GoogleBackend {
+            transport,
             client,
             target,
             queues,
@@ -240,12 +264,26 @@ impl Google {
             engine_client,
             scheduler,
             calls: CallLimit::new(self.calls_in_flight, self.max_wait),
-            credentials,
+            authorization: Authorization::new(credentials, headers),
             attempt_timeout: self.attempt_timeout,
             retry: config.enqueue_retry(),
             backup: Backup::new(config),
             pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry(), self.attempt_timeout)),
         })
+    }
+}
+
+/// The domain of Google's cloud that is called, as Google's client finds it: that of the environment, which must be the one of
+/// the credentials.
+async fn universe(credentials: &Credentials) -> Result<String, client_builder::Error> {
+    const DEFAULT: &str = "googleapis.com";
+    let called = std::env::var("GOOGLE_CLOUD_UNIVERSE_DOMAIN").unwrap_or_else(|_| DEFAULT.to_owned());
+    let theirs = credentials.universe_domain().await;
+    let theirs = theirs.as_deref().unwrap_or(DEFAULT);
+    if theirs == called {
+        Ok(called)
+    } else {
+        Err(client_builder::Error::universe_domain_mismatch(&called, theirs))
     }
 }
 
@@ -270,6 +308,7 @@ impl fmt::Debug for Google {
             .field("pubsub_endpoint", &self.pubsub_endpoint)
             .field("scheduler_endpoint", &self.scheduler_endpoint)
             .field("calls_in_flight", &self.calls_in_flight)
+            .field("protocol", &self.protocol)
             .field("max_wait", &self.max_wait)
             .field("attempt_timeout", &self.attempt_timeout)
             .finish_non_exhaustive()

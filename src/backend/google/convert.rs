@@ -1,9 +1,11 @@
 //! Conversion of envelopes to Google's messages.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use google_cloud_tasks_v2::model::{HttpMethod, HttpRequest, OidcToken, Task};
 use google_cloud_wkt::{Duration as WktDuration, Timestamp};
+use http::{HeaderMap, HeaderName};
 
 use crate::backend::relay_url;
 use crate::base::{Config, Envelope, Invalid, ServiceEndpoint};
@@ -83,50 +85,64 @@ impl TaskFactory {
         &self.service_account
     }
 
-    /// The message `google.cloud.tasks.v2.CreateTaskRequest.task`.
+    /// The message `google.cloud.tasks.v2.CreateTaskRequest.task`, for Google's client.
     pub fn task(&self, envelope: &Envelope, id: Option<&str>) -> Task {
-        // A header has one value in Google's message; several values become one list, as in RFC 9110 (5.3).
-        let headers = envelope.headers.keys().map(|name| {
-            // The values are known to be ASCII, or come from a request that was propagated.
-            let values: Vec<_> = envelope
-                .headers
-                .get_all(name)
-                .iter()
-                .map(|value| String::from_utf8_lossy(value.as_bytes()))
-                .collect();
-            (name.as_str(), values.join(", "))
-        });
-        // The longer URL must not make the largest task too large.
-        let relay = self
-            .relay
-            .as_deref()
-            .filter(|_| envelope.body.len() <= MAX_RELAYED_BYTES);
-        let relayed = relay.and_then(|relay| relay_url::through(relay, &envelope.url));
+        let headers = envelope.headers.keys();
+        let headers = headers.map(|name| (name.as_str(), joined(&envelope.headers, name)));
+        let relayed = self.relayed(envelope);
+        let (account, audience) = self.signer(envelope);
+        let token = OidcToken::new()
+            .set_service_account_email(account)
+            .set_audience(audience);
         let request = HttpRequest::new()
             .set_url(relayed.as_deref().unwrap_or(&envelope.url))
             .set_http_method(HttpMethod::Post)
             .set_headers(headers)
             .set_body(envelope.body.clone())
-            .set_oidc_token(self.token(envelope));
+            .set_oidc_token(token);
         Task::new()
             .set_name(id.map_or_else(String::new, |id| {
                 format!("{}/tasks/{id}", self.queue(&envelope.queue))
             }))
             .set_http_request(request)
-            .set_or_clear_schedule_time(envelope.schedule_time.and_then(timestamp))
-            .set_or_clear_dispatch_deadline(envelope.timeout.and_then(duration))
+            .set_or_clear_schedule_time(Self::schedule_time(envelope))
+            .set_or_clear_dispatch_deadline(Self::dispatch_deadline(envelope))
+    }
+
+    /// The URL through the relay, if there is one.
+    pub fn relayed(&self, envelope: &Envelope) -> Option<String> {
+        // The longer URL must not make the largest task too large.
+        let fits = envelope.body.len() <= MAX_RELAYED_BYTES;
+        let relay = self.relay.as_deref().filter(|_| fits)?;
+        relay_url::through(relay, &envelope.url)
+    }
+
+    /// The account that signs the request, and its audience: those of the service that runs the task.
+    pub fn signer<'a>(&'a self, envelope: &'a Envelope) -> (&'a str, &'a str) {
+        let service = envelope.service();
+        let account = service.and_then(ServiceEndpoint::account);
+        (
+            account.unwrap_or(&self.service_account),
+            service.map_or(&*self.audience, ServiceEndpoint::url),
+        )
+    }
+
+    pub fn schedule_time(envelope: &Envelope) -> Option<Timestamp> {
+        envelope.schedule_time.and_then(timestamp)
+    }
+
+    pub fn dispatch_deadline(envelope: &Envelope) -> Option<WktDuration> {
+        envelope.timeout.and_then(duration)
     }
 }
 
-impl TaskFactory {
-    /// The token of the service that runs the task: its own audience, and the account that it trusts.
-    fn token(&self, envelope: &Envelope) -> OidcToken {
-        let service = envelope.service();
-        let account = service.and_then(ServiceEndpoint::account);
-        OidcToken::new()
-            .set_service_account_email(account.unwrap_or(&self.service_account))
-            .set_audience(service.map_or(&*self.audience, ServiceEndpoint::url))
-    }
+/// The value of a header. It has one in Google's message; several values become one list, as in RFC 9110 (5.3).
+pub(super) fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
+    // The values are known to be ASCII, or come from a request that was propagated.
+    let values = headers.get_all(name).iter();
+    let mut values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let first = values.next().unwrap_or_default();
+    values.fold(first, |list, value| Cow::Owned(format!("{list}, {value}")))
 }
 
 fn timestamp(time: SystemTime) -> Option<Timestamp> {

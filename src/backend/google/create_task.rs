@@ -6,24 +6,24 @@ mod tests;
 use std::fmt;
 use std::future::ready;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use google_cloud_auth::credentials::Credentials;
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_gax::options::RequestOptionsBuilder;
-use google_cloud_tasks_v2::client::CloudTasks;
-use google_cloud_tasks_v2::model::Task;
 use tokio::time::Instant;
 
 use crate::backend::google::access::{QueueAccess, SchedulerAccess};
 use crate::backend::google::backup_queue::Backup;
 use crate::backend::google::call_limit::{Busy, CallLimit, Wait};
 use crate::backend::google::convert::TaskFactory;
+use crate::backend::google::create_body::Created;
 use crate::backend::google::create_error::{self, Failed};
-use crate::backend::google::credentials::Fetched;
 use crate::backend::google::error::{CallOutcome, Earlier};
+use crate::backend::google::official_client::OfficialClient;
 use crate::backend::google::publish::{PubSub, engine};
 use crate::backend::google::rest_client::RestClient;
+use crate::backend::google::transport::{Authorization, Token, Transport};
 use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::text::error_chain;
 use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names};
@@ -33,7 +33,9 @@ const TOKEN_MARGIN: Duration = Duration::from_secs(10);
 
 /// Creates tasks in Google Cloud Tasks, or in an emulator of its API.
 pub(crate) struct GoogleBackend {
-    pub client: CloudTasks,
+    /// The transport of frequent calls, unless only Google's client can reach the server.
+    pub transport: Option<Transport>,
+    pub client: OfficialClient,
     pub target: TaskFactory,
     pub queues: QueueAccess,
     /// The client that reads tasks if Cloud Tasks is an emulator.
@@ -43,8 +45,8 @@ pub(crate) struct GoogleBackend {
     /// `None` if Cloud Tasks is an emulator: there is no emulator of Cloud Scheduler.
     pub scheduler: Option<SchedulerAccess>,
     pub calls: CallLimit,
-    /// Those of `client`.
-    pub credentials: Credentials,
+    /// With the credentials of `client`.
+    pub authorization: Authorization,
     pub attempt_timeout: Duration,
     pub retry: RetrySettings,
     pub backup: Backup,
@@ -120,7 +122,7 @@ impl GoogleBackend {
             let called = self.call(envelope, attempt).await;
             let id = attempt.id.as_deref();
             let cause = match called {
-                Ok(task) => return Ok(receipt(envelope, id, &task)),
+                Ok(created) => return Ok(receipt(envelope, id, &created)),
                 Err(cause) => cause,
             };
             if Busy::of(&cause).is_some() {
@@ -158,45 +160,100 @@ impl GoogleBackend {
         Services::new(pubsub.cloned(), self.queues.clone(), self.scheduler.clone())
     }
 
-    async fn call(&self, envelope: &Envelope, attempt: &mut CreateAttempt) -> Result<Task, GoogleError> {
+    async fn call(&self, envelope: &Envelope, attempt: &mut CreateAttempt) -> Result<Created, GoogleError> {
         let id = attempt.id.as_deref();
-        let call = |limit| {
-            self.client
-                .create_task()
-                .set_parent(self.target.queue(envelope.queue()))
-                .set_task(self.target.task(envelope, id))
-                .with_attempt_timeout(limit)
-                .send()
+        let queue = self.target.queue(envelope.queue());
+        let path = self
+            .transport
+            .as_ref()
+            .and_then(|transport| Some((transport, transport.create_path(&queue)?)));
+        let Some((transport, path)) = path else {
+            return self.call_by_client(envelope, queue, attempt).await;
+        };
+        let (path, body) = (&path, &self.target.create_body(envelope, &queue, id)?);
+        let call = |token: Arc<Token>, limit| async move {
+            let json = transport.post(path, body.clone(), &token, limit).await?;
+            Created::read(&json)
         };
         self.attempt(&mut attempt.wait, call).await
     }
 
-    /// Makes one attempt: fetches a token, takes a place, and calls within the time that is left of the attempt.
+    /// Creates a task by Google's client, which can call what our transport cannot.
+    async fn call_by_client(
+        &self,
+        envelope: &Envelope,
+        queue: String,
+        attempt: &mut CreateAttempt,
+    ) -> Result<Created, GoogleError> {
+        let id = attempt.id.as_deref();
+        let client = self.client.get().await?;
+        let call = |token: Arc<Token>, limit| {
+            let call = client
+                .create_task()
+                .set_parent(&queue)
+                .set_task(self.target.task(envelope, id))
+                .with_attempt_timeout(limit);
+            async move {
+                let task = token.for_client(call.send()).await?;
+                Ok(Created {
+                    name: Some(task.name),
+                    schedule_time: task.schedule_time,
+                })
+            }
+        };
+        self.attempt(&mut attempt.wait, call).await
+    }
+
+    /// Makes one attempt: fetches a token, takes a place, and calls within the time that is left of the attempt. If the service
+    /// rejects the token, makes it once more with another one.
     ///
     /// A token that is slow to come takes no place from other calls. Neither does a backoff: the place is free after the call.
     pub(super) async fn attempt<T, F>(
         &self,
         wait: &mut Wait,
-        call: impl FnOnce(Duration) -> F,
+        call: impl Fn(Arc<Token>, Duration) -> F,
     ) -> Result<T, GoogleError>
     where
         F: Future<Output = Result<T, GoogleError>>,
     {
         let started = Instant::now();
-        let mut token = Fetched::of(&self.credentials).await?;
+        let token = self.authorization.token().await?;
+        let called = self.call_with(Arc::clone(&token), started, wait, &call).await;
+        match called {
+            Err(error) if error.http_status_code() == Some(401) => {
+                let started = Instant::now();
+                match self.authorization.other_than(&token).await? {
+                    Some(other) => self.call_with(other, started, wait, &call).await,
+                    None => Err(error),
+                }
+            }
+            called => called,
+        }
+    }
+
+    /// Takes a place and calls, with a token that was asked for at `started`.
+    async fn call_with<T, F>(
+        &self,
+        mut token: Arc<Token>,
+        started: Instant,
+        wait: &mut Wait,
+        call: impl Fn(Arc<Token>, Duration) -> F,
+    ) -> Result<T, GoogleError>
+    where
+        F: Future<Output = Result<T, GoogleError>>,
+    {
         let fetching = started.elapsed();
         let _place = match self.calls.try_take() {
             Some(place) => place,
             None => {
                 let place = self.calls.take(wait).await?;
                 if started.elapsed().saturating_sub(fetching) > TOKEN_MARGIN {
-                    token = Fetched::of(&self.credentials).await?;
+                    token = self.authorization.token().await?;
                 }
                 place
             }
         };
-        let limit = self.attempt_timeout.saturating_sub(fetching);
-        token.for_call(call(limit)).await
+        call(token, self.attempt_timeout.saturating_sub(fetching)).await
     }
 }
 
@@ -228,10 +285,10 @@ impl Backend for GoogleBackend {
 }
 
 /// The task has the id that was sent, even if the response omits it.
-fn receipt(envelope: &Envelope, id: Option<&str>, task: &Task) -> Enqueued {
-    let id = id.or_else(|| task.name.rsplit('/').next()).unwrap_or_default();
-    let mut enqueued = Enqueued::new(envelope.queue(), id);
-    enqueued.schedule_time = task
+fn receipt(envelope: &Envelope, id: Option<&str>, created: &Created) -> Enqueued {
+    let made = || created.name.as_deref().map(names::last_segment);
+    let mut enqueued = Enqueued::new(envelope.queue(), id.or_else(made).unwrap_or_default());
+    enqueued.schedule_time = created
         .schedule_time
         .and_then(|time| SystemTime::try_from(time).ok())
         .or(envelope.schedule_time);

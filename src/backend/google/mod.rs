@@ -1,4 +1,4 @@
-//! Google Cloud Tasks and Pub/Sub, through Google's own clients.
+//! Google Cloud Tasks and Pub/Sub: frequent calls by a transport of our own, all others by Google's clients.
 
 mod access;
 mod backup_queue;
@@ -6,16 +6,19 @@ mod call_limit;
 mod connect;
 mod convert;
 mod convert_queued;
+mod create_body;
 mod create_error;
 mod create_task;
 mod credentials;
 mod dead_letters;
 mod error;
+mod official_client;
 mod publish;
 mod queue_admin;
 mod read_task;
 mod rest_client;
 mod retry;
+mod transport;
 
 #[cfg(feature = "local")]
 pub(super) use access::ATTEMPT_TIMEOUT;

@@ -1,10 +1,14 @@
 //! Operations on queues and their tasks.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use google_cloud_gax::backoff_policy::BackoffPolicy;
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 use google_cloud_gax::retry_policy::RetryPolicy;
 use google_cloud_gax::retry_result::RetryResult;
 use google_cloud_gax::retry_state::RetryState;
+use google_cloud_wkt::Empty;
 
 use crate::backend::BackendFuture;
 use crate::backend::google::call_limit::Wait;
@@ -12,6 +16,7 @@ use crate::backend::google::convert_queued;
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::error::{Call, CallOutcome, Earlier, Operation, is};
 use crate::backend::google::retry::{RetryTransient, backoff};
+use crate::backend::google::transport::Token;
 use crate::backend::queue_admin::{Page, QueueOperations, View};
 use crate::base::text::error_chain;
 use crate::base::{Error, QueueInfo, QueuedTask};
@@ -29,11 +34,23 @@ impl GoogleBackend {
     where
         F: Future<Output = Result<T, GoogleError>>,
     {
+        let call = |token: Arc<Token>, _| {
+            let call = call();
+            async move { token.for_client(call).await }
+        };
+        self.attempts(repeatable, call).await
+    }
+
+    /// Makes attempts of a call, of Google's client or of our transport.
+    async fn attempts<T, F>(&self, repeatable: bool, call: impl Fn(Arc<Token>, Duration) -> F) -> Answer<T>
+    where
+        F: Future<Output = Result<T, GoogleError>>,
+    {
         let (pauses, mut state) = (backoff(), RetryState::new(repeatable));
         let mut earlier = Earlier::WithoutEffect;
         let mut wait = Wait::default();
         loop {
-            let error = match self.attempt(&mut wait, |_| call()).await {
+            let error = match self.attempt(&mut wait, &call).await {
                 Ok(value) => {
                     return Answer {
                         sent: Ok(value),
@@ -62,6 +79,29 @@ impl GoogleBackend {
                         earlier,
                     };
                 }
+            }
+        }
+    }
+
+    async fn delete_task(&self, task: &str) -> Answer<()> {
+        let path = self
+            .transport
+            .as_ref()
+            .and_then(|transport| Some((transport, transport.task_path(task)?)));
+        match path {
+            Some((transport, path)) => {
+                let path = &path;
+                let call = |token: Arc<Token>, limit| async move {
+                    let json = transport.delete(path, &token, limit).await?;
+                    // The page of a proxy is not the response.
+                    serde_json::from_slice::<Empty>(&json).map_err(GoogleError::deser)?;
+                    Ok(())
+                };
+                self.attempts(true, call).await
+            }
+            None => {
+                let call = || async { self.client.get().await?.delete_task().set_name(task).send().await };
+                self.with_retries(true, call).await
             }
         }
     }
@@ -124,13 +164,7 @@ impl QueueOperations for GoogleBackend {
 
     fn delete<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
         Box::pin(async move {
-            let call = || {
-                self.client
-                    .delete_task()
-                    .set_name(self.task_path(queue, id))
-                    .send()
-            };
-            let ended = self.with_retries(true, call).await;
+            let ended = self.delete_task(&self.task_path(queue, id)).await;
             match ended.sent {
                 Ok(()) => Ok(true),
                 // If an earlier attempt got no response, that attempt deleted the task.
@@ -148,7 +182,10 @@ impl QueueOperations for GoogleBackend {
     fn run<'a>(&'a self, queue: &'a str, id: &'a str) -> BackendFuture<'a, bool> {
         Box::pin(async move {
             // A retry would dispatch the task a second time.
-            let call = || self.client.run_task().set_name(self.task_path(queue, id)).send();
+            let call = || async {
+                let client = self.client.get().await?;
+                client.run_task().set_name(self.task_path(queue, id)).send().await
+            };
             match self.with_retries(false, call).await.sent {
                 Ok(_) => Ok(true),
                 Err(cause) if gone(&cause) => Ok(false),
@@ -163,38 +200,47 @@ impl QueueOperations for GoogleBackend {
     }
 
     fn pause<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        let call = || {
-            self.client
+        let call = move || async move {
+            let client = self.client.get().await?;
+            client
                 .pause_queue()
                 .set_name(self.target.queue(queue))
                 .send()
+                .await
         };
         Box::pin(self.change_queue(queue, "paused", call))
     }
 
     fn resume<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        let call = || {
-            self.client
+        let call = move || async move {
+            let client = self.client.get().await?;
+            client
                 .resume_queue()
                 .set_name(self.target.queue(queue))
                 .send()
+                .await
         };
         Box::pin(self.change_queue(queue, "resumed", call))
     }
 
     fn purge<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, ()> {
-        let call = || {
-            self.client
+        let call = move || async move {
+            let client = self.client.get().await?;
+            client
                 .purge_queue()
                 .set_name(self.target.queue(queue))
                 .send()
+                .await
         };
         Box::pin(self.change_queue(queue, "purged", call))
     }
 
     fn info<'a>(&'a self, queue: &'a str) -> BackendFuture<'a, QueueInfo> {
         Box::pin(async move {
-            let call = || self.client.get_queue().set_name(self.target.queue(queue)).send();
+            let call = || async {
+                let client = self.client.get().await?;
+                client.get_queue().set_name(self.target.queue(queue)).send().await
+            };
             let info = self.with_retries(true, call).await.sent.map_err(|cause| {
                 let path = self.target.queue(queue);
                 Call::new(Operation::ReadQueue, &path, "read")

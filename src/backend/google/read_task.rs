@@ -20,7 +20,7 @@ impl GoogleBackend {
             let view = view.name().unwrap_or_default();
             return emulator_client.get(&path, &[("responseView", view)]).await;
         }
-        let request = self.client.get_task().set_name(path);
+        let request = self.client.get().await?.get_task().set_name(path);
         request.set_response_view(view).send().await
     }
 
@@ -42,7 +42,13 @@ impl GoogleBackend {
             ];
             return emulator_client.get(&format!("{path}/tasks"), &query).await;
         }
-        let request = self.client.list_tasks().set_parent(path).set_page_token(from);
+        let request = self
+            .client
+            .get()
+            .await?
+            .list_tasks()
+            .set_parent(path)
+            .set_page_token(from);
         request.set_page_size(size).set_response_view(view).send().await
     }
 }

@@ -5,12 +5,13 @@
 
 use bytes::Bytes;
 use google_cloud_auth::credentials::{CacheableResource, Credentials};
-use google_cloud_gax::error::{CredentialsError, Error as GoogleError, rpc::Status};
+use google_cloud_gax::error::{CredentialsError, Error as GoogleError};
 use http::{Extensions, HeaderMap, Request, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::base::http_client::{HttpClient, HttpError};
+use crate::backend::google::error;
+use crate::base::http_client::HttpClient;
 
 /// A client of a REST API, with the errors of Google's clients.
 pub(crate) struct RestClient {
@@ -60,15 +61,8 @@ impl RestClient {
         let mut request = request.map_err(GoogleError::ser)?;
         let headers = self.authorization().await.map_err(GoogleError::authentication)?;
         request.headers_mut().extend(headers);
-        let (parts, body) = self.http.send(request).await.map_err(error)?.into_parts();
-        if parts.status.is_success() {
-            return serde_json::from_slice(&body).map_err(GoogleError::deser);
-        }
-        let code = parts.status.as_u16();
-        Err(match Status::try_from(&body) {
-            Ok(status) => GoogleError::service_with_http_metadata(status, Some(code), Some(parts.headers)),
-            Err(_) => GoogleError::http(code, parts.headers, body),
-        })
+        let response = self.http.send(request).await.map_err(error::of_http)?;
+        serde_json::from_slice(&error::of_response(response)?).map_err(GoogleError::deser)
     }
 
     async fn authorization(&self) -> Result<HeaderMap, CredentialsError> {
@@ -76,18 +70,6 @@ impl RestClient {
             CacheableResource::New { data, .. } => Ok(data),
             // Only sent to callers who say which version they have.
             CacheableResource::NotModified => Ok(HeaderMap::new()),
-        }
-    }
-}
-
-fn error(error: HttpError) -> GoogleError {
-    match error {
-        HttpError::Roots(_) | HttpError::Connect(_) => GoogleError::connect(error),
-        HttpError::Failed(_) | HttpError::Body(_) => GoogleError::io(error),
-        HttpError::TimedOut(_) => GoogleError::timeout(error),
-        HttpError::TooLarge(_) => GoogleError::deser(error),
-        HttpError::Redirect { status, location } => {
-            GoogleError::http(status.as_u16(), HeaderMap::new(), location.into())
         }
     }
 }

@@ -17,11 +17,13 @@ pub(crate) enum HttpError {
     /// The system has no root certificates.
     Roots(io::Error),
     /// No connection was made, so nothing was sent.
-    Connect(legacy::Error),
+    Connect(BoxError),
     /// The request was sent, at least in part.
-    Failed(legacy::Error),
+    Failed(BoxError),
     /// The body broke off.
     Body(BoxError),
+    /// No connection was made within the time limit, so nothing was sent.
+    ConnectTimedOut(Duration),
     /// The response was not complete within the time limit.
     TimedOut(Duration),
     /// The body exceeds this many bytes.
@@ -33,9 +35,9 @@ pub(crate) enum HttpError {
 impl HttpError {
     pub(super) fn from_client(error: legacy::Error) -> Self {
         if error.is_connect() {
-            Self::Connect(error)
+            Self::Connect(error.into())
         } else {
-            Self::Failed(error)
+            Self::Failed(error.into())
         }
     }
 
@@ -56,6 +58,7 @@ impl fmt::Display for HttpError {
             Self::Connect(_) => f.write_str("the connection was not made"),
             Self::Failed(_) => f.write_str("the connection broke before the response"),
             Self::Body(_) => f.write_str("the connection broke within the response"),
+            Self::ConnectTimedOut(timeout) => write!(f, "no connection was made within {timeout:?}"),
             Self::TimedOut(timeout) => write!(f, "no complete response within {timeout:?}"),
             Self::TooLarge(bytes) => write!(f, "the response has more than {bytes} bytes"),
             Self::Redirect { status, location } => {
@@ -72,9 +75,8 @@ impl StdError for HttpError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Roots(error) => Some(error),
-            Self::Connect(error) | Self::Failed(error) => Some(error),
-            Self::Body(error) => Some(&**error),
-            Self::TimedOut(_) | Self::TooLarge(_) | Self::Redirect { .. } => None,
+            Self::Connect(error) | Self::Failed(error) | Self::Body(error) => Some(&**error),
+            Self::ConnectTimedOut(_) | Self::TimedOut(_) | Self::TooLarge(_) | Self::Redirect { .. } => None,
         }
     }
 }

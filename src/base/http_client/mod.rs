@@ -3,10 +3,12 @@
 //! It uses no proxy of the environment and follows no redirect. Otherwise a request with a token could go to another
 //! server, and signing keys could come from one.
 
+mod connector;
 mod error;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use connector::{Versions, plain_connector, tls_connector};
 pub(crate) use error::HttpError;
 
 #[cfg(any(feature = "local", test))]
@@ -17,11 +19,10 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::crypto::aws_lc_rs;
 
 use crate::base::error::BoxError;
 
@@ -55,25 +56,6 @@ pub(crate) enum Connections {
     Pooled,
 }
 
-/// Opens connections without TLS, for servers on this machine.
-pub(crate) fn plain_connector() -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector
-}
-
-/// Opens connections with TLS, which trust the root certificates of the system; without TLS for an `http` URL.
-fn tls_connector() -> Result<HttpsConnector<HttpConnector>, HttpError> {
-    let mut connector = plain_connector();
-    connector.enforce_http(false);
-    Ok(HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(aws_lc_rs::default_provider())
-        .map_err(HttpError::Roots)?
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(connector))
-}
-
 impl HttpClient {
     /// A client for `http` URLs.
     pub fn plain(connections: Connections) -> Self {
@@ -88,7 +70,7 @@ impl HttpClient {
         if is_plain {
             return Ok(Self::plain(connections));
         }
-        let client = builder(connections).build(tls_connector()?);
+        let client = builder(connections).build(tls_connector(plain_connector(), Versions::Http1)?);
         Ok(Self::new(Transport::Tls(client)))
     }
 

@@ -61,9 +61,10 @@ async fn backend(unavailable: &[&'static str], max_wait: Duration) -> GoogleBack
         .calls_in_flight(1)
         .max_wait(max_wait);
     let mut backend = google.connect(&mut config, Role::Runs).await.unwrap();
-    backend.client = CloudTasks::from_stub::<Slow>(Slow {
+    backend.transport = None;
+    backend.client.set(CloudTasks::from_stub::<Slow>(Slow {
         unavailable: Mutex::new(unavailable.to_vec()),
-    });
+    }));
     backend
 }
 

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use google_cloud_auth::credentials::{CacheableResource, Credentials, CredentialsProvider};
-use google_cloud_gax::error::{CredentialsError, Error as GoogleError};
+use google_cloud_auth::credentials::{CacheableResource, Credentials, CredentialsProvider, EntityTag};
+use google_cloud_gax::error::CredentialsError;
 use http::{Extensions, HeaderMap};
 use tokio::time::timeout;
 
@@ -52,16 +52,19 @@ impl CredentialsProvider for Bounded {
     }
 }
 
+/// The tag of headers that the service has rejected, in the extensions of a request for others. Credentials that do not know it
+/// return what they have.
+#[derive(Clone, Debug)]
+pub(crate) struct Rejected(pub EntityTag);
+
 /// The headers for one call, fetched before it.
 ///
 /// A call that waits for its token inside Google's client would hold its connection meanwhile.
 pub(crate) struct Fetched(CacheableResource<HeaderMap>);
 
 impl Fetched {
-    /// Fetches the headers of credentials that are [`bounded`].
-    pub async fn of(credentials: &Credentials) -> Result<Self, GoogleError> {
-        let headers = credentials.headers(Extensions::new()).await;
-        headers.map(Self).map_err(GoogleError::authentication)
+    pub fn new(entity_tag: EntityTag, data: HeaderMap) -> Self {
+        Self(CacheableResource::New { entity_tag, data })
     }
 
     /// Makes a call with these headers, by a client with the same credentials.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gcp_auth::{Token, TokenProvider};
 use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider, EntityTag};
@@ -10,8 +11,11 @@ use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use crate::backend::google::credentials::SCOPE;
 use crate::backend::google::credentials::key_file::KeyFile;
+use crate::backend::google::credentials::{Rejected, SCOPE};
+
+/// How often a rejected token is given up at most, so that a rejected account does not load the token server.
+const GIVE_UP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Where tokens come from.
 pub(super) enum Source {
@@ -80,6 +84,8 @@ pub(super) struct Bridge {
 #[derive(Default)]
 struct State {
     current: Option<Current>,
+    /// When a rejected token was last given up.
+    given_up: Option<Instant>,
     /// The last failure, and when it came.
     failed: Option<(Instant, CredentialsError)>,
 }
@@ -101,6 +107,21 @@ impl Bridge {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up a token that the service has rejected, unless the one before it was rejected as well: then the account is the
+    /// reason.
+    fn give_up(&self, Rejected(tag): &Rejected) {
+        let mut state = self.state();
+        let is_current = state.current.as_ref().is_some_and(|current| current.tag == *tag);
+        if is_current
+            && state
+                .given_up
+                .is_none_or(|instant| instant.elapsed() >= GIVE_UP_INTERVAL)
+        {
+            state.current = None;
+            state.given_up = Some(Instant::now());
+        }
     }
 
     /// The headers with the current token, if it has not expired.
@@ -125,6 +146,9 @@ impl CredentialsProvider for Bridge {
         &self,
         extensions: Extensions,
     ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
+        if let Some(rejected) = extensions.get() {
+            self.give_up(rejected);
+        }
         if let Some(headers) = self.current(&extensions) {
             return Ok(headers);
         }
@@ -156,10 +180,8 @@ impl CredentialsProvider for Bridge {
                     entity_tag: current.tag.clone(),
                     data: current.headers.clone(),
                 };
-                *state = State {
-                    current: Some(current),
-                    failed: None,
-                };
+                state.current = Some(current);
+                state.failed = None;
                 Ok(headers)
             }
             Err(error) => {

@@ -4,7 +4,7 @@ mod bounded;
 mod bridge;
 mod key_file;
 
-pub(super) use bounded::{Fetched, bounded};
+pub(super) use bounded::{Fetched, Rejected, bounded};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -120,7 +120,8 @@ pub(super) fn is_missing_agent(error: &GoogleError) -> bool {
     text.contains("@gcp-sa-pubsub.iam.gserviceaccount.com") && text.contains("does not exist")
 }
 
-/// Whether the response is a redirect. The client follows redirects, so this is the one that it gave up at.
+/// Whether the response is a redirect. Google's client follows redirects, up to the one that it gives up at; our transport
+/// follows none, since it would send the token elsewhere.
 pub(super) fn is_redirect(error: &GoogleError) -> bool {
     error
         .http_status_code()
