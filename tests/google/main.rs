@@ -11,4 +11,5 @@ mod sending;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;
+mod transport;
 mod waiting;

@@ -48,7 +48,7 @@ impl Task for CloseBooks {
 }
 
 /// An API that creates every task.
-async fn willing_api() -> MockServer {
+pub(crate) async fn willing_api() -> MockServer {
     let api = MockServer::start().await;
     Mock::given(any()).respond_with(created).mount(&api).await;
     api
@@ -63,7 +63,7 @@ async fn runtime_with(config: Config, google: Google) -> Runtime {
         .unwrap()
 }
 
-async fn requests(api: &MockServer) -> Vec<Request> {
+pub(crate) async fn requests(api: &MockServer) -> Vec<Request> {
     api.received_requests().await.unwrap()
 }
 
@@ -461,12 +461,12 @@ async fn enqueues_two_tasks_as_its_environment_says() {
 
 /// Whether the child gets credentials from the test, or finds its own.
 #[derive(Clone, Copy, PartialEq)]
-enum Credentials {
+pub(crate) enum Credentials {
     Passed,
     Found,
 }
 
-async fn in_a_child(
+pub(crate) async fn in_a_child(
     api: Option<&MockServer>,
     credentials: Credentials,
     vars: &[(&str, &str)],
@@ -625,7 +625,7 @@ async fn a_setting_wins_over_the_key_file() {
 }
 
 /// A token server that gives these answers, and then a token.
-async fn token_server_after(answers: impl IntoIterator<Item = ResponseTemplate>) -> MockServer {
+pub(crate) async fn token_server_after(answers: impl IntoIterator<Item = ResponseTemplate>) -> MockServer {
     let server = token_server("of-the-file").await;
     for (priority, answer) in (1..).zip(answers) {
         Mock::given(any())
@@ -638,13 +638,17 @@ async fn token_server_after(answers: impl IntoIterator<Item = ResponseTemplate>)
     server
 }
 
-fn oauth_error(status: u16, error: &str) -> ResponseTemplate {
+pub(crate) fn oauth_error(status: u16, error: &str) -> ResponseTemplate {
     let body = json!({"error": error, "error_description": "Invalid JWT Signature."});
     ResponseTemplate::new(status).set_body_json(body)
 }
 
 /// Enqueues with the key of a file whose tokens come from this server.
-async fn enqueue_with_a_key(name: &str, oauth: &MockServer, api: &MockServer) -> Result<Value, String> {
+pub(crate) async fn enqueue_with_a_key(
+    name: &str,
+    oauth: &MockServer,
+    api: &MockServer,
+) -> Result<Value, String> {
     let file = KeyFile::write(name, &format!("{}/token", oauth.uri()));
     in_a_child(
         Some(api),

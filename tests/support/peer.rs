@@ -1,6 +1,7 @@
 //! A peer that breaks off, stays silent or sends nonsense, which no mock server does on request.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -14,6 +15,8 @@ use tokio::task::JoinSet;
 pub(crate) enum Act {
     /// Sends this, and closes.
     Send(String),
+    /// Sends this, and waits for the next request on the same connection.
+    Keep(String),
     /// Resets the connection.
     Reset,
     /// Says nothing until the caller gives up.
@@ -29,6 +32,14 @@ impl Act {
         ))
     }
 
+    /// An answer with a body of JSON, after which the connection stays open.
+    pub(crate) fn kept_answer(status: u16, body: &str) -> Self {
+        Self::Keep(format!(
+            "HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
     /// An answer whose body ends before its length.
     pub(crate) fn half_an_answer() -> Self {
         Self::Send("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"name\": \"proj".to_owned())
@@ -39,6 +50,7 @@ impl Act {
 pub(crate) struct Peer {
     url: String,
     bodies: Arc<Mutex<Vec<Value>>>,
+    connections: Arc<AtomicUsize>,
     arrived: mpsc::UnboundedReceiver<()>,
     _connections: JoinSet<()>,
 }
@@ -51,11 +63,14 @@ impl Peer {
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let seen = Arc::clone(&bodies);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
                 connections.spawn(serve(
                     stream,
                     Arc::clone(&script),
@@ -67,6 +82,7 @@ impl Peer {
         Self {
             url,
             bodies,
+            connections,
             arrived,
             _connections: accepting,
         }
@@ -74,6 +90,11 @@ impl Peer {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How many connections were opened so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Waits until one more request was read to its end.
@@ -93,27 +114,31 @@ async fn serve(
     bodies: Arc<Mutex<Vec<Value>>>,
     arrivals: mpsc::UnboundedSender<()>,
 ) {
-    let Some(body) = read_request(&mut stream).await else {
+    while let Some(body) = read_request(&mut stream).await {
+        bodies.lock().unwrap().push(body);
+        // Not every test listens.
+        let _ = arrivals.send(());
+        let act = {
+            let mut script = script.lock().unwrap();
+            match script.len() {
+                1 => script.front().cloned(),
+                _ => script.pop_front(),
+            }
+            .unwrap()
+        };
+        match act {
+            Act::Send(answer) => {
+                // The caller may have given up.
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+            Act::Keep(answer) => {
+                let _ = stream.write_all(answer.as_bytes()).await;
+                continue;
+            }
+            Act::Reset => stream.set_zero_linger().unwrap(),
+            Act::Nothing => while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {},
+        }
         return;
-    };
-    bodies.lock().unwrap().push(body);
-    // Not every test listens.
-    let _ = arrivals.send(());
-    let act = {
-        let mut script = script.lock().unwrap();
-        match script.len() {
-            1 => script.front().cloned(),
-            _ => script.pop_front(),
-        }
-        .unwrap()
-    };
-    match act {
-        Act::Send(answer) => {
-            // The caller may have given up.
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
-        Act::Reset => stream.set_zero_linger().unwrap(),
-        Act::Nothing => while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {},
     }
 }
 

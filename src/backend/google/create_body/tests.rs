@@ -47,17 +47,23 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
 }
 
 fn service() -> impl Strategy<Value = Option<ServiceEndpoint>> {
-    option::of((any::<String>(), option::of(any::<String>())).prop_map(|(url, account)| {
-        let service = ServiceEndpoint::new(url);
-        match account {
-            Some(account) => service.with_account(account),
-            None => service,
-        }
-    }))
+    option::of(
+        (any::<String>(), option::of(any::<String>())).prop_map(|(url, account)| {
+            let service = ServiceEndpoint::new(url);
+            match account {
+                Some(account) => service.with_account(account),
+                None => service,
+            }
+        }),
+    )
 }
 
 fn envelope() -> impl Strategy<Value = Envelope> {
-    let url = prop_oneof![Just(String::new()), any::<String>(), "https://[a-z]{1,9}/tasks/[A-Z]{1,9}"];
+    let url = prop_oneof![
+        Just(String::new()),
+        any::<String>(),
+        "https://[a-z]{1,9}/tasks/[A-Z]{1,9}"
+    ];
     let body = prop_oneof![
         vec(any::<u8>(), 0..200),
         any::<String>().prop_map(String::into_bytes)
