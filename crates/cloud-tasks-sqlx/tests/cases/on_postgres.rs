@@ -106,6 +106,42 @@ async fn a_purge_deletes_a_thousand_rows_at_a_time_and_waits_for_no_lock() {
     other.rollback().await.unwrap();
 }
 
+/// Claims of rows that one statement deletes would wait for its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn claims_of_expired_keys_go_on_while_many_rows_are_purged() {
+    const ROWS: i64 = 20_000;
+    let database = database!();
+    let table = created(&database).await;
+    let fill = format!(
+        "INSERT INTO cloud_tasks_effects SELECT 'expired/' || n, 't', 0, 1, 0, 1 FROM generate_series(1, {ROWS}) AS n"
+    );
+    run(&database.pool, &fill).await;
+    let expired = "SELECT count(*) FROM cloud_tasks_effects WHERE expires_at_ms = 1";
+
+    let purging = tokio::spawn({
+        let table = table.clone();
+        async move { table.purge().await }
+    });
+    let (mut claimed, mut left_after_a_claim) = (0, Vec::new());
+    while !purging.is_finished() {
+        // From the end, where the purge comes last.
+        claim(&table, &format!("expired/{}", ROWS - claimed).into()).await;
+        claimed += 1;
+        left_after_a_claim.push(number(&database.pool, expired).await);
+    }
+    purging.await.unwrap().unwrap();
+
+    let halfway = left_after_a_claim
+        .iter()
+        .filter(|left| (1..ROWS / 2).contains(*left));
+    assert!(halfway.count() > 0, "{claimed} claims");
+    assert_eq!(number(&database.pool, expired).await, 0);
+    assert_eq!(
+        number(&database.pool, "SELECT count(*) FROM cloud_tasks_effects").await,
+        claimed
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_table_behind_a_transaction_pooler_works_without_prepared_statements() {
     let Some(url) = support::server("CLOUD_TASKS_TEST_PGBOUNCER") else {

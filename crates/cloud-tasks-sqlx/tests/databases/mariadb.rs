@@ -73,6 +73,15 @@ impl Database {
         Self::connect(&self.name, first).await
     }
 
+    /// Where another process finds the database.
+    pub(crate) fn place(&self) -> String {
+        self.name.clone()
+    }
+
+    pub(crate) async fn connected_to(place: &str) -> MySqlPool {
+        Self::connect(place, "SELECT 1").await
+    }
+
     async fn connect(name: &str, first: &'static str) -> MySqlPool {
         let url = support::server("CLOUD_TASKS_TEST_MARIADB").unwrap();
         let options: MySqlConnectOptions = url.parse().unwrap();

@@ -74,6 +74,15 @@ impl Database {
         Self::connect(&self.schema, first).await
     }
 
+    /// Where another process finds the database.
+    pub(crate) fn place(&self) -> String {
+        self.schema.clone()
+    }
+
+    pub(crate) async fn connected_to(place: &str) -> PgPool {
+        Self::connect(place, "SELECT 1").await
+    }
+
     async fn connect(schema: &str, first: &'static str) -> PgPool {
         let url = support::server("CLOUD_TASKS_TEST_POSTGRES").unwrap();
         let options: PgConnectOptions = url.parse().unwrap();

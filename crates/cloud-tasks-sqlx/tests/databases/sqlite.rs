@@ -62,6 +62,15 @@ impl Database {
         Self::connect(&self.path, first).await
     }
 
+    /// Where another process finds the database.
+    pub(crate) fn place(&self) -> String {
+        self.path.to_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn connected_to(place: &str) -> SqlitePool {
+        Self::connect(&PathBuf::from(place), "SELECT 1").await
+    }
+
     async fn connect(path: &PathBuf, first: &'static str) -> SqlitePool {
         let options = SqliteConnectOptions::new()
             .filename(path)
