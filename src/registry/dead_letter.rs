@@ -1,6 +1,6 @@
 //! The topics of dead tasks, and the subscriptions that keep the records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::base::{Config, Invalid, names};
 use crate::registry::topic::Topic;
@@ -35,6 +35,7 @@ impl DeadLetters {
             errors.push(error.at("`.dead_letter_topic(..)` of the runtime"));
         }
         all.extend(default.clone().map(Self::of));
+        let mut places: HashMap<_, _> = default.iter().map(|topic| (topic.clone(), 0)).collect();
         // The dead tasks of another service are recorded there.
         let registrations = registry.registrations().into_iter();
         for registration in registrations.filter(|registration| registration.runs_here()) {
@@ -46,12 +47,11 @@ impl DeadLetters {
             else {
                 continue;
             };
-            if !all.iter().any(|other| other.topic == topic) {
+            let at = *places.entry(topic).or_insert_with_key(|topic| {
                 all.push(Self::of(topic.clone()));
-            }
-            for letters in all.iter_mut().filter(|letters| letters.topic == topic) {
-                letters.tasks.insert(registration.name);
-            }
+                all.len() - 1
+            });
+            all[at].tasks.insert(registration.name);
         }
         errors.extend(shared(&all, registry));
         (all, errors)
@@ -73,32 +73,46 @@ fn comes_from_a_queue(registration: &Declared) -> bool {
 /// Subscriptions that would keep dead tasks but already have another purpose.
 fn shared(all: &[DeadLetters], registry: &Registry) -> Vec<Invalid> {
     let mut errors = Vec::new();
-    for (at, letters) in all.iter().enumerate() {
+    let mut topics: HashMap<&str, &str> = HashMap::new();
+    let subscribers = registry.subscriptions();
+    let pushed: HashMap<_, _> = subscribers
+        .iter()
+        .map(|one| (one.name.as_str(), one.task))
+        .collect();
+    // Of the subscribers with the same topic and subscription for dead letters, one is enough.
+    let mut keepers: HashMap<&str, HashMap<Option<&str>, &str>> = HashMap::new();
+    for subscriber in subscribers {
+        if let Some(kept) = &subscriber.dead_letter_subscription {
+            let topics = keepers.entry(kept).or_default();
+            topics
+                .entry(subscriber.dead_letter_topic.as_deref())
+                .or_insert(subscriber.task);
+        }
+    }
+    for letters in all {
         let DeadLetters {
             topic, subscription, ..
         } = letters;
-        if let Some(other) = all[..at].iter().find(|other| other.subscription == *subscription) {
+        if let Some(other) = topics.get(subscription.as_str()) {
             errors.push(Invalid::because(format!(
-                "the dead-letter topics {:?} and {topic:?} would be kept in one subscription, {subscription:?}, which can \
-                 have one topic: give one of them another name",
-                other.topic
+                "the dead-letter topics {other:?} and {topic:?} would be kept in one subscription, {subscription:?}, which can \
+                 have one topic: give one of them another name"
+            )));
+        } else {
+            topics.insert(subscription, topic);
+        }
+        if let Some(task) = pushed.get(subscription.as_str()) {
+            errors.push(Invalid::because(format!(
+                "the dead tasks of topic {topic:?} would be kept in the subscription {subscription:?}, which is the one that \
+                 {task} is pushed from: give one of them another name"
             )));
         }
-        for subscriber in registry.subscriptions() {
-            let task = subscriber.task;
-            if subscriber.name == *subscription {
-                errors.push(Invalid::because(format!(
-                    "the dead tasks of topic {topic:?} would be kept in the subscription {subscription:?}, which is the one \
-                     that {task} is pushed from: give one of them another name"
-                )));
-            }
-            let same_topic = subscriber.dead_letter_topic.as_ref() == Some(topic);
-            if subscriber.dead_letter_subscription.as_ref() == Some(subscription) && !same_topic {
-                errors.push(Invalid::because(format!(
-                    "the dead tasks of topic {topic:?} would be kept in the subscription {subscription:?}, which keeps the \
-                     dead letters of {task}: give it another `dead_letter_subscription`"
-                )));
-            }
+        let keepers = keepers.get(subscription.as_str()).into_iter().flatten();
+        for (_, task) in keepers.filter(|(other, _)| **other != Some(topic.as_str())) {
+            errors.push(Invalid::because(format!(
+                "the dead tasks of topic {topic:?} would be kept in the subscription {subscription:?}, which keeps the \
+                 dead letters of {task}: give it another `dead_letter_subscription`"
+            )));
         }
     }
     errors

@@ -1,5 +1,6 @@
 //! The registry of tasks, by name and by type.
 
+mod conflicts;
 pub(crate) mod dead_letter;
 mod elsewhere;
 pub(crate) mod filter;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::base::{Config, Invalid, States, limits, names};
+use crate::registry::conflicts::Conflicts;
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 
@@ -58,6 +60,7 @@ impl Registry {
     ) -> (Self, Vec<Invalid>) {
         let mut registry = Self::default();
         let mut errors = Vec::new();
+        let mut conflicts = Conflicts::default();
         for registration in registrations {
             let registration = *registration.declared();
             let type_id = (registration.type_id)();
@@ -71,8 +74,8 @@ impl Registry {
             });
             errors.extend(option_errors(&registration));
             if role == Role::Runs {
-                errors.extend(registry.add_subscription(&registration, config));
-                errors.extend(registry.add_schedule(&registration, config));
+                errors.extend(registry.add_subscription(&registration, config, &mut conflicts));
+                errors.extend(registry.add_schedule(&registration, config, &mut conflicts));
             }
             if let Kind::Publisher { topic } = registration.kind {
                 let named = names::validate_pubsub_name("topic", &topic().name(config));
@@ -94,7 +97,12 @@ impl Registry {
     }
 
     /// Adds the subscription of a subscriber, and returns its errors.
-    fn add_subscription(&mut self, registration: &Declared, config: &Config) -> Vec<Invalid> {
+    fn add_subscription(
+        &mut self,
+        registration: &Declared,
+        config: &Config,
+        conflicts: &mut Conflicts,
+    ) -> Vec<Invalid> {
         let Some(options) = registration.subscriber_options() else {
             return Vec::new();
         };
@@ -107,27 +115,18 @@ impl Registry {
             let (name, location) = (registration.name, registration.location);
             error.of(format_args!("the subscriber {name} ({location})"))
         }));
-        if let Some(other) = self
-            .subscriptions
-            .iter()
-            .find(|other| other.name == subscription.name)
-        {
-            errors.push(Invalid::because(format!(
-                "the subscribers {} and {} share the subscription {:?}: each would get a part of the messages",
-                other.task, subscription.task, subscription.name
-            )));
-        }
-        errors.extend(
-            self.subscriptions
-                .iter()
-                .filter_map(|other| validate_dead_letters(other, &subscription).err()),
-        );
+        errors.extend(conflicts.add_subscription(&subscription));
         self.subscriptions.push(subscription);
         errors
     }
 
     /// Adds the schedule of a periodic task, and returns its errors.
-    fn add_schedule(&mut self, registration: &Declared, config: &Config) -> Vec<Invalid> {
+    fn add_schedule(
+        &mut self,
+        registration: &Declared,
+        config: &Config,
+        conflicts: &mut Conflicts,
+    ) -> Vec<Invalid> {
         let Some(periodic) = &registration.periodic else {
             return Vec::new();
         };
@@ -142,13 +141,7 @@ impl Registry {
             Ok(schedule) => schedule,
             Err(errors) => return errors,
         };
-        let shared = self.schedules.iter().find(|other| other.name == schedule.name);
-        let error = shared.map(|other| {
-            Invalid::because(format!(
-                "the tasks {} and {} share the Cloud Scheduler job {:?}: give one of them a `schedule_name`",
-                other.task, schedule.task, schedule.name
-            ))
-        });
+        let error = conflicts.add_schedule(&schedule);
         self.schedules.push(schedule);
         error.into_iter().collect()
     }
@@ -228,29 +221,6 @@ fn validate_handlers(one: &Declared, other: &Declared) -> Result<(), Invalid> {
             one.name, one.location, other.location
         ))
     })
-}
-
-/// Checks whether the dead letters of two subscribers conflict.
-fn validate_dead_letters(one: &Subscription, other: &Subscription) -> Result<(), Invalid> {
-    let keeps = |subscription: &Subscription| subscription.dead_letter_subscription.clone();
-    let shared = keeps(one).filter(|name| keeps(other).as_ref() == Some(name));
-    if let Some(name) = shared.filter(|_| one.dead_letter_topic != other.dead_letter_topic) {
-        return Err(Invalid::because(format!(
-            "the subscribers {} and {} keep the dead letters of two topics in one subscription, {name:?}, which can have one \
-             topic: give one of them another `dead_letter_subscription`",
-            one.task, other.task
-        )));
-    }
-    for (keeper, pushed) in [(one, other), (other, one)] {
-        if let Some(name) = keeps(keeper).filter(|name| *name == pushed.name) {
-            return Err(Invalid::because(format!(
-                "the dead letters of {} are kept in the subscription {name:?}, which is the one that {} is pushed from: give \
-                 one of them another name",
-                keeper.task, pushed.task
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn option_errors(registration: &Declared) -> Vec<Invalid> {
