@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use crate::cli::args::Command;
+#[cfg(feature = "local")]
+use crate::cli::args::DeadCommand;
 use crate::cli::console::Console;
 use crate::cli::{dead, list, queues, set_up, tasks};
 use crate::runtime::Runtime;
@@ -15,9 +17,8 @@ impl Command {
 
     /// Runs the command on this console, and returns the exit code: 0 done, 1 failed, 2 a plan with changes.
     pub async fn run_on(self, runtime: &Runtime, console: &mut Console) -> u8 {
-        // Only `list` needs none.
         #[cfg(feature = "local")]
-        if !matches!(self, Self::List(_))
+        if self.needs_local_engine(runtime)
             && let Err(error) = runtime.services().find_local_engine().await
         {
             // As below.
@@ -42,5 +43,24 @@ impl Command {
             let _ = console.error(&format!("error: {error:#}"));
             1
         })
+    }
+
+    /// Whether the command reads or changes what is in a local engine. Messages and dead tasks are elsewhere if there is an emulator
+    /// of Pub/Sub.
+    #[cfg(feature = "local")]
+    fn needs_local_engine(&self, runtime: &Runtime) -> bool {
+        match self {
+            Self::List(_) => false,
+            #[cfg(feature = "schema")]
+            Self::Schema(_) => false,
+            Self::InitializeSubscribers(_) | Self::Dead(DeadCommand::List(_)) => {
+                runtime.services().pubsub().is_none()
+            }
+            Self::ScheduleTasks(_)
+            | Self::InitializeTasks(_)
+            | Self::Tasks(_)
+            | Self::Queues(_)
+            | Self::Dead(DeadCommand::Replay(_)) => true,
+        }
     }
 }

@@ -169,6 +169,10 @@ impl Cloud {
         (state.resources.clone(), state.policies.clone())
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.server.uri()
+    }
+
     /// The calls since the last time, as `PUT /v1/projects/..`.
     pub(crate) async fn calls(&self) -> Vec<String> {
         let requests = self.server.received_requests().await.unwrap();

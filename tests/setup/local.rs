@@ -4,7 +4,71 @@
 use cloud_tasks::queue::QueueSettings;
 use cloud_tasks::{Config, Runtime, Task};
 
-use crate::cloud::Send;
+use crate::cloud::{Cloud, SUBSCRIPTIONS, Send};
+use crate::support::console;
+
+async fn run(runtime: &Runtime, line: &str) -> (u8, String, String) {
+    let words: Vec<_> = line.split(' ').collect();
+    console::run(runtime, &words, None).await
+}
+
+/// The messages of a local engine are in an emulator of Pub/Sub, if there is one, and no engine of this service runs.
+#[tokio::test]
+async fn commands_that_look_at_no_engine_run_without_one() {
+    let cloud = Cloud::new().await;
+    let messages = cloud.url();
+    let config = Config::default()
+        .with_app_name("nobody-serves-this")
+        .with_endpoint("http://127.0.0.1:9");
+    let in_emulator = config
+        .clone()
+        .with_project("acme")
+        .with_pubsub_emulator_host(messages.trim_start_matches("http://"));
+    let build = |config: Config| Runtime::local().config(config).allow_unsigned_pushes().build();
+    let (runtime, engine) = build(config).await.unwrap();
+    let (emulated, other) = build(in_emulator).await.unwrap();
+    let no_engine = "error: nothing was done: no local engine of this service runs on this machine";
+
+    let of_engine = [
+        "initialize-subscribers --yes",
+        "initialize-tasks --yes",
+        "schedule-tasks --yes",
+        "dead list --topic failed",
+        "dead replay --topic failed --yes",
+        "queues info tasks",
+        "tasks list",
+    ];
+    for line in of_engine {
+        let (code, _, err) = run(&runtime, line).await;
+        assert_eq!((code, err.contains(no_engine)), (1, true), "{line}: {err}");
+    }
+    for line in [
+        "list",
+        #[cfg(feature = "schema")]
+        "schema export",
+    ] {
+        let (code, _, err) = run(&runtime, line).await;
+        assert_eq!((code, err.contains("error")), (0, false), "{line}: {err}");
+    }
+    for line in [
+        "initialize-tasks --yes",
+        "dead replay --topic failed --yes",
+        "queues info tasks",
+    ] {
+        let (code, _, err) = run(&emulated, line).await;
+        assert_eq!((code, err.contains(no_engine)), (1, true), "{line}: {err}");
+    }
+    let (code, out, err) = run(&emulated, "initialize-subscribers --yes").await;
+
+    assert_eq!((code, out.contains("[+] Plain\n")), (0, true), "{out}{err}");
+    assert!(
+        cloud
+            .get(&format!("{SUBSCRIPTIONS}/nobody-serves-this--Plain"))
+            .is_some()
+    );
+    engine.stop().await;
+    other.stop().await;
+}
 
 #[tokio::test]
 async fn queues_of_the_local_engine_are_made_and_changed() {
