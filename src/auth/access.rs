@@ -108,6 +108,14 @@ impl Access {
         }
     }
 
+    /// Fetches the keys of callers before the first of them arrives; `None` if callers need none.
+    pub fn prefetch_keys(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        match &self.callers {
+            Policy::Verified(verifier) => Some(verifier.prefetch_keys()),
+            Policy::Anybody | Policy::Nobody => None,
+        }
+    }
+
     /// Whether every caller is accepted.
     pub fn is_open(&self) -> bool {
         matches!(self.callers, Policy::Anybody)

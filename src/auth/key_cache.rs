@@ -111,15 +111,27 @@ impl Keys {
         (now < set.usable_until).then(|| look(set))
     }
 
+    /// Fetches the keys, before the first of them is needed. A failure does not delay the next fetch.
+    pub fn prefetch(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let running = shared.start(shared.fetch());
+            if let Some(mut running) = running {
+                let _ = running.changed().await;
+            }
+            if shared.current.load().is_none() {
+                shared.fetch().not_before = None;
+            }
+        }
+    }
+
     /// The keys, including this one. If it is unknown, waits for a fetch that is due or in progress.
     pub async fn with(&self, id: &str) -> Result<Arc<KeySet>, Refusal> {
         let before = self.current();
         if let Some(set) = before.clone().filter(|set| set.get(id).is_some()) {
             return Ok(set);
         }
-        let running = self
-            .shared
-            .start(self.shared.fetch.lock().unwrap_or_else(PoisonError::into_inner));
+        let running = self.shared.start(self.shared.fetch());
         if let Some(mut running) = running {
             // Nothing is ever sent: this returns an error when the sender is dropped.
             let _ = running.changed().await;
@@ -140,6 +152,10 @@ impl Keys {
 }
 
 impl Shared {
+    fn fetch(&self) -> MutexGuard<'_, Fetch> {
+        self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Starts a fetch, unless one is in progress or just ended. Returns a receiver for the end of the one in progress.
     fn start(self: &Arc<Self>, mut fetch: MutexGuard<'_, Fetch>) -> Option<watch::Receiver<()>> {
         self.source.as_ref()?;

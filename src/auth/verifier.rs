@@ -38,6 +38,11 @@ impl Verifier {
         }
     }
 
+    /// Fetches the keys before the first token arrives.
+    pub fn prefetch_keys(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.keys.prefetch()
+    }
+
     /// The accounts and the audiences that open every route.
     pub fn trusted(&self) -> (&[String], &[String]) {
         (&self.rules.accounts, self.rules.audiences.general())

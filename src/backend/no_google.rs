@@ -1,5 +1,7 @@
 //! Substitutes for the Google backend without the feature `google`.
 
+use std::future::Ready;
+
 use crate::backend::Connected;
 use crate::base::{Config, Invalid};
 use crate::registry::Role;
@@ -13,6 +15,12 @@ impl Services {
     #[expect(clippy::unused_self, reason = "as with Google")]
     pub fn has_google_pubsub(&self) -> bool {
         false
+    }
+
+    /// Fetches no token: nothing is called.
+    #[expect(clippy::unused_self, reason = "as with Google")]
+    pub fn prefetch_token(&self) -> Option<Ready<()>> {
+        None
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use http::Extensions;
+
 use crate::backend::dead_letter_store::DeadLetterStore;
 use crate::backend::google::{PubSubAccess, PubSubDeadLetters, QueueAccess, SchedulerAccess};
 #[cfg(feature = "local")]
 use crate::backend::local::Instance;
 #[cfg(all(feature = "cli", feature = "local"))]
 use crate::base::Error;
+use crate::base::text::error_chain;
 
 /// The services that set-up and administration call; `None` if the backend has none.
 #[derive(Clone, Default)]
@@ -37,6 +40,20 @@ impl Services {
             #[cfg(feature = "local")]
             local_engine: None,
         }
+    }
+
+    /// Fetches the first access token, before a call needs it. `None` if Cloud Tasks is called without TLS: then it is an
+    /// emulator or a stand-in of a test.
+    pub fn prefetch_token(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let queues = self.queues.as_ref()?;
+        let url = queues.endpoint.as_deref();
+        let is_google = url.is_none_or(|url| url.starts_with("https://"));
+        let credentials = is_google.then(|| queues.credentials.clone())?;
+        Some(async move {
+            if let Err(error) = credentials.headers(Extensions::new()).await {
+                tracing::debug!(error = %error_chain(&error), "no access token came while the runtime was built");
+            }
+        })
     }
 
     /// Reads dead letters from this store if there is no Pub/Sub.

@@ -13,3 +13,4 @@ mod support;
 mod tasks;
 mod transport;
 mod waiting;
+mod warm_up;

@@ -536,7 +536,7 @@ impl Drop for KeyFile {
 }
 
 /// An OAuth server that gives this token for every assertion.
-async fn token_server(token: &str) -> MockServer {
+pub(crate) async fn token_server(token: &str) -> MockServer {
     let server = MockServer::start().await;
     let answer = json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"});
     Mock::given(method("POST"))

@@ -481,7 +481,7 @@ async fn enqueues_with_a_short_attempt() {
     child::tell(&enqueue.await);
 }
 
-const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
+pub(crate) const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
 
 /// TLS for 127.0.0.1, with a certificate of the tests' own authority.
 fn tls(protocols: &[&str]) -> TlsAcceptor {

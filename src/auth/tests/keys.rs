@@ -42,6 +42,30 @@ async fn a_hundred_first_requests_at_once_get_in_with_one_fetch() {
     assert_eq!(fetches(&server).await, 1);
 }
 
+#[tokio::test]
+async fn keys_that_were_fetched_before_the_first_token_are_not_fetched_again() {
+    let server = key_server().await;
+    let verifier = verifier_of(callers(&server));
+
+    verifier.prefetch_keys().await;
+
+    assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
+    assert_eq!(fetches(&server).await, 1);
+}
+
+#[tokio::test]
+async fn a_fetch_before_the_first_token_that_fails_does_not_delay_the_next_one() {
+    let server = MockServer::start().await;
+    serve_keys(&server, ResponseTemplate::new(503)).await;
+    let verifier = verifier_of(callers(&server));
+
+    verifier.prefetch_keys().await;
+    serve_keys(&server, keys(&[KEY_ID], "max-age=3600")).await;
+
+    // The refresh interval is an hour.
+    assert_eq!(verify(&verifier, &good(ENDPOINT)).await, Ok(()));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_warm_request_is_ever_refused() {
     let server = key_server().await;

@@ -351,6 +351,11 @@ impl<M: Mode> RuntimeBuilder<M> {
     /// [`eager()`](Runtime::eager) and [`recorded()`](crate::Runtime::recorded) allow missing states.
     /// [`local()`](crate::Runtime#method.local) starts the engine.
     ///
+    /// If tasks go to Google (over TLS), it also fetches the first access token and, unless the runtime
+    /// [only enqueues](Self::enqueue_only), the keys that verify callers, so that the first request of a cold instance waits for
+    /// neither. It waits for at most a second, and never fails for that: what has not come goes on in the background, and what has
+    /// failed is fetched again when it is needed. No other mode and no emulator makes a call.
+    ///
     /// # Errors
     ///
     /// Reports every error at once. Also if the engine cannot listen on a loopback port. Nothing was sent, and nothing

@@ -135,7 +135,9 @@ impl Mode for Configured {
             }
         };
         let missing = if eager { Missing::Allowed } else { Missing::Fails };
-        parts.finish(connect, access, missing, errors)
+        let runtime = parts.finish(connect, access, missing, errors)?;
+        runtime.warm_up().await;
+        Ok(runtime)
     }
 }
 

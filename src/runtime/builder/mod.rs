@@ -11,6 +11,7 @@ mod no_local;
 mod services;
 #[cfg(test)]
 mod tests;
+mod warm_up;
 mod warnings;
 
 use std::any::Any;
