@@ -163,7 +163,7 @@ impl TaskImpl {
 
 /// The collected errors, to be reported together.
 #[derive(Default)]
-pub(crate) struct Errors(Option<syn::Error>);
+pub(crate) struct Errors(pub(crate) Option<syn::Error>);
 
 impl Errors {
     fn push(&mut self, error: syn::Error) {
@@ -186,12 +186,6 @@ impl Errors {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn messages(&self) -> Vec<String> {
-        let errors = self.0.clone().into_iter().flatten();
-        errors.map(|error| error.to_string()).collect()
     }
 
     /// One `compile_error!` per error, at its position.

@@ -20,8 +20,12 @@ fn expanded(args: TokenStream, item: TokenStream) -> String {
 
 /// The messages of the `compile_error!`s.
 fn messages(args: TokenStream, item: TokenStream) -> Vec<String> {
-    let (_, errors) = crate::parse::parse(args, item);
-    errors.messages()
+    texts(crate::parse::parse(args, item).1)
+}
+
+fn texts(errors: crate::parse::Errors) -> Vec<String> {
+    let errors = errors.0.into_iter().flatten();
+    errors.map(|error| error.to_string()).collect()
 }
 
 #[track_caller]

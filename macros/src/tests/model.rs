@@ -9,7 +9,7 @@ fn derived(item: TokenStream) -> String {
 }
 
 fn messages(item: TokenStream) -> Vec<String> {
-    crate::parse::Model::parse(item).1.messages()
+    super::texts(crate::parse::Model::parse(item).1)
 }
 
 #[test]
