@@ -10,4 +10,6 @@ mod handlers;
 mod named;
 #[cfg(feature = "schema")]
 mod schema;
+mod service_names;
 mod shared_tasks;
+

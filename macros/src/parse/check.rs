@@ -25,18 +25,26 @@ pub(super) fn queue_name(name: &str) -> Result<(), String> {
 /// Validates the name of a service, which is part of the name of an environment variable.
 pub(super) fn service(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_account = name == "account" || name.ends_with("-account");
-    if (1..=63).contains(&name.len())
+    let is_name = (1..=63).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(allowed)
-        && !is_account
-    {
+        && name.bytes().all(allowed);
+    let variable = name.to_ascii_uppercase().replace('-', "_");
+    let accepted = if !is_name {
+        "1 to 63 lower-case letters, digits and `-`, the first a letter".to_owned()
+    } else if name == "account" || name.ends_with("-account") {
+        format!(
+            "a name other than `account` that does not end with `-account`, since CLOUD_TASKS_SERVICE_{variable} names an \
+             account"
+        )
+    } else if name == "host" || name == "port" || name.starts_with("port-") {
+        format!(
+            "a name other than `host` and `port` that does not start with `port-`, since Kubernetes sets \
+             CLOUD_TASKS_SERVICE_{variable} for a service called `cloud-tasks`"
+        )
+    } else {
         return Ok(());
-    }
-    Err(format!(
-        "the service {name:?} is not accepted: 1 to 63 lower-case letters, digits and `-`, the first a letter, and not \
-         ending with `account`, which names the variable of its account"
-    ))
+    };
+    Err(format!("the service {name:?} is not accepted: {accepted}"))
 }
 
 /// Validates the base name of a topic, or a full path.
@@ -257,7 +265,19 @@ mod tests {
     fn a_service_has_the_name_of_a_variable_in_lower_case() {
         assert_check(
             service,
-            &["billing", "b", "billing-2", "my-accounts", &"s".repeat(63)],
+            &[
+                "billing",
+                "b",
+                "billing-2",
+                "my-accounts",
+                "account-2",
+                "accounting",
+                "hosting",
+                "my-host",
+                "my-port",
+                "portal",
+                &"s".repeat(63),
+            ],
             &[
                 "",
                 "Billing",
@@ -267,6 +287,9 @@ mod tests {
                 "a.b",
                 "account",
                 "billing-account",
+                "host",
+                "port",
+                "port-http",
                 "é",
                 &"s".repeat(64),
             ],

@@ -52,25 +52,73 @@ impl ServiceEndpoint {
     }
 }
 
-/// Validates the name of a service.
+/// The start of the variables that name another service.
+pub(super) const SERVICE: &str = "CLOUD_TASKS_SERVICE_";
+
+/// Validates the name of a service: it has variables of its own.
 pub(crate) fn validate_service(name: &str) -> Result<(), Invalid> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_valid = (1..=63).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(is_allowed)
-        && name != "account"
-        && !name.ends_with("-account");
+        && name.bytes().all(is_allowed);
+    let what = format_args!("the service {name:?}");
     Invalid::unless(is_valid, || {
         Invalid::new(
-            format_args!("the service {name:?}"),
-            "1 to 63 lower-case letters, digits and `-`, the first a letter, and not ending with `account`, which names the \
-             variable of its account",
+            what,
+            "1 to 63 lower-case letters, digits and `-`, the first a letter",
         )
-    })
+    })?;
+    match meaning(&variable_part(name)) {
+        Meaning::Url(_) => Ok(()),
+        Meaning::Account(_) | Meaning::OwnAccount => Err(Invalid::new(
+            what,
+            format_args!(
+                "a name other than `account` that does not end with `-account`, since {} names an account",
+                service_variable(name)
+            ),
+        )),
+        Meaning::Kubernetes => Err(Invalid::new(
+            what,
+            format_args!(
+                "a name other than `host` and `port` that does not start with `port-`, since Kubernetes sets {} for a \
+                 service called `cloud-tasks`",
+                service_variable(name)
+            ),
+        )),
+    }
+}
+
+/// What a variable `CLOUD_TASKS_SERVICE_..` means, by what follows the prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning<'a> {
+    /// The URL of this service.
+    Url(&'a str),
+    /// The account of this service.
+    Account(&'a str),
+    /// The account of the service that reads the variable.
+    OwnAccount,
+    /// Kubernetes sets it for a service that is called `cloud-tasks`.
+    Kubernetes,
+}
+
+/// The one meaning that a variable has, so that a name of a service with another one is refused.
+pub(super) fn meaning(rest: &str) -> Meaning<'_> {
+    match rest {
+        "ACCOUNT" => Meaning::OwnAccount,
+        "HOST" | "PORT" => Meaning::Kubernetes,
+        _ if rest.starts_with("PORT_") => Meaning::Kubernetes,
+        _ => match rest.strip_suffix("_ACCOUNT") {
+            Some(service) => Meaning::Account(service),
+            None => Meaning::Url(rest),
+        },
+    }
+}
+
+fn variable_part(name: &str) -> String {
+    name.to_ascii_uppercase().replace('-', "_")
 }
 
 /// The variable with the URL of a service.
 pub(crate) fn service_variable(name: &str) -> String {
-    let name = name.to_ascii_uppercase().replace('-', "_");
-    format!("CLOUD_TASKS_SERVICE_{name}")
+    format!("{SERVICE}{}", variable_part(name))
 }

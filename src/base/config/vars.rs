@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::service::{Meaning, SERVICE, meaning};
 use super::{
     Config, ENDPOINT, HOST_PORT, LOCATION, MULTIPLIER, PROJECT, RetrySettings, RunMode, ServiceEndpoint,
 };
@@ -14,7 +15,6 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::wire::headers::propagated_name;
 
 const PREFIX: &str = "CLOUD_TASKS_";
-const SERVICE: &str = "CLOUD_TASKS_SERVICE_";
 const SECONDS: &str = "a number of seconds, 0 or more";
 const BOOLEAN: &str = "true, 1, t, y or yes; false, 0, f, n or no";
 
@@ -73,26 +73,10 @@ impl Config {
     }
 }
 
-/// What a variable says of another service.
-#[derive(Clone, Copy)]
-enum OfService<'a> {
-    Url(&'a str),
-    Account(&'a str),
-}
-
-/// The service that a variable names, in upper case.
-///
-/// Kubernetes sets `CLOUD_TASKS_SERVICE_HOST` and `.._PORT..` for a service that is called `cloud-tasks`.
-fn service_of(variable: &str) -> Option<OfService<'_>> {
-    let name = variable.strip_prefix(SERVICE)?;
-    let is_of_kubernetes = name == "HOST" || name == "PORT" || name.starts_with("PORT_");
-    if name.is_empty() || name == "ACCOUNT" || is_of_kubernetes {
-        return None;
-    }
-    Some(match name.strip_suffix("_ACCOUNT") {
-        Some(service) => OfService::Account(service),
-        None => OfService::Url(name),
-    })
+/// What a variable says of another service, whose name is in upper case.
+fn service_of(variable: &str) -> Option<Meaning<'_>> {
+    let meaning = meaning(variable.strip_prefix(SERVICE)?);
+    matches!(meaning, Meaning::Url(name) | Meaning::Account(name) if !name.is_empty()).then_some(meaning)
 }
 
 fn project(text: &str) -> Option<String> {
@@ -284,18 +268,19 @@ impl Vars {
             };
             let lower = |name: &str| name.to_ascii_lowercase().replace('_', "-");
             match of {
-                OfService::Url(name) => {
+                Meaning::Url(name) => {
                     let url = self.read_raw(variable, ENDPOINT, |text| {
                         is_endpoint(text).then(|| text.to_owned())
                     })?;
                     services.extend(url.map(|url| (lower(name), ServiceEndpoint::new(url))));
                 }
-                OfService::Account(name) => {
+                Meaning::Account(name) => {
                     accounts.extend(
                         self.raw(variable)
                             .map(|account| (lower(name), (variable, account))),
                     );
                 }
+                Meaning::OwnAccount | Meaning::Kubernetes => {}
             }
         }
         for (name, (variable, account)) in accounts {
