@@ -12,4 +12,5 @@ mod named;
 mod schema;
 mod service_names;
 mod shared_tasks;
+mod wire;
 
