@@ -15,7 +15,7 @@ use crate::runtime::Runtime;
 /// this program, or registered with the current runtime. An alias becomes the task's present name. Subscribers are not
 /// included, since they cannot be enqueued.
 ///
-/// With sqlx, read it with `#[sqlx(try_from = "String")]`, and bind [`as_str`](Self::as_str).
+/// For a column of a database, the crate `cloud-tasks-sqlx` has a type that sqlx binds and reads as text.
 ///
 /// ```
 /// use cloud_tasks::task::TaskName;

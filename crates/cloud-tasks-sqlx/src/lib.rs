@@ -1,5 +1,5 @@
 //! [sqlx](https://docs.rs/sqlx) for [cloud-tasks](cloud_tasks): transactions that send tasks and messages after their
-//! commit, and an idempotency store in a table of your database.
+//! commit, an idempotency store in a table of your database, and names of tasks as text.
 //!
 //! # Installation
 //!
@@ -112,6 +112,47 @@
 //! table.create().await?;                      // or in a migration: see `create_statements()`
 //! let runtime = Runtime::eager().idempotency(table).build().await?;
 //! ChargeInvoice { invoice: 7 }.asap().on(&runtime).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Names of tasks in a column
+//!
+//! A rule in a database says which task it runs. `TaskName` reads a [`cloud_tasks::task::TaskName`] from a column of text and
+//! binds it. The name of a task that does not exist is an error when the rule is read, not when it runs:
+//!
+#![cfg_attr(feature = "sqlx-0_8", doc = "```")]
+#![cfg_attr(not(feature = "sqlx-0_8"), doc = "```ignore")]
+//! use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+//! use cloud_tasks_sqlx::sqlx_0_8::TaskName;
+//! use serde::{Deserialize, Serialize};
+//! # use sqlx_0_8 as sqlx;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct RemindCustomer { customer: u64 }
+//!
+//! #[task]
+//! impl Task for RemindCustomer {
+//!     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (runtime, recorder) = Runtime::recorded().build().await?;
+//! # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+//! sqlx::query("CREATE TABLE rules (event TEXT NOT NULL, task TEXT NOT NULL)").execute(&pool).await?;
+//! let insert = "INSERT INTO rules (event, task) VALUES (?, ?)";
+//! let task = TaskName(cloud_tasks::task::TaskName::of::<RemindCustomer>());
+//! sqlx::query(insert).bind("overdue").bind(task).execute(&pool).await?;
+//! sqlx::query(insert).bind("paid").bind("ThankCustomer").execute(&pool).await?;
+//!
+//! let find = "SELECT task FROM rules WHERE event = ?";
+//! let task: TaskName = sqlx::query_scalar(find).bind("overdue").fetch_one(&pool).await?;
+//! runtime.enqueue_named(task, serde_json::json!({"customer": 7}))?.await?;
+//! recorder.assert_enqueued::<RemindCustomer>(|reminder| reminder.customer == 7);
+//!
+//! let error = sqlx::query_scalar::<_, TaskName>(find).bind("paid").fetch_one(&pool).await.unwrap_err();
+//! assert!(error.to_string().ends_with("\"ThankCustomer\" is not the name of a task: no task is linked or registered under it"));
 //! # Ok(())
 //! # }
 //! ```

@@ -1,4 +1,4 @@
-//! Transactions that send after their commit and an idempotency store, for sqlx 0.8.
+//! Transactions that send after their commit, an idempotency store and names of tasks as text, for sqlx 0.8.
 //!
 //! See the [crate documentation](crate) for examples.
 
@@ -18,7 +18,14 @@ macro_rules! dynamic_sql {
     };
 }
 
+/// What the values of a statement of a database are encoded into.
+macro_rules! argument_buffer {
+    ($DB:ident, $lifetime:lifetime) => {
+        $DB::ArgumentBuffer<$lifetime>
+    };
+}
+
 #[path = "versioned/mod.rs"]
 mod versioned;
 
-pub use versioned::{CommitError, IdempotencyTable, TableDatabase, Transaction};
+pub use versioned::{CommitError, IdempotencyTable, TableDatabase, TaskName, Transaction};

@@ -27,12 +27,15 @@ mod purging;
 mod queries;
 #[path = "../cases/table.rs"]
 mod table;
+#[path = "../cases/task_name.rs"]
+mod task_name;
 #[path = "../cases/transaction.rs"]
 mod transaction;
 
 pub(crate) type Db = crate::sqlx::MySql;
 pub(crate) type Connection = crate::sqlx::MySqlConnection;
 
+pub(crate) const PLACEHOLDER: &str = "?";
 pub(crate) const BEGIN_WRITING: &str = "BEGIN";
 pub(crate) const SERIALIZABLE: &str = "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE";
 pub(crate) const SCHEMA_OF_TABLES: &str = "SELECT DATABASE()";

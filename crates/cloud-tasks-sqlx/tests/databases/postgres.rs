@@ -29,12 +29,15 @@ mod purging;
 mod queries;
 #[path = "../cases/table.rs"]
 mod table;
+#[path = "../cases/task_name.rs"]
+mod task_name;
 #[path = "../cases/transaction.rs"]
 mod transaction;
 
 pub(crate) type Db = crate::sqlx::Postgres;
 pub(crate) type Connection = crate::sqlx::PgConnection;
 
+pub(crate) const PLACEHOLDER: &str = "$1";
 pub(crate) const BEGIN_WRITING: &str = "BEGIN";
 pub(crate) const SERIALIZABLE: &str = "SET default_transaction_isolation = 'serializable'";
 pub(crate) const SCHEMA_OF_TABLES: &str = "SELECT current_schema()::text";

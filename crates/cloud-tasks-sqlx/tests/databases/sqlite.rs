@@ -27,12 +27,15 @@ mod purging;
 mod queries;
 #[path = "../cases/table.rs"]
 mod table;
+#[path = "../cases/task_name.rs"]
+mod task_name;
 #[path = "../cases/transaction.rs"]
 mod transaction;
 
 pub(crate) type Db = crate::sqlx::Sqlite;
 pub(crate) type Connection = crate::sqlx::SqliteConnection;
 
+pub(crate) const PLACEHOLDER: &str = "?";
 /// `SQLite` cannot turn a reading transaction into a writing one while another one writes.
 pub(crate) const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
 pub(crate) const SERIALIZABLE: &str = "SELECT 1";

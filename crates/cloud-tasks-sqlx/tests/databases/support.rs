@@ -43,11 +43,11 @@ pub(crate) use database;
 
 /// Books a number.
 #[derive(Deserialize, Serialize)]
-struct Book {
+pub(crate) struct Book {
     number: i64,
 }
 
-#[task]
+#[task(aliases = ["BookNumber"])]
 impl Task for Book {
     async fn run(self, cx: Context<Bookkeeper>) -> TaskResult {
         cx.state().0.book(self.number).await
