@@ -5,6 +5,8 @@
 //! * [Events](pubsub): publishers, subscribers, filters, dead letters, and what travels in a message.
 //! * [Events from Google's services](google_events): Cloud Storage, logs, Gmail, Cloud Build, Eventarc.
 //! * [Schedules](periodic): cron, intervals, time zones, and what a missed run means.
+//! * [Headers and traces](headers): what travels from a request to its tasks and messages, and the spans.
+//! * [Transactions](transactions): sending only what has committed, with sqlx and with any other database.
 //! * [Bulk enqueueing](bulk): thousands of tasks with bounded concurrency and memory.
 //! * [Unique tasks](uniqueness): enqueueing the same work once.
 //! * [Idempotency](idempotency): running a repeated delivery once, also exactly once in your own database.
@@ -21,9 +23,6 @@
 //! * [Troubleshooting](troubleshooting): each error text and its cure.
 //! * [Coming from django-cloud-tasks](django): the same calls, side by side.
 //! * [Comparison with others](comparison): where another library is the better choice.
-//!
-//! Headers and traces are described at [`Config::with_propagated_headers`](crate::Config::with_propagated_headers), transactions at
-//! [`commit`](crate::commit).
 
 #[doc = include_str!("getting_started.md")]
 #[doc(alias("quickstart", "tutorial", "worker"))]
@@ -39,6 +38,14 @@ pub mod google_events {}
 #[doc = include_str!("periodic.md")]
 #[doc(alias("cron", "scheduler"))]
 pub mod periodic {}
+
+#[doc = include_str!("headers.md")]
+#[doc(alias("traceparent", "tracing", "OpenTelemetry", "propagation"))]
+pub mod headers {}
+
+#[doc = include_str!("transactions.md")]
+#[doc(alias("outbox", "sqlx", "commit hooks"))]
+pub mod transactions {}
 
 #[doc = include_str!("bulk.md")]
 #[doc(alias("batch"))]

@@ -69,6 +69,15 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_guide_shows_this_program() {
+        let guide = include_str!("../../../src/guide/transactions.md");
+        let shown = guide.split("```rust ignore\n").nth(1).unwrap();
+        let (shown, _) = shown.split_once("```").unwrap();
+
+        assert!(include_str!("transaction.rs").contains(shown), "{shown}");
+    }
+
     #[tokio::test]
     async fn the_task_is_sent_after_the_commit_and_not_after_a_rollback() {
         let (runtime, recorder) = Runtime::recorded().build().await.unwrap();
