@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "schema")]
+mod asyncapi;
 mod enqueue_only;
 mod events;
 mod handlers;
@@ -13,4 +15,3 @@ mod schema;
 mod service_names;
 mod shared_tasks;
 mod wire;
-

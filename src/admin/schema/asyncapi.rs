@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::Schema;
+use schemars::transform::{RemoveRefSiblings, ReplacePrefixItems, ReplaceUnevaluatedProperties, Transform};
 use serde_json::{Map, Value, json};
 
 use crate::admin::schema::contracts::NamedContract;
@@ -23,7 +25,7 @@ pub(super) fn document(title: &str, version: &str, contracts: &BTreeMap<String, 
             schemas_of.read()
         };
         let base = format!("#/components/schemas/{name}");
-        schemas.insert(name.clone(), with_references(schema, &base));
+        schemas.insert(name.clone(), with_references(&in_draft_07(schema), &base));
         messages.insert(
             name.clone(),
             json!({
@@ -56,6 +58,20 @@ pub(super) fn document(title: &str, version: &str, contracts: &BTreeMap<String, 
         "operations": operations,
         "components": {"messages": messages, "schemas": schemas},
     })
+}
+
+/// The schema in draft 07, which is what `AsyncAPI` 3 says a schema without a `schemaFormat` is: readers ignore newer keywords,
+/// and keywords beside a reference.
+///
+/// Source: <https://www.asyncapi.com/docs/reference/specification/v3.0.0#schemaObject>.
+fn in_draft_07(schema: &Value) -> Value {
+    let Ok(mut schema) = Schema::try_from(schema.clone()) else {
+        return schema.clone();
+    };
+    ReplaceUnevaluatedProperties::default().transform(&mut schema);
+    RemoveRefSiblings::default().transform(&mut schema);
+    ReplacePrefixItems::default().transform(&mut schema);
+    schema.into()
 }
 
 /// The schema at another place of a document: its references start there.
