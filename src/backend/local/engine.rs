@@ -37,7 +37,11 @@ use crate::registry::subscription::Subscription;
 ///
 /// Built by [`Runtime::local`](crate::Runtime::local). A queue is created when its first task arrives. When the engine
 /// stops, everything that has not run is lost. It uses the `cloud-tasks-emulator` crate, through the client that also
-/// calls Google. The emulator prints a line to standard error for each attempt, and ignores `Retry-After`.
+/// calls Google. The emulator ignores `Retry-After`.
+///
+/// The emulator prints a line to standard error for each attempt, such as `projects/p/locations/l/queues/q/tasks/7
+/// http://127.0.0.1:4000/..: 200`. It has no setting that turns this off, and the lines do not go through `tracing`. The library
+/// logs the attempts itself, with their tasks and durations.
 ///
 /// ```no_run
 /// use cloud_tasks::{Config, Runtime};
