@@ -1,4 +1,5 @@
-//! The CPU time of an enqueue, next to the bare official client that sends the same message to the same server.
+//! The CPU time of an enqueue, next to a call that is written by hand with hyper and to the bare official client, which send the
+//! same message to the same server. And the connections that a burst opens.
 //!
 //! The server is this binary again, in a process of its own, so that its CPU time is not counted. Both sides take turns,
 //! and the ratio of each round is told: the machine's mood changes slower than a round. `cargo bench --bench enqueue_cpu`;
@@ -17,16 +18,22 @@ use cloud_tasks::backend::RetrySettings;
 use futures_util::{StreamExt, stream};
 use google_cloud_tasks_v2::client::CloudTasks;
 
+use by_hand::ByHand;
+
 use api::{SERVE, Server, bare, email, official, ours, serve, tokio};
 
 #[path = "subjects/api.rs"]
 mod api;
+#[path = "subjects/by_hand.rs"]
+mod by_hand;
 
 /// Who sends.
 #[derive(Clone)]
 enum Sender {
     /// The official client, and whether the task gets a name.
     Bare(CloudTasks, bool),
+    /// Hyper and serde alone.
+    ByHand(ByHand),
     Ours(Runtime),
 }
 
@@ -34,6 +41,7 @@ impl Sender {
     async fn send(&self) {
         match self {
             Self::Bare(client, named) => bare(client, *named).await,
+            Self::ByHand(client) => client.send().await,
             Self::Ours(runtime) => {
                 let enqueued = cloud_tasks::Task::asap(email()).on(runtime).await.unwrap();
                 assert_eq!(enqueued.queue(), "emails");
@@ -131,12 +139,14 @@ fn main() {
         let repeating = Sender::Ours(ours(&url, RetrySettings::default()).await);
         let unnamed = Sender::Bare(official(&url).await, false);
         let named = Sender::Bare(official(&url).await, true);
+        let by_hand = Sender::ByHand(ByHand::new(&url));
         assert_same(&server, &once, &unnamed).await;
         assert_same(&server, &repeating, &named).await;
-        for at_once in [1, 64] {
+        for at_once in [1, 16, 64] {
             for (name, ours, theirs) in [
-                ("by default, with a name", &repeating, &named),
-                ("without repeats and name", &once, &unnamed),
+                ("to a call by hand", &repeating, &by_hand),
+                ("to the official client", &repeating, &named),
+                ("to the same, without a name", &once, &unnamed),
             ] {
                 let comparison = Comparison {
                     name,
@@ -150,6 +160,22 @@ fn main() {
                     comparison.run(1, 2 * at_once).await;
                 }
             }
+        }
+        for (name, sender) in [
+            (
+                "cloud-tasks",
+                Sender::Ours(ours(&url, RetrySettings::default()).await),
+            ),
+            ("by hand", Sender::ByHand(ByHand::new(&url))),
+            ("the official client", Sender::Bare(official(&url).await, true)),
+        ] {
+            let before = server.connections();
+            sender.send_all(1000, 1000).await;
+            // The one that asked before is counted too.
+            println!(
+                "{name}: {} connections for 1,000 enqueues at once",
+                server.connections() - before - 1
+            );
         }
     });
 }

@@ -26,9 +26,9 @@ use uuid::Uuid;
 
 /// The argument that makes this binary the server.
 pub(crate) const SERVE: &str = "--serve";
-const LOCATION: &str = "projects/my-project/locations/europe-west1";
-const ENDPOINT: &str = "https://shop.example";
-const ACCOUNT: &str = "tasks@my-project.iam.gserviceaccount.com";
+pub(crate) const LOCATION: &str = "projects/my-project/locations/europe-west1";
+pub(crate) const ENDPOINT: &str = "https://shop.example";
+pub(crate) const ACCOUNT: &str = "tasks@my-project.iam.gserviceaccount.com";
 
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct SendWelcomeEmail {
@@ -138,20 +138,30 @@ impl Server {
         }
     }
 
-    /// What the last call was, as the server tells it.
-    pub(crate) fn last(&self) -> String {
+    /// How many connections were opened so far, without this one.
+    pub(crate) fn connections(&self) -> usize {
+        self.get("/connections").parse::<usize>().unwrap() - 1
+    }
+
+    fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream
-            .write_all(b"GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-            .unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let (_, told) = answer.split_once("\r\n\r\n").unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// What the last call was, as the server tells it, without what names its client.
+    pub(crate) fn last(&self) -> String {
+        let told = self.get("/last");
+        let lines = told.lines().filter(|line| !line.contains("x-goog-api-client"));
+        let told = lines.collect::<Vec<_>>().join("\n");
         match told.split_once("/tasks/") {
             Some((before, id_and_more)) if !id_and_more.starts_with("SendWelcome") => {
                 format!("{before}/tasks/{}", &id_and_more[32..])
             }
-            _ => told.to_owned(),
+            _ => told,
         }
     }
 }
@@ -174,11 +184,13 @@ pub(crate) fn serve() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         println!("{}", listener.local_addr().unwrap());
         let last = Arc::new(Mutex::new(Call::None));
+        let mut connections = 0;
         loop {
             let (stream, _) = listener.accept().await.unwrap();
+            connections += 1;
             stream.set_nodelay(true).unwrap();
             let last = Arc::clone(&last);
-            let service = service_fn(move |request| answer(request, Arc::clone(&last)));
+            let service = service_fn(move |request| answer(request, connections, Arc::clone(&last)));
             let connection =
                 hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             tokio::spawn(connection);
@@ -191,11 +203,15 @@ type Call = Option<(Parts, Bytes)>;
 
 async fn answer(
     request: Request<Incoming>,
+    connections: usize,
     last: Arc<Mutex<Call>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.ok().unwrap_or_default().to_bytes();
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    if parts.uri.path() == "/connections" {
+        return Ok(Response::new(Full::from(connections.to_string())));
+    }
     if let ("/last", Some((parts, body))) = (parts.uri.path(), &*last) {
         let body = String::from_utf8_lossy(body);
         let told = format!("{} {} {:#?}\n{body}", parts.method, parts.uri, parts.headers);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use google_cloud_auth::credentials::{CacheableResource, Credentials, EntityTag};
 use google_cloud_gax::error::Error as GoogleError;
-use http::{Extensions, HeaderMap};
+use http::header::ACCEPT;
+use http::{Extensions, HeaderMap, HeaderValue};
 
 use crate::backend::google::credentials::{Fetched, Rejected};
 
@@ -62,10 +63,18 @@ impl Authorization {
         let (tag, headers) = match (answer.map_err(GoogleError::authentication)?, current) {
             (CacheableResource::NotModified, Some(current)) => return Ok(current),
             (CacheableResource::NotModified, None) => (EntityTag::new(), HeaderMap::new()),
+            // Some credentials do not look at tags.
+            (CacheableResource::New { entity_tag, data }, Some(current))
+                if current.tag == entity_tag && current.headers == data =>
+            {
+                return Ok(current);
+            }
             (CacheableResource::New { entity_tag, data }, _) => (entity_tag, data),
         };
         let mut call = self.fixed.clone();
         call.extend(headers.clone());
+        // It is the last one, as with Google's client.
+        call.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         let token = Arc::new(Token { tag, headers, call });
         self.current.store(Some(Arc::clone(&token)));
         Ok(token)

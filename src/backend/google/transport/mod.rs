@@ -74,7 +74,6 @@ impl Transport {
     pub fn headers(&self) -> HeaderMap {
         HeaderMap::from_iter([
             (header::HOST, self.endpoint.host.clone()),
-            (header::ACCEPT, HeaderValue::from_static("*/*")),
             (
                 header::HeaderName::from_static("x-goog-api-client"),
                 HeaderValue::from_static(concat!("cloud-tasks/", env!("CARGO_PKG_VERSION"))),
