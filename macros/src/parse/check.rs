@@ -31,15 +31,15 @@ pub(super) fn service(name: &str) -> Result<(), String> {
     let variable = name.to_ascii_uppercase().replace('-', "_");
     let accepted = if !is_name {
         "1 to 63 lower-case letters, digits and `-`, the first a letter".to_owned()
-    } else if name == "account" || name.ends_with("-account") {
-        format!(
-            "a name other than `account` that does not end with `-account`, since CLOUD_TASKS_SERVICE_{variable} names an \
-             account"
-        )
     } else if name == "host" || name == "port" || name.starts_with("port-") {
         format!(
             "a name other than `host` and `port` that does not start with `port-`, since Kubernetes sets \
              CLOUD_TASKS_SERVICE_{variable} for a service called `cloud-tasks`"
+        )
+    } else if name == "account" || name.ends_with("-account") {
+        format!(
+            "a name other than `account` that does not end with `-account`, since CLOUD_TASKS_SERVICE_{variable} names an \
+             account"
         )
     } else {
         return Ok(());

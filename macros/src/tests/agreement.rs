@@ -1,7 +1,9 @@
-//! What the library accepts, the attribute accepts as well: its own checks of schedules, time zones and filters are only the frequent
-//! mistakes.
+//! What the library accepts, the attribute accepts as well: its own checks of schedules and filters are only the frequent mistakes.
+//! Names of services are refused by both with the same words.
 
+use cloud_tasks::backend::ServiceEndpoint;
 use cloud_tasks::event::Filter;
+use cloud_tasks::{Config, Runtime};
 use quote::quote;
 
 use super::messages;
@@ -83,4 +85,38 @@ fn every_form_of_a_schedule_is_accepted() {
         let item = quote!(impl Task for A { async fn run(self, cx: Context) -> TaskResult { Ok(()) } });
         assert_eq!(messages(quote!(every = #every), item), [""; 0], "{every}");
     }
+}
+
+/// What `build()` says about a service of this name, without its introduction.
+fn refused_by_build(name: &str) -> Option<String> {
+    let config = Config::default().with_service(name, ServiceEndpoint::new("https://other.example"));
+    let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = tokio
+        .block_on(Runtime::recorded().config(config).build())
+        .err()?
+        .to_string();
+    Some(error[error.find("the service ").unwrap()..].to_owned())
+}
+
+#[test]
+fn the_name_of_a_service_is_refused_by_both_with_the_same_words() {
+    let parts = ["", "account", "host", "port", "billing", "-", "2", "A", "_", "é"];
+    let mut refused = 0;
+    for (first, second, third) in parts
+        .iter()
+        .flat_map(|first| parts.iter().map(move |second| (first, second)))
+        .flat_map(|(first, second)| parts.iter().map(move |third| (first, second, third)))
+    {
+        let name = format!("{first}{second}{third}");
+        let by_attribute = messages(
+            quote!(service = #name),
+            quote!(
+                impl SharedTask for A {}
+            ),
+        );
+        let by_build: Vec<_> = refused_by_build(&name).into_iter().collect();
+        refused += by_build.len();
+        assert_eq!(by_attribute, by_build, "{name}");
+    }
+    assert!((100..900).contains(&refused), "{refused}");
 }
