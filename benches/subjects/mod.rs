@@ -174,6 +174,16 @@ pub(crate) fn handle<S: Service<TaskRequest>>(
     wait(service.oneshot(request))
 }
 
+/// Reads the answer as a server does, and returns the length of its body.
+pub(crate) fn consume<B: Body<Data = Bytes>>(response: Response<B>) -> usize {
+    let mut body = pin!(response.into_body());
+    let mut length = 0;
+    while let Some(Ok(frame)) = wait(body.frame()) {
+        length += frame.into_data().map_or(0, |data| data.len());
+    }
+    length
+}
+
 /// Sends a hundred requests through a service, and looks at its answers.
 pub(crate) fn warm<S, B>(service: &S)
 where
