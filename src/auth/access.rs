@@ -3,14 +3,9 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 
 use crate::auth::refusal_log::RefusalLog;
 use crate::auth::{Refusal, Verifier};
-
-/// If this header is present, Cloud Run verifies it instead of `Authorization` and passes `Authorization` on
-/// unverified.
-pub(crate) const SERVERLESS: &str = "x-serverless-authorization";
 
 /// The endpoint that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,18 +116,36 @@ impl Access {
         matches!(self.callers, Policy::Anybody)
     }
 
-    /// Accepts a caller, or returns and logs the reason for the refusal. Marks the token as sensitive, so that no `Debug`
-    /// output of the headers shows it.
-    pub async fn check(&self, called: &Called<'_>, headers: &mut HeaderMap) -> Result<(), Refusal> {
-        hide_tokens(headers);
+    /// Accepts a caller, or returns and logs the reason for the refusal, as far as that is known at once. `None` if its token
+    /// must be [verified](Self::verify).
+    pub fn decide(&self, called: &Called<'_>, headers: &HeaderMap) -> Option<Result<(), Refusal>> {
         if self.needs_no_token(called) {
-            return Ok(());
+            return Some(Ok(()));
         }
+        let verdict = match &self.callers {
+            Policy::Anybody => Ok(()),
+            Policy::Nobody => Err(Refusal::NobodyTrusted),
+            Policy::Verified(verifier) => verifier.decide(called, headers)?,
+        };
+        Some(self.logged(verdict, called, headers))
+    }
+
+    /// Accepts a caller whose token was not seen before, or returns and logs the reason for the refusal.
+    pub async fn verify(&self, called: &Called<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
         let verdict = match &self.callers {
             Policy::Anybody => Ok(()),
             Policy::Nobody => Err(Refusal::NobodyTrusted),
             Policy::Verified(verifier) => verifier.verify(called, headers).await,
         };
+        self.logged(verdict, called, headers)
+    }
+
+    fn logged(
+        &self,
+        verdict: Result<(), Refusal>,
+        called: &Called<'_>,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
         if let Err(refusal) = verdict {
             self.refusals.write(refusal, called, || match &self.callers {
                 Policy::Verified(verifier) => verifier.foreign(called, headers),
@@ -151,14 +164,5 @@ impl Access {
             UnsignedPushes::Emulator => true,
         };
         unsigned && called.endpoint == Endpoint::Subscriptions
-    }
-}
-
-/// Marks the values of headers that hold tokens as sensitive.
-pub(crate) fn hide_tokens(headers: &mut HeaderMap) {
-    for (name, value) in headers {
-        if *name == AUTHORIZATION || *name == SERVERLESS {
-            value.set_sensitive(true);
-        }
     }
 }

@@ -26,7 +26,7 @@ mod token_cache;
 #[cfg(feature = "google")]
 mod verifier;
 
-pub(crate) use access::{Access, Called, Endpoint, UnsignedPushes, hide_tokens};
+pub(crate) use access::{Access, Called, Endpoint, UnsignedPushes};
 #[cfg(feature = "google")]
 pub use callers::TrustedCallers;
 #[cfg(feature = "testing")]

@@ -12,6 +12,9 @@ use crate::auth::Refusal;
 /// The maximum size of an `Authorization` header; Google's tokens have about 1 KiB.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 
+const BEARER: &[u8] = b"bearer ";
+const NO_BEARER: Refusal = Refusal::Malformed("the Authorization header is not a Bearer token");
+
 /// What Cloud Run puts in place of a signature that it has verified.
 const SIGNATURE_REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 
@@ -44,25 +47,39 @@ impl Header {
     }
 }
 
+/// The text of the only `Authorization: Bearer` header. It need not be text yet: only a token that was not seen before is
+/// looked at closely.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], Refusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(Refusal::NoToken)?;
+    if values.next().is_some() {
+        return Err(Refusal::Malformed("there are several Authorization headers"));
+    }
+    if value.len() > MAX_HEADER_BYTES {
+        return Err(Refusal::Malformed("the Authorization header is too large"));
+    }
+    match value.as_bytes().split_at_checked(BEARER.len()) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(BEARER) => Ok(trim_spaces(token)),
+        _ => Err(NO_BEARER),
+    }
+}
+
+fn trim_spaces(mut text: &[u8]) -> &[u8] {
+    while let Some(rest) = text.strip_prefix(b" ") {
+        text = rest;
+    }
+    while let Some(rest) = text.strip_suffix(b" ") {
+        text = rest;
+    }
+    text
+}
+
 impl<'a> Token<'a> {
-    /// The token of the only `Authorization: Bearer` header.
-    pub fn of(headers: &'a HeaderMap) -> Result<Self, Refusal> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next().ok_or(Refusal::NoToken)?;
-        if values.next().is_some() {
-            return Err(Refusal::Malformed("there are several Authorization headers"));
-        }
-        if value.len() > MAX_HEADER_BYTES {
-            return Err(Refusal::Malformed("the Authorization header is too large"));
-        }
-        let text = value.to_str().unwrap_or_default();
-        let (scheme, token) = text.split_once(' ').unwrap_or_default();
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Refusal::Malformed(
-                "the Authorization header is not a Bearer token",
-            ));
-        }
-        Self::split(token.trim_matches(' '))
+    /// Reads the text of [`bearer`].
+    pub fn read(text: &'a [u8]) -> Result<Self, Refusal> {
+        // No token contains other bytes.
+        let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii());
+        Self::split(text.ok_or(NO_BEARER)?)
     }
 
     /// Splits a token.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::auth::access::Called;
 use crate::auth::audience::Opens;
 use crate::auth::rules::SKEW;
 use crate::auth::token::Token;
+use crate::base::FixedHash;
 
 /// The approximate maximum size of all cached tokens.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -21,7 +22,7 @@ const EXPECTED: usize = 4096;
 /// Only verified tokens are inserted. A caller without a valid token can neither fill the cache nor find anything in
 /// it.
 pub(crate) struct TokenCache {
-    tokens: Cache<Tail, Arc<Passed>, Bytes>,
+    tokens: Cache<Tail, Arc<Passed>, Bytes, FixedHash>,
 }
 
 /// The last 12 bytes of a valid signature, which are as good as random.
@@ -49,32 +50,40 @@ impl Weighter<Tail, Arc<Passed>> for Bytes {
 impl TokenCache {
     pub fn new() -> Self {
         Self {
-            tokens: Cache::with_weighter(EXPECTED, MAX_BYTES, Bytes),
+            tokens: Cache::with(
+                EXPECTED,
+                MAX_BYTES,
+                Bytes,
+                FixedHash::default(),
+                DefaultLifecycle::default(),
+            ),
         }
     }
 
-    /// Whether this exact token was verified with these keys, opens the called route and has not expired.
-    pub fn has(&self, token: &Token<'_>, called: &Called<'_>, epoch: u64, now: u64) -> bool {
-        tail(token)
-            .and_then(|tail| self.tokens.get(&tail))
+    /// Whether this exact text is a token that was verified with these keys, opens the called route and has not expired.
+    ///
+    /// Nothing needs to be known of the text: if it is the same, it is in order.
+    pub fn has(&self, text: &[u8], called: &Called<'_>, epoch: u64, now: u64) -> bool {
+        text.last_chunk()
+            .and_then(|tail| self.tokens.get::<Tail>(tail))
             .is_some_and(|passed| {
                 passed.epoch == epoch
                     && passed.opens.includes(called)
                     && now < passed.exp.saturating_add(SKEW)
-                    && *passed.token == *token.text
+                    && passed.token.as_bytes() == text
             })
     }
 
     /// Remembers a token that passed every check.
     pub fn insert(&self, token: &Token<'_>, opens: Opens, exp: u64, epoch: u64) {
-        if let Some(tail) = tail(token) {
+        if let Some(tail) = token.text.as_bytes().last_chunk::<16>() {
             let passed = Passed {
                 token: token.text.into(),
                 opens,
                 exp,
                 epoch,
             };
-            self.tokens.insert(tail, Arc::new(passed));
+            self.tokens.insert(*tail, Arc::new(passed));
         }
     }
 
@@ -87,8 +96,4 @@ impl TokenCache {
     pub fn forget(&self) {
         self.tokens.clear();
     }
-}
-
-fn tail(token: &Token<'_>) -> Option<Tail> {
-    token.signature.as_bytes().last_chunk().copied()
 }

@@ -6,14 +6,15 @@ use http::HeaderMap;
 use jsonwebtoken::crypto::aws_lc;
 
 use crate::auth::Refusal;
-use crate::auth::access::{Called, SERVERLESS};
+use crate::auth::access::Called;
 use crate::auth::audience::Opens;
 use crate::auth::claims::Claims;
 use crate::auth::key_cache::Keys;
 use crate::auth::refusal_log::Foreign;
 use crate::auth::rules::{Checks, Rules};
-use crate::auth::token::Token;
+use crate::auth::token::{Token, bearer};
 use crate::auth::token_cache::TokenCache;
+use crate::base::headers::SERVERLESS;
 
 /// Verifies the callers of a runtime.
 pub(crate) struct Verifier {
@@ -48,24 +49,43 @@ impl Verifier {
         (&self.rules.accounts, self.rules.audiences.general())
     }
 
+    /// Accepts a caller whose token was seen before, and refuses one without a token. `None` if it must be verified.
+    pub fn decide(&self, called: &Called<'_>, headers: &HeaderMap) -> Option<Result<(), Refusal>> {
+        let value = match self.bearer(headers) {
+            Ok(value) => value,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let now = now();
+        let seen = self
+            .keys
+            .read(|keys| self.seen.has(value, called, keys.epoch, now));
+        match seen {
+            Some(true) => Some(Ok(())),
+            Some(false) | None => Token::read(value).err().map(Err),
+        }
+    }
+
     /// Accepts the caller, or returns the reason for the refusal.
     pub async fn verify(&self, called: &Called<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
+        if let Some(verdict) = self.decide(called, headers) {
+            return verdict;
+        }
+        let token = Token::read(self.bearer(headers)?)?;
+        self.verify_token(called, &token).await
+    }
+
+    /// The text of the token, of which nothing is checked yet.
+    fn bearer<'a>(&self, headers: &'a HeaderMap) -> Result<&'a [u8], Refusal> {
         if self.trusts_platform && headers.contains_key(SERVERLESS) {
             return Err(Refusal::Malformed(
                 "there is an X-Serverless-Authorization header",
             ));
         }
-        self.verify_token(called, &Token::of(headers)?).await
+        bearer(headers)
     }
 
     async fn verify_token(&self, called: &Called<'_>, token: &Token<'_>) -> Result<(), Refusal> {
         let now = now();
-        let seen = self
-            .keys
-            .read(|keys| self.seen.has(token, called, keys.epoch, now));
-        if seen == Some(true) {
-            return Ok(());
-        }
         let header = token.header()?;
         for check in &self.checks.header {
             check(&header)?;
@@ -84,7 +104,7 @@ impl Verifier {
 
     /// The account and the audiences of a refused token, for the log. Use it only if the signature was valid.
     pub fn foreign(&self, called: &Called<'_>, headers: &HeaderMap) -> Option<Foreign> {
-        let json = Token::of(headers).ok()?.claims().ok()?;
+        let json = Token::read(bearer(headers).ok()?).ok()?.claims().ok()?;
         let claims: Claims<'_> = serde_json::from_slice(&json).ok()?;
         Some(Foreign {
             account: claims.email.into_owned(),

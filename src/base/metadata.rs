@@ -1,29 +1,31 @@
 //! The metadata of an attempt, from the headers of Cloud Tasks and Cloud Scheduler.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::base::headers::{self, SeenHeaders};
 use crate::base::time;
 
-const QUEUE_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-queuename");
-const TASK_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-taskname");
-const RETRY_COUNT: HeaderName = HeaderName::from_static("x-cloudtasks-taskretrycount");
-const EXECUTION_COUNT: HeaderName = HeaderName::from_static("x-cloudtasks-taskexecutioncount");
-const ETA: HeaderName = HeaderName::from_static("x-cloudtasks-tasketa");
-const PREVIOUS_RESPONSE: HeaderName = HeaderName::from_static("x-cloudtasks-taskpreviousresponse");
-const RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretryreason");
-const SCHEDULER: HeaderName = HeaderName::from_static("x-cloudscheduler");
-const JOB_NAME: HeaderName = HeaderName::from_static("x-cloudscheduler-jobname");
-const SCHEDULE_TIME: HeaderName = HeaderName::from_static("x-cloudscheduler-scheduletime");
+static QUEUE_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-queuename");
+static TASK_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-taskname");
+static RETRY_COUNT: HeaderName = HeaderName::from_static("x-cloudtasks-taskretrycount");
+static EXECUTION_COUNT: HeaderName = HeaderName::from_static("x-cloudtasks-taskexecutioncount");
+static ETA: HeaderName = HeaderName::from_static("x-cloudtasks-tasketa");
+static PREVIOUS_RESPONSE: HeaderName = HeaderName::from_static("x-cloudtasks-taskpreviousresponse");
+static RETRY_REASON: HeaderName = HeaderName::from_static("x-cloudtasks-taskretryreason");
+static SCHEDULER: HeaderName = HeaderName::from_static("x-cloudscheduler");
+static JOB_NAME: HeaderName = HeaderName::from_static("x-cloudscheduler-jobname");
+static SCHEDULE_TIME: HeaderName = HeaderName::from_static("x-cloudscheduler-scheduletime");
 const IS_SCHEDULED: HeaderValue = HeaderValue::from_static("true");
 /// Our own header for the timeout of a call. Cloud Tasks does not send the dispatch deadline to the handler.
-const TIMEOUT: HeaderName = HeaderName::from_static("x-cloud-tasks-timeout");
+static TIMEOUT: HeaderName = HeaderName::from_static(headers::TIMEOUT);
 /// Our own header that tells one creation of a task from another with the same id.
-const CREATION: HeaderName = HeaderName::from_static("x-cloud-tasks-creation");
+static CREATION: HeaderName = HeaderName::from_static("x-cloud-tasks-creation");
 
 /// The metadata of an attempt: the task's id, its queue and the number of the attempt.
 ///
@@ -41,7 +43,15 @@ const CREATION: HeaderName = HeaderName::from_static("x-cloud-tasks-creation");
 /// ```
 #[derive(Clone, Default)]
 pub struct TaskMetadata {
+    /// Shared with the scope of the task, and one pointer in each future on its way.
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone, Default)]
+struct Inner {
     headers: HeaderMap,
+    /// Whether it is known that no header sets a timeout, so that none is looked for.
+    lacks_timeout: bool,
     /// Not a header: the runtime knows the limit of the task or of its queue.
     max_attempts: Option<u32>,
     /// The number of runs in the idempotency store.
@@ -60,16 +70,28 @@ impl TaskMetadata {
 
     /// Creates metadata from the headers of a request. The `Authorization` header is dropped.
     pub fn from_headers(mut headers: HeaderMap) -> Self {
-        headers.remove(AUTHORIZATION);
-        Self {
+        let seen = SeenHeaders::of(&mut headers);
+        Self::from_seen(headers, seen)
+    }
+
+    /// The same, of headers that were looked through.
+    pub(crate) fn from_seen(mut headers: HeaderMap, seen: SeenHeaders) -> Self {
+        if seen.authorization {
+            headers.remove(AUTHORIZATION);
+        }
+        let inner = Inner {
             headers,
-            ..Self::default()
+            lacks_timeout: !seen.timeout,
+            ..Inner::default()
+        };
+        Self {
+            inner: Arc::new(inner),
         }
     }
 
     /// The request's headers, without `Authorization`.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.inner.headers
     }
 
     /// The short name of the queue.
@@ -95,14 +117,14 @@ impl TaskMetadata {
     /// For a run of Cloud Scheduler it is `schedule_max_retries` plus one. Cloud Scheduler does not count its attempts,
     /// so the last attempt is known only if the schedule has no retries.
     pub fn max_attempts(&self) -> Option<u32> {
-        self.max_attempts
+        self.inner.max_attempts
     }
 
     /// The number of this run, starting at 1, if the task is idempotent: its idempotency store counts the runs.
     ///
     /// A delivery that does not reach the task is no run. The task's own `max_attempts` counts runs if they are known.
     pub fn runs(&self) -> Option<u32> {
-        self.runs
+        self.inner.runs
     }
 
     /// Whether this is the last attempt; `false` if the maximum number of attempts is unknown.
@@ -116,8 +138,8 @@ impl TaskMetadata {
     /// assert!(!TaskMetadata::new().with_retry_count(99).is_last_attempt());
     /// ```
     pub fn is_last_attempt(&self) -> bool {
-        let reached = || self.max_attempts.is_some_and(|max| self.attempt() >= max);
-        self.last.unwrap_or_else(reached)
+        let reached = || self.inner.max_attempts.is_some_and(|max| self.attempt() >= max);
+        self.inner.last.unwrap_or_else(reached)
     }
 
     /// How many attempts preceded this one, whatever their outcome.
@@ -164,6 +186,9 @@ impl TaskMetadata {
 
     /// The timeout that the enqueueing call set.
     pub fn timeout(&self) -> Option<Duration> {
+        if self.inner.lacks_timeout {
+            return None;
+        }
         Duration::try_from_secs_f64(self.number(&TIMEOUT)?).ok()
     }
 
@@ -174,40 +199,41 @@ impl TaskMetadata {
 
     /// Sets the queue's name. A name that is not a valid header value leaves it unset.
     pub fn with_queue(self, queue: &str) -> Self {
-        self.with(QUEUE_NAME, queue)
+        self.with(&QUEUE_NAME, queue)
     }
 
     /// Sets the task's id. An id that is not a valid header value leaves it unset.
     pub fn with_id(self, id: &str) -> Self {
-        self.with(TASK_NAME, id)
+        self.with(&TASK_NAME, id)
     }
 
     /// Sets how many attempts preceded this one.
     pub fn with_retry_count(mut self, count: u32) -> Self {
-        self.last = None;
-        self.with(RETRY_COUNT, &count.to_string())
+        self.make_mut().last = None;
+        self.with(&RETRY_COUNT, &count.to_string())
     }
 
     /// Sets the maximum number of attempts.
     pub fn with_max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
-        self.last = None;
+        let inner = self.make_mut();
+        inner.max_attempts = Some(attempts);
+        inner.last = None;
         self
     }
 
     /// Sets how many earlier attempts got a response.
     pub fn with_execution_count(self, count: u32) -> Self {
-        self.with(EXECUTION_COUNT, &count.to_string())
+        self.with(&EXECUTION_COUNT, &count.to_string())
     }
 
     /// Sets the HTTP status of the previous attempt.
     pub fn with_previous_response(self, status: u16) -> Self {
-        self.with(PREVIOUS_RESPONSE, &status.to_string())
+        self.with(&PREVIOUS_RESPONSE, &status.to_string())
     }
 
     /// Sets when this attempt was due, with microsecond precision. A time before 1970 counts as 1970.
     pub fn with_eta(self, eta: SystemTime) -> Self {
-        self.with(ETA, &time::epoch_seconds(eta))
+        self.with(&ETA, &time::epoch_seconds(eta))
     }
 
     /// Sets the Cloud Scheduler job that made this request, and when it was due.
@@ -222,43 +248,69 @@ impl TaskMetadata {
     /// assert_eq!(metadata.schedule_time(), Some(SystemTime::UNIX_EPOCH));
     /// ```
     pub fn with_job(mut self, name: &str, schedule_time: SystemTime) -> Self {
-        self.headers.extend(job_headers(name, schedule_time));
+        self.make_mut().headers.extend(job_headers(name, schedule_time));
         self
+    }
+
+    /// The queue and the id alone, to tell this task from others for longer than its request lives.
+    pub(crate) fn identity(&self) -> Self {
+        let mut identity = Self::new();
+        if let Some(queue) = self.queue() {
+            identity = identity.with_queue(queue);
+        }
+        match self.id() {
+            Some(id) => identity.with_id(id),
+            None => identity,
+        }
     }
 
     /// When the runtime cancels this attempt, if it runs the task.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.inner.deadline
     }
 
     pub(crate) fn with_deadline(mut self, deadline: Instant) -> Self {
-        self.deadline = Some(deadline);
+        self.make_mut().deadline = Some(deadline);
         self
     }
 
     /// Sets the number of runs, if they are counted, and whether this is the last attempt.
     pub(crate) fn with_count(mut self, runs: Option<u32>, last: bool) -> Self {
-        self.runs = runs;
-        self.last = Some(last);
+        let inner = self.make_mut();
+        inner.runs = runs;
+        inner.last = Some(last);
         self
     }
 
     pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
-        self.headers.extend(headers);
+        let inner = self.make_mut();
+        inner.lacks_timeout = false;
+        inner.headers.extend(headers);
         self
     }
 
-    fn with(mut self, name: HeaderName, value: &str) -> Self {
+    /// The fields, for a change. They are copied only if somebody else has them too.
+    fn make_mut(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.inner)
+    }
+
+    fn with(mut self, name: &HeaderName, value: &str) -> Self {
+        let headers = &mut self.make_mut().headers;
         match HeaderValue::from_str(value) {
-            Ok(value) => self.headers.insert(name, value),
-            Err(_) => self.headers.remove(name),
+            Ok(value) => headers.insert(name, value),
+            Err(_) => headers.remove(name),
         };
         self
     }
 
     /// The value of a header; one that is blank, or that has a tab inside, counts as missing.
     fn text(&self, name: &HeaderName) -> Option<&str> {
-        let text = self.headers.get(name)?.to_str().ok()?.trim();
+        let value = self.inner.headers.get(name)?;
+        let bytes = value.as_bytes();
+        if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic) {
+            return std::str::from_utf8(bytes).ok();
+        }
+        let text = value.to_str().ok()?.trim();
         (!text.is_empty() && !text.contains('\t')).then_some(text)
     }
 
@@ -285,11 +337,11 @@ impl fmt::Debug for TaskMetadata {
 /// The headers of a request from a Cloud Scheduler job.
 pub(crate) fn job_headers(name: &str, time: SystemTime) -> HeaderMap {
     let time = time::rfc3339(time);
-    let metadata = TaskMetadata::new()
-        .with(JOB_NAME, name)
-        .with(SCHEDULE_TIME, &time);
-    let mut headers = metadata.headers;
-    headers.insert(SCHEDULER, IS_SCHEDULED);
+    let mut metadata = TaskMetadata::new()
+        .with(&JOB_NAME, name)
+        .with(&SCHEDULE_TIME, &time);
+    let mut headers = std::mem::take(&mut metadata.make_mut().headers);
+    headers.insert(&SCHEDULER, IS_SCHEDULED);
     headers
 }
 
@@ -298,12 +350,12 @@ pub(crate) fn creation_header() -> (HeaderName, HeaderValue) {
     let nonce = Uuid::new_v4().simple().to_string();
     // Hexadecimal digits are always a valid value.
     let value = HeaderValue::from_str(&nonce).unwrap_or_else(|_| HeaderValue::from_static("0"));
-    (CREATION, value)
+    (CREATION.clone(), value)
 }
 
 /// The header that tells the handler the timeout of a call.
 pub(crate) fn timeout_header(timeout: Duration) -> (HeaderName, HeaderValue) {
     let text = timeout.as_secs_f64().to_string();
     let value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0"));
-    (TIMEOUT, value)
+    (TIMEOUT.clone(), value)
 }

@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod context;
 mod error;
+mod fixed_hash;
 mod future;
 #[cfg(feature = "google")]
 pub(crate) mod http_client;
@@ -24,6 +25,7 @@ pub use config::{Config, HeaderPlacement, RetrySettings, RunMode, ServiceEndpoin
 pub(crate) use config::{host_port, is_loopback, service_variable, uncallable_endpoint, validate_service};
 pub use context::Context;
 pub use error::{BoxError, Error, ErrorKind};
+pub(crate) use fixed_hash::FixedHash;
 pub(crate) use future::BoxFuture;
 pub(crate) use invalid::Invalid;
 pub use metadata::TaskMetadata;

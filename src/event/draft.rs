@@ -104,7 +104,7 @@ impl Draft {
             attributes: self.attributes,
             ordering_key: self.ordering_key,
         };
-        with_headers(scope, bare, scope.headers.as_deref(), self.headers)
+        with_headers(scope, bare, &scope.headers(), self.headers)
     }
 
     pub fn body(self, scope: &Scope) -> Result<Bytes, Error> {
@@ -134,12 +134,12 @@ impl Draft {
 pub(super) fn with_headers(
     scope: &Scope,
     bare: Publication,
-    headers: Option<&HeaderMap>,
+    headers: &HeaderMap,
     placement: Option<HeaderPlacement>,
 ) -> Result<Publication, Error> {
-    let Some(headers) = headers.filter(|headers| !headers.is_empty()) else {
+    if headers.is_empty() {
         return bare.check().map(|()| bare);
-    };
+    }
     let config = scope.runtime.config();
     let key = match placement.unwrap_or(config.header_placement()) {
         HeaderPlacement::ContentAndAttributes => Some(config.propagated_headers_key()),

@@ -204,10 +204,10 @@ struct PublishHandler<T> {
 
 impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T> {
     fn call(
-        &self,
+        self: Arc<Self>,
         input: TaskInput,
         _metadata: TaskMetadata,
-    ) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
+    ) -> BoxFuture<'static, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
             let TaskInput::Body(body) = input else {
                 return Err(AttemptError::Decode(
@@ -227,15 +227,14 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
             let topic = body
                 .topic_name
                 .map_or_else(|| T::topic().into_name(scope.runtime.config()), Cow::Owned);
-            let headers = propagation::merge(&body.headers.unwrap_or_default(), scope.headers.as_deref());
+            let headers = propagation::merge(&body.headers.unwrap_or_default(), scope.headers());
             let bare = Publication {
                 topic,
                 data,
                 attributes: body.attributes.unwrap_or_default(),
                 ordering_key: body.ordering_key,
             };
-            let publication =
-                with_headers(&scope, bare, Some(&headers), self.format.headers).map_err(failed)?;
+            let publication = with_headers(&scope, bare, &headers, self.format.headers).map_err(failed)?;
             let id = scope.runtime.send_message(publication).await.map_err(failed)?;
             serde_json::to_vec(&id).map_err(AttemptError::Output)
         })

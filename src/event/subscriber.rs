@@ -119,7 +119,11 @@ struct SubscriberHandler<T: SubscriberTask> {
 }
 
 impl<T: SubscriberTask> Handler for SubscriberHandler<T> {
-    fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
+    fn call(
+        self: Arc<Self>,
+        input: TaskInput,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'static, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
             let output = run_input::<T>(Arc::clone(&self.state), input, metadata).await?;
             serde_json::to_vec(&output).map_err(AttemptError::Output)

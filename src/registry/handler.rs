@@ -11,7 +11,12 @@ use crate::base::{AttemptText, BoxError, BoxFuture, Dead, Push, TaskError, TaskM
 
 /// A task with its types erased: bytes in, JSON out.
 pub(crate) trait Handler: Send + Sync {
-    fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>>;
+    /// Runs the task. The future keeps the handler, so that it can be moved about without what it borrows from.
+    fn call(
+        self: Arc<Self>,
+        input: TaskInput,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'static, Result<Vec<u8>, AttemptError>>;
 
     /// Decodes a message without running anything. Returns what is wrong with it, if anything is.
     fn check(&self, push: &Push) -> Result<(), String> {

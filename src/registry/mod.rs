@@ -20,7 +20,7 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::base::{Config, Invalid, States, limits, names};
+use crate::base::{Config, FixedHash, Invalid, States, limits, names};
 use crate::registry::conflicts::Conflicts;
 use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
@@ -46,8 +46,8 @@ pub(crate) struct RegisteredHandler {
 pub(crate) struct Registry {
     subscriptions: Vec<Subscription>,
     schedules: Vec<Schedule>,
-    by_name: HashMap<&'static str, Arc<RegisteredHandler>>,
-    by_type: HashMap<TypeId, Arc<RegisteredHandler>>,
+    by_name: HashMap<&'static str, Arc<RegisteredHandler>, FixedHash>,
+    by_type: HashMap<TypeId, Arc<RegisteredHandler>, FixedHash>,
 }
 
 impl Registry {

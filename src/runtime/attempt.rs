@@ -1,20 +1,20 @@
 //! Running one attempt of a task, with its span, scope, deadline and panic handling.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::Level;
 
 use crate::base::text::{brief, error_chain};
 use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, TurnedAway, limits};
 use crate::registry::schedule;
-use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
+use crate::registry::{AttemptError, BoundTask, Handler, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
-use crate::runtime::attempt_limit::AttemptLimits;
+use crate::runtime::attempt_future::{AttemptFuture, Steps, TimedRun, is_listened_to};
+use crate::runtime::attempt_limit::{AttemptLimits, LastAttempt};
 use crate::runtime::last_attempt::{AttemptTime, Exhausted};
 use crate::runtime::scope::Scope;
 
@@ -30,10 +30,10 @@ pub(crate) enum Attempt {
 }
 
 /// An attempt, without what it runs on.
-pub(super) struct Run<'a> {
-    pub runtime: &'a Runtime,
-    pub entry: &'a RegisteredHandler,
-    pub bound: &'a BoundTask,
+pub(super) struct Run {
+    pub runtime: Runtime,
+    pub entry: Arc<RegisteredHandler>,
+    pub handler: Arc<dyn Handler>,
     pub limits: AttemptLimits,
     pub time: AttemptTime,
     pub on: Attempt,
@@ -41,14 +41,14 @@ pub(super) struct Run<'a> {
 
 impl Runtime {
     /// Runs one attempt. Returns the JSON of its output, or its error.
-    pub(crate) async fn run(
+    pub(crate) fn run(
         &self,
-        entry: &RegisteredHandler,
+        entry: &Arc<RegisteredHandler>,
         bound: &BoundTask,
         input: TaskInput,
         metadata: TaskMetadata,
         on: Attempt,
-    ) -> Result<Vec<u8>, AttemptError> {
+    ) -> AttemptFuture {
         let limits = self.attempt_limits(entry, &metadata);
         let metadata = match limits.lower() {
             Some(limit) => metadata.with_max_attempts(limit),
@@ -58,41 +58,43 @@ impl Runtime {
             since: on.since(),
             timeout: entry.timeout(&input, &metadata),
         };
-        let span = tracing::info_span!(
-            "task",
-            task = entry.registration.name,
-            id = metadata.id(),
-            attempt = metadata.attempt(),
-            queue = metadata.queue(),
-        );
-        let scope = Scope::with_headers(self, metadata.headers()).in_task(&metadata);
+        let span = is_listened_to(Level::INFO).then(|| {
+            tracing::info_span!(
+                "task",
+                task = entry.registration.name,
+                id = metadata.id(),
+                attempt = metadata.attempt(),
+                queue = metadata.queue(),
+            )
+        });
+        // A claim of an additional attempt would keep the queue's attempts from running, for as long as somebody debugs it.
+        let claims = entry.registration.idempotent && on != Attempt::Detached;
+        let handler = Arc::clone(&bound.handler);
+        if !claims && on.last(&limits, &input, &metadata, None).is_none() {
+            // Before the scope shares it, so that it is not copied.
+            let metadata = metadata.with_deadline(time.end());
+            let scope = Scope::in_task(self, &metadata);
+            let run = on.start(handler, input, metadata, time.end(), time.timeout);
+            return AttemptFuture::new(Steps::plain(run), scope, span);
+        }
+        let scope = Scope::in_task(self, &metadata);
         let run = Run {
-            runtime: self,
-            entry,
-            bound,
+            runtime: self.clone(),
+            entry: Arc::clone(entry),
+            handler,
             limits,
             time,
             on,
         };
-        let attempt = async {
-            // A claim of an additional attempt would keep the queue's attempts from running, for as long as somebody debugs it.
-            let claims = entry.registration.idempotent && on != Attempt::Detached;
-            if claims || run.is_last(&input, &metadata, None).is_some() {
-                // Boxed, so that all other attempts stay cheap.
-                return Box::pin(run.guarded(input, metadata)).await;
-            }
-            let started = Instant::now();
-            let outcome = run.handle(input, metadata, time.timeout).await;
-            report(&outcome, started.elapsed());
-            outcome
-        };
-        scope.run(attempt).instrument(span).await
+        // Boxed, so that all other attempts stay cheap.
+        let steps = Steps::Guarded(Box::pin(async move { run.guarded(input, metadata).await }));
+        AttemptFuture::new(steps, scope, span)
     }
 
     /// The task with this name.
-    pub(crate) fn entry(&self, name: &str) -> Result<&RegisteredHandler, Error> {
+    pub(crate) fn entry(&self, name: &str) -> Result<&Arc<RegisteredHandler>, Error> {
         let entry = self.inner.registry.by_name(name);
-        entry.map(|entry| &**entry).ok_or_else(|| {
+        entry.ok_or_else(|| {
             Error::new(
                 ErrorKind::UnknownTask,
                 format!("this runtime has no task {name:?}"),
@@ -138,27 +140,43 @@ impl Attempt {
             Self::Detached => Instant::now(),
         }
     }
-}
 
-impl Run<'_> {
-    /// Runs the task, for so long from the arrival of its request.
-    pub async fn handle(
-        &self,
+    /// Which limits this attempt reaches, if it is the last one.
+    fn last(
+        self,
+        limits: &AttemptLimits,
+        input: &TaskInput,
+        metadata: &TaskMetadata,
+        run: Option<u32>,
+    ) -> Option<LastAttempt> {
+        let can_be = self != Self::Detached && limits.are_known() && matches!(input, TaskInput::Body(_));
+        can_be.then(|| limits.last(metadata.attempt(), run)).flatten()
+    }
+
+    /// Starts the task, unless this attempt is turned away.
+    fn start(
+        self,
+        handler: Arc<dyn Handler>,
         input: TaskInput,
         metadata: TaskMetadata,
+        deadline: Instant,
         limit: Duration,
-    ) -> Result<Vec<u8>, AttemptError> {
-        if let Attempt::TurnedAway(_, reason) = self.on {
-            return Err(AttemptError::TurnedAway(reason));
-        }
+    ) -> TimedRun {
+        let run = match self {
+            Self::OfQueue(_) | Self::Detached => handler.call(input, metadata),
+            Self::TurnedAway(_, reason) => Box::pin(ready(Err(AttemptError::TurnedAway(reason)))),
+        };
+        TimedRun::new(run, deadline, limit)
+    }
+}
+
+impl Run {
+    /// Starts the task, which may run for so long from the arrival of its request.
+    pub fn start(&self, input: TaskInput, metadata: TaskMetadata, limit: Duration) -> TimedRun {
         let deadline = self.time.since + limit;
         let metadata = metadata.with_deadline(deadline);
-        let run = AssertUnwindSafe(self.bound.handler.call(input, metadata)).catch_unwind();
-        match tokio::time::timeout_at(deadline, run).await {
-            Ok(Ok(outcome)) => outcome.map_err(AttemptError::or_busy),
-            Ok(Err(panic)) => Err(AttemptError::Panicked(panic_message(&*panic))),
-            Err(_) => Err(AttemptError::TimedOut(limit)),
-        }
+        self.on
+            .start(Arc::clone(&self.handler), input, metadata, deadline, limit)
     }
 
     /// What is needed if this attempt is the last one and fails; `run` is the number of its run, if it is known.
@@ -173,14 +191,13 @@ impl Run<'_> {
         let TaskInput::Body(body) = input else {
             return None;
         };
-        let last = self.limits.last(metadata.attempt(), run);
-        let last = last.filter(|_| self.on != Attempt::Detached)?;
+        let last = self.on.last(&self.limits, input, metadata, run)?;
         let registration = &self.entry.registration;
         Some(Box::new(Exhausted {
             runtime: self.runtime.clone(),
             task: registration.name.into(),
             dead_letter_topic: self.runtime.dead_letter_topic(Some(registration)),
-            handler: Some(Arc::clone(&self.bound.handler)),
+            handler: Some(Arc::clone(&self.handler)),
             body: body.clone(),
             metadata: metadata.clone(),
             last,
@@ -252,7 +269,7 @@ impl RegisteredHandler {
 
 impl AttemptError {
     /// An effect that another delivery has claimed is not a failure of the task.
-    fn or_busy(self) -> Self {
+    pub(super) fn or_busy(self) -> Self {
         match &self {
             Self::Task(TaskError::Failed(error))
                 if error.downcast_ref::<Error>().is_some_and(Error::is_in_progress) =>
@@ -281,10 +298,14 @@ impl AttemptError {
     }
 }
 
-/// Logs the outcome of the attempt, inside its span.
-pub(super) fn report(outcome: &Result<Vec<u8>, AttemptError>, duration: Duration) {
+/// Logs the outcome of the attempt, inside its span. The time of the start is needed only if [somebody listens](start_time).
+pub(super) fn report(outcome: &Result<Vec<u8>, AttemptError>, started: Option<Instant>) {
     match outcome {
-        Ok(_) => tracing::debug!(?duration, "executed"),
+        Ok(_) => {
+            if let Some(started) = started {
+                tracing::debug!(duration = ?started.elapsed(), "executed");
+            }
+        }
         Err(AttemptError::Decode(reason)) => {
             tracing::error!(reason = %brief(reason), "the body does not decode");
         }
@@ -315,6 +336,11 @@ pub(super) fn report(outcome: &Result<Vec<u8>, AttemptError>, duration: Duration
         // Logged by the code that handles the last attempt.
         Err(AttemptError::Dead(_) | AttemptError::Interrupted) => {}
     }
+}
+
+/// The time, if somebody listens to how long an attempt takes.
+pub(super) fn start_time() -> Option<Instant> {
+    is_listened_to(Level::DEBUG).then(Instant::now)
 }
 
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -37,6 +37,11 @@ pub(crate) struct LastAttempt {
 }
 
 impl AttemptLimits {
+    /// Whether there is any limit.
+    pub fn are_known(&self) -> bool {
+        self.own.is_some() || self.queue.is_some()
+    }
+
     /// The lower limit.
     pub fn lower(&self) -> Option<u32> {
         self.own.into_iter().chain(self.queue).min()
@@ -63,10 +68,13 @@ impl AttemptLimits {
 impl Runtime {
     /// The limits of a task's attempts, as far as they are known.
     pub(crate) fn attempt_limits(&self, entry: &RegisteredHandler, metadata: &TaskMetadata) -> AttemptLimits {
-        let queue = match metadata.queue() {
+        // The headers are looked at only if they can make a difference.
+        let can_be_known = !self.inner.queues.is_empty() || entry.registration.periodic.is_some();
+        let queue = can_be_known.then(|| match metadata.queue() {
             Some(queue) => self.attempts_of_queue(queue),
             None => attempts_of_schedule(entry, metadata),
-        };
+        });
+        let queue = queue.flatten();
         match metadata.max_attempts() {
             Some(chosen) => AttemptLimits {
                 own: Some(chosen),
@@ -83,6 +91,9 @@ impl Runtime {
 
     /// Whether the queue of this delivery makes no other one, as far as its settings are known.
     pub(crate) fn is_last_of_queue(&self, metadata: &TaskMetadata) -> bool {
+        if self.inner.queues.is_empty() {
+            return false;
+        }
         let max = metadata.queue().and_then(|queue| self.attempts_of_queue(queue));
         max.is_some_and(|max| metadata.attempt() >= max)
     }

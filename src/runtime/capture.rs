@@ -85,8 +85,12 @@ impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Capture<S, O> {
     }
 }
 
-impl<S: Send + Sync, O: Serialize + Send> Handler for Capture<S, O> {
-    fn call(&self, input: TaskInput, metadata: TaskMetadata) -> BoxFuture<'_, Result<Vec<u8>, AttemptError>> {
+impl<S: Send + Sync + 'static, O: Serialize + Send + 'static> Handler for Capture<S, O> {
+    fn call(
+        self: Arc<Self>,
+        input: TaskInput,
+        metadata: TaskMetadata,
+    ) -> BoxFuture<'static, Result<Vec<u8>, AttemptError>> {
         Box::pin(async move {
             let output = (self.run)(Arc::clone(&self.state), input, metadata).await?;
             let json = serde_json::to_vec(&output).map_err(AttemptError::Output)?;

@@ -13,8 +13,9 @@ use crate::base::{
     Config, Envelope, Error, ErrorKind, MessageIdentity, Publication, Push, TaskError, TaskMetadata,
     names::pubsub_path, propagation,
 };
-use crate::registry::{AttemptError, BoundTask, RegisteredHandler, TaskInput};
+use crate::registry::{AttemptError, BoundTask, Handler, RegisteredHandler, TaskInput};
 use crate::runtime::attempt::{Attempt, panic_message};
+use crate::runtime::attempt_future::AttemptFuture;
 use crate::runtime::outgoing::Request;
 use crate::runtime::scope::Scope;
 use crate::runtime::{Inner, Runtime};
@@ -31,52 +32,54 @@ fn forwarded_task_id(config: &Config, subscriber: &str, message: MessageIdentity
 
 impl Runtime {
     /// Runs the subscriber on a message, or forwards the message if the subscriber says so.
-    pub(crate) async fn attempt_push(
+    pub(crate) fn attempt_push(
         &self,
-        entry: &RegisteredHandler,
+        entry: &Arc<RegisteredHandler>,
         bound: &BoundTask,
         mut push: Push,
         on: Attempt,
-    ) -> Result<Vec<u8>, AttemptError> {
+    ) -> AttemptFuture {
         let headers = self.take_headers(&mut push);
         if entry
             .registration
             .subscriber_options()
             .is_some_and(|options| options.use_cloud_tasks)
         {
-            return self.forward(entry, bound, &push, headers).await;
+            let (runtime, entry) = (self.clone(), Arc::clone(entry));
+            let handler = Arc::clone(&bound.handler);
+            return AttemptFuture::forward(async move {
+                runtime.forward(&entry, &*handler, &push, headers).await
+            });
         }
-        self.run_push(entry, bound, push, headers, on).await
+        self.run_push(entry, bound, push, headers, on)
     }
 
     /// Runs the subscriber on a message that arrived with these headers.
-    async fn run_push(
+    fn run_push(
         &self,
-        entry: &RegisteredHandler,
+        entry: &Arc<RegisteredHandler>,
         bound: &BoundTask,
         push: Push,
         headers: HeaderMap,
         on: Attempt,
-    ) -> Result<Vec<u8>, AttemptError> {
-        let mut metadata = TaskMetadata::new().with_headers(headers).with_id(&push.id);
+    ) -> AttemptFuture {
+        let mut metadata = TaskMetadata::from_headers(headers).with_id(&push.id);
         if let Some(attempt) = push.delivery_attempt {
             metadata = metadata.with_retry_count(attempt.saturating_sub(1));
         }
         self.run(entry, bound, TaskInput::Push(Box::new(push)), metadata, on)
-            .await
     }
 
     /// Runs the subscriber on a message, even if it would forward it.
     #[cfg(feature = "testing")]
-    pub(crate) async fn deliver_here(
+    pub(crate) fn deliver_here(
         &self,
-        entry: &RegisteredHandler,
+        entry: &Arc<RegisteredHandler>,
         bound: &BoundTask,
         mut push: Push,
-    ) -> Result<Vec<u8>, AttemptError> {
+    ) -> AttemptFuture {
         let headers = self.take_headers(&mut push);
         self.run_push(entry, bound, push, headers, Attempt::of_queue())
-            .await
     }
 
     /// Extracts the propagated headers from a message.
@@ -97,12 +100,12 @@ impl Runtime {
     async fn forward(
         &self,
         entry: &RegisteredHandler,
-        bound: &BoundTask,
+        handler: &dyn Handler,
         push: &Push,
         headers: HeaderMap,
     ) -> Result<Vec<u8>, AttemptError> {
         // A parser may panic, too.
-        catch_unwind(AssertUnwindSafe(|| bound.handler.check(push)))
+        catch_unwind(AssertUnwindSafe(|| handler.check(push)))
             .map_err(|panic| AttemptError::Panicked(panic_message(&*panic)))
             .and_then(|checked| checked.map_err(AttemptError::Decode))
             .inspect_err(|failure| report_not_forwarded(entry.registration.name, &push.id, failure))?;
@@ -183,7 +186,7 @@ impl Runtime {
         }
     }
 
-    async fn deliver_to(&self, entry: &RegisteredHandler, push: &Push) -> Result<(), Error> {
+    async fn deliver_to(&self, entry: &Arc<RegisteredHandler>, push: &Push) -> Result<(), Error> {
         let name = entry.registration.name;
         let bound = entry.bound(name)?;
         let received = match Push::read(&HeaderMap::new(), push.to_body().into()) {

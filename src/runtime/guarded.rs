@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::base::text::{error_chain, safe};
 use crate::base::{TaskError, TaskMetadata};
 use crate::registry::{AttemptError, TaskInput};
-use crate::runtime::attempt::{Run, report};
+use crate::runtime::attempt::{Run, report, start_time};
 use crate::runtime::idempotency::{Begun, Guard, Held, IdempotencyKey, IdempotencyStore, Lost};
 use crate::runtime::last_attempt::Exhausted;
 
@@ -27,15 +27,15 @@ enum Admission {
     Ended(Result<Vec<u8>, AttemptError>),
 }
 
-impl Run<'_> {
+impl Run {
     /// Claims the task, runs it, and settles the claim. If it is the last attempt and fails, the task is recorded and its
     /// hook runs.
     pub async fn guarded(&self, input: TaskInput, metadata: TaskMetadata) -> Result<Vec<u8>, AttemptError> {
-        let started = Instant::now();
+        let started = start_time();
         let (held, run) = match self.admit(&input, &metadata).await {
             Admission::Run(held, run) => (held, run),
             Admission::Ended(outcome) => {
-                report(&outcome, started.elapsed());
+                report(&outcome, started);
                 // Nothing ran, so the limit of an idempotent task, which counts runs, is not reached by this delivery.
                 let run = self.entry.registration.idempotent.then_some(0);
                 return match (outcome, self.is_last(&input, &metadata, run)) {
@@ -54,18 +54,18 @@ impl Run<'_> {
             Some(last) => last.time.running_time(),
             None => self.time.timeout,
         };
-        let started = Instant::now();
+        let started = start_time();
         let mut under_way = UnderWay { held, last };
         let outcome = tokio::select! {
             // The outcome counts, even if the claim is lost at the same moment.
             biased;
-            outcome = self.handle(input, metadata, limit) => outcome,
+            outcome = self.start(input, metadata, limit) => outcome,
             claim = under_way.lost() => Err(match claim {
                 Lost::Taken => AttemptError::InProgress,
                 Lost::Expired(error) => AttemptError::Unrenewed(error),
             }),
         };
-        report(&outcome, started.elapsed());
+        report(&outcome, started);
         self.settle(under_way, outcome).await
     }
 
@@ -103,7 +103,7 @@ impl Run<'_> {
 
     async fn admit(&self, input: &TaskInput, metadata: &TaskMetadata) -> Admission {
         let (inner, registration) = (&self.runtime.inner, &self.entry.registration);
-        let key = IdempotencyKey::of_delivery(&inner.config, self.entry, input, metadata);
+        let key = IdempotencyKey::of_delivery(&inner.config, &self.entry, input, metadata);
         if !registration.idempotent {
             let Some(key) = key else {
                 return Admission::Run(None, None);

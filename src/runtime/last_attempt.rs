@@ -126,7 +126,7 @@ impl Exhausted {
         held: Option<Held>,
     ) -> Option<JoinHandle<Result<(), AttemptError>>> {
         let dead = Dead::new(cause(failure), &text(failure), &self.metadata);
-        let scope = Scope::with_headers(&self.runtime, self.metadata.headers()).in_task(&self.metadata);
+        let scope = Scope::in_task(&self.runtime, &self.metadata);
         let own_work = self.runtime.inner.own_work.clone();
         let (limit, again) = (self.time.timeout, !self.last.by_queue);
         let work = async move {

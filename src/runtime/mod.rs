@@ -1,6 +1,7 @@
 //! The runtime: settings, tasks, states and a backend, behind one cloneable handle.
 
 mod attempt;
+mod attempt_future;
 mod attempt_limit;
 mod builder;
 mod capture;
@@ -26,6 +27,7 @@ pub use inventory::{RegisteredKind, RegisteredTask};
 pub use run_at::RunAt;
 
 pub(crate) use attempt::Attempt;
+pub(crate) use attempt_future::AttemptFuture;
 use builder::Engine;
 pub(crate) use builder::{Missing, Parts, access_in_tests};
 pub(crate) use capture::Capture;

@@ -127,7 +127,7 @@ impl Request {
             .options
             .into_headers()
             .map_err(|reason| not_enqueued(name, &reason))?;
-        let mut headers = scope.headers.as_deref().cloned().unwrap_or_default();
+        let mut headers = scope.headers();
         headers.extend(self.carried);
         for own in own_headers.keys() {
             headers.remove(own);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use tokio::task::JoinHandle;
 use tokio::task::futures::TaskLocalFuture;
 
@@ -25,10 +25,10 @@ pub(crate) type Scoped<F> = TaskLocalFuture<Scope, F>;
 #[derive(Clone)]
 pub(crate) struct Scope {
     pub runtime: Runtime,
-    /// The allow-listed headers of the current request or task.
-    pub headers: Option<Arc<HeaderMap>>,
-    /// The queue and the id of the current task, as [`task_path`] writes them.
-    running: Option<Arc<str>>,
+    /// The allow-listed headers of the current request, and those of a task as soon as they are known.
+    propagated: Option<Arc<HeaderMap>>,
+    /// The current task. Which of its headers propagate is looked up when something is sent: most tasks send nothing.
+    task: Option<TaskMetadata>,
     /// Whether this is inside a future that a flush waits for.
     spawned: bool,
 }
@@ -47,8 +47,8 @@ impl Scope {
             })?;
             Ok(Self {
                 runtime,
-                headers: None,
-                running: None,
+                propagated: None,
+                task: None,
                 spawned: false,
             })
         })
@@ -61,39 +61,63 @@ impl Scope {
 
     /// A scope of this runtime, with the headers of the calling code.
     pub fn of(runtime: &Runtime) -> Self {
-        let (headers, running, spawned) = SCOPE
-            .try_with(|scope| (scope.headers.clone(), scope.running.clone(), scope.spawned))
-            .unwrap_or_else(|_| (None, None, is_in_spawned()));
-        Self {
+        let mut scope = SCOPE.try_with(Clone::clone).unwrap_or_else(|_| Self {
             runtime: runtime.clone(),
-            headers,
-            running,
-            spawned,
+            propagated: None,
+            task: None,
+            spawned: is_in_spawned(),
+        });
+        if !scope.runtime.is(runtime) {
+            // What propagates is up to the runtime that received the request.
+            scope = scope.with_known_headers();
+            scope.runtime = runtime.clone();
         }
+        scope
     }
 
     /// A scope of this runtime, with the allow-listed ones of these headers.
     pub fn with_headers(runtime: &Runtime, headers: &HeaderMap) -> Self {
+        let propagated = Propagated::of(&runtime.inner.propagated, headers);
         Self {
             runtime: runtime.clone(),
-            headers: propagated(&runtime.inner.propagated, headers),
-            running: None,
+            propagated: (!propagated.is_empty()).then(|| Arc::new(propagated)),
+            task: None,
             spawned: is_in_spawned(),
         }
     }
 
-    /// The same scope, inside a task with this metadata.
-    pub fn in_task(mut self, metadata: &TaskMetadata) -> Self {
-        self.running = metadata
-            .queue()
-            .zip(metadata.id())
-            .map(|(queue, id)| task_path(queue, id).into());
-        self
+    /// A scope of this runtime, inside a task with this metadata.
+    pub fn in_task(runtime: &Runtime, metadata: &TaskMetadata) -> Self {
+        Self {
+            runtime: runtime.clone(),
+            propagated: None,
+            task: Some(metadata.clone()),
+            spawned: is_in_spawned(),
+        }
     }
 
     /// The same scope, inside a future that a flush waits for.
-    pub fn in_spawned(mut self) -> Self {
-        self.spawned = true;
+    pub fn in_spawned(self) -> Self {
+        // It may live for long, and needs not all headers of its request.
+        let mut scope = self.with_known_headers();
+        scope.task = scope.task.map(|task| task.identity());
+        scope.spawned = true;
+        scope
+    }
+
+    /// The headers that propagate from here: the allow-listed ones of the current request or task.
+    pub fn headers(&self) -> HeaderMap {
+        match (&self.propagated, &self.task) {
+            (Some(propagated), _) => (**propagated).clone(),
+            (None, Some(task)) => Propagated::of(&self.runtime.inner.propagated, task.headers()),
+            (None, None) => HeaderMap::new(),
+        }
+    }
+
+    fn with_known_headers(mut self) -> Self {
+        if self.propagated.is_none() && self.task.is_some() {
+            self.propagated = Some(Arc::new(self.headers()));
+        }
         self
     }
 
@@ -191,16 +215,11 @@ impl Runtime {
     }
 }
 
-/// A task, by its queue and its id.
-fn task_path(queue: &str, id: &str) -> String {
-    format!("{queue}/{id}")
-}
-
 /// Whether a task is the one that the calling code runs in.
 pub(crate) fn is_running(queue: &str, id: &str) -> bool {
-    let path = task_path(queue, id);
+    let is_it = |task: &TaskMetadata| (task.queue(), task.id()) == (Some(queue), Some(id));
     SCOPE
-        .try_with(|scope| scope.running.as_deref() == Some(path.as_str()))
+        .try_with(|scope| scope.task.as_ref().is_some_and(is_it))
         .unwrap_or_default()
 }
 
@@ -212,10 +231,4 @@ pub(crate) fn awaited<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// Whether the calling code is inside a future that a flush waits for.
 pub(crate) fn is_in_spawned() -> bool {
     AWAITED.try_with(|()| ()).is_ok() || SCOPE.try_with(|scope| scope.spawned).unwrap_or_default()
-}
-
-/// The allow-listed headers of a request, within limits.
-fn propagated(allowed: &[HeaderName], headers: &HeaderMap) -> Option<Arc<HeaderMap>> {
-    let propagated = Propagated::of(allowed, headers);
-    (!propagated.is_empty()).then(|| Arc::new(propagated))
 }

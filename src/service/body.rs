@@ -1,10 +1,11 @@
 //! Reading a request body with a size limit.
 
-use std::pin::pin;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
-use http_body_util::BodyExt;
+use pin_project_lite::pin_project;
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,31 +15,55 @@ pub(crate) enum Unread {
 }
 
 /// Reads a body of at most `limit` bytes. A body that arrives in one piece is not copied.
-pub(crate) async fn read<B: Body>(body: B, limit: usize) -> Result<Bytes, Unread> {
-    if body.size_hint().lower() > limit as u64 {
-        return Err(Unread::TooLarge);
+pub(crate) fn read<B: Body>(body: B, limit: usize) -> Read<B> {
+    Read {
+        body,
+        limit,
+        first: Bytes::new(),
+        rest: BytesMut::new(),
     }
-    let mut body = pin!(body);
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(mut data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
-            continue;
-        };
-        if data.remaining() > limit - first.len() - rest.len() {
-            return Err(Unread::TooLarge);
+}
+
+pin_project! {
+    /// The future of [`read`].
+    pub(crate) struct Read<B> {
+        #[pin]
+        body: B,
+        limit: usize,
+        first: Bytes,
+        rest: BytesMut,
+    }
+}
+
+impl<B: Body> Future for Read<B> {
+    type Output = Result<Bytes, Unread>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.first.is_empty() && this.body.size_hint().lower() > *this.limit as u64 {
+            return Poll::Ready(Err(Unread::TooLarge));
         }
-        if first.is_empty() {
-            first = data.copy_to_bytes(data.remaining());
-        } else {
-            rest.extend_from_slice(&data.copy_to_bytes(data.remaining()));
+        while let Some(frame) = ready!(this.body.as_mut().poll_frame(cx)) {
+            let Ok(mut data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
+                continue;
+            };
+            let length = data.remaining();
+            if length > *this.limit - this.first.len() - this.rest.len() {
+                return Poll::Ready(Err(Unread::TooLarge));
+            }
+            if this.first.is_empty() {
+                *this.first = data.copy_to_bytes(length);
+            } else {
+                this.rest.extend_from_slice(&data.copy_to_bytes(length));
+            }
         }
+        let first = std::mem::take(this.first);
+        if this.rest.is_empty() {
+            return Poll::Ready(Ok(first));
+        }
+        let mut whole = BytesMut::with_capacity(first.len() + this.rest.len());
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(this.rest);
+        Poll::Ready(Ok(whole.freeze()))
     }
-    if rest.is_empty() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
 }

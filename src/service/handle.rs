@@ -1,226 +1,271 @@
 //! Handling a request: route, read, run, respond.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body;
-use tokio::time::{Instant, timeout_at};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
 use crate::auth::{Called, Endpoint};
-use crate::base::headers::HANDLED_BY;
-use crate::base::{Push, TaskMetadata, TurnedAway, limits, text};
-use crate::registry::{AttemptError, RegisteredHandler, TaskInput};
-use crate::runtime::{Attempt, Runtime};
+use crate::base::headers::SeenHeaders;
+use crate::base::{BoxFuture, TaskMetadata, text};
+use crate::registry::RegisteredHandler;
+use crate::runtime::{Attempt, AttemptFuture, Runtime};
+use crate::service::accepted::{Accepted, Delivery};
 use crate::service::body;
+use crate::service::limited;
 use crate::service::probe::{PROBED_NAME, Probe};
 use crate::service::respond;
-use crate::service::route::Route;
+use crate::service::route::{Route, nested_route};
 
-/// Responds to a request with a route of ours. Every response says that it comes from this library.
-pub(crate) async fn handle<B: Body>(
-    runtime: &Runtime,
-    request: Request<B>,
-    read_route: impl for<'a> Fn(&'a str, &str) -> Route<'a>,
-) -> Response<Bytes> {
-    let mut response = if Probe::note(&request) {
-        // As for any task that does not exist.
-        respond::unknown_task(PROBED_NAME)
-    } else {
-        respond_to(runtime, request, read_route).await
-    };
-    response
-        .headers_mut()
-        .insert(HANDLED_BY, HeaderValue::from_static(env!("CARGO_PKG_NAME")));
-    response
+pin_project! {
+    /// The response to a request with a route of ours.
+    ///
+    /// Up to the body nothing waits, and only what most requests need is here; the rest is in a box of its own. So the future
+    /// stays small: a test measures it.
+    #[project = HandlingProjection]
+    pub(crate) enum Handling<B> {
+        New { runtime: Runtime, request: Option<Request<B>> },
+        Reading { #[pin] body: body::Read<B>, accepted: Option<Accepted> },
+        Running { #[pin] attempt: AttemptFuture, name: &'static str, endpoint: Endpoint },
+        Rare { future: BoxFuture<'static, Response<Bytes>> },
+        Ended { response: Option<Response<Bytes>> },
+    }
 }
 
-async fn respond_to<B: Body>(
-    runtime: &Runtime,
-    request: Request<B>,
-    read_route: impl for<'a> Fn(&'a str, &str) -> Route<'a>,
-) -> Response<Bytes> {
+impl<B: Body> Handling<B> {
+    pub fn new(runtime: &Runtime, request: Request<B>) -> Self {
+        Self::New {
+            runtime: runtime.clone(),
+            request: Some(request),
+        }
+    }
+
+    pub(super) fn ended(response: Response<Bytes>) -> Self {
+        Self::Ended {
+            response: Some(response),
+        }
+    }
+
+    /// What happens rarely.
+    pub(super) fn rare(future: impl Future<Output = Response<Bytes>> + Send + 'static) -> Self {
+        Self::Rare {
+            future: Box::pin(future),
+        }
+    }
+}
+
+impl<B: Body + Send + 'static> Future for Handling<B> {
+    type Output = Response<Bytes>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Bytes>> {
+        loop {
+            let next = match self.as_mut().project() {
+                HandlingProjection::New { runtime, request } => match request.take() {
+                    Some(request) => start(runtime, request),
+                    None => return Poll::Pending,
+                },
+                HandlingProjection::Reading { body, accepted } => {
+                    let read = ready!(body.poll(cx));
+                    match accepted.take() {
+                        Some(accepted) => accepted.read(read),
+                        None => return Poll::Pending,
+                    }
+                }
+                HandlingProjection::Running {
+                    attempt,
+                    name,
+                    endpoint,
+                } => Self::ended(respond::outcome(name, &ready!(attempt.poll(cx)), *endpoint)),
+                HandlingProjection::Rare { future } => Self::ended(ready!(future.as_mut().poll(cx))),
+                HandlingProjection::Ended { response } => match response.take() {
+                    Some(response) => return Poll::Ready(response),
+                    None => return Poll::Pending,
+                },
+            };
+            self.set(next);
+        }
+    }
+}
+
+/// The task that a request is for.
+struct Target<'a> {
+    endpoint: Endpoint,
+    name: Cow<'a, str>,
+    /// `None` if it does not run here, or not in this way.
+    found: Option<&'a Arc<RegisteredHandler>>,
+}
+
+impl<'a> Target<'a> {
+    /// The target of a request, or the response if it has none.
+    fn of(runtime: &'a Runtime, method: &Method, uri: &'a Uri) -> Result<Self, Response<Bytes>> {
+        let (name, endpoint) = match nested_route(uri.path(), runtime.base_path()) {
+            Route::Task(name) => (name, Endpoint::Tasks),
+            Route::Subscription(name) => (name, Endpoint::Subscriptions),
+            Route::Other => return Err(respond::unknown_path(runtime.base_path())),
+        };
+        if runtime.only_enqueues() {
+            return Err(respond::unknown_task(&name));
+        }
+        if *method != Method::POST {
+            return Err(respond::method_not_allowed());
+        }
+        let pushed = endpoint == Endpoint::Subscriptions;
+        let found = runtime
+            .registry()
+            .by_name(&name)
+            .filter(|entry| entry.registration.runs_here())
+            .filter(|entry| !pushed || entry.registration.subscriber_options().is_some());
+        Ok(Self {
+            endpoint,
+            name,
+            found,
+        })
+    }
+
+    fn called(&self) -> Called<'_> {
+        let options = match self.endpoint {
+            Endpoint::Tasks => None,
+            Endpoint::Subscriptions => self
+                .found
+                .and_then(|entry| entry.registration.subscriber_options()),
+        };
+        Called {
+            endpoint: self.endpoint,
+            name: &self.name,
+            signed: options.is_none_or(|options| options.oidc),
+            own_url: options.and_then(|options| options.url),
+        }
+    }
+}
+
+/// Does what needs no waiting: route, caller, task.
+fn start<B: Body + Send + 'static>(runtime: &Runtime, request: Request<B>) -> Handling<B> {
+    if Probe::note(&request) {
+        // As for any task that does not exist.
+        return Handling::ended(respond::unknown_task(PROBED_NAME));
+    }
     // The caller counts its time from here on, whatever a request waits for.
     let since = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let (name, endpoint) = match read_route(parts.uri.path(), runtime.base_path()) {
-        Route::Task(name) => (name, Endpoint::Tasks),
-        Route::Subscription(name) => (name, Endpoint::Subscriptions),
-        Route::Other => return respond::unknown_path(runtime.base_path()),
+    let seen = SeenHeaders::of(&mut parts.headers);
+    let target = match Target::of(runtime, &parts.method, &parts.uri) {
+        Ok(target) => target,
+        Err(response) => return Handling::ended(response),
     };
-    if runtime.only_enqueues() {
-        return respond::unknown_task(&name);
-    }
-    let pushed = endpoint == Endpoint::Subscriptions;
-    if parts.method != Method::POST {
-        return respond::method_not_allowed();
-    }
-    let found = runtime
-        .registry()
-        .by_name(&name)
-        .filter(|entry| entry.registration.runs_here())
-        .filter(|entry| !pushed || entry.registration.subscriber_options().is_some());
-    let subscriber = found
-        .filter(|_| pushed)
-        .and_then(|entry| entry.registration.subscriber_options());
-    let called = Called {
-        endpoint,
-        name: &name,
-        signed: subscriber.is_none_or(|options| options.oidc),
-        own_url: subscriber.and_then(|options| options.url),
-    };
-    if let Err(refusal) = runtime.access().check(&called, &mut parts.headers).await {
-        return respond::refused(refusal);
-    }
-    let delivery = match endpoint {
-        Endpoint::Tasks => Delivery::Task(TaskMetadata::from_headers(parts.headers)),
-        Endpoint::Subscriptions => Delivery::Push(parts.headers),
-    };
-    let max_bytes = runtime.max_bytes(endpoint);
-    // The last delivery of a queue is recorded if it is turned away, so its body is needed in any case.
-    let last = delivery.is_last(runtime);
-    let to_read = if last {
-        max_bytes.max(limits::MAX_STORED_BYTES)
-    } else {
-        max_bytes
-    };
-    let read = async {
-        let read = body::read(body, to_read).await;
-        if let (Err(reason), true) = (&read, last) {
-            tracing::error!(
-                task = %text::excerpt(&name),
-                ?reason,
-                "the last delivery of a task has no body that could be read, so the task ends without a record"
-            );
+    match runtime.access().decide(&target.called(), &parts.headers) {
+        Some(Ok(())) => {
+            let Target {
+                endpoint,
+                name,
+                found,
+            } = target;
+            accept(runtime, endpoint, &name, found, parts.headers, seen, body, since)
         }
-        read
+        Some(Err(refusal)) => Handling::ended(respond::refused(refusal)),
+        None => {
+            let runtime = runtime.clone();
+            Handling::rare(async move { verify(&runtime, parts, seen, body, since).await })
+        }
+    }
+}
+
+/// Verifies a token that was not seen before, which may wait for the keys, and goes on.
+async fn verify<B: Body + Send + 'static>(
+    runtime: &Runtime,
+    mut parts: Parts,
+    seen: SeenHeaders,
+    body: B,
+    since: Instant,
+) -> Response<Bytes> {
+    let headers = std::mem::take(&mut parts.headers);
+    let handling = {
+        let target = match Target::of(runtime, &parts.method, &parts.uri) {
+            Ok(target) => target,
+            Err(response) => return response,
+        };
+        if let Err(refusal) = runtime.access().verify(&target.called(), &headers).await {
+            return respond::refused(refusal);
+        }
+        accept(
+            runtime,
+            target.endpoint,
+            &target.name,
+            target.found,
+            headers,
+            seen,
+            body,
+            since,
+        )
+    };
+    handling.await
+}
+
+/// Goes on with a request whose caller is accepted.
+fn accept<B: Body + Send + 'static>(
+    runtime: &Runtime,
+    endpoint: Endpoint,
+    name: &str,
+    found: Option<&Arc<RegisteredHandler>>,
+    headers: HeaderMap,
+    seen: SeenHeaders,
+    body: B,
+    since: Instant,
+) -> Handling<B> {
+    let delivery = match endpoint {
+        Endpoint::Tasks => Delivery::Task(TaskMetadata::from_seen(headers, seen)),
+        Endpoint::Subscriptions => Delivery::Push(headers),
     };
     let Some(entry) = found else {
-        if pushed && runtime.registry().by_name(&name).is_some() {
-            // The answer is that of an unknown name: django-cloud-tasks gives the same.
-            let path = format!("{}/tasks/{name}", runtime.base_path());
-            tracing::warn!(task = %text::excerpt(&name), path, "a push for a task that is not a subscriber; as a task it is at this path");
-        } else {
-            tracing::warn!(task = %text::excerpt(&name), pushed, "a request for a task that is not registered");
-        }
-        if last
-            && let Delivery::Task(metadata) = delivery
-            && let Ok(body) = read.await
-        {
-            runtime.record_unknown(&name, body, metadata).await;
-        }
-        return respond::unknown_task(&name);
+        return unknown(runtime, name, delivery, body);
     };
-    let attempt = |body: &Bytes| {
-        if body.len() > max_bytes {
-            Attempt::TurnedAway(since, TurnedAway::TooLarge(max_bytes))
-        } else {
-            Attempt::OfQueue(since)
-        }
+    let is_rare = runtime.limit().is_some() || delivery.is_last(runtime);
+    let accepted = Accepted {
+        runtime: runtime.clone(),
+        entry: Arc::clone(entry),
+        delivery,
+        on: Attempt::OfQueue(since),
     };
-    let Some(limit) = runtime.limit() else {
-        return match read.await {
-            Ok(body) => {
-                let on = attempt(&body);
-                perform(runtime, entry, delivery, body, on).await
-            }
-            Err(unread) => respond::unread(unread, max_bytes),
-        };
-    };
-    if limit.is_exhausted() && !last {
-        return respond::busy();
+    if is_rare {
+        return Handling::rare(limited::handle(accepted, body, since));
     }
-    let wait_until = limit.wait_until(since, delivery.timeout(entry));
-    let read = if limit.is_reached() && !last {
-        match timeout_at(wait_until, read).await {
-            Ok(read) => read,
-            Err(_) => return respond::busy(),
-        }
-    } else {
-        read.await
-    };
-    let body = match read {
-        Ok(body) => body,
-        Err(unread) => return respond::unread(unread, max_bytes),
-    };
-    let on = attempt(&body);
-    if on != Attempt::OfQueue(since) {
-        return perform(runtime, entry, delivery, body, on).await;
-    }
-    // Only now: a body that never ends must not take the slot of a task that could run.
-    match limit.slot(body.len(), wait_until).await {
-        Some(_slot) => perform(runtime, entry, delivery, body, on).await,
-        None if last => {
-            let on = Attempt::TurnedAway(since, TurnedAway::AtLimit);
-            perform(runtime, entry, delivery, body, on).await
-        }
-        None => respond::busy(),
+    Handling::Reading {
+        body: body::read(body, runtime.max_bytes(endpoint)),
+        accepted: Some(accepted),
     }
 }
 
-/// A request whose caller is verified.
-enum Delivery {
-    Task(TaskMetadata),
-    Push(HeaderMap),
-}
-
-impl Delivery {
-    /// Whether the queue gives the task up after this delivery, as far as that is known. Pub/Sub has dead letters of its own.
-    fn is_last(&self, runtime: &Runtime) -> bool {
-        match self {
-            Self::Task(metadata) => runtime.is_last_of_queue(metadata),
-            Self::Push(_) => false,
-        }
-    }
-
-    fn timeout(&self, entry: &RegisteredHandler) -> Duration {
-        match self {
-            Self::Task(metadata) => entry.task_timeout(metadata),
-            Self::Push(_) => entry.push_timeout(),
-        }
-    }
-}
-
-/// Runs the task on its body.
-async fn perform(
+/// Responds to a request for a task that does not run here, and records the task if this was its last delivery.
+fn unknown<B: Body + Send + 'static>(
     runtime: &Runtime,
-    entry: &RegisteredHandler,
+    name: &str,
     delivery: Delivery,
-    body: Bytes,
-    on: Attempt,
-) -> Response<Bytes> {
+    body: B,
+) -> Handling<B> {
     let pushed = matches!(delivery, Delivery::Push(_));
-    let name = entry.registration.name;
-    let bound = match entry.bound(name) {
-        Ok(bound) => bound,
-        Err(error) => {
-            tracing::error!(task = name, error = %text::error_chain(&error), "the task cannot run");
-            return respond::failed_inside(name);
-        }
-    };
-    let outcome = match delivery {
-        Delivery::Task(metadata) => {
-            runtime
-                .run(entry, bound, TaskInput::Body(body), metadata, on)
-                .await
-        }
-        Delivery::Push(headers) => {
-            let bare = entry
-                .registration
-                .subscriber_options()
-                .is_some_and(|options| options.bare_body);
-            let read = if bare { Push::read_or_bare } else { Push::read };
-            match read(&headers, body) {
-                Ok(push) => runtime.attempt_push(entry, bound, push, on).await,
-                Err(reason) => {
-                    tracing::error!(task = name, reason = %text::brief(&reason), "the push does not decode");
-                    Err(AttemptError::Decode(reason))
+    if pushed && runtime.registry().by_name(name).is_some() {
+        // The answer is that of an unknown name: django-cloud-tasks gives the same.
+        let path = format!("{}/tasks/{name}", runtime.base_path());
+        tracing::warn!(task = %text::excerpt(name), path, "a push for a task that is not a subscriber; as a task it is at this path");
+    } else {
+        tracing::warn!(task = %text::excerpt(name), pushed, "a request for a task that is not registered");
+    }
+    match delivery {
+        Delivery::Task(metadata) if runtime.is_last_of_queue(&metadata) => {
+            let (runtime, name) = (runtime.clone(), name.to_owned());
+            Handling::rare(async move {
+                if let Ok(body) = limited::read_last(&runtime, Endpoint::Tasks, &name, body).await {
+                    runtime.record_unknown(&name, body, metadata).await;
                 }
-            }
+                respond::unknown_task(&name)
+            })
         }
-    };
-    match outcome {
-        Ok(output) => respond::executed(&output),
-        Err(failure) => respond::failed(name, &failure, pushed),
+        _ => Handling::ended(respond::unknown_task(name)),
     }
 }

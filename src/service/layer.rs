@@ -12,11 +12,11 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::auth::hide_tokens;
+use crate::base::headers::SeenHeaders;
 use crate::runtime::{Runtime, Scope, Scoped};
-use crate::service::handle::handle;
+use crate::service::handle::Handling;
 use crate::service::probe::Probe;
-use crate::service::route::{Route, nested_route, route};
+use crate::service::route::{Route, route};
 
 /// The user agents of Cloud Tasks, Cloud Scheduler and Pub/Sub.
 const GOOGLE_AGENTS: [&[u8]; 4] = [
@@ -151,14 +151,13 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if self.is_for_us(&request) {
-            let runtime = self.runtime.clone();
             return TaskFuture {
                 kind: Kind::Task {
-                    run: Box::pin(async move { handle(&runtime, request, nested_route).await }),
+                    run: Box::pin(Handling::new(&self.runtime, request)),
                 },
             };
         }
-        hide_tokens(request.headers_mut());
+        SeenHeaders::of(request.headers_mut());
         let scope = Scope::with_headers(&self.runtime, request.headers());
         // A service may enqueue in `call` itself, before its future is polled.
         let future = scope.clone().call(|| self.inner.call(request));

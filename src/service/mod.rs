@@ -1,10 +1,12 @@
 //! The HTTP side: a tower service for requests of Cloud Tasks and Pub/Sub, a layer, and a server.
 
+mod accepted;
 mod body;
 mod handle;
 #[cfg(feature = "axum")]
 mod into_response;
 mod layer;
+mod limited;
 mod probe;
 mod respond;
 mod route;

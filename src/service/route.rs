@@ -38,9 +38,19 @@ pub(crate) fn nested_route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
 }
 
 fn name(segment: &str) -> Option<Cow<'_, str>> {
+    let mut is_encoded = false;
+    for byte in segment.bytes() {
+        match byte {
+            b'/' => return None,
+            b'%' => is_encoded = true,
+            _ => {}
+        }
+    }
+    if !is_encoded {
+        return (!segment.is_empty()).then_some(Cow::Borrowed(segment));
+    }
     // A name that is not UTF-8 is unknown, and the response quotes it as received.
-    (!segment.is_empty() && !segment.contains('/'))
-        .then(|| names::decode_segment(segment).unwrap_or(Cow::Borrowed(segment)))
+    Some(names::decode_segment(segment).unwrap_or(Cow::Borrowed(segment)))
 }
 
 #[cfg(test)]

@@ -3,17 +3,17 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
+use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::runtime::Runtime;
-use crate::service::handle::handle;
-use crate::service::route::nested_route;
+use crate::service::handle::Handling;
 
 /// The service that Cloud Tasks calls: `POST {endpoint}/tasks/{name}` runs a task.
 ///
@@ -75,8 +75,25 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let runtime = self.runtime.clone();
-        Box::pin(async move { Ok(handle(&runtime, request, nested_route).await.map(Full::new)) })
+        Box::pin(Responding {
+            handling: Handling::new(&self.runtime, request),
+        })
+    }
+}
+
+pin_project! {
+    /// The future of a call, inside the box that its type demands.
+    struct Responding<B> {
+        #[pin]
+        handling: Handling<B>,
+    }
+}
+
+impl<B: Body + Send + 'static> Future for Responding<B> {
+    type Output = Result<Response<Full<Bytes>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(ready!(self.project().handling.poll(cx)).map(Full::new)))
     }
 }
 

@@ -47,9 +47,9 @@ async fn a_token_is_remembered_until_it_expires() {
 
     seen.insert(&token, Opens::Everything, exp, 0);
 
-    assert!(seen.has(&token, &NOTE, 0, exp + SKEW - 1));
-    assert!(!seen.has(&token, &NOTE, 0, exp + SKEW));
-    assert!(!seen.has(&token, &NOTE, 1, exp - 1));
+    assert!(seen.has(text.as_bytes(), &NOTE, 0, exp + SKEW - 1));
+    assert!(!seen.has(text.as_bytes(), &NOTE, 0, exp + SKEW));
+    assert!(!seen.has(text.as_bytes(), &NOTE, 1, exp - 1));
 }
 
 #[tokio::test]

@@ -84,7 +84,13 @@ fn is_too_deep(json: &[u8]) -> bool {
 
 /// Decodes a value. The error says what is wrong and where, and never contains a value of the body.
 pub(crate) fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, String> {
-    let error = match serde_json::from_slice(body) {
+    // One check of the whole is cheaper than one of each string. A body that is not UTF-8 is read as far as it goes: the
+    // mistake has a position, and may be in a member that nobody reads.
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    let error = match read {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };

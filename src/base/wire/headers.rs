@@ -56,6 +56,38 @@ pub(crate) const MAX_REQUEST_HEADERS: usize = 128;
 #[cfg(feature = "serve")]
 pub(crate) const MAX_REQUEST_HEADER_BYTES: u16 = 63 * 1024;
 
+/// If this header is present, Cloud Run verifies it instead of `Authorization` and passes `Authorization` on unverified.
+pub(crate) const SERVERLESS: &str = "x-serverless-authorization";
+/// This library's own header for the timeout of a call.
+pub(crate) const TIMEOUT: &str = "x-cloud-tasks-timeout";
+
+/// Which headers that every request is asked for it has, found in one pass.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SeenHeaders {
+    pub authorization: bool,
+    pub timeout: bool,
+}
+
+impl SeenHeaders {
+    /// Looks through the headers of a request. Marks its tokens as sensitive, so that no `Debug` output of the headers shows
+    /// them.
+    pub fn of(headers: &mut HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "authorization" => {
+                    seen.authorization = true;
+                    value.set_sensitive(true);
+                }
+                SERVERLESS => value.set_sensitive(true),
+                TIMEOUT => seen.timeout = true,
+                _ => {}
+            }
+        }
+        seen
+    }
+}
+
 /// Why a header with this name cannot be set.
 fn reserved(name: &HeaderName) -> Option<&'static str> {
     let lower = name.as_str();

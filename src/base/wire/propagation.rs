@@ -11,10 +11,13 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::base::wire::headers::{Propagated, propagated_name};
-use crate::base::wire::publication::{Attributes, Publication, TRACE_PREFIX};
+use crate::base::wire::publication::{Attributes, Publication};
 
-/// Headers that Google's own clients send as attributes, with a prefix.
-const TRACE: &[&str] = &["traceparent", "tracestate"];
+/// Headers that Google's own clients send as attributes, under names of their own.
+const TRACE: &[(&str, &str)] = &[
+    ("traceparent", "googclient_traceparent"),
+    ("tracestate", "googclient_tracestate"),
+];
 
 /// Adds headers to a message: as attributes that are not taken, and under a `key` if its content is a JSON object.
 pub(crate) fn write(publication: &mut Publication, headers: &HeaderMap, key: Option<&str>) {
@@ -23,7 +26,7 @@ pub(crate) fn write(publication: &mut Publication, headers: &HeaderMap, key: Opt
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))
         .collect();
     for (name, value) in &carried {
-        let attribute = attribute_of(name).into_owned();
+        let attribute = attribute_of(name).to_owned();
         let free = publication.attributes.len() < 100 && !publication.attributes.contains_key(&attribute);
         if let Some(value) = value.as_str().filter(|value| free && value.len() <= 1024) {
             publication.attributes.insert(attribute, value.to_owned());
@@ -51,10 +54,12 @@ pub(crate) fn read(
             .iter()
             .find(|(carried, _)| name.as_str().eq_ignore_ascii_case(carried))
             .and_then(|(_, value)| value.as_str());
-        let in_attributes = attributes.get(&*attribute_of(name.as_str())).map(String::as_str);
+        let in_attributes = attributes.get(attribute_of(name.as_str())).map(String::as_str);
         let mut values = [in_content, in_attributes];
         // A valid trace takes precedence over an invalid one, wherever it is.
-        values.sort_by_key(|value| !value.is_some_and(|value| is_whole(name, value)));
+        if in_content.is_some() && in_attributes.is_some() {
+            values.sort_by_key(|value| !value.is_some_and(|value| is_whole(name, value)));
+        }
         let _ = values
             .iter()
             .flatten()
@@ -64,7 +69,7 @@ pub(crate) fn read(
 }
 
 /// The headers that a publisher's task adds to its message; they override propagated ones.
-pub(crate) fn merge(sent: &BTreeMap<String, serde_json::Value>, anyway: Option<&HeaderMap>) -> HeaderMap {
+pub(crate) fn merge(sent: &BTreeMap<String, serde_json::Value>, anyway: HeaderMap) -> HeaderMap {
     let mut headers = Propagated::default();
     for (name, value) in sent {
         if let (Ok(name), Some(value)) = (propagated_name(name), value.as_str()) {
@@ -72,7 +77,7 @@ pub(crate) fn merge(sent: &BTreeMap<String, serde_json::Value>, anyway: Option<&
         }
     }
     let mut headers = headers.into_headers();
-    for (name, value) in anyway.into_iter().flatten() {
+    for (name, value) in &anyway {
         headers.entry(name).or_insert_with(|| value.clone());
     }
     headers
@@ -102,12 +107,11 @@ fn is_whole(name: &HeaderName, value: &str) -> bool {
         && !is_zero(parts[2])
 }
 
-fn attribute_of(header: &str) -> Cow<'_, str> {
-    if TRACE.contains(&header) {
-        format!("{TRACE_PREFIX}{header}").into()
-    } else {
-        header.into()
-    }
+fn attribute_of(header: &str) -> &str {
+    TRACE
+        .iter()
+        .find(|(name, _)| *name == header)
+        .map_or(header, |(_, attribute)| attribute)
 }
 
 /// The object with an additional last member; `None` if the data is not an object or already has that member.
@@ -159,7 +163,13 @@ fn without_member(data: Bytes, key: &str) -> (Bytes, serde_json::Map<String, ser
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
+    let Some(first) = part.first() else {
+        return false;
+    };
+    let starts = text.iter().enumerate().filter(|(_, byte)| *byte == first);
+    starts
+        .map(|(at, _)| &text[at..])
+        .any(|rest| rest.starts_with(part))
 }
 
 /// The unparsed members of a JSON object, in order.
@@ -299,14 +309,14 @@ mod tests {
             json!({"Traceparent": "00-2", "authorization": "Bearer x", "x-a": "1", "x-b": 7, "x-c": ""});
         let told_headers = serde_json::from_value(told_headers).unwrap();
 
-        let all = merge(&told_headers, Some(&headers()));
+        let all = merge(&told_headers, headers());
 
         let pairs: BTreeMap<_, _> = all
             .iter()
             .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
             .collect();
         assert_eq!(pairs, BTreeMap::from([("traceparent", "00-2"), ("x-a", "1")]));
-        assert_eq!(merge(&BTreeMap::new(), Some(&headers())), headers());
+        assert_eq!(merge(&BTreeMap::new(), headers()), headers());
     }
 
     proptest! {

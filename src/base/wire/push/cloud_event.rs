@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
 
@@ -34,16 +34,20 @@ pub(super) enum Form {
     Unread,
 }
 
-/// The form of the event, if the request is one.
-pub(super) fn form(headers: &HeaderMap) -> Option<Form> {
-    let media_type = content_type(headers).map(media_type).unwrap_or_default();
+/// The header of an event in the binary form.
+pub(super) const VERSION: &str = "ce-specversion";
+
+/// The form of the event, if the request is one, by its content type and whether it has the header [`VERSION`].
+pub(super) fn form(content_type: Option<&HeaderValue>, has_version: bool) -> Option<Form> {
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let media_type = content_type.map(media_type).unwrap_or_default();
     let kind = media_type.split('+').next().unwrap_or_default();
     if media_type.eq_ignore_ascii_case(STRUCTURED) || media_type.eq_ignore_ascii_case(FORMATS[0]) {
         Some(Form::Structured)
     } else if FORMATS.iter().any(|format| kind.eq_ignore_ascii_case(format)) {
         Some(Form::Unread)
     } else {
-        headers.contains_key("ce-specversion").then_some(Form::Binary)
+        has_version.then_some(Form::Binary)
     }
 }
 

@@ -15,12 +15,41 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
 use crate::base::json;
 use crate::base::time::rfc3339_millis;
 use crate::base::wire::publication::Attributes;
+
+/// What the headers of a push say of its form, found in one pass.
+#[derive(Default)]
+struct Seen<'a> {
+    content_type: Option<&'a HeaderValue>,
+    is_event: bool,
+    has_metadata: bool,
+}
+
+impl<'a> Seen<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for (name, value) in headers {
+            if *name == header::CONTENT_TYPE {
+                // The first one counts.
+                seen.content_type.get_or_insert(value);
+            } else {
+                let name = name.as_str();
+                seen.is_event |= name == cloud_event::VERSION;
+                seen.has_metadata |= unwrapped::is_metadata(name);
+            }
+        }
+        seen
+    }
+
+    fn form(&self) -> Option<cloud_event::Form> {
+        cloud_event::form(self.content_type, self.is_event)
+    }
+}
 
 /// A pushed message with unparsed content: from Pub/Sub, or a CloudEvent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,31 +91,46 @@ impl<'a> MessageIdentity<'a> {
 struct Wrapped<'a> {
     #[serde(borrow)]
     message: WrappedMessage<'a>,
-    subscription: Option<String>,
+    #[serde(borrow)]
+    subscription: Option<Text<'a>>,
     delivery_attempt: Option<u32>,
 }
 
 #[derive(Deserialize)]
 struct WrappedMessage<'a> {
     #[serde(borrow)]
-    data: Option<Cow<'a, str>>,
+    data: Option<Text<'a>>,
     attributes: Option<BTreeMap<String, String>>,
-    #[serde(rename = "messageId")]
-    message_id_camel: Option<String>,
-    message_id: Option<String>,
-    #[serde(rename = "publishTime")]
-    publish_time_camel: Option<String>,
-    publish_time: Option<String>,
-    #[serde(rename = "orderingKey")]
-    ordering_key_camel: Option<String>,
-    ordering_key: Option<String>,
+    #[serde(borrow, rename = "messageId")]
+    message_id_camel: Option<Text<'a>>,
+    #[serde(borrow)]
+    message_id: Option<Text<'a>>,
+    #[serde(borrow, rename = "publishTime")]
+    publish_time_camel: Option<Text<'a>>,
+    #[serde(borrow)]
+    publish_time: Option<Text<'a>>,
+    #[serde(borrow, rename = "orderingKey")]
+    ordering_key_camel: Option<Text<'a>>,
+    #[serde(borrow)]
+    ordering_key: Option<Text<'a>>,
+}
+
+/// A string of the body, which is not copied if it has no escapes. (serde copies an `Option<Cow<str>>` in any case.)
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Text<'_> {
+    fn into_string(self) -> String {
+        self.0.into_owned()
+    }
 }
 
 impl Push {
     /// Parses a request's body, wrapped or not, or says what is wrong with it.
     pub fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
-        match cloud_event::form(headers) {
-            _ if unwrapped::has_metadata(headers) => Ok(Self::unwrapped(headers, body)),
+        let seen = Seen::of(headers);
+        match seen.form() {
+            _ if seen.has_metadata => Ok(Self::unwrapped(headers, body)),
             Some(form) => Self::cloud_event(form, headers, body),
             None => Self::wrapped(&body),
         }
@@ -94,7 +138,7 @@ impl Push {
 
     /// Parses a request's body for a subscriber that accepts bare bodies without metadata.
     pub fn read_or_bare(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
-        if cloud_event::form(headers).is_some() {
+        if Seen::of(headers).form().is_some() {
             return Self::read(headers, body);
         }
         match Self::read(headers, body.clone()) {
@@ -117,7 +161,7 @@ impl Push {
         let push: Wrapped<'_> = json::decode(body)?;
         let message = push.message;
         let data = match message.data {
-            Some(text) => decode_base64(&text).ok_or("message.data: it is not base64")?,
+            Some(text) => decode_base64(&text.0).ok_or("message.data: it is not base64")?,
             None => Vec::new(),
         };
         Ok(Self {
@@ -126,14 +170,22 @@ impl Push {
             id: message
                 .message_id_camel
                 .or(message.message_id)
+                .map(Text::into_string)
                 .unwrap_or_default(),
-            publish_time: time(message.publish_time_camel.or(message.publish_time).as_deref()),
+            publish_time: time(
+                message
+                    .publish_time_camel
+                    .or(message.publish_time)
+                    .as_ref()
+                    .map(|time| &*time.0),
+            ),
             ordering_key: message
                 .ordering_key_camel
                 .or(message.ordering_key)
-                .filter(|key| !key.is_empty()),
+                .filter(|key| !key.0.is_empty())
+                .map(Text::into_string),
             delivery_attempt: push.delivery_attempt,
-            subscription: push.subscription.unwrap_or_default(),
+            subscription: push.subscription.map(Text::into_string).unwrap_or_default(),
             source: None,
         })
     }
