@@ -227,7 +227,7 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
             let topic = body
                 .topic_name
                 .map_or_else(|| T::topic().into_name(scope.runtime.config()), Cow::Owned);
-            let headers = propagation::merge(&body.headers.unwrap_or_default(), scope.headers());
+            let headers = propagation::merge(&body.headers.unwrap_or_default(), &scope.headers());
             let bare = Publication {
                 topic,
                 data,

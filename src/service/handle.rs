@@ -104,17 +104,17 @@ struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// The target of a request, or the response if it has none.
-    fn of(runtime: &'a Runtime, method: &Method, uri: &'a Uri) -> Result<Self, Response<Bytes>> {
+    fn of(runtime: &'a Runtime, method: &Method, uri: &'a Uri) -> Result<Self, Box<Response<Bytes>>> {
         let (name, endpoint) = match nested_route(uri.path(), runtime.base_path()) {
             Route::Task(name) => (name, Endpoint::Tasks),
             Route::Subscription(name) => (name, Endpoint::Subscriptions),
-            Route::Other => return Err(respond::unknown_path(runtime.base_path())),
+            Route::Other => return Err(Box::new(respond::unknown_path(runtime.base_path()))),
         };
         if runtime.only_enqueues() {
-            return Err(respond::unknown_task(&name));
+            return Err(Box::new(respond::unknown_task(&name)));
         }
         if *method != Method::POST {
-            return Err(respond::method_not_allowed());
+            return Err(Box::new(respond::method_not_allowed()));
         }
         let pushed = endpoint == Endpoint::Subscriptions;
         let found = runtime
@@ -157,17 +157,10 @@ fn start<B: Body + Send + 'static>(runtime: &Runtime, request: Request<B>) -> Ha
     let seen = SeenHeaders::of(&mut parts.headers);
     let target = match Target::of(runtime, &parts.method, &parts.uri) {
         Ok(target) => target,
-        Err(response) => return Handling::ended(response),
+        Err(response) => return Handling::ended(*response),
     };
     match runtime.access().decide(&target.called(), &parts.headers) {
-        Some(Ok(())) => {
-            let Target {
-                endpoint,
-                name,
-                found,
-            } = target;
-            accept(runtime, endpoint, &name, found, parts.headers, seen, body, since)
-        }
+        Some(Ok(())) => accept(runtime, target, parts.headers, seen, body, since),
         Some(Err(refusal)) => Handling::ended(respond::refused(refusal)),
         None => {
             let runtime = runtime.clone();
@@ -188,21 +181,12 @@ async fn verify<B: Body + Send + 'static>(
     let handling = {
         let target = match Target::of(runtime, &parts.method, &parts.uri) {
             Ok(target) => target,
-            Err(response) => return response,
+            Err(response) => return *response,
         };
         if let Err(refusal) = runtime.access().verify(&target.called(), &headers).await {
             return respond::refused(refusal);
         }
-        accept(
-            runtime,
-            target.endpoint,
-            &target.name,
-            target.found,
-            headers,
-            seen,
-            body,
-            since,
-        )
+        accept(runtime, target, headers, seen, body, since)
     };
     handling.await
 }
@@ -210,20 +194,23 @@ async fn verify<B: Body + Send + 'static>(
 /// Goes on with a request whose caller is accepted.
 fn accept<B: Body + Send + 'static>(
     runtime: &Runtime,
-    endpoint: Endpoint,
-    name: &str,
-    found: Option<&Arc<RegisteredHandler>>,
+    target: Target<'_>,
     headers: HeaderMap,
     seen: SeenHeaders,
     body: B,
     since: Instant,
 ) -> Handling<B> {
+    let Target {
+        endpoint,
+        name,
+        found,
+    } = target;
     let delivery = match endpoint {
         Endpoint::Tasks => Delivery::Task(TaskMetadata::from_seen(headers, seen)),
         Endpoint::Subscriptions => Delivery::Push(headers),
     };
     let Some(entry) = found else {
-        return unknown(runtime, name, delivery, body);
+        return unknown(runtime, &name, delivery, body);
     };
     let is_rare = runtime.limit().is_some() || delivery.is_last(runtime);
     let accepted = Accepted {

@@ -69,7 +69,7 @@ pub(crate) fn read(
 }
 
 /// The headers that a publisher's task adds to its message; they override propagated ones.
-pub(crate) fn merge(sent: &BTreeMap<String, serde_json::Value>, anyway: HeaderMap) -> HeaderMap {
+pub(crate) fn merge(sent: &BTreeMap<String, serde_json::Value>, anyway: &HeaderMap) -> HeaderMap {
     let mut headers = Propagated::default();
     for (name, value) in sent {
         if let (Ok(name), Some(value)) = (propagated_name(name), value.as_str()) {
@@ -77,7 +77,7 @@ pub(crate) fn merge(sent: &BTreeMap<String, serde_json::Value>, anyway: HeaderMa
         }
     }
     let mut headers = headers.into_headers();
-    for (name, value) in &anyway {
+    for (name, value) in anyway {
         headers.entry(name).or_insert_with(|| value.clone());
     }
     headers
@@ -309,14 +309,14 @@ mod tests {
             json!({"Traceparent": "00-2", "authorization": "Bearer x", "x-a": "1", "x-b": 7, "x-c": ""});
         let told_headers = serde_json::from_value(told_headers).unwrap();
 
-        let all = merge(&told_headers, headers());
+        let all = merge(&told_headers, &headers());
 
         let pairs: BTreeMap<_, _> = all
             .iter()
             .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
             .collect();
         assert_eq!(pairs, BTreeMap::from([("traceparent", "00-2"), ("x-a", "1")]));
-        assert_eq!(merge(&BTreeMap::new(), headers()), headers());
+        assert_eq!(merge(&BTreeMap::new(), &headers()), headers());
     }
 
     proptest! {
