@@ -91,13 +91,6 @@ struct Inner {
     backend: Arc<dyn Backend>,
     /// Queue operations; a backend of the user has none.
     queue_admin: Option<Arc<dyn QueueOperations>>,
-    #[cfg_attr(
-        not(feature = "google"),
-        expect(
-            dead_code,
-            reason = "only setup and the administration of dead letters use them"
-        )
-    )]
     services: Services,
     queues: Vec<QueueSettings>,
     /// The idempotency store.
