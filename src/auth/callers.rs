@@ -48,8 +48,8 @@ const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 ///
 /// # Keys
 ///
-/// The keys are fetched [while the runtime is built](crate::RuntimeBuilder::build), or when the first token arrives, and cached for as long as the response allows. After that they
-/// are refreshed in the background while the old keys stay in use. If the refresh fails, the old keys stay in use up to
+/// The keys are fetched [while the runtime is built](crate::runtime::RuntimeBuilder::build), or when the first token arrives, and
+/// cached for as long as the response allows. After that they are refreshed in the background while the old keys stay in use. If the refresh fails, the old keys stay in use up to
 /// [`max_key_age`](Self::max_key_age). A token with an unknown key triggers a fetch, at most once per
 /// [`min_refresh_interval`](Self::min_refresh_interval); tokens with known keys never wait for it. Without any keys,
 /// callers get 503.

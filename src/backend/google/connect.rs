@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
-use google_cloud_gax::client_builder;
 use tokio::sync::Semaphore;
 
 use crate::backend::google::access::{ATTEMPT_TIMEOUT, PubSubAccess, QueueAccess, SchedulerAccess};
@@ -14,7 +13,7 @@ use crate::backend::google::call_limit::CallLimit;
 use crate::backend::google::convert::TaskFactory;
 use crate::backend::google::create_task::GoogleBackend;
 use crate::backend::google::credentials;
-use crate::backend::google::official_client::OfficialClient;
+use crate::backend::google::official_client::{self, OfficialClient};
 use crate::backend::google::publish::PubSub;
 use crate::backend::google::rest_client::RestClient;
 use crate::backend::google::transport::{Authorization, Protocol, Transport};
@@ -242,7 +241,9 @@ impl Google {
                 error_chain(error)
             ))]
         };
-        let universe = universe(&credentials).await.map_err(|error| unbuilt(&error))?;
+        let universe = official_client::universe(&credentials)
+            .await
+            .map_err(|error| unbuilt(&error))?;
         let transport = Transport::new(
             api_endpoint.as_deref(),
             &universe,
@@ -270,20 +271,6 @@ impl Google {
             backup: Backup::new(config),
             pubsub: pubsub.map(|access| PubSub::new(access, config.enqueue_retry(), self.attempt_timeout)),
         })
-    }
-}
-
-/// The domain of Google's cloud that is called, as Google's client finds it: that of the environment, which must be the one of
-/// the credentials.
-async fn universe(credentials: &Credentials) -> Result<String, client_builder::Error> {
-    const DEFAULT: &str = "googleapis.com";
-    let called = std::env::var("GOOGLE_CLOUD_UNIVERSE_DOMAIN").unwrap_or_else(|_| DEFAULT.to_owned());
-    let theirs = credentials.universe_domain().await;
-    let theirs = theirs.as_deref().unwrap_or(DEFAULT);
-    if theirs == called {
-        Ok(called)
-    } else {
-        Err(client_builder::Error::universe_domain_mismatch(&called, theirs))
     }
 }
 

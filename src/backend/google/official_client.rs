@@ -55,3 +55,17 @@ impl OfficialClient {
         self.client = OnceCell::new_with(Some(client));
     }
 }
+
+/// The domain of Google's cloud that is called, as Google's client finds it: that of the environment, which must be the one of
+/// the credentials.
+pub(super) async fn universe(credentials: &Credentials) -> Result<String, client_builder::Error> {
+    const DEFAULT: &str = "googleapis.com";
+    let called = std::env::var("GOOGLE_CLOUD_UNIVERSE_DOMAIN").unwrap_or_else(|_| DEFAULT.to_owned());
+    let theirs = credentials.universe_domain().await;
+    let theirs = theirs.as_deref().unwrap_or(DEFAULT);
+    if theirs == called {
+        Ok(called)
+    } else {
+        Err(client_builder::Error::universe_domain_mismatch(&called, theirs))
+    }
+}
