@@ -103,6 +103,9 @@ mod tests {
     /// A subscription, where its dead letters go, and where they are kept.
     type Row = (&'static str, &'static str, fn() -> Topic, &'static str);
 
+    /// Subscriptions, and what is wrong with them.
+    type Case = (&'static [Row], &'static [(&'static str, &'static str)]);
+
     fn jobs() -> Topic {
         Topic::absolute("jobs")
     }
@@ -131,8 +134,8 @@ mod tests {
 
     #[test]
     fn two_subscriptions_conflict_wherever_they_need_one_name_for_two_purposes() {
-        let two_topics = "keep the dead letters of two topics in one subscription, \"dead\"";
-        let table: [(&[Row], &[(&str, &str)]); 7] = [
+        const TWO_TOPICS: &str = "keep the dead letters of two topics in one subscription, \"dead\"";
+        let table: [Case; 7] = [
             (&[("A", "sub-a", jobs, "dead"), ("B", "sub-b", jobs, "dead")], &[]),
             (
                 &[("A", "sub-a", jobs, "dead"), ("B", "sub-a", jobs, "dead")],
@@ -140,7 +143,7 @@ mod tests {
             ),
             (
                 &[("A", "sub-a", jobs, "dead"), ("B", "sub-b", mails, "dead")],
-                &[("B", two_topics)],
+                &[("B", TWO_TOPICS)],
             ),
             (
                 &[
@@ -148,7 +151,7 @@ mod tests {
                     ("B", "sub-b", jobs, "dead"),
                     ("C", "sub-c", mails, "dead"),
                 ],
-                &[("C", two_topics)],
+                &[("C", TWO_TOPICS)],
             ),
             (
                 &[("A", "sub-a", jobs, "sub-b"), ("B", "sub-b", jobs, "dead")],

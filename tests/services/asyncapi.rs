@@ -114,8 +114,8 @@ fn validate(test: &str, input: &Value) -> Option<Value> {
     let (Some(venv), Some(schema)) = (var("CLOUD_TASKS_PEERS_VENV"), var("CLOUD_TASKS_ASYNCAPI_SCHEMA"))
     else {
         // Not `eprintln!`, which the test harness hides.
-        let text = format!("SKIPPED: {test}: the official schema is fetched by .ci/peers\n");
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let skipped = format!("SKIPPED: {test}: the official schema is fetched by .ci/peers\n");
+        let _ = std::io::stderr().write_all(skipped.as_bytes());
         return None;
     };
     let mut child = Command::new(format!("{venv}/bin/python"))

@@ -1,5 +1,6 @@
 //! What the library accepts, the attribute accepts as well: its own checks of schedules and filters are only the frequent mistakes.
 //! Names of services are refused by both with the same words.
+#![allow(clippy::expect_used)]
 
 use cloud_tasks::backend::ServiceEndpoint;
 use cloud_tasks::event::Filter;
@@ -90,12 +91,15 @@ fn every_form_of_a_schedule_is_accepted() {
 /// What `build()` says about a service of this name, without its introduction.
 fn refused_by_build(name: &str) -> Option<String> {
     let config = Config::default().with_service(name, ServiceEndpoint::new("https://other.example"));
-    let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     let error = tokio
         .block_on(Runtime::recorded().config(config).build())
         .err()?
         .to_string();
-    Some(error[error.find("the service ").unwrap()..].to_owned())
+    let start = error.find("the service ").expect("an error about the service");
+    Some(error[start..].to_owned())
 }
 
 #[test]
