@@ -12,7 +12,7 @@ pub(crate) type FixedHash = BuildHasherDefault<FixedHasher>;
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 
 #[derive(Default)]
-pub(crate) struct FixedHasher(u64);
+pub struct FixedHasher(u64);
 
 impl FixedHasher {
     fn add(&mut self, word: u64) {

@@ -11,10 +11,11 @@ pub(crate) mod publisher_body;
 pub(crate) mod subscriber;
 
 pub use crate::base::{Attributes, HeaderPlacement, Publication};
-pub use crate::registry::filter::{Filter, FilterError};
 pub use crate::registry::subscription::Subscription;
 pub use crate::registry::topic::Topic;
 pub use crate::registry::topic_publisher::TopicPublisher;
+#[doc(inline)]
+pub use cloud_tasks_rules::filter::{Filter, FilterError};
 pub use message::Message;
 pub use model::{Model, ModelPublisherTask, PreparedEvent};
 pub use publish::{Publish, PublishNow, publish};

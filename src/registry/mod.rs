@@ -3,7 +3,6 @@
 mod conflicts;
 pub(crate) mod dead_letter;
 mod elsewhere;
-pub(crate) mod filter;
 mod handler;
 pub(crate) mod queue_settings;
 mod registered;

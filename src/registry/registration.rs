@@ -58,7 +58,7 @@ pub(crate) struct Declared {
 }
 
 /// Decodes arguments, and encodes them as a call does.
-pub(crate) type ReadArguments = fn(&[u8]) -> Result<Arguments, String>;
+type ReadArguments = fn(&[u8]) -> Result<Arguments, String>;
 
 /// The decoded arguments of a call.
 pub(crate) struct Arguments {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::Uri;
 
 use crate::base::{Config, Invalid, names};
-use crate::registry::filter::Filter;
 use crate::registry::subscription_options::{self as checks, subscription_options};
 use crate::registry::topic::Topic;
+use cloud_tasks_rules::filter::Filter;
 
 /// Declares the structs that have a field for each of the [`subscription_options`].
 macro_rules! declare {

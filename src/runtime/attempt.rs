@@ -269,7 +269,7 @@ impl RegisteredHandler {
 
 impl AttemptError {
     /// An effect that another delivery has claimed is not a failure of the task.
-    pub(super) fn or_busy(self) -> Self {
+    pub fn or_busy(self) -> Self {
         match &self {
             Self::Task(TaskError::Failed(error))
                 if error.downcast_ref::<Error>().is_some_and(Error::is_in_progress) =>

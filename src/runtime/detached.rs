@@ -83,7 +83,7 @@ impl<T: Send + 'static> Drop for RunToEnd<T> {
 
 impl Runtime {
     /// Counts work of the library, which a stop and a flush wait for, until the returned value is dropped.
-    pub(crate) fn start_own_work(&self) -> Running {
+    fn start_own_work(&self) -> Running {
         self.inner.own_work.start()
     }
 

@@ -187,7 +187,7 @@ impl Request {
 }
 
 /// What is wrong if the endpoint of a service is not known.
-pub(crate) fn unknown_service(service: &str) -> Invalid {
+fn unknown_service(service: &str) -> Invalid {
     let variable = service_variable(service);
     Invalid::because(format!(
         "the endpoint of the service {service} is unknown: set {variable} to its URL, or use `Config::with_service(..)`"

@@ -47,14 +47,14 @@ impl<B: Body> Handling<B> {
         }
     }
 
-    pub(super) fn ended(response: Response<Bytes>) -> Self {
+    pub fn ended(response: Response<Bytes>) -> Self {
         Self::Ended {
             response: Some(response),
         }
     }
 
     /// What happens rarely.
-    pub(super) fn rare(future: impl Future<Output = Response<Bytes>> + Send + 'static) -> Self {
+    pub fn rare(future: impl Future<Output = Response<Bytes>> + Send + 'static) -> Self {
         Self::Rare {
             future: Box::pin(future),
         }

@@ -199,22 +199,22 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "every = \"0 25 * * *\"",
         TASK,
-        "the times \"0 25 * * *\" are not accepted: the hour 25 is not within 0-23; write cron such as `0 9 * * 1-5`, or `every 5 minutes`",
+        "the times \"0 25 * * *\" are not accepted: its hour \"25\" is not accepted at \"25\"; an hour is 0-23, a range such as `9-17`, `*`, either with a step such as `*/2`, or a list of them with commas",
     ),
     (
         "every = \"5m\"",
         TASK,
-        "the times \"5m\" are not accepted: \"5m\" is not a schedule; write cron such as `0 9 * * 1-5`, or `every 5 minutes`",
+        "the times \"5m\" are not accepted: it has one field; cron has 5: minute, hour, day of the month, month, day of the week, as in `0 9 * * 1-5`; in words it is `every 5 minutes`",
     ),
     (
         "every = \"* * * * * *\"",
         TASK,
-        "the times \"* * * * * *\" are not accepted: it has 6 fields, and cron has 5, and no seconds; write cron such as `0 9 * * 1-5`, or `every 5 minutes`",
+        "the times \"* * * * * *\" are not accepted: it has 6 fields; cron has 5, and no seconds: minute, hour, day of the month, month, day of the week, as in `0 9 * * 1-5`; in words it is `every 5 minutes`",
     ),
     (
         "every = \"@dayly\"",
         TASK,
-        "the times \"@dayly\" are not accepted: \"@dayly\" is not one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually; write cron such as `0 9 * * 1-5`, or `every 5 minutes`",
+        "the times \"@dayly\" are not accepted: there is no \"@dayly\": @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually are known",
     ),
     (
         "every = \"@daily\", time_zone = \"Europe/Pariss\"",
@@ -227,19 +227,54 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "the time zone \"europe/paris\" is not accepted: did you mean \"Europe/Paris\"?",
     ),
     (
+        "every = \"0 0 31 2 *\"",
+        TASK,
+        "the times \"0 0 31 2 *\" are not accepted: no such day ever comes",
+    ),
+    (
+        "every = \"every 5 lightyears\"",
+        TASK,
+        "the times \"every 5 lightyears\" are not accepted: not understood at \"lightyears\": expected `minutes`, `mins` or `hours`; the forms are `every 5 minutes`, `every 2 hours synchronized`, `every 5 minutes from 10:00 to 14:00`, `every monday 09:00`, `1st,third monday of month 12:00`, `1,15 of jan,july 00:00`",
+    ),
+    (
+        "every = \"1st monday of smarch 9:00\"",
+        TASK,
+        "the times \"1st monday of smarch 9:00\" are not accepted: not understood at \"smarch\": expected a month such as `january` or `jan`, `month` for each, or `quarter`; the forms are `every 5 minutes`, `every 2 hours synchronized`, `every 5 minutes from 10:00 to 14:00`, `every monday 09:00`, `1st,third monday of month 12:00`, `1,15 of jan,july 00:00`",
+    ),
+    (
+        "every = \"0 9 * * mon-fry\"",
+        TASK,
+        "the times \"0 9 * * mon-fry\" are not accepted: its day of the week \"mon-fry\" is not accepted at \"fry\"; a day of the week is 0-7 or SUN-SAT, where 0 and 7 are Sunday, a range such as `1-5`, `*`, either with a step such as `*/2`, or a list of them with commas",
+    ),
+    (
+        "topic = \"t\", filter = r#\"attributes.x = \"a\" AND attributes.y = \"b\" OR attributes:z\"#",
+        SUBSCRIBER,
+        "the filter \"attributes.x = \\\"a\\\" AND attributes.y = \\\"b\\\" OR attributes:z\" is not accepted: expected `AND` or the end of the filter at column 43, found `OR`; `AND` and `OR` meet only with parentheses: `(a AND b) OR c`",
+    ),
+    (
+        "topic = \"t\", filter = r#\"attributes.x = \"\\z\"\"#",
+        SUBSCRIBER,
+        "the filter \"attributes.x = \\\"\\\\z\\\"\" is not accepted: expected one of `\\\\`, `\\\"`, `\\'`, `\\a`, `\\b`, `\\f`, `\\n`, `\\r`, `\\t`, `\\v`, `\\x41`, `\\101`, `\\u0041` and `\\U00000041` at column 17, found `\\z`; a backslash itself is written `\\\\`",
+    ),
+    (
+        "topic = \"t\", filter = \"hasPrefix(attributes.x)\"",
+        SUBSCRIBER,
+        "the filter \"hasPrefix(attributes.x)\" is not accepted: expected `,` after the key at column 23, found `)`",
+    ),
+    (
         "topic = \"t\", filter = \"attributes.x = 'y'\"",
         SUBSCRIBER,
-        "the filter \"attributes.x = 'y'\" is not accepted: strings take double quotes; write it as in `attributes.priority = \"high\" AND hasPrefix(attributes.kind, \"order\")`",
+        "the filter \"attributes.x = 'y'\" is not accepted: expected a quoted string after `=` at column 16, found `'y'`; strings take double quotes: write \"y\"",
     ),
     (
         "topic = \"t\", filter = \"priority = high\"",
         SUBSCRIBER,
-        "the filter \"priority = high\" is not accepted: it begins with `attributes`, `hasPrefix`, `NOT`, `-` or `(`; write it as in `attributes.priority = \"high\" AND hasPrefix(attributes.kind, \"order\")`",
+        "the filter \"priority = high\" is not accepted: expected `attributes`, `hasPrefix`, `NOT`, `-` or `(` at column 1, found `priority`; an attribute is written `attributes.priority`",
     ),
     (
         "topic = \"t\", filter = r#\"attributes.x == \"y\"\"#",
         SUBSCRIBER,
-        "the filter \"attributes.x == \\\"y\\\"\" is not accepted: equality is `=`, not `==`; write it as in `attributes.priority = \"high\" AND hasPrefix(attributes.kind, \"order\")`",
+        "the filter \"attributes.x == \\\"y\\\"\" is not accepted: expected `=` or `!=` after the key at column 14, found `==`; write `=`",
     ),
 ];
 

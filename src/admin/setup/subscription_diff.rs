@@ -13,9 +13,9 @@ use crate::admin::setup::change::{Differences, FieldChange};
 use crate::admin::setup::convert;
 use crate::backend::google::PubSubAccess;
 use crate::base::{Config, Error};
-use crate::registry::filter::Filter;
 use crate::registry::subscription::Subscription;
 use crate::registry::subscription_options;
+use cloud_tasks_rules::filter::Filter;
 
 /// Writes a desired field over the current one, if the desired one is set.
 macro_rules! overlay_field {

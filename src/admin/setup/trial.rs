@@ -139,7 +139,7 @@ mod tests {
     use google_cloud_pubsub::model::PushConfig;
 
     use super::*;
-    use crate::registry::filter::Filter;
+    use cloud_tasks_rules::filter::Filter;
 
     fn desired(name: &str, filter: &str) -> PubSubSubscription {
         PubSubSubscription::new()

@@ -23,7 +23,7 @@ const MAX_KEY_BYTES: usize = 256;
 pub(super) const MAX_VALUE_BYTES: usize = 1024;
 const MAX_ORDERING_KEY_BYTES: usize = 1024;
 /// The attribute prefix of Google's clients for the trace; otherwise reserved.
-pub(crate) const TRACE_PREFIX: &str = "googclient_";
+const TRACE_PREFIX: &str = "googclient_";
 
 /// A message on its way to a topic, as a [`Backend`](crate::backend::Backend) sees it.
 ///

@@ -1,8 +1,6 @@
 //! The schedules of periodic tasks: the Cloud Scheduler job, and when it is due.
 
-mod app_engine;
 mod calendar;
-mod cron;
 mod options;
 #[cfg(test)]
 mod tests;

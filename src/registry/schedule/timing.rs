@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
+use cloud_tasks_rules::times::{self, Words};
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
-use super::app_engine::Words;
-use super::calendar::Calendar;
+use super::calendar;
 use crate::base::Invalid;
 
 /// The times of a schedule.
@@ -20,7 +20,7 @@ pub(super) struct Timing {
 impl Timing {
     /// Parses the times and the zone, or returns every error.
     pub fn parse(every: &str, zone: &str) -> Result<Self, Vec<Invalid>> {
-        let parsed = times(every).map_err(|reasons| {
+        let parsed = times::parse(every).map_err(|reasons| {
             let error = |reason| Invalid::because(format!("the times {every:?} are not accepted: {reason}"));
             reasons.into_iter().map(error).collect::<Vec<_>>()
         });
@@ -42,44 +42,9 @@ impl Timing {
                 let step = SignedDuration::from_mins(i64::from(*minutes));
                 whole_second(after)?.checked_add(step).ok()?
             }
-            Words::Calendar(calendar) => calendar.next_after(&self.zone, after)?,
+            Words::Calendar(calendar) => calendar::next_after(calendar, &self.zone, after)?,
         };
         Some(next.into())
-    }
-}
-
-/// The text for the service, and its meaning.
-fn times(every: &str) -> Result<(String, Words), Vec<String>> {
-    let text = every.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() {
-        return Err(vec![
-            "there are none; write cron such as `0 9 * * 1-5`, or `every 5 minutes`".to_owned(),
-        ]);
-    }
-    if Words::are_meant(&text) {
-        let rule = Words::parse(&text).map_err(|reason| vec![reason])?;
-        if let Words::Calendar(calendar) = &rule {
-            comes(calendar)?;
-        }
-        return Ok((text, rule));
-    }
-    let text = if text.starts_with('@') {
-        Calendar::cron_of(&text)
-            .map_err(|reason| vec![reason])?
-            .to_owned()
-    } else {
-        text
-    };
-    let calendar = Calendar::from_cron(&text)?;
-    comes(&calendar)?;
-    Ok((text, Words::Calendar(calendar)))
-}
-
-fn comes(calendar: &Calendar) -> Result<(), Vec<String>> {
-    if calendar.ever_comes() {
-        Ok(())
-    } else {
-        Err(vec!["no such day ever comes".to_owned()])
     }
 }
 

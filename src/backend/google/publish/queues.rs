@@ -13,7 +13,7 @@ use crate::backend::google::publish::flights::Flight;
 use crate::backend::google::publish::session::lock;
 
 /// How many keys have a request in flight at once: as many as an HTTP/2 connection to Google carries.
-pub(super) const MAX_WORKERS: usize = 100;
+const MAX_WORKERS: usize = 100;
 /// Memory for so many keys is kept when there are none.
 const KEPT_CAPACITY: usize = 1024;
 

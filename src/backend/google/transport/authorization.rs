@@ -24,7 +24,7 @@ pub(crate) struct Token {
     tag: EntityTag,
     headers: HeaderMap,
     /// All headers of a call of our transport.
-    pub(super) call: HeaderMap,
+    pub call: HeaderMap,
 }
 
 impl Authorization {

@@ -47,10 +47,10 @@ pub struct Filter {
     expression: Expression,
 }
 
-#[cfg(feature = "google")]
 impl Filter {
     /// Whether another filter differs only in its spelling.
-    pub(crate) fn means_the_same_as(&self, other: &Self) -> bool {
+    #[doc(hidden)]
+    pub fn means_the_same_as(&self, other: &Self) -> bool {
         self.expression == other.expression
     }
 }

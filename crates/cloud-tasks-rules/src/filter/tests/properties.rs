@@ -6,7 +6,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::registry::filter::Filter;
+use crate::filter::Filter;
 
 type Attributes = BTreeMap<String, String>;
 

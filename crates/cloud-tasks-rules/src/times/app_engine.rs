@@ -5,9 +5,10 @@ use super::calendar::{Calendar, Days, bits};
 
 /// A parsed schedule in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Words {
+pub enum Words {
     /// This many minutes after the previous time.
     Interval(u32),
+    /// Times of day on some days.
     Calendar(Calendar),
 }
 
@@ -48,7 +49,7 @@ const LONGEST_INTERVAL: u32 = 100_000;
 
 impl Words {
     /// Whether a text is in words, and not cron.
-    pub fn are_meant(text: &str) -> bool {
+    pub(super) fn are_meant(text: &str) -> bool {
         let first = tokens(text).into_iter().next().unwrap_or_default();
         first.starts_with(|first: char| first.is_alphabetic())
             || position(&first, ORDINALS).is_some()
@@ -56,7 +57,7 @@ impl Words {
     }
 
     /// Parses a schedule in words; an error names the position.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut reader = Reader {
             tokens: tokens(text),
             at: 0,

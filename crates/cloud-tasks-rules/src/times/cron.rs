@@ -64,7 +64,7 @@ const SHORTHANDS: &[(&str, &str)] = &[
 
 impl Calendar {
     /// The cron schedule of `@daily` and similar names.
-    pub fn cron_of(shorthand: &str) -> Result<&'static str, String> {
+    pub(super) fn cron_of(shorthand: &str) -> Result<&'static str, String> {
         let known = SHORTHANDS
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(shorthand));
@@ -75,13 +75,16 @@ impl Calendar {
     }
 
     /// Parses five fields; every error is reported.
-    pub fn from_cron(text: &str) -> Result<Self, Vec<String>> {
+    pub(super) fn from_cron(text: &str) -> Result<Self, Vec<String>> {
         let parts: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, monthday, month, weekday] = parts[..] else {
+            let fields = match parts.len() {
+                1 => "one field".to_owned(),
+                count => format!("{count} fields"),
+            };
             let seconds = if parts.len() == 6 { ", and no seconds" } else { "" };
             return Err(vec![format!(
-                "it has {} fields; cron has 5{seconds}: minute, hour, day of the month, month, day of the week",
-                parts.len()
+                "it has {fields}; cron has 5{seconds}: minute, hour, day of the month, month, day of the week, as in `0 9 * * 1-5`; in words it is `every 5 minutes`"
             )]);
         };
         let fields = [
@@ -128,8 +131,9 @@ impl Field {
         for part in text.split(',') {
             set |= self.part(part).map_err(|why| {
                 let Self { name, accepted, .. } = self;
+                let article = if *name == "hour" { "an" } else { "a" };
                 format!(
-                    "its {name} {text:?} is not accepted{why}; a {name} is {accepted}, a range such as {}, `*`, either with \
+                    "its {name} {text:?} is not accepted{why}; {article} {name} is {accepted}, a range such as {}, `*`, either with \
                      a step such as `*/2`, or a list of them with commas",
                     self.range()
                 )
