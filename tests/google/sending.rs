@@ -517,8 +517,11 @@ impl KeyFile {
             "client_id": "1",
             "token_uri": token_uri,
         });
-        let path =
-            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.json", std::process::id()));
+        // Tests of one process may choose the same name.
+        static FILES: AtomicU32 = AtomicU32::new(0);
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{name}-{}-{number}.json", std::process::id()));
         std::fs::write(&path, file.to_string()).unwrap();
         Self { path }
     }
