@@ -507,6 +507,8 @@ impl KeyFile {
 
     /// Writes a file whose tokens come from `token_uri`. Its key is good for nothing else than these tests.
     pub(crate) fn write(name: &str, token_uri: &str) -> Self {
+        // Tests of one process may choose the same name.
+        static FILES: AtomicU32 = AtomicU32::new(0);
         let key = STANDARD.encode(include_bytes!("../fixtures/throwaway-key.pk8"));
         let file = json!({
             "type": "service_account",
@@ -517,8 +519,6 @@ impl KeyFile {
             "client_id": "1",
             "token_uri": token_uri,
         });
-        // Tests of one process may choose the same name.
-        static FILES: AtomicU32 = AtomicU32::new(0);
         let number = FILES.fetch_add(1, Ordering::Relaxed);
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("{name}-{}-{number}.json", std::process::id()));
