@@ -25,11 +25,11 @@ impl TrustedCallers {
 pub(crate) enum Verifier {}
 
 impl Verifier {
-    #[expect(clippy::unused_async, reason = "with the feature, this is awaited")]
     pub fn decide(&self, _called: &Called<'_>, _headers: &HeaderMap) -> Option<Result<(), Refusal>> {
         match *self {}
     }
 
+    #[expect(clippy::unused_async, reason = "with the feature, this is awaited")]
     pub async fn verify(&self, _called: &Called<'_>, _headers: &HeaderMap) -> Result<(), Refusal> {
         match *self {}
     }
