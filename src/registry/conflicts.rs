@@ -1,8 +1,8 @@
 //! Subscriptions and schedules that share a name. Each one is looked up by name, so that ten thousand of them take no longer than as
 //! many tasks.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::base::Invalid;
 use crate::registry::schedule::Schedule;
@@ -13,8 +13,9 @@ use crate::registry::subscription::Subscription;
 pub(super) struct Conflicts {
     /// The subscriber of each subscription.
     subscribers: HashMap<String, &'static str>,
-    /// For each subscription that keeps dead letters, the first subscriber for each topic of dead letters.
-    keepers: HashMap<String, HashMap<Option<String>, &'static str>>,
+    /// For each subscription that keeps dead letters, the first subscriber for each topic of dead letters, in order, so that two
+    /// builds list the same mistakes alike.
+    keepers: HashMap<String, BTreeMap<Option<String>, &'static str>>,
     /// The periodic task of each schedule.
     periodic: HashMap<String, &'static str>,
 }
@@ -53,7 +54,7 @@ impl Conflicts {
             .keepers
             .get(&added.name)
             .into_iter()
-            .flat_map(HashMap::values);
+            .flat_map(BTreeMap::values);
         errors.extend(
             keepers
                 .filter(|keeper| **keeper != added.task)

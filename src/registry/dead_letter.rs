@@ -1,6 +1,6 @@
 //! The topics of dead tasks, and the subscriptions that keep the records.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::base::{Config, Invalid, names};
 use crate::registry::topic::Topic;
@@ -80,7 +80,7 @@ fn shared(all: &[DeadLetters], registry: &Registry) -> Vec<Invalid> {
         .map(|one| (one.name.as_str(), one.task))
         .collect();
     // Of the subscribers with the same topic and subscription for dead letters, one is enough.
-    let mut keepers: HashMap<&str, HashMap<Option<&str>, &str>> = HashMap::new();
+    let mut keepers: HashMap<&str, BTreeMap<Option<&str>, &str>> = HashMap::new();
     for subscriber in subscribers {
         if let Some(kept) = &subscriber.dead_letter_subscription {
             let topics = keepers.entry(kept).or_default();
