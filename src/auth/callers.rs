@@ -11,6 +11,8 @@ use crate::auth::jwks_client::Source;
 use crate::auth::key_cache::{Keys, Timing};
 use crate::auth::rules::Rules;
 use crate::auth::verifier::Verifier;
+#[cfg(feature = "testing")]
+use crate::base::http_client::Server;
 use crate::base::{Config, Invalid, is_loopback, limits::INDEFINITELY};
 
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
@@ -67,6 +69,9 @@ pub struct TrustedCallers {
     /// The keys of a test, instead of those from the URL.
     #[cfg(feature = "testing")]
     fixed: Option<FixedKeys>,
+    /// The server of a simulation.
+    #[cfg(feature = "testing")]
+    server: Option<Server>,
 }
 
 impl Default for TrustedCallers {
@@ -83,6 +88,8 @@ impl Default for TrustedCallers {
             },
             #[cfg(feature = "testing")]
             fixed: None,
+            #[cfg(feature = "testing")]
+            server: None,
         }
     }
 }
@@ -142,12 +149,21 @@ impl TrustedCallers {
         self
     }
 
+    /// Fetches the keys from this server.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_key_server(mut self, server: Server) -> Self {
+        self.server = Some(server);
+        self
+    }
+
     fn keys(&self) -> Result<Keys, String> {
         #[cfg(feature = "testing")]
         if let Some(fixed) = &self.fixed {
             return Ok(Keys::fixed(fixed.0.clone(), self.timing));
         }
         let source = Source::new(&self.keys_url, self.fetch_timeout)?;
+        #[cfg(feature = "testing")]
+        let source = source.from_server(self.server.clone());
         Ok(Keys::new(source, self.timing))
     }
 

@@ -9,6 +9,8 @@ use http::{Request, StatusCode, Uri};
 
 use crate::auth::jwks::{self, Key};
 use crate::base::BoxError;
+#[cfg(feature = "testing")]
+use crate::base::http_client::Server;
 use crate::base::http_client::{Connections, HttpClient};
 use crate::base::text::error_chain;
 
@@ -19,6 +21,11 @@ const MAX_BYTES: usize = 256 * 1024;
 pub(crate) struct Source {
     uri: Uri,
     http: HttpClient,
+    /// The server of a simulation, which is called instead.
+    #[cfg(feature = "testing")]
+    server: Option<Server>,
+    #[cfg(feature = "testing")]
+    timeout: Duration,
 }
 
 impl Source {
@@ -37,12 +44,29 @@ impl Source {
         Ok(Self {
             uri,
             http: http.timeout(timeout).max_bytes(MAX_BYTES),
+            #[cfg(feature = "testing")]
+            server: None,
+            #[cfg(feature = "testing")]
+            timeout,
         })
+    }
+
+    /// Fetches the keys from this server of a simulation.
+    #[cfg(feature = "testing")]
+    pub fn from_server(mut self, server: Option<Server>) -> Self {
+        self.server = server;
+        self
     }
 
     /// Fetches the keys, and how long they may be cached.
     pub async fn fetch(&self) -> Result<(HashMap<String, Key>, Duration), BoxError> {
         let request = Request::get(&self.uri).body(Bytes::new())?;
+        #[cfg(feature = "testing")]
+        let response = match &self.server {
+            Some(server) => server.call(request, self.timeout).await?,
+            None => self.http.send(request).await?,
+        };
+        #[cfg(not(feature = "testing"))]
         let response = self.http.send(request).await?;
         if response.status() != StatusCode::OK {
             return Err(format!("the answer is {}", response.status()).into());

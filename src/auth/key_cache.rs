@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::auth::Refusal;
 use crate::auth::jwks::Key;
 use crate::auth::jwks_client::Source;
+use crate::base::process;
 use crate::base::text::error_chain;
 
 /// When keys are fetched, and how long expired keys stay in use.
@@ -59,8 +60,38 @@ struct Shared {
 #[derive(Default)]
 struct Fetch {
     /// Closed when the fetch ends, with or without success.
-    running: Option<watch::Receiver<()>>,
+    running: Option<Running>,
     not_before: Option<Instant>,
+}
+
+/// A fetch that runs. Those that wait for it go on in the order in which they came, so that a simulation repeats it.
+#[derive(Clone)]
+struct Running(Arc<Semaphore>);
+
+impl Default for Running {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+}
+
+impl Running {
+    fn has_ended(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    async fn ended(&self) {
+        // No permit ever comes: this returns an error when the semaphore is closed.
+        let _ = self.0.acquire().await;
+    }
+}
+
+/// Ends a fetch when it is dropped.
+struct Ends(Running);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.0.close();
+    }
 }
 
 impl Keys {
@@ -116,8 +147,8 @@ impl Keys {
         let shared = Arc::clone(&self.shared);
         async move {
             let running = shared.start(shared.fetch());
-            if let Some(mut running) = running {
-                let _ = running.changed().await;
+            if let Some(running) = running {
+                running.ended().await;
             }
             if shared.current.load().is_none() {
                 shared.fetch().not_before = None;
@@ -132,9 +163,8 @@ impl Keys {
             return Ok(set);
         }
         let running = self.shared.start(self.shared.fetch());
-        if let Some(mut running) = running {
-            // Nothing is ever sent: this returns an error when the sender is dropped.
-            let _ = running.changed().await;
+        if let Some(running) = running {
+            running.ended().await;
         }
         let pause = self.shared.timing.min_refresh_interval;
         let set = self.current().ok_or(Refusal::NoKeys(pause))?;
@@ -157,12 +187,9 @@ impl Shared {
     }
 
     /// Starts a fetch, unless one is in progress or just ended. Returns a receiver for the end of the one in progress.
-    fn start(self: &Arc<Self>, mut fetch: MutexGuard<'_, Fetch>) -> Option<watch::Receiver<()>> {
+    fn start(self: &Arc<Self>, mut fetch: MutexGuard<'_, Fetch>) -> Option<Running> {
         self.source.as_ref()?;
-        let running = fetch
-            .running
-            .as_ref()
-            .filter(|running| running.has_changed().is_ok());
+        let running = fetch.running.as_ref().filter(|running| !running.has_ended());
         if let Some(running) = running {
             return Some(running.clone());
         }
@@ -171,11 +198,12 @@ impl Shared {
             return None;
         }
         fetch.not_before = Some(now + self.timing.min_refresh_interval);
-        let (ended, running) = watch::channel(());
+        let running = Running::default();
+        let ended = Ends(running.clone());
         fetch.running = Some(running.clone());
         let shared = Arc::clone(self);
         // A task of its own: the first caller may disconnect while others still wait for the fetch.
-        tokio::spawn(async move {
+        process::spawn(async move {
             shared.renew().await;
             drop(ended);
         });

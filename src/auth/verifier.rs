@@ -1,6 +1,6 @@
 //! The verification of a caller.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use http::HeaderMap;
 use jsonwebtoken::crypto::aws_lc;
@@ -15,6 +15,7 @@ use crate::auth::rules::{Checks, Rules};
 use crate::auth::token::{Token, bearer};
 use crate::auth::token_cache::TokenCache;
 use crate::base::headers::SERVERLESS;
+use crate::base::process;
 
 /// Verifies the callers of a runtime.
 pub(crate) struct Verifier {
@@ -134,7 +135,7 @@ impl Verifier {
 
 /// Seconds since 1970.
 fn now() -> u64 {
-    SystemTime::now()
+    process::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }

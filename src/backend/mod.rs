@@ -36,6 +36,8 @@ use crate::base::{Enqueued, Error, Publication};
 pub(crate) use dead_letter_store::{Claim, Closed, DeadLetter, DeadLetterReader, NextLetter};
 pub(crate) use delivery::{Connect, Connected, Delivery, Link};
 pub(crate) use eager::Eager;
+#[cfg(feature = "testing")]
+pub(crate) use google::SimulatedGoogle;
 pub(crate) use nesting::run as run_nested;
 #[cfg(not(feature = "google"))]
 pub(crate) use no_google::{Google, Services};

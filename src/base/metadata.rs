@@ -6,10 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::base::headers::{self, SeenHeaders};
-use crate::base::time;
+use crate::base::{process, time};
 
 static QUEUE_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-queuename");
 static TASK_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-taskname");
@@ -347,7 +346,7 @@ pub(crate) fn job_headers(name: &str, time: SystemTime) -> HeaderMap {
 
 /// The header that tells this creation of a task from every other. A call that is repeated sends the same one.
 pub(crate) fn creation_header() -> (HeaderName, HeaderValue) {
-    let nonce = Uuid::new_v4().simple().to_string();
+    let nonce = process::random_id().simple().to_string();
     // Hexadecimal digits are always a valid value.
     let value = HeaderValue::from_str(&nonce).unwrap_or_else(|_| HeaderValue::from_static("0"));
     (CREATION.clone(), value)

@@ -14,6 +14,7 @@ pub(crate) mod json;
 mod metadata;
 pub(crate) mod names;
 mod outcome;
+pub(crate) mod process;
 mod state;
 pub(crate) mod text;
 pub(crate) mod time;

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use uuid::Uuid;
 
 use crate::base::invalid::Invalid;
+use crate::base::process;
 
 /// The characters that RFC 3986 does not call unreserved.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -136,7 +136,7 @@ pub(crate) fn pubsub_path<'a>(project: &str, collection: &str, name: &'a str) ->
 
 /// A unique id. It is random because sequential ids slow a queue down.
 pub(crate) fn random_task_id() -> String {
-    Uuid::new_v4().simple().to_string()
+    process::random_id().simple().to_string()
 }
 
 /// Encodes a name as one segment of a path.

@@ -13,6 +13,12 @@ pub(crate) struct States {
 }
 
 impl States {
+    /// The state of this type.
+    #[cfg(feature = "testing")]
+    pub fn get<S: Send + Sync + 'static>(&self) -> Option<&S> {
+        self.by_type.get(&TypeId::of::<S>())?.downcast_ref()
+    }
+
     /// Adds a state, and replaces an earlier one of the same type.
     pub fn insert<S: Send + Sync + 'static>(&mut self, state: S) {
         self.by_type.insert(TypeId::of::<S>(), Arc::new(state));

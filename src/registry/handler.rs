@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+#[cfg(feature = "testing")]
+use crate::base::States;
 use crate::base::{AttemptText, BoxError, BoxFuture, Dead, Push, TaskError, TaskMetadata, TurnedAway};
 
 /// A task with its types erased: bytes in, JSON out.
@@ -49,6 +51,24 @@ pub(crate) enum TaskInput {
 pub(crate) struct BoundTask {
     pub handler: Arc<dyn Handler>,
     pub state: Arc<dyn Any + Send + Sync>,
+}
+
+/// A state that stands around each handler: a simulation sees what runs, and interrupts it.
+#[cfg(feature = "testing")]
+pub(crate) struct Around(pub Box<dyn Fn(&'static str, Arc<dyn Handler>) -> Arc<dyn Handler> + Send + Sync>);
+
+#[cfg(feature = "testing")]
+impl BoundTask {
+    /// The task with this name, with what stands around its handler.
+    pub fn observed(self, name: &'static str, states: &States) -> Self {
+        match states.get::<Around>() {
+            Some(around) => Self {
+                handler: (around.0)(name, self.handler),
+                state: self.state,
+            },
+            None => self,
+        }
+    }
 }
 
 /// Why an attempt failed.

@@ -25,6 +25,8 @@ use crate::registry::schedule::Schedule;
 use crate::registry::subscription::Subscription;
 
 pub(crate) use elsewhere::{Accounts, Role};
+#[cfg(feature = "testing")]
+pub(crate) use handler::Around;
 pub(crate) use handler::{AttemptError, BoundTask, Handler, TaskInput};
 pub use registered::Registered;
 pub(crate) use registered::resolve;
@@ -67,10 +69,10 @@ impl Registry {
                 errors.extend(validate_handlers(&other.registration, &registration).err());
                 continue;
             }
-            let entry = Arc::new(RegisteredHandler {
-                registration,
-                bound: (registration.bind)(states),
-            });
+            let bound = (registration.bind)(states);
+            #[cfg(feature = "testing")]
+            let bound = bound.map(|bound| bound.observed(registration.name, states));
+            let entry = Arc::new(RegisteredHandler { registration, bound });
             errors.extend(option_errors(&registration));
             if role == Role::Runs {
                 errors.extend(registry.add_subscription(&registration, config, &mut conflicts));

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
+use crate::base::process;
 use crate::runtime::Runtime;
 use crate::runtime::scope::{Scope, awaited};
 use crate::runtime::spawned::Running;
@@ -75,8 +76,8 @@ impl<T: Send + 'static> Drop for RunToEnd<T> {
         });
         // If tokio is shutting down, the work is dropped here, and says itself what it leaves undone.
         match self.scope.take() {
-            Some(scope) => drop(tokio.spawn(scope.run(work))),
-            None => drop(tokio.spawn(work)),
+            Some(scope) => drop(process::spawn_on(tokio, scope.run(work))),
+            None => drop(process::spawn_on(tokio, work)),
         }
     }
 }

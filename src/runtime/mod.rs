@@ -6,6 +6,7 @@ mod attempt_limit;
 mod builder;
 mod capture;
 mod concurrency;
+mod context;
 mod deliver;
 mod detached;
 mod guarded;
@@ -27,6 +28,8 @@ pub use inventory::{RegisteredKind, RegisteredTask};
 pub use run_at::RunAt;
 
 pub(crate) use attempt::Attempt;
+#[cfg(feature = "testing")]
+pub(crate) use attempt::panic_message;
 pub(crate) use attempt_future::AttemptFuture;
 use builder::Engine;
 pub(crate) use builder::{Missing, Parts, access_in_tests};

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::base::process;
+
 /// When a task runs: a [`Duration`] from now, a [`SystemTime`] or an [`Instant`].
 ///
 /// The times of `chrono` and `jiff` convert to `SystemTime` with `into()`.
@@ -26,7 +28,7 @@ enum Moment {
 impl RunAt {
     /// The time, counted from now; the latest possible time if it is too far away.
     pub fn at(self) -> SystemTime {
-        self.from(SystemTime::now())
+        self.from(process::now())
     }
 
     /// The time, counted from this instant.
@@ -81,7 +83,7 @@ impl Start {
                     .duration_since(now)
                     .unwrap_or_default()
                     .min(max_ahead);
-                let delay = longest.mul_f64(fastrand::f64());
+                let delay = longest.mul_f64(process::random_fraction());
                 now.checked_add(delay).filter(|time| *time > now)
             }
         }

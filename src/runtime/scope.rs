@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::base::headers::Propagated;
-use crate::base::{Error, ErrorKind, TaskMetadata};
+use crate::base::{Error, ErrorKind, TaskMetadata, process};
 use crate::runtime::Runtime;
 
 tokio::task_local! {
@@ -208,7 +208,7 @@ impl Runtime {
         // Counted from now on, and not from its first poll.
         let running = self.inner.spawned.start();
         let future = scope.run(future.into_future());
-        tokio::spawn(async move {
+        process::spawn(async move {
             let _running = running;
             future.await
         })

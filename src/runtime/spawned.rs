@@ -6,6 +6,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::base::process;
+
 /// Counts futures that have not ended: those of `Runtime::spawn`, or those of the library itself.
 #[derive(Clone)]
 pub(crate) struct Spawned {
@@ -35,10 +37,11 @@ impl Spawned {
         let tokio = Handle::try_current().ok()?;
         // Counted from now on, and not from its first poll.
         let running = self.start();
-        Some(tokio.spawn(async move {
+        let future = async move {
             let _running = running;
             future.await
-        }))
+        };
+        Some(process::spawn_on(&tokio, future))
     }
 
     /// How many have not ended.

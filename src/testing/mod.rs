@@ -59,6 +59,8 @@ mod scheduled;
 #[cfg(feature = "testing")]
 mod signer;
 #[cfg(feature = "testing")]
+pub mod simulation;
+#[cfg(feature = "testing")]
 mod token;
 
 pub use recorder::{Drain, Recorded, RecordedTask, Recorder};
@@ -85,3 +87,6 @@ pub use scheduled::ScheduledRequest;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use signer::Signer;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub use simulation::simulate;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use serde_json::json;
 
-use super::key::{KEY_ID, Key};
+use super::key::Key;
 use crate::base::{Config, Error};
 
 const ISSUER: &str = "https://accounts.google.com";
@@ -23,6 +23,8 @@ pub(super) struct Token {
     pub account: String,
     pub expired: bool,
     pub signature: Signature,
+    /// When it was issued, in seconds since 1970; `None` means now.
+    pub issued: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -41,6 +43,7 @@ impl Token {
             account: config.service_account().unwrap_or(ACCOUNT).to_owned(),
             expired: false,
             signature: Signature::Right,
+            issued: None,
         }
     }
 
@@ -49,7 +52,7 @@ impl Token {
         if self.signature == Signature::None {
             return Ok(None);
         }
-        let header = json!({"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}).to_string();
+        let header = json!({"alg": "RS256", "kid": key.id, "typ": "JWT"}).to_string();
         let encode = |text: &[u8]| URL_SAFE_NO_PAD.encode(text);
         let signed = format!(
             "{}.{}",
@@ -70,10 +73,10 @@ impl Token {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let issued = if self.expired {
-            now.saturating_sub(2 * LIFETIME)
-        } else {
-            now
+        let issued = match self.issued {
+            Some(issued) => issued,
+            None if self.expired => now.saturating_sub(2 * LIFETIME),
+            None => now,
         };
         json!({
             "aud": self.audience,

@@ -26,7 +26,7 @@ use crate::backend::google::rest_client::RestClient;
 use crate::backend::google::transport::{Authorization, Token, Transport};
 use crate::backend::{Backend, BackendFuture, Services};
 use crate::base::text::error_chain;
-use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names};
+use crate::base::{Enqueued, Envelope, Error, Publication, RetrySettings, names, process};
 
 /// A token is good for longer than this when it is fetched: the libraries renew it 20 seconds before its end, or earlier.
 const TOKEN_MARGIN: Duration = Duration::from_secs(10);
@@ -142,7 +142,7 @@ impl GoogleBackend {
                 });
             }
             calls = calls.and(outcome);
-            let next = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            let next = pause.mul_f64(0.5 + process::random_fraction() / 2.0);
             let ends = attempt.elapsed().saturating_add(next) >= self.retry.deadline;
             if !attempt.repeats || !outcome.retryable || ends {
                 return Err(Failed { cause, calls });

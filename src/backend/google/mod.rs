@@ -18,6 +18,8 @@ mod queue_admin;
 mod read_task;
 mod rest_client;
 mod retry;
+#[cfg(feature = "testing")]
+mod simulated;
 mod transport;
 
 #[cfg(feature = "local")]
@@ -30,3 +32,5 @@ pub(crate) use credentials::metadata;
 pub(super) use dead_letters::PubSubDeadLetters;
 pub(crate) use error::{Call, Operation, is, is_blocked};
 pub(crate) use retry::{RetryTransient, backoff};
+#[cfg(feature = "testing")]
+pub(crate) use simulated::SimulatedGoogle;

@@ -5,11 +5,15 @@
 
 mod connector;
 mod error;
+#[cfg(feature = "testing")]
+mod server;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use connector::{Versions, plain_connector, tls_connector};
 pub(crate) use error::HttpError;
+#[cfg(feature = "testing")]
+pub(crate) use server::Server;
 
 #[cfg(any(feature = "local", test))]
 use std::pin::pin;

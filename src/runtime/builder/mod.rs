@@ -124,12 +124,12 @@ impl Parts {
         &self.config
     }
 
-    /// Sets what the log calls the backend.
     /// Whether the runtime runs nothing.
     pub(crate) fn only_enqueues(&self) -> bool {
         self.role == Role::OnlyEnqueues
     }
 
+    /// Sets what the log calls the backend.
     pub(crate) fn set_backend_name(&mut self, name: &'static str) {
         self.backend = name;
     }
@@ -137,6 +137,37 @@ impl Parts {
     /// Makes the runtime go by this clock.
     pub(crate) fn set_clock(&mut self, clock: Clock) {
         self.clock = clock;
+    }
+
+    /// Replaces the settings.
+    #[cfg(feature = "testing")]
+    pub(crate) fn set_config(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    /// The settings of queues.
+    #[cfg(feature = "testing")]
+    pub(crate) fn queue_settings(&self) -> &[QueueSettings] {
+        &self.queues
+    }
+
+    /// Adds a state.
+    #[cfg(feature = "testing")]
+    pub(crate) fn add_state<S: Send + Sync + 'static>(&mut self, state: S) {
+        self.states.insert(state);
+    }
+
+    /// Puts something around the idempotency store. One in memory goes by this clock.
+    #[cfg(feature = "testing")]
+    pub(crate) fn wrap_store(
+        &mut self,
+        clock: &Clock,
+        wrap: impl FnOnce(Arc<dyn IdempotencyStore>) -> Arc<dyn IdempotencyStore>,
+    ) {
+        if let Some(memory) = &self.memory_store {
+            memory.follow(clock);
+        }
+        self.idempotency = self.idempotency.take().map(wrap);
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::Instrument;
 
 use crate::base::text::{error_chain, safe};
-use crate::base::{BoxError, Error, ErrorKind};
+use crate::base::{BoxError, Error, ErrorKind, process};
 use crate::runtime::idempotency::guard::Guard;
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::idempotency::store::ClaimToken;
@@ -45,7 +45,7 @@ impl Held {
     pub fn new(guard: Guard, token: ClaimToken, asked: Instant) -> Self {
         let (losing, lost) = oneshot::channel();
         // In its own task, so that a handler that blocks its thread does not stop it. It ends with this value.
-        let renewing = tokio::spawn(renew(guard.clone(), token.clone(), asked, losing).in_current_span());
+        let renewing = process::spawn(renew(guard.clone(), token.clone(), asked, losing).in_current_span());
         Self {
             claim: Some((guard, token)),
             lost,

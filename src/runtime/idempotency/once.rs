@@ -89,6 +89,8 @@ impl<S> Context<S> {
             Err(error) => return Err(Guard::unanswered(&key, error))?,
         };
         let outcome = tokio::select! {
+            // The outcome counts, even if the claim is lost at the same moment.
+            biased;
             outcome = effect => outcome.map_err(Into::into),
             lost = held.lost() => Err(lost.into_error(&key).into()),
         };

@@ -5,9 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use crate::base::BoxError;
+use crate::base::{BoxError, process};
 use crate::runtime::idempotency::key::IdempotencyKey;
 
 /// Records which effects have happened, which are in progress, and which tasks are dead;
@@ -210,7 +208,7 @@ pub struct ClaimToken(Arc<str>);
 impl ClaimToken {
     /// Creates a unique token.
     pub fn random() -> Self {
-        Self(Uuid::new_v4().simple().to_string().into())
+        Self(process::random_id().simple().to_string().into())
     }
 
     /// The token as text, for a database: 32 hexadecimal digits.

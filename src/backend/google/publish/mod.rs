@@ -21,7 +21,7 @@ use google_cloud_pubsub::model::Message;
 
 use crate::backend::BackendFuture;
 use crate::backend::google::access::PubSubAccess;
-use crate::base::{Error, Publication, RetrySettings};
+use crate::base::{Error, Publication, RetrySettings, process};
 use attempts::{Attempts, Failed, Next};
 use connection::Batch;
 use detached::Detached;
@@ -47,7 +47,7 @@ impl PubSub {
         let shared = Shared {
             sessions: Sessions::new(access, attempt_timeout),
             retry,
-            seed: fastrand::u64(..),
+            seed: process::random_number(),
             flights: Flights::default(),
         };
         Self {

@@ -55,6 +55,17 @@ impl Endpoint {
         })
     }
 
+    /// The server of a simulation, which nobody connects to.
+    #[cfg(feature = "testing")]
+    pub fn simulated() -> Self {
+        Self {
+            server: Uri::from_static("http://cloudtasks.simulated"),
+            has_tls: false,
+            host: HeaderValue::from_static("cloudtasks.simulated"),
+            base: String::new(),
+        }
+    }
+
     /// The path of a resource's method, `None` if a segment of it has to be escaped.
     pub fn path(&self, resource: &str) -> Option<PathAndQuery> {
         let Self { base, .. } = self;

@@ -23,6 +23,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::backend::google::error;
 use crate::base::http_client::HttpError;
+#[cfg(feature = "testing")]
+use crate::base::http_client::Server;
 pub(super) use authorization::{Authorization, Token};
 use connection::{Call, Connection, Connector, broken};
 use endpoint::Endpoint;
@@ -49,6 +51,9 @@ pub(crate) struct Transport {
     pool: Arc<Pool>,
     /// The paths of the methods that create a task, by the full path of the queue.
     create_paths: Cache<String, PathAndQuery>,
+    /// The server of a simulation, which is called instead.
+    #[cfg(feature = "testing")]
+    server: Option<Server>,
 }
 
 impl Transport {
@@ -67,7 +72,22 @@ impl Transport {
             endpoint,
             pool: Arc::new(Pool::new(connector, connections)),
             create_paths: Cache::new(PATHS),
+            #[cfg(feature = "testing")]
+            server: None,
         }))
+    }
+
+    /// A transport to a server of a simulation.
+    #[cfg(feature = "testing")]
+    pub fn simulated(server: Server, connections: usize) -> Result<Self, HttpError> {
+        let endpoint = Endpoint::simulated();
+        let connector = Connector::new(endpoint.clone(), Protocol::default())?;
+        Ok(Self {
+            endpoint,
+            pool: Arc::new(Pool::new(connector, connections)),
+            create_paths: Cache::new(PATHS),
+            server: Some(server),
+        })
     }
 
     /// The headers of every call, besides those of the credentials.
@@ -129,6 +149,11 @@ impl Transport {
     }
 
     async fn call(&self, call: Call, limit: Duration) -> Result<Bytes, GoogleError> {
+        #[cfg(feature = "testing")]
+        if let Some(server) = &self.server {
+            let response = simulated(server, call, limit).await.map_err(error::of_http)?;
+            return error::of_response(response);
+        }
         let response = self.exchange(call, limit).await.map_err(error::of_http)?;
         error::of_response(response)
     }
@@ -173,6 +198,15 @@ impl Transport {
             call.headers_mut().remove(header::HOST);
         }
     }
+}
+
+/// Sends a call to a server of a simulation.
+#[cfg(feature = "testing")]
+async fn simulated(server: &Server, call: Call, limit: Duration) -> Result<Response<Bytes>, HttpError> {
+    let (parts, body) = call.into_parts();
+    let body = body.collect().await.unwrap_or_else(|never| match never {});
+    let call = Request::from_parts(parts, body.to_bytes());
+    server.call(call, limit).await
 }
 
 /// Reads a body, up to the limit.

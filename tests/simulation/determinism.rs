@@ -1,0 +1,35 @@
+//! The same seed is the same history.
+
+use std::time::{Duration, Instant};
+
+use cloud_tasks::testing::simulation::Simulation;
+use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Work {
+    number: u32,
+}
+
+#[task]
+impl Task for Work {
+    async fn run(self, _cx: Context) -> TaskResult {
+        tokio::time::sleep(Duration::from_millis(u64::from(self.number))).await;
+        Ok(())
+    }
+}
+
+#[test]
+fn twenty_tasks_have_the_same_history_in_both_runs_of_a_seed() {
+    let began = Instant::now();
+    let report = Simulation::new().seeds(100).twice().run(async |cloud| {
+        let shop = cloud.service("shop", Runtime::simulated).instances(2);
+        for number in 0..20 {
+            let _ = shop.run(Work { number }.asap()).await;
+        }
+        cloud.settle().await;
+        Ok(())
+    });
+    println!("{report:?} {:?}", began.elapsed());
+    assert_eq!(report.seeds(), 100);
+}

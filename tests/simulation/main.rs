@@ -1,0 +1,6 @@
+//! The simulator: what it finds, what it lets pass, and that it is the same in each run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod determinism;
+mod planted;
