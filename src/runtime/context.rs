@@ -7,7 +7,7 @@ use crate::runtime::scope::Scope;
 
 impl<S> Context<S> {
     /// Returns the current time, by the clock of the runtime: that of the [recorder](crate::testing::Recorder#the-clock) in a test,
-    /// and virtual time in a [simulation](crate::testing::simulation).
+    /// and virtual time in a [simulation](crate::testing).
     ///
     /// In code that `tokio::spawn` has taken out of the task's scope it is the system's time.
     ///
@@ -39,7 +39,7 @@ impl<S> Context<S> {
         Scope::current().map_or_else(|_| process::now(), |scope| scope.runtime.now())
     }
 
-    /// Returns a random number; in a [simulation](crate::testing::simulation) it depends on the seed.
+    /// Returns a random number; in a [simulation](crate::testing) it depends on the seed.
     ///
     /// It is not for secrets. Where more is needed, it can seed a generator of your own.
     ///
