@@ -2,6 +2,7 @@
 
 use cloud_tasks::Runtime;
 use cloud_tasks::setup::{Plan, Setup};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
@@ -357,7 +358,8 @@ async fn new_settings_are_tried_out_with_a_subscription_that_matches_nothing_bef
 
 #[tokio::test]
 async fn a_subscription_whose_new_settings_are_refused_stays_with_its_messages() {
-    for (times, answer) in [
+    // At once, since some are tried again for seconds.
+    let cases = [
         (
             1,
             refused(400, "INVALID_ARGUMENT", "The script does not compile."),
@@ -375,31 +377,35 @@ async fn a_subscription_whose_new_settings_are_refused_stays_with_its_messages()
             refused(429, "RESOURCE_EXHAUSTED", "Too many subscriptions."),
         ),
         (usize::MAX, refused(503, "UNAVAILABLE", "Later.")),
-    ] {
-        let (cloud, runtime) = set_up().await;
-        let before = cloud.get(&auditor());
-        cloud.fail(times, "PUT", "/subscriptions/shop--Auditor~trial", answer);
+    ];
+    join_all(cases.map(|(times, answer)| refuse_the_trial(times, answer))).await;
+}
 
-        let error = plan(setup(&runtime).allow_data_loss())
-            .await
-            .apply()
-            .await
-            .unwrap_err();
+/// Answers so many times like this when the new settings are tried out.
+async fn refuse_the_trial(times: usize, answer: ResponseTemplate) {
+    let (cloud, runtime) = set_up().await;
+    let before = cloud.get(&auditor());
+    cloud.fail(times, "PUT", "/subscriptions/shop--Auditor~trial", answer);
 
-        let text = format!("{:#}", error.failed()[0].error);
-        let start = format!(
-            "{} was not recreated and keeps its messages: its new settings were tried out as {} and not accepted: ",
-            auditor(),
-            trial()
-        );
-        assert!(text.starts_with(&start), "{text}");
-        assert_eq!(cloud.get(&auditor()), before, "{text}");
-        assert_eq!(cloud.get(&trial()), None, "{text}");
-        assert!(
-            !changes(&cloud).await.contains(&"DELETE shop--Auditor".to_owned()),
-            "{text}"
-        );
-    }
+    let error = plan(setup(&runtime).allow_data_loss())
+        .await
+        .apply()
+        .await
+        .unwrap_err();
+
+    let text = format!("{:#}", error.failed()[0].error);
+    let start = format!(
+        "{} was not recreated and keeps its messages: its new settings were tried out as {} and not accepted: ",
+        auditor(),
+        trial()
+    );
+    assert!(text.starts_with(&start), "{text}");
+    assert_eq!(cloud.get(&auditor()), before, "{text}");
+    assert_eq!(cloud.get(&trial()), None, "{text}");
+    assert!(
+        !changes(&cloud).await.contains(&"DELETE shop--Auditor".to_owned()),
+        "{text}"
+    );
 }
 
 #[tokio::test]
