@@ -170,7 +170,10 @@ async fn each_answer_at_each_step_is_survived_or_told_and_the_next_replay_makes_
 
     // Few of the others at a time, since a call that is slow because of its neighbours looks like one that hangs.
     let others = stream::iter(others).map(play).buffer_unordered(8);
-    tokio::join!(join_all(hanging.into_iter().map(play)), others.collect::<Vec<()>>());
+    tokio::join!(
+        join_all(hanging.into_iter().map(play)),
+        others.collect::<Vec<()>>()
+    );
 }
 
 #[tokio::test]

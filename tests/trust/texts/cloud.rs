@@ -423,13 +423,31 @@ fn refusals(text: &str) -> Vec<ResponseTemplate> {
 async fn errors_of(runtime: &Runtime) -> Vec<(&'static str, Error)> {
     let queue = &runtime.queue("emails");
     let calls: [(&'static str, BoxFuture<'_, Option<Error>>); 13] = [
-        ("an enqueue", Box::pin(async { Note.asap().on(runtime).await.err() })),
+        (
+            "an enqueue",
+            Box::pin(async { Note.asap().on(runtime).await.err() }),
+        ),
         ("getting a task", Box::pin(async { queue.get("a").await.err() })),
-        ("listing tasks", Box::pin(async { queue.list().try_next().await.err() })),
-        ("cancelling a task", Box::pin(async { queue.cancel("a").await.err() })),
-        ("running a task", Box::pin(async { queue.run_now("a").await.err() })),
-        ("running a task here", Box::pin(async { queue.run_here("a").await.err() })),
-        ("deleting tasks", Box::pin(async { queue.delete_tasks().await.err() })),
+        (
+            "listing tasks",
+            Box::pin(async { queue.list().try_next().await.err() }),
+        ),
+        (
+            "cancelling a task",
+            Box::pin(async { queue.cancel("a").await.err() }),
+        ),
+        (
+            "running a task",
+            Box::pin(async { queue.run_now("a").await.err() }),
+        ),
+        (
+            "running a task here",
+            Box::pin(async { queue.run_here("a").await.err() }),
+        ),
+        (
+            "deleting tasks",
+            Box::pin(async { queue.delete_tasks().await.err() }),
+        ),
         ("looking at a queue", Box::pin(async { queue.info().await.err() })),
         ("pausing a queue", Box::pin(async { queue.pause().await.err() })),
         ("emptying a queue", Box::pin(async { queue.purge().await.err() })),
