@@ -130,12 +130,6 @@ impl World {
             });
         }
         let abort = handling.abort_handle();
-        let cut = async {
-            match &plan {
-                Some(plan) if plan.how == Interruption::HangUp => plan.cut.notified().await,
-                _ => std::future::pending().await,
-            }
-        };
         let answer = tokio::select! {
             biased;
             handled = timeout(deadline, handling) => match handled {
@@ -143,7 +137,7 @@ impl World {
                 Ok(Err(_)) => Answer::None("the connection was reset"),
                 Err(_) => Answer::None("its deadline has passed"),
             },
-            () = cut => Answer::None("the connection broke"),
+            () = hung_up(plan.as_deref()) => Answer::None("the connection broke"),
         };
         // As a server does when its client hangs up.
         abort.abort();
@@ -151,7 +145,7 @@ impl World {
     }
 
     /// Whether and when the attempt is interrupted.
-    fn plan(&self, place: &str, subject: &str) -> Option<Arc<Plan>> {
+    pub fn plan(&self, place: &str, subject: &str) -> Option<Arc<Plan>> {
         let planned = [
             (Fault::Kill, Interruption::Kill),
             (Fault::HangUp, Interruption::HangUp),
@@ -164,6 +158,14 @@ impl World {
                 cut: Notify::new(),
             }))
         })
+    }
+}
+
+/// Waits until the connection breaks, if that is planned.
+pub(super) async fn hung_up(plan: Option<&Plan>) {
+    match plan {
+        Some(plan) if plan.how == Interruption::HangUp => plan.cut.notified().await,
+        _ => std::future::pending().await,
     }
 }
 

@@ -89,6 +89,24 @@ impl Handler for Observed {
     }
 }
 
+/// Runs code of a request of the test in an instance, until its end or its interruption.
+pub(super) fn run_request<T: Send + 'static>(
+    instance: &Arc<Instance>,
+    subject: &str,
+    plan: Option<Arc<Plan>>,
+    request: impl Future<Output = T> + Send + 'static,
+) -> impl Future<Output = T> + Send + 'static {
+    instance.world.step(&instance.name, subject, Event::Began, "");
+    Running {
+        run: Some(Box::pin(request)),
+        instance: Arc::clone(instance),
+        subject: subject.to_owned(),
+        plan,
+        polls: 0,
+        note: |instance, subject, _: &T| instance.world.step(&instance.name, subject, Event::Ran, ""),
+    }
+}
+
 fn note_run(instance: &Instance, subject: &str, outcome: &Result<Vec<u8>, AttemptError>) {
     let world = &instance.world;
     lock(&world.seen).ran(subject, outcome);

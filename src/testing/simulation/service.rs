@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::backend::Simulated;
+use super::delivery::hung_up;
+use super::handler::run_request;
 use super::instance::Instance;
 use super::world::{World, lock};
 use crate::registry::schedule::Schedule;
@@ -96,6 +98,53 @@ impl Service {
         outside.inside(runtime.scope(future)).await
     }
 
+    /// Runs a future in one of the instances, as the code of a request of a user: it may be interrupted at each of its awaits,
+    /// because its process dies or because its client hangs up.
+    ///
+    /// Returns `None` if that happened, or if no instance runs. Part of it may have happened then.
+    ///
+    /// ```
+    /// # use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
+    /// # use serde::{Deserialize, Serialize};
+    /// use cloud_tasks::testing::simulate;
+    ///
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct ChargeRequestedShop { invoice: u64 }
+    /// # #[task]
+    /// # impl Task for ChargeRequestedShop {
+    /// #     async fn run(self, _cx: Context) -> TaskResult { Ok(()) }
+    /// # }
+    /// simulate(10, async |cloud| {
+    ///     let shop = cloud.service("shop", Runtime::simulated).instances(2);
+    ///     let enqueued = shop.request(ChargeRequestedShop { invoice: 7 }.asap()).await;
+    ///     if let Some(enqueued) = enqueued {
+    ///         enqueued?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ```
+    pub async fn request<F>(&self, future: F) -> Option<F::Output>
+    where
+        F: IntoFuture<IntoFuture: Send + 'static, Output: Send + 'static> + 'static,
+    {
+        let world = &self.state.world;
+        world.start_services().await;
+        let subject = format!("request-{}", world.next_number("requests"));
+        let instance = self.state.pick(&subject)?;
+        let runtime = instance.runtime()?;
+        let plan = world.plan(&subject, &subject);
+        let run = run_request(&instance, &subject, plan.clone(), runtime.scope(future));
+        let handling = instance.handle(run);
+        let abort = handling.abort_handle();
+        let ended = tokio::select! {
+            biased;
+            ended = handling => ended.ok(),
+            () = hung_up(plan.as_deref()) => None,
+        };
+        abort.abort();
+        ended
+    }
+
     /// Returns the runtime in which [`run`](Self::run) runs.
     ///
     /// # Panics
@@ -177,14 +226,17 @@ impl ServiceState {
         (outside, runtime)
     }
 
-    /// The runtime of an instance, if there is one.
-    fn any_runtime(&self) -> Option<Runtime> {
+    /// The runtimes of its processes.
+    pub fn runtimes(&self) -> Vec<Runtime> {
         let outside = lock(&self.outside).clone();
         let instances = lock(&self.instances).clone();
-        instances
-            .into_iter()
-            .chain(outside)
-            .find_map(|instance| instance.runtime())
+        let all = instances.into_iter().chain(outside);
+        all.filter_map(|instance| instance.runtime()).collect()
+    }
+
+    /// The runtime of an instance, if there is one.
+    fn any_runtime(&self) -> Option<Runtime> {
+        self.runtimes().into_iter().next()
     }
 
     /// The URL that it is called at.

@@ -141,10 +141,20 @@ impl World {
         Open(Arc::clone(self))
     }
 
-    /// Waits until everything has ended.
+    /// Waits until everything has ended, also what services have spawned: it may enqueue more.
     pub async fn all_ended(&self) {
-        // The sender lives as long as this.
-        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+        loop {
+            // The sender lives as long as this.
+            let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+            for service in lock(&self.services).clone() {
+                for runtime in service.runtimes() {
+                    runtime.all_spawned_ended().await;
+                }
+            }
+            if *self.open.borrow() == 0 {
+                return;
+            }
+        }
     }
 
     /// Drops the services, which know this world.
