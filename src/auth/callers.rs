@@ -163,7 +163,7 @@ impl TrustedCallers {
         }
         let source = Source::new(&self.keys_url, self.fetch_timeout)?;
         #[cfg(feature = "testing")]
-        let source = source.from_server(self.server.clone());
+        let source = source.with_server(self.server.clone());
         Ok(Keys::new(source, self.timing))
     }
 

@@ -53,7 +53,7 @@ impl Source {
 
     /// Fetches the keys from this server of a simulation.
     #[cfg(feature = "testing")]
-    pub fn from_server(mut self, server: Option<Server>) -> Self {
+    pub fn with_server(mut self, server: Option<Server>) -> Self {
         self.server = server;
         self
     }

@@ -60,7 +60,7 @@ where
 {
     #[cfg(feature = "testing")]
     if let Some(process) = current() {
-        return simulated::spawn(process, |future| tokio::spawn(future), future);
+        return simulated::spawn(&process, |future| tokio::spawn(future), future);
     }
     tokio::spawn(future)
 }
@@ -72,7 +72,7 @@ where
 {
     #[cfg(feature = "testing")]
     if let Some(process) = current() {
-        return simulated::spawn(process, |future| tokio.spawn(future), future);
+        return simulated::spawn(&process, |future| tokio.spawn(future), future);
     }
     tokio.spawn(future)
 }
@@ -164,14 +164,14 @@ mod simulated {
     }
 
     pub(super) fn spawn<F>(
-        process: Arc<dyn Process>,
+        process: &Arc<dyn Process>,
         spawn: impl FnOnce(Inside<F>) -> JoinHandle<F::Output>,
         future: F,
     ) -> JoinHandle<F::Output>
     where
         F: Future,
     {
-        let spawned = spawn(Inside::new(Arc::clone(&process), future));
+        let spawned = spawn(Inside::new(Arc::clone(process), future));
         process.spawned(spawned.abort_handle());
         spawned
     }

@@ -53,9 +53,13 @@ pub(crate) struct BoundTask {
     pub state: Arc<dyn Any + Send + Sync>,
 }
 
+/// Puts something around the handler of the task with this name.
+#[cfg(feature = "testing")]
+type Surround = dyn Fn(&'static str, Arc<dyn Handler>) -> Arc<dyn Handler> + Send + Sync;
+
 /// A state that stands around each handler: a simulation sees what runs, and interrupts it.
 #[cfg(feature = "testing")]
-pub(crate) struct Around(pub Box<dyn Fn(&'static str, Arc<dyn Handler>) -> Arc<dyn Handler> + Send + Sync>);
+pub(crate) struct Around(pub Box<Surround>);
 
 #[cfg(feature = "testing")]
 impl BoundTask {

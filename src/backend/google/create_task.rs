@@ -168,7 +168,8 @@ impl GoogleBackend {
             .as_ref()
             .and_then(|transport| Some((transport, transport.create_path(&queue)?)));
         let Some((transport, path)) = path else {
-            return self.call_by_client(envelope, queue, attempt).await;
+            // Boxed, so that the future of the common case stays small.
+            return Box::pin(self.call_by_client(envelope, queue, attempt)).await;
         };
         let (path, body) = (&path, &self.target.create_body(envelope, &queue, id)?);
         let call = |token: Arc<Token>, limit| async move {

@@ -118,7 +118,7 @@ impl SimulatedBackend {
     /// Nothing that a process sends after its end arrives.
     async fn alive(&self) {
         if self.instance.has_ended() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -128,7 +128,7 @@ impl Backend for SimulatedBackend {
         Box::pin(async move {
             self.alive().await;
             let world = self.world();
-            world.calling(self.google.create(envelope)).await
+            world.calling(Box::pin(self.google.create(envelope))).await
         })
     }
 

@@ -80,13 +80,21 @@ impl Fault {
     /// The weight unless it is set.
     fn default_weight(self) -> f64 {
         match self {
-            Self::Kill | Self::HangUp | Self::LostResponse | Self::Duplicate => 0.05,
-            Self::Stop | Self::Unavailable | Self::RefusedPublish => 0.02,
-            Self::Delay | Self::LostCreate | Self::LostPublish => 0.08,
-            Self::RefusedCreate => 0.05,
-            Self::StoreFails | Self::StoreLost | Self::StoreSlow => 0.02,
             Self::ClockSkew => 0.3,
-            Self::SlowKeys | Self::RotatedKeys => 0.05,
+            Self::Delay | Self::LostCreate | Self::LostPublish => 0.08,
+            Self::Kill
+            | Self::HangUp
+            | Self::LostResponse
+            | Self::Duplicate
+            | Self::RefusedCreate
+            | Self::SlowKeys
+            | Self::RotatedKeys => 0.05,
+            Self::Stop
+            | Self::Unavailable
+            | Self::RefusedPublish
+            | Self::StoreFails
+            | Self::StoreLost
+            | Self::StoreSlow => 0.02,
         }
     }
 
@@ -221,7 +229,7 @@ pub(super) fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Mixes numbers into one whose every bit depends on all of them: the finalizer of SplitMix64, for each.
+/// Mixes numbers into one whose every bit depends on all of them: the finalizer of `SplitMix64`, for each.
 pub(super) fn mix(numbers: &[u64]) -> u64 {
     numbers.iter().fold(0, |state, number| {
         let mut mixed = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,6 +1,6 @@
 //! The simulated Pub/Sub: topics, and pushes to the subscriptions of all services.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -40,7 +40,7 @@ pub(super) struct Messages {
     /// The messages with an ordering key, by subscription and key.
     lines: BTreeMap<(String, String), Line>,
     /// Those without an end, by subscription and label.
-    open: BTreeMap<(String, String), ()>,
+    open: BTreeSet<(String, String)>,
 }
 
 /// The messages of one ordering key: each holds the permit while it is delivered, and they come in order.
@@ -138,7 +138,7 @@ impl World {
         project: &str,
     ) {
         let place = (subscription.name.clone(), message.label.clone());
-        lock(&self.messages).open.insert(place.clone(), ());
+        lock(&self.messages).open.insert(place.clone());
         let turn = message
             .ordering_key
             .clone()
@@ -171,7 +171,7 @@ impl World {
     /// The messages that have no end, by subscription.
     pub fn open_messages(&self) -> Vec<String> {
         let messages = lock(&self.messages);
-        let open = messages.open.keys();
+        let open = messages.open.iter();
         open.map(|(subscription, label)| format!("{label} for {subscription}"))
             .collect()
     }
@@ -227,7 +227,7 @@ impl Pusher {
                 }
                 None => self.push(&subject, place, number).await,
             };
-            if answer.status().is_some_and(|status| acknowledges_push(status)) {
+            if answer.status().is_some_and(acknowledges_push) {
                 world.step("pubsub", &subject, Event::Acknowledged, "");
                 world.check_handled(&subject, &self.message.id, &answer);
                 return;

@@ -156,15 +156,15 @@ impl Service {
     }
 
     /// Sends SIGTERM to an instance, if one runs. Its successor starts at once.
-    pub async fn stop_one(&self) {
-        if let Some(instance) = self.state.pick("stop_one") {
+    pub fn stop_one(&self) {
+        if let Some(instance) = self.state.pick_any("stop") {
             self.state.stop(instance);
         }
     }
 
     /// Sends SIGKILL to an instance, if one runs.
-    pub async fn kill_one(&self) {
-        if let Some(instance) = self.state.pick("kill_one") {
+    pub fn kill_one(&self) {
+        if let Some(instance) = self.state.pick_any("kill") {
             self.state.kill(&instance, "killed by the test");
         }
     }
@@ -281,6 +281,12 @@ impl ServiceState {
         Some(Arc::clone(
             running.swap_remove(usize::try_from(number).unwrap_or_default()),
         ))
+    }
+
+    /// An instance that runs, another one for each call.
+    fn pick_any(&self, what: &str) -> Option<Arc<Instance>> {
+        let number = self.world.next_number(&format!("{what} in {}", self.name));
+        self.pick(&format!("{what} {number} by the test"))
     }
 
     /// Ends an instance without notice. Another one starts later.

@@ -146,7 +146,7 @@ impl Simulation {
         if let Some(seed) = seed_of_environment() {
             let outcome = run(seed, &self.weights, Vec::new(), &test);
             return match outcome.failure {
-                Some(_) => Err(self.shrink(seed, outcome, &test)),
+                Some(_) => Err(Box::new(self.shrink(seed, outcome, &test))),
                 None => {
                     let mut report = Report::default();
                     report.add(&outcome.history, outcome.faults.len());
@@ -159,7 +159,7 @@ impl Simulation {
             let outcome = run(seed, &self.weights, Vec::new(), &test);
             report.add(&outcome.history, outcome.faults.len());
             if outcome.failure.is_some() {
-                return Err(self.shrink(seed, outcome, &test));
+                return Err(Box::new(self.shrink(seed, outcome, &test)));
             }
             if self.twice || seed % CHECKED == 0 {
                 let again = run(seed, &self.weights, Vec::new(), &test);
@@ -177,7 +177,7 @@ impl Simulation {
     }
 
     /// Leaves out faults, many at once and then one by one, as long as the test still fails.
-    fn shrink<F>(&self, seed: u64, outcome: Outcome, test: &F) -> Box<Failure>
+    fn shrink<F>(&self, seed: u64, outcome: Outcome, test: &F) -> Failure
     where
         F: AsyncFn(Cloud) -> Result<(), BoxError>,
     {
@@ -203,13 +203,13 @@ impl Simulation {
             }
             part /= 2;
         }
-        Box::new(Failure {
+        Failure {
             seed,
             all,
             reason: smallest.failure.unwrap_or_default(),
             faults: smallest.faults,
             history: smallest.history,
-        })
+        }
     }
 }
 

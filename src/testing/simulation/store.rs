@@ -65,7 +65,7 @@ impl SimulatedStore {
     /// Nothing that a process sends after its end arrives.
     async fn alive(&self) {
         if self.instance.has_ended() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

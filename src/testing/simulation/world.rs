@@ -146,7 +146,8 @@ impl World {
         loop {
             // The sender lives as long as this.
             let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
-            for service in lock(&self.services).clone() {
+            let services = lock(&self.services).clone();
+            for service in services {
                 for runtime in service.runtimes() {
                     runtime.all_spawned_ended().await;
                 }
