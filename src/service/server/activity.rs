@@ -1,12 +1,15 @@
 //! What a connection is doing, and until when it may go on.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
+use std::task::Waker;
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use http::Version;
 use tokio::time::Instant;
+
+use crate::service::server::shutdown::Drain;
 
 /// How long a connection may wait for its client.
 #[derive(Clone, Copy)]
@@ -21,16 +24,21 @@ pub(crate) struct Limits {
 /// one (`header_read_timeout` starts when the previous response ends), so both are measured here.
 pub(crate) struct Activity {
     state: Mutex<State>,
+    /// An [`Order`], or [`NONE`]. It is looked for whenever the connection does something, so it is not behind the lock.
+    order: AtomicU8,
     /// Wakes the task of the connection.
     task: AtomicWaker,
+    drain: Arc<Drain>,
 }
+
+/// There is no order.
+const NONE: u8 = 0;
 
 struct State {
     phase: Phase,
     /// Requests whose response has not ended.
     running: usize,
     version: Option<Version>,
-    order: Option<Order>,
 }
 
 /// What a connection without a running request waits for, and since when.
@@ -46,26 +54,28 @@ enum Phase {
 
 /// What a connection is told to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
 pub(crate) enum Order {
     /// Accept no further request.
-    Leave,
+    Leave = 1,
     /// Close if it still waits: its place is needed.
-    MakeRoom,
+    MakeRoom = 2,
 }
 
 /// How dispensable a waiting connection is: first those that never sent a request, then those that wait longest.
 pub(crate) type Dispensable = (bool, Instant);
 
 impl Activity {
-    pub fn new() -> Arc<Self> {
+    pub fn new(drain: &Arc<Drain>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 phase: Phase::New(Instant::now()),
                 running: 0,
                 version: None,
-                order: None,
             }),
+            order: AtomicU8::new(NONE),
             task: AtomicWaker::new(),
+            drain: Arc::clone(drain),
         })
     }
 
@@ -104,7 +114,8 @@ impl Activity {
     /// How dispensable the connection is; `None` while a request runs, and if it has its order already.
     pub fn dispensable(&self) -> Option<Dispensable> {
         let state = self.state();
-        (state.running == 0 && state.order.is_none()).then_some(match state.phase {
+        let has_order = self.order.load(Ordering::Acquire) != NONE;
+        (state.running == 0 && !has_order).then_some(match state.phase {
             Phase::New(since) => (false, since),
             Phase::Head(since) | Phase::Idle(since) => (true, since),
         })
@@ -117,14 +128,27 @@ impl Activity {
     }
 
     pub fn order(&self, order: Order) {
-        self.state().order = Some(order);
+        self.order.store(order as u8, Ordering::Release);
         self.task.wake();
     }
 
-    /// Takes the order. The task of the connection is woken for the next one.
-    pub fn take_order(&self, cx: &Context<'_>) -> Option<Order> {
-        self.task.register(cx.waker());
-        self.state().order.take()
+    /// Wakes this task for the next order.
+    pub fn wake_for_orders(&self, task: &Waker) {
+        self.task.register(task);
+    }
+
+    /// Takes the order. An order wakes its task once, so this task is registered again.
+    pub fn take_order(&self, task: &Waker) -> Option<Order> {
+        if self.order.load(Ordering::Acquire) == NONE {
+            return None;
+        }
+        // First, so that an order that comes in between is not missed.
+        self.wake_for_orders(task);
+        match self.order.swap(NONE, Ordering::AcqRel) {
+            order if order == Order::Leave as u8 => Some(Order::Leave),
+            order if order == Order::MakeRoom as u8 => Some(Order::MakeRoom),
+            _ => None,
+        }
     }
 }
 
@@ -132,6 +156,11 @@ impl Activity {
 pub(crate) struct Request(Arc<Activity>);
 
 impl Request {
+    /// The requests that it is one of.
+    pub fn drain(&self) -> &Drain {
+        &self.0.drain
+    }
+
     /// Tells the connection to accept no further request.
     pub fn leave(&self) {
         self.0.order(Order::Leave);

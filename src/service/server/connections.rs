@@ -6,12 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
@@ -21,10 +20,13 @@ use tower_service::Service;
 use crate::base::BoxError;
 use crate::base::headers::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use crate::base::text::error_chain;
+use crate::runtime::Runtime;
 use crate::service::server::activity::{Activity, Limits, Order};
 use crate::service::server::connection;
-use crate::service::server::shutdown::Gate;
-use crate::service::server::watched::{Answer, Watched};
+use crate::service::server::gate::Gate;
+use crate::service::server::shutdown::Drain;
+use crate::service::server::timed_body::ServeBody;
+use crate::service::server::watched::Watched;
 
 /// How long a server without free sockets waits for connections to close.
 const OUT_OF_SOCKETS: Duration = Duration::from_secs(1);
@@ -35,7 +37,10 @@ const MAX_STREAMS: u32 = 256;
 
 /// The connections of a server.
 pub(crate) struct Connections<S> {
-    pub service: Gate<S>,
+    pub service: S,
+    pub runtime: Runtime,
+    pub drain: Arc<Drain>,
+    pub body_timeout: Duration,
     pub http: Builder<TokioExecutor>,
     pub limits: Limits,
     pub write_timeout: Duration,
@@ -69,12 +74,11 @@ pub(crate) fn http(answer_timeout: Duration) -> Builder<TokioExecutor> {
 
 impl<S, R> Connections<S>
 where
-    S: Clone,
-    Gate<S>: Service<Request<Incoming>, Response = Response<Answer<R>>, Error: Into<BoxError>, Future: Send>
+    S: Service<Request<ServeBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
         + Clone
         + Send
         + 'static,
-    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + From<Bytes> + Send + 'static,
 {
     /// Accepts connections forever.
     pub async fn accept(&mut self, listener: &TcpListener) {
@@ -138,12 +142,17 @@ where
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.write_timeout));
-        let activity = Activity::new();
+        let activity = Activity::new(&self.drain);
         let stream = Watched {
             io: stream,
             activity: Arc::clone(&activity),
         };
-        let service = TowerToHyperService::new(self.service.for_connection(&activity));
+        let service = Gate {
+            service: self.service.clone(),
+            runtime: self.runtime.clone(),
+            body_timeout: self.body_timeout,
+            activity: Arc::clone(&activity),
+        };
         let connection = self
             .http
             .serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service)

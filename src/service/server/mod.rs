@@ -3,6 +3,7 @@
 mod activity;
 mod connection;
 mod connections;
+mod gate;
 mod run;
 mod server;
 mod shutdown;

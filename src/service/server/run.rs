@@ -17,10 +17,10 @@ use tower_service::Service;
 use crate::base::text::safe;
 use crate::base::{BoxError, is_loopback};
 use crate::runtime::Runtime;
-use crate::service::server::activity::{Activity, Limits};
+use crate::service::server::activity::Limits;
 use crate::service::server::connections::{Connections, http};
 use crate::service::server::server::{Serve, Tasks};
-use crate::service::server::shutdown::{Drain, Gate};
+use crate::service::server::shutdown::Drain;
 use crate::service::server::signals::{Cause, Signals, Stop};
 use crate::service::server::start_check;
 use crate::service::server::timed_body::ServeBody;
@@ -52,13 +52,10 @@ where
         report(&self.runtime, self.tasks, &self.listener);
         let drain = Arc::new(Drain::default());
         let mut connections = Connections {
-            service: Gate {
-                service: self.service,
-                runtime: self.runtime.clone(),
-                drain: Arc::clone(&drain),
-                body_timeout: self.body_timeout,
-                activity: Activity::new(),
-            },
+            service: self.service,
+            runtime: self.runtime.clone(),
+            drain: Arc::clone(&drain),
+            body_timeout: self.body_timeout,
             http: http(self.write_timeout),
             limits: Limits {
                 header: self.header_timeout,

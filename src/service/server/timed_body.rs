@@ -20,10 +20,19 @@ pin_project! {
         #[pin]
         incoming: Either<Incoming, Empty<Bytes>>,
         timeout: Duration,
-        // Most bodies are available at once and need no timer.
-        #[pin]
-        deadline: Option<Sleep>,
+        wait: Wait,
     }
+}
+
+/// How long the body was waited for.
+enum Wait {
+    /// Not at all.
+    None,
+    /// Once. hyper reads a body only after somebody has asked for it, so nearly every one is waited for, and most are there as soon as
+    /// it has looked: a timer would cost more than the rest of reading it.
+    Once,
+    /// Longer.
+    Timed(Pin<Box<Sleep>>),
 }
 
 impl ServeBody {
@@ -31,7 +40,7 @@ impl ServeBody {
         Self {
             incoming: Either::Left(incoming),
             timeout,
-            deadline: None,
+            wait: Wait::None,
         }
     }
 
@@ -40,7 +49,7 @@ impl ServeBody {
         Self {
             incoming: Either::Right(Empty::new()),
             timeout: Duration::ZERO,
-            deadline: None,
+            wait: Wait::None,
         }
     }
 }
@@ -53,20 +62,25 @@ impl Body for ServeBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let mut this = self.project();
+        let this = self.project();
         if let Poll::Ready(frame) = this.incoming.poll_frame(cx) {
             return Poll::Ready(frame);
         }
-        if this.deadline.is_none() {
-            this.deadline.set(Some(sleep(*this.timeout)));
-        }
-        match this.deadline.as_pin_mut().map(|deadline| deadline.poll(cx)) {
-            Some(Poll::Ready(())) => {
-                let error = format!("the body did not arrive within {:?}", this.timeout);
-                Poll::Ready(Some(Err(error.into())))
+        let mut timer = match std::mem::replace(this.wait, Wait::Once) {
+            Wait::None => {
+                // Asked again after hyper has looked, whether the body is there then or not.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
-            _ => Poll::Pending,
+            Wait::Once => Box::pin(sleep(*this.timeout)),
+            Wait::Timed(timer) => timer,
+        };
+        if timer.as_mut().poll(cx).is_ready() {
+            let error = format!("the body did not arrive within {:?}", this.timeout);
+            return Poll::Ready(Some(Err(error.into())));
         }
+        *this.wait = Wait::Timed(timer);
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
