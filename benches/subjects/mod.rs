@@ -31,6 +31,9 @@ pub(crate) type TaskRequest = Request<Full<Bytes>>;
 /// How many tasks an ordinary application has.
 pub(crate) const FEW: usize = 10;
 
+/// The response to the request.
+pub(crate) const ANSWER: &str = r#"{"result":"sent welcome to 7 in attempt 3","status":"executed"}"#;
+
 const RETRY_COUNT: &str = "x-cloudtasks-taskretrycount";
 
 /// The arguments.
@@ -98,16 +101,19 @@ pub(crate) fn request() -> TaskRequest {
 /// A service which does the work and nothing else.
 pub(crate) fn bare() -> impl Service<TaskRequest, Response = Response<Full<Bytes>>, Error = Infallible> + Clone
 {
-    service_fn(async |request: TaskRequest| {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await?.to_bytes();
-        let email: SendWelcomeEmail = serde_json::from_slice(&body).unwrap();
-        let answer = Answer::executed(email.work(attempt(&parts.headers)));
-        let mut response = Response::new(Full::from(serde_json::to_vec(&answer).unwrap()));
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        Ok(response)
-    })
+    service_fn(answer::<Full<Bytes>>)
+}
+
+/// The function of that service: it reads the body, does the work and answers.
+pub(crate) async fn answer<B: Body>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.ok().unwrap().to_bytes();
+    let email: SendWelcomeEmail = serde_json::from_slice(&body).unwrap();
+    let answer = Answer::executed(email.work(attempt(&parts.headers)));
+    let mut response = Response::new(Full::from(serde_json::to_vec(&answer).unwrap()));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(response)
 }
 
 /// Reads the one header that the work needs, which is cheaper than axum's extractor of all of them.
@@ -139,10 +145,14 @@ pub(crate) fn axum() -> Router {
 
 /// The task service of a runtime with this many tasks.
 pub(crate) fn tasks(count: usize) -> TaskService {
+    wait(runtime(count)).service()
+}
+
+/// A runtime with this many tasks.
+pub(crate) async fn runtime(count: usize) -> Runtime {
     // The linker gives two, those of the requests.
     let others = many::registrations(count - 2);
-    let runtime = wait(Runtime::eager().register_all(others).build());
-    runtime.unwrap().service()
+    Runtime::eager().register_all(others).build().await.unwrap()
 }
 
 /// Whose timers the task service uses, for the deadline of the task; nothing ever waits for them.
@@ -190,8 +200,7 @@ where
     S: Service<TaskRequest, Response = Response<B>, Error = Infallible> + Clone,
     B: Body<Data = Bytes>,
 {
-    let answer = r#"{"result":"sent welcome to 7 in attempt 3","status":"executed"}"#;
-    warm_with(service, request, answer);
+    warm_with(service, request, ANSWER);
 }
 
 fn warm_with<S, B>(service: &S, request: fn() -> TaskRequest, answer: &str)
