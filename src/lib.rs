@@ -54,7 +54,7 @@
 //! * [`service`]: the tower service and layer, the server and the callers that it trusts.
 //! * [`runtime`]: the builder of a [`Runtime`] and its modes.
 //! * [`backend`]: where tasks go; implement [`Backend`](backend::Backend) for a queue of your own.
-//! * [`testing`]: a recorder, single attempts and signed requests for tests.
+//! * [`testing`]: a recorder, single attempts, signed requests and simulations for tests.
 //! * `cli`: commands for your binary (feature `cli`).
 //! * [`guide`]: one page per topic, with examples.
 //!
@@ -67,7 +67,7 @@
 //! | `local` | | a Cloud Tasks API, a Pub/Sub and a scheduler in this process, for laptops and tests |
 //! | `cli` | | commands that a binary of yours mounts |
 //! | `axum` | | `IntoResponse` for [`Error`]: 503 with `Retry-After`, or 500 |
-//! | `testing` | | single attempts and signed requests for tests |
+//! | `testing` | | single attempts, signed requests and simulations for tests |
 //! | `schema` | | JSON Schemas of tasks and events, and a check of their changes |
 //!
 //! A crate that only defines tasks needs none of them.
