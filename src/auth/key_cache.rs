@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::auth::Refusal;
@@ -52,7 +51,8 @@ struct Shared {
     /// `None` if the keys are fixed.
     source: Option<Source>,
     timing: Timing,
-    current: ArcSwapOption<KeySet>,
+    /// A reader holds its lock only while it clones the pointer.
+    current: watch::Sender<Option<Arc<KeySet>>>,
     fetch: Mutex<Fetch>,
 }
 
@@ -116,7 +116,7 @@ impl Keys {
         let shared = Shared {
             source,
             timing,
-            current: ArcSwapOption::new(current),
+            current: watch::Sender::new(current),
             fetch: Mutex::default(),
         };
         Self {
@@ -130,8 +130,7 @@ impl Keys {
 
     /// Reads the keys if they are still usable. Starts a refresh if one is due, and does not wait for it.
     pub fn read<R>(&self, look: impl FnOnce(&Arc<KeySet>) -> R) -> Option<R> {
-        let current = self.shared.current.load();
-        let set = current.as_ref()?;
+        let set = self.shared.current()?;
         let now = Instant::now();
         if now >= set.fresh_until
             // The holder of the lock is about to start the refresh.
@@ -139,7 +138,7 @@ impl Keys {
         {
             self.shared.start(fetch);
         }
-        (now < set.usable_until).then(|| look(set))
+        (now < set.usable_until).then(|| look(&set))
     }
 
     /// Fetches the keys, before the first of them is needed. A failure does not delay the next fetch.
@@ -150,7 +149,7 @@ impl Keys {
             if let Some(running) = running {
                 running.ended().await;
             }
-            if shared.current.load().is_none() {
+            if shared.current().is_none() {
                 shared.fetch().not_before = None;
             }
         }
@@ -182,6 +181,10 @@ impl Keys {
 }
 
 impl Shared {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        self.current.borrow().clone()
+    }
+
     fn fetch(&self) -> MutexGuard<'_, Fetch> {
         self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,7 +224,7 @@ impl Shared {
                 return;
             }
         };
-        let before = self.current.load();
+        let before = self.current();
         let fresh_until = Instant::now() + max_age;
         let mut set = KeySet {
             keys,
@@ -229,10 +232,10 @@ impl Shared {
             usable_until: fresh_until + self.timing.max_key_age,
             epoch: 0,
         };
-        if let Some(before) = before.as_ref() {
-            set.epoch = before.epoch + u64::from(!set.has_all_of(before));
+        if let Some(before) = before {
+            set.epoch = before.epoch + u64::from(!set.has_all_of(&before));
         }
         tracing::debug!(url = %source, keys = set.keys.len(), ?max_age, "fetched the signing keys");
-        self.current.store(Some(Arc::new(set)));
+        self.current.send_replace(Some(Arc::new(set)));
     }
 }

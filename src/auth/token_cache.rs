@@ -1,20 +1,15 @@
 //! A cache of verified tokens, compared byte for byte.
 
-use std::sync::Arc;
-
-use quick_cache::Weighter;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-
 use crate::auth::access::Called;
 use crate::auth::audience::Opens;
 use crate::auth::rules::SKEW;
 use crate::auth::token::Token;
-use crate::base::FixedHash;
+use crate::base::{FixedHash, SharedRecent};
 
 /// The approximate maximum size of all cached tokens.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
-/// The expected number of tokens, for the size of the tables; Google's have about 1 KiB.
-const EXPECTED: usize = 4096;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// What a token takes besides its text, with its slot in the table.
+const OVERHEAD: usize = 128;
 
 /// The cache of verified tokens. Google sends the same token for up to an hour, so most signatures need not be
 /// verified.
@@ -22,7 +17,7 @@ const EXPECTED: usize = 4096;
 /// Only verified tokens are inserted. A caller without a valid token can neither fill the cache nor find anything in
 /// it.
 pub(crate) struct TokenCache {
-    tokens: Cache<Tail, Arc<Passed>, Bytes, FixedHash>,
+    tokens: SharedRecent<Tail, Passed, FixedHash>,
 }
 
 /// The last 12 bytes of a valid signature, which are as good as random.
@@ -37,26 +32,10 @@ struct Passed {
     epoch: u64,
 }
 
-#[derive(Clone)]
-struct Bytes;
-
-impl Weighter<Tail, Arc<Passed>> for Bytes {
-    fn weight(&self, _key: &Tail, passed: &Arc<Passed>) -> u64 {
-        // Includes the entry itself and its slot in the table.
-        passed.token.len() as u64 + 128
-    }
-}
-
 impl TokenCache {
     pub fn new() -> Self {
         Self {
-            tokens: Cache::with(
-                EXPECTED,
-                MAX_BYTES,
-                Bytes,
-                FixedHash::default(),
-                DefaultLifecycle::default(),
-            ),
+            tokens: SharedRecent::new(MAX_BYTES),
         }
     }
 
@@ -64,14 +43,15 @@ impl TokenCache {
     ///
     /// Nothing needs to be known of the text: if it is the same, it is in order.
     pub fn has(&self, text: &[u8], called: &Called<'_>, epoch: u64, now: u64) -> bool {
-        text.last_chunk()
-            .and_then(|tail| self.tokens.get::<Tail>(tail))
-            .is_some_and(|passed| {
-                passed.epoch == epoch
-                    && passed.opens.includes(called)
-                    && now < passed.exp.saturating_add(SKEW)
-                    && passed.token.as_bytes() == text
-            })
+        let is_same = |passed: &Passed| {
+            passed.epoch == epoch
+                && passed.opens.includes(called)
+                && now < passed.exp.saturating_add(SKEW)
+                && passed.token.as_bytes() == text
+        };
+        text.last_chunk::<16>()
+            .and_then(|tail| self.tokens.read(tail, is_same))
+            .unwrap_or(false)
     }
 
     /// Remembers a token that passed every check.
@@ -83,12 +63,13 @@ impl TokenCache {
                 exp,
                 epoch,
             };
-            self.tokens.insert(*tail, Arc::new(passed));
+            let weight = passed.token.len() + OVERHEAD;
+            self.tokens.insert(*tail, passed, weight);
         }
     }
 
     #[cfg(test)]
-    pub fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> usize {
         self.tokens.weight()
     }
 

@@ -15,6 +15,8 @@ mod metadata;
 pub(crate) mod names;
 mod outcome;
 pub(crate) mod process;
+#[cfg(feature = "google")]
+mod recent;
 mod state;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -33,6 +35,8 @@ pub use metadata::TaskMetadata;
 pub(crate) use metadata::{creation_header, job_headers, timeout_header};
 pub use outcome::{Discard, OrDiscard, RetryAfter, TaskError, TaskResult};
 pub(crate) use outcome::{acknowledges, in_subscriber};
+#[cfg(feature = "google")]
+pub(crate) use recent::{Recent, SharedRecent};
 pub(crate) use state::States;
 pub use state::{Resolved, Resolver};
 #[cfg(feature = "google")]

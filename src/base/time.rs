@@ -2,26 +2,64 @@
 
 use std::time::{Duration, SystemTime};
 
-/// The last second that RFC 3339 can represent.
-const LAST: u64 = 253_402_207_199;
+use jiff::{SignedDuration, Timestamp};
 
-/// Formats a time in RFC 3339, with as many digits as it has. Times before 1970 or after the year 9999 become the
-/// nearest valid time.
+/// The last second that RFC 3339 can represent.
+const LAST: i64 = 253_402_207_199;
+const DAY: u64 = 24 * 60 * 60;
+
+/// Formats a time in RFC 3339 with no fraction, or with three, six or nine digits, as many as it needs. Times before 1970 or
+/// after the year 9999 become the nearest valid time.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339(known(time)).to_string()
+    let time = known(time);
+    // The bytes of times are part of idempotency keys, so the digits stay as they are.
+    match time.subsec_nanosecond() {
+        0 => format!("{time:.0}"),
+        nanos if nanos % 1_000_000 == 0 => format!("{time:.3}"),
+        nanos if nanos % 1_000 == 0 => format!("{time:.6}"),
+        _ => format!("{time:.9}"),
+    }
 }
 
 /// Formats a time in RFC 3339 with milliseconds.
 pub(crate) fn rfc3339_millis(time: SystemTime) -> String {
-    humantime::format_rfc3339_millis(known(time)).to_string()
+    format!("{:.3}", known(time))
 }
 
 /// The nearest time that can be formatted.
-fn known(time: SystemTime) -> SystemTime {
-    let last = SystemTime::UNIX_EPOCH
-        .checked_add(Duration::from_secs(LAST))
-        .unwrap_or(SystemTime::UNIX_EPOCH);
-    time.clamp(SystemTime::UNIX_EPOCH, last)
+fn known(time: SystemTime) -> Timestamp {
+    let last = Timestamp::from_second(LAST).unwrap_or(Timestamp::MAX);
+    match Timestamp::try_from(time) {
+        Ok(time) => time.clamp(Timestamp::UNIX_EPOCH, last),
+        Err(_) if time < SystemTime::UNIX_EPOCH => Timestamp::UNIX_EPOCH,
+        Err(_) => last,
+    }
+}
+
+/// A duration as people write it, such as `1day 2h 5s`.
+pub(crate) fn words(duration: Duration) -> String {
+    let days = duration.as_secs() / DAY;
+    let rest = duration.saturating_sub(Duration::from_secs(days * DAY));
+    // Less than a day always fits.
+    let rest = SignedDuration::try_from(rest).unwrap_or_default();
+    let days = match days {
+        0 => return format!("{rest:#}"),
+        1 => "1day".to_owned(),
+        days => format!("{days}days"),
+    };
+    if rest.is_zero() {
+        return days;
+    }
+    format!("{days} {rest:#}")
+}
+
+/// Reads a duration as people write it, such as `5m` or `2 days`.
+#[cfg(feature = "cli")]
+pub(crate) fn from_words(text: &str) -> Result<Duration, jiff::Error> {
+    let duration = text
+        .parse::<jiff::Span>()?
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())?;
+    Duration::try_from(duration)
 }
 
 /// The seconds since 1970 in the format of Cloud Tasks, with microseconds; an earlier time counts as 1970.
@@ -80,6 +118,38 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_is_written_and_read_as_people_do() {
+        let seconds = Duration::from_secs;
+        for (duration, text) in [
+            (Duration::ZERO, "0s"),
+            (seconds(1), "1s"),
+            (seconds(2 * 3600 + 5), "2h 5s"),
+            (seconds(DAY), "1day"),
+            (seconds(3 * DAY + 3600), "3days 1h"),
+            (Duration::from_millis(1500), "1s 500ms"),
+            (Duration::MAX, "213503982334601days 7h 15s 999ms 999µs 999ns"),
+        ] {
+            assert_eq!(words(duration), text);
+        }
+        #[cfg(feature = "cli")]
+        for (text, expected) in [
+            ("5m", Some(seconds(300))),
+            ("1h 30min", Some(seconds(5400))),
+            ("2 days", Some(seconds(2 * DAY))),
+            ("1week", Some(seconds(7 * DAY))),
+            ("1.5h", Some(seconds(5400))),
+            ("0s", Some(Duration::ZERO)),
+            ("5", None),
+            ("-5m", None),
+            ("5m ago", None),
+            ("1 month", None),
+            ("", None),
+        ] {
+            assert_eq!(from_words(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn seconds_of_any_form_are_read_to_the_digit() {
         let at = |seconds, nanos| Some(SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos));
         for (text, expected) in [
@@ -104,16 +174,22 @@ mod tests {
         #[test]
         fn every_time_is_written_and_read_again(time in times()) {
             for text in [rfc3339(time), rfc3339_millis(time)] {
-                prop_assert!(text.parse::<jiff::Timestamp>().is_ok(), "{}", text);
+                prop_assert!(text.parse::<Timestamp>().is_ok(), "{}", text);
             }
+            // Recorded messages and idempotency keys have these bytes.
+            let nearest = SystemTime::from(known(time));
+            prop_assert_eq!(rfc3339(time), humantime::format_rfc3339(nearest).to_string());
+            prop_assert_eq!(rfc3339_millis(time), humantime::format_rfc3339_millis(nearest).to_string());
             let whole = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let whole = Duration::new(whole.as_secs(), whole.subsec_micros() * 1000);
             prop_assert_eq!(from_epoch_seconds(&epoch_seconds(time)), Some(SystemTime::UNIX_EPOCH + whole));
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in ".*", digits in "[0-9]{0,30}[.]?[0-9]{0,30}") {
-            let _ = (from_epoch_seconds(&text), from_epoch_seconds(&digits));
+        fn no_text_makes_it_panic(text in ".*", digits in "[0-9]{0,30}[.]?[0-9]{0,30}", duration in any::<Duration>()) {
+            let _ = (from_epoch_seconds(&text), from_epoch_seconds(&digits), words(duration));
+            #[cfg(feature = "cli")]
+            let _ = (from_words(&text), from_words(&digits));
         }
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use crate::base::time::from_words;
+
 /// The commands for the tasks of a queue.
 #[derive(Clone, Debug, Subcommand)]
 #[non_exhaustive]
@@ -98,7 +100,7 @@ pub struct TasksEnqueueArgs {
     #[arg(default_value = "{}", value_name = "JSON")]
     pub arguments: String,
     /// Run it after this delay, such as 5m
-    #[arg(long = "in", value_name = "DELAY", value_parser = humantime::parse_duration)]
+    #[arg(long = "in", value_name = "DELAY", value_parser = from_words)]
     pub delay: Option<Duration>,
     /// The queue [default: that of the task, or the application's]
     #[arg(long)]

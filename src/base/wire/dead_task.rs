@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::base::json;
@@ -115,7 +116,7 @@ impl DeadTask {
 
     /// When the last attempt failed, if the record says so.
     pub fn died_at(&self) -> Option<SystemTime> {
-        humantime::parse_rfc3339_weak(&self.died_at).ok()
+        Some(self.died_at.parse::<Timestamp>().ok()?.into())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::base::config::{Config, ServiceEndpoint};
 use crate::base::error::Error;
 use crate::base::invalid::Invalid;
 use crate::base::names;
+use crate::base::time::words;
 use crate::base::wire::envelope::Envelope;
 use crate::base::wire::headers::{MAX_TASK_HEADER_BYTES, MAX_TASK_HEADERS};
 
@@ -81,7 +82,7 @@ fn in_days(time: Duration) -> String {
     if seconds >= 2 * DAY {
         return format!("{} days", seconds.div_ceil(DAY));
     }
-    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+    words(Duration::from_secs(seconds))
 }
 
 fn validate_size(envelope: &Envelope, config: &Config) -> Result<(), Invalid> {

@@ -14,7 +14,6 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
-use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
 use crate::base::BoxError;
@@ -140,13 +139,8 @@ where
     fn serve(&mut self, stream: TcpStream) {
         // If this fails, responses are only slower.
         let _ = stream.set_nodelay(true);
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(self.write_timeout));
         let activity = Activity::new(&self.drain);
-        let stream = Watched {
-            io: stream,
-            activity: Arc::clone(&activity),
-        };
+        let stream = Watched::new(stream, Arc::clone(&activity), self.write_timeout);
         let service = Gate {
             service: self.service.clone(),
             runtime: self.runtime.clone(),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::state::{Record, What};
+use crate::base::time::words;
 
 /// The maximum length of a body in the list.
 const MAX_BODY_BYTES: usize = 200;
@@ -63,14 +64,11 @@ fn due(time: SystemTime, now: SystemTime) -> String {
             let seconds = ahead
                 .as_secs()
                 .saturating_add(u64::from(ahead.subsec_nanos() > 0));
-            format!(
-                ", in {}",
-                humantime::format_duration(Duration::from_secs(seconds))
-            )
+            format!(", in {}", words(Duration::from_secs(seconds)))
         }
         Err(late) => {
             let late = Duration::from_secs(late.duration().as_secs());
-            format!(", due {} ago", humantime::format_duration(late))
+            format!(", due {} ago", words(late))
         }
     }
 }

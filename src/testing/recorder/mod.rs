@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::backend::Link;
+use crate::base::time::words;
 use crate::base::{Clock, Envelope, Publication};
 use crate::runtime::Runtime;
 use crate::task::Task;
@@ -271,7 +272,7 @@ impl Recorder {
     #[track_caller]
     pub fn advance_to(&self, time: SystemTime) {
         if let Err(now) = self.shared.time.advance_to(time) {
-            let ahead = humantime::format_duration(now.duration_since(time).unwrap_or_default());
+            let ahead = words(now.duration_since(time).unwrap_or_default());
             panic!("the clock cannot go back: it is already {ahead} later");
         }
     }

@@ -3,7 +3,6 @@
 //! Google's client runs two tasks for a publisher, for as long as the publisher exists. So a service whose topics have many
 //! names cannot keep one for each.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -11,6 +10,7 @@ use google_cloud_pubsub::client::Publisher;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backend::google::publish::session::lock;
+use crate::base::Recent;
 
 /// The maximum number of topics with a publisher.
 pub(super) const MAX_TOPICS: usize = 256;
@@ -19,17 +19,10 @@ pub(super) const MAX_TOPICS: usize = 256;
 pub(super) struct Topics {
     /// A place for each topic, which is free again when its last message has its response.
     places: Arc<Semaphore>,
-    kept: Mutex<Kept>,
+    /// By full path.
+    kept: Mutex<Recent<String, Arc<TopicPublisher>>>,
     /// How many messages wait for a place.
     waiting: AtomicUsize,
-}
-
-/// By full path. Two maps are a list of the least recently used without its bookkeeping.
-#[derive(Default)]
-struct Kept {
-    recent: HashMap<String, Arc<TopicPublisher>>,
-    /// Those that were not used since `recent` was last empty.
-    older: HashMap<String, Arc<TopicPublisher>>,
 }
 
 /// Publishes to one topic. Its tasks end when it is dropped, after the messages that they have.
@@ -54,7 +47,7 @@ impl Default for Topics {
     fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(MAX_TOPICS)),
-            kept: Mutex::default(),
+            kept: Mutex::new(Recent::new(MAX_TOPICS)),
             waiting: AtomicUsize::new(0),
         }
     }
@@ -71,7 +64,7 @@ impl Topics {
             Ok(place) => Some(place),
             Err(_) => {
                 let _waiting = Waiting::new(&self.waiting);
-                lock(&self.kept).forget_unused();
+                self.forget_unused();
                 // Never closed.
                 Arc::clone(&self.places).acquire_owned().await.ok()
             }
@@ -81,16 +74,22 @@ impl Topics {
         };
         let mut kept = lock(&self.kept);
         // Another message may have been faster.
-        let topic = kept
-            .get(path)
-            .unwrap_or_else(|| kept.insert(path, TopicPublisher::new(place)));
+        if let Some(topic) = kept.get(path) {
+            return self.enter(Arc::clone(topic));
+        }
+        let topic = Arc::new(TopicPublisher::new(place));
+        kept.insert(path.to_owned(), Arc::clone(&topic), 1);
         self.enter(topic)
     }
 
     fn kept(&self, path: &str) -> Option<TopicUse<'_>> {
         let mut kept = lock(&self.kept);
-        let topic = kept.get(path)?;
+        let topic = Arc::clone(kept.get(path)?);
         Some(self.enter(topic))
+    }
+
+    fn forget_unused(&self) {
+        lock(&self.kept).forget(|topic| topic.in_flight.load(Ordering::SeqCst) == 0);
     }
 
     /// Uses a publisher. Called with the lock, so that it is not forgotten meanwhile.
@@ -99,40 +98,6 @@ impl Topics {
             is_alone: topic.in_flight.fetch_add(1, Ordering::SeqCst) == 0,
             topics: self,
             topic,
-        }
-    }
-}
-
-impl Kept {
-    fn get(&mut self, path: &str) -> Option<Arc<TopicPublisher>> {
-        if let Some(topic) = self.recent.get(path) {
-            return Some(Arc::clone(topic));
-        }
-        let (path, topic) = self.older.remove_entry(path)?;
-        Some(self.insert(path, topic))
-    }
-
-    fn insert(
-        &mut self,
-        path: impl Into<String>,
-        topic: impl Into<Arc<TopicPublisher>>,
-    ) -> Arc<TopicPublisher> {
-        if self.recent.len() >= MAX_TOPICS / 2 {
-            self.older = std::mem::take(&mut self.recent);
-        }
-        let topic = topic.into();
-        self.recent.insert(path.into(), Arc::clone(&topic));
-        topic
-    }
-
-    /// Forgets the publishers that no message uses; the older ones, if there are such.
-    fn forget_unused(&mut self) {
-        for topics in [&mut self.older, &mut self.recent] {
-            let before = topics.len();
-            topics.retain(|_, topic| topic.in_flight.load(Ordering::SeqCst) > 0);
-            if topics.len() < before {
-                return;
-            }
         }
     }
 }
@@ -166,7 +131,7 @@ impl Drop for TopicUse<'_> {
         // the publisher is unused.
         let is_last = self.topic.in_flight.fetch_sub(1, Ordering::SeqCst) == 1;
         if is_last && self.topics.waiting.load(Ordering::SeqCst) > 0 {
-            lock(&self.topics.kept).forget_unused();
+            self.topics.forget_unused();
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use google_cloud_auth::credentials::{CacheableResource, Credentials, EntityTag};
 use google_cloud_gax::error::Error as GoogleError;
 use http::header::ACCEPT;
 use http::{Extensions, HeaderMap, HeaderValue};
+use tokio::sync::watch;
 
 use crate::backend::google::credentials::{Fetched, Rejected};
 
@@ -16,7 +16,8 @@ pub(crate) struct Authorization {
     credentials: Credentials,
     /// The headers of each call of our transport.
     fixed: HeaderMap,
-    current: ArcSwapOption<Token>,
+    /// A reader holds its lock only while it clones the pointer.
+    current: watch::Sender<Option<Arc<Token>>>,
 }
 
 /// The headers of a token.
@@ -32,13 +33,13 @@ impl Authorization {
         Self {
             credentials,
             fixed,
-            current: ArcSwapOption::empty(),
+            current: watch::Sender::new(None),
         }
     }
 
     /// The current token. The credentials are asked each time, since only they know when it ends.
     pub async fn token(&self) -> Result<Arc<Token>, GoogleError> {
-        let current = self.current.load_full();
+        let current = self.current.borrow().clone();
         let mut extensions = Extensions::new();
         if let Some(current) = &current {
             extensions.insert(current.tag.clone());
@@ -76,7 +77,7 @@ impl Authorization {
         // It is the last one, as with Google's client.
         call.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         let token = Arc::new(Token { tag, headers, call });
-        self.current.store(Some(Arc::clone(&token)));
+        self.current.send_replace(Some(Arc::clone(&token)));
         Ok(token)
     }
 }

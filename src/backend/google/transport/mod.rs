@@ -18,10 +18,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
 use crate::backend::google::error;
+use crate::base::SharedRecent;
 use crate::base::http_client::HttpError;
 #[cfg(feature = "testing")]
 use crate::base::http_client::Server;
@@ -50,7 +50,7 @@ pub(crate) struct Transport {
     endpoint: Endpoint,
     pool: Arc<Pool>,
     /// The paths of the methods that create a task, by the full path of the queue.
-    create_paths: Cache<String, PathAndQuery>,
+    create_paths: SharedRecent<String, PathAndQuery>,
     /// The server of a simulation, which is called instead.
     #[cfg(feature = "testing")]
     server: Option<Server>,
@@ -71,7 +71,7 @@ impl Transport {
         Ok(Some(Self {
             endpoint,
             pool: Arc::new(Pool::new(connector, connections)),
-            create_paths: Cache::new(PATHS),
+            create_paths: SharedRecent::new(PATHS),
             #[cfg(feature = "testing")]
             server: None,
         }))
@@ -85,7 +85,7 @@ impl Transport {
         Ok(Self {
             endpoint,
             pool: Arc::new(Pool::new(connector, connections)),
-            create_paths: Cache::new(PATHS),
+            create_paths: SharedRecent::new(PATHS),
             server: Some(server),
         })
     }
@@ -105,11 +105,11 @@ impl Transport {
     /// The path of the method that creates a task in this queue, given by its full path. `None` if only Google's client can
     /// send it.
     pub fn create_path(&self, queue: &str) -> Option<PathAndQuery> {
-        if let Some(path) = self.create_paths.get(queue) {
+        if let Some(path) = self.create_paths.read(queue, PathAndQuery::clone) {
             return Some(path);
         }
         let path = self.endpoint.path(&format!("{queue}/tasks"))?;
-        self.create_paths.insert(queue.to_owned(), path.clone());
+        self.create_paths.insert(queue.to_owned(), path.clone(), 1);
         Some(path)
     }
 
