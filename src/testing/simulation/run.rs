@@ -1,11 +1,11 @@
 //! One run of a simulation.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 
 use super::choices::{Choice, Weights};
 use super::cloud::Cloud;
@@ -14,6 +14,7 @@ use super::instance::Instance;
 use super::world::World;
 use crate::base::BoxError;
 use crate::base::text::error_chain;
+use crate::runtime::panic_message;
 
 /// How a run ended.
 pub(super) struct Outcome {
@@ -26,6 +27,8 @@ pub(super) struct Outcome {
 thread_local! {
     /// Set while a panic is expected, and reported by us.
     static QUIET: Cell<bool> = const { Cell::new(false) };
+    /// Where the last quiet panic was.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Runs a test once, with this seed, without some of its faults.
@@ -33,6 +36,10 @@ pub(super) fn run<F>(seed: u64, weights: &Weights, left_out: Vec<Choice>, test: 
 where
     F: AsyncFn(Cloud) -> Result<(), BoxError>,
 {
+    assert!(
+        Handle::try_current().is_err(),
+        "a simulation starts a tokio runtime of its own: call it from a plain `#[test]` function, not from a `#[tokio::test]`"
+    );
     let tokio = match Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -90,7 +97,9 @@ fn quietly<T>(code: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     HOOK.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if !QUIET.with(Cell::get) {
+            if QUIET.with(Cell::get) {
+                PLACE.set(panic.location().map(ToString::to_string));
+            } else {
                 print(panic);
             }
         }));
@@ -101,6 +110,35 @@ fn quietly<T>(code: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     ended
 }
 
+/// The message of a panic, and where it was.
 fn panic_text(panic: &(dyn Any + Send)) -> String {
-    crate::runtime::panic_message(panic)
+    let message = panic_message(panic);
+    match PLACE.take() {
+        Some(place) => format!("{message} ({place})"),
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Weak};
+
+    use super::*;
+    use crate::runtime::Runtime;
+
+    #[test]
+    fn nothing_of_a_run_is_left() {
+        let world = RefCell::new(Weak::new());
+
+        let outcome = run(1, &Weights::default(), Vec::new(), &async |cloud: Cloud| {
+            *world.borrow_mut() = Arc::downgrade(&cloud.world);
+            let shop = cloud.service("shop", Runtime::simulated).instances(2);
+            shop.run(async {}).await;
+            shop.kill_one();
+            Ok(())
+        });
+
+        assert_eq!(outcome.failure, None);
+        assert!(world.borrow().upgrade().is_none());
+    }
 }
