@@ -1,6 +1,7 @@
 //! Token-level tests of the expansion.
 
 mod agreement;
+mod limits;
 mod mistakes;
 mod model;
 mod publisher;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use cloud_tasks_rules::names as rules;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::base::invalid::Invalid;
@@ -16,43 +17,25 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Validates a task's name.
 pub(crate) fn validate_task_name(name: &str) -> Result<(), Invalid> {
-    let is_valid = (1..=255).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
-        && name != "."
-        && name != "..";
-    Invalid::unless(is_valid, || {
-        Invalid::new(
-            format_args!("the task name {name:?}"),
-            "1 to 255 letters, digits, `_`, `-` and `.`, and not `.` or `..`",
-        )
+    Invalid::unless(rules::is_task(name), || {
+        Invalid::new(format_args!("the task name {name:?}"), rules::TASK)
     })
 }
 
-/// Validates a queue's id. Source: `google.cloud.tasks.v2.Queue.name` in Google's protos.
+/// Validates a queue's id.
 pub(crate) fn validate_queue(queue: &str) -> Result<(), Invalid> {
-    let is_valid =
-        (1..=100).contains(&queue.len()) && queue.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    Invalid::unless(is_valid, || {
-        Invalid::new(
-            format_args!("the queue {queue:?}"),
-            "1 to 100 letters, digits and `-`",
-        )
+    Invalid::unless(rules::is_queue(queue), || {
+        Invalid::new(format_args!("the queue {queue:?}"), rules::QUEUE)
     })
 }
 
-/// Validates a task's id. Source: `google.cloud.tasks.v2.Task.name` in Google's protos.
+/// Validates a task's id.
 pub(crate) fn validate_task_id(id: &str) -> Result<(), Invalid> {
-    let is_valid = (1..=500).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    Invalid::unless(is_valid, || {
+    Invalid::unless(rules::is_id(id), || {
         let start: String = id.chars().take(60).collect();
         Invalid::new(
             format_args!("the task id {start:?} ({} bytes)", id.len()),
-            "1 to 500 letters, digits, `_` and `-`",
+            rules::ID,
         )
     })
 }
@@ -62,22 +45,17 @@ pub(crate) fn last_segment(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Validates the name of a Cloud Scheduler job. Source: `google.cloud.scheduler.v1.Job.name` in Google's protos.
+/// Validates the name of a Cloud Scheduler job.
 pub(crate) fn validate_job(name: &str) -> Result<(), Invalid> {
-    let is_valid = (1..=500).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    Invalid::unless(is_valid, || {
+    Invalid::unless(rules::is_id(name), || {
         Invalid::new(
             format_args!("the job's name {name:?}"),
-            "1 to 500 letters, digits, `_` and `-`; `schedule_name` gives it another one",
+            format_args!("{}; `schedule_name` gives it another one", rules::ID),
         )
     })
 }
 
-/// Validates the name or the full path of a topic or a subscription. Source: `google.pubsub.v1.Topic.name` and
-/// `Subscription.name` in Google's protos.
+/// Validates the name or the full path of a topic or a subscription.
 pub(crate) fn validate_pubsub_name(kind: &str, name: &str) -> Result<(), Invalid> {
     let id = match name.strip_prefix("projects/") {
         Some(path) => {
@@ -103,17 +81,8 @@ pub(crate) fn validate_pubsub_name(kind: &str, name: &str) -> Result<(), Invalid
         }
         None => name,
     };
-    let is_valid = (3..=255).contains(&id.len())
-        && id.starts_with(|first: char| first.is_ascii_alphabetic())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.~+%".contains(&b))
-        && !id.starts_with("goog");
-    Invalid::unless(is_valid, || {
-        Invalid::new(
-            format_args!("the {kind} {name:?}"),
-            "3 to 255 letters, digits and `-_.~+%`, the first a letter, and not beginning with goog",
-        )
+    Invalid::unless(rules::is_pubsub(id), || {
+        Invalid::new(format_args!("the {kind} {name:?}"), rules::PUBSUB)
     })
 }
 

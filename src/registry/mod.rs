@@ -19,6 +19,8 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use cloud_tasks_rules::limits::ATTEMPTS;
+
 use crate::base::{Config, FixedHash, Invalid, States, limits, names};
 use crate::registry::conflicts::Conflicts;
 use crate::registry::schedule::Schedule;
@@ -239,10 +241,15 @@ fn option_errors(registration: &Declared) -> Vec<Invalid> {
     if let Some(unique) = registration.unique {
         errors.extend(unique.errors(registration.name));
     }
-    if registration.max_attempts == Some(0) {
-        errors.push(Invalid::because(
+    match registration.max_attempts {
+        Some(0) => errors.push(Invalid::because(
             "max_attempts is 0; a task is tried at least once",
-        ));
+        )),
+        Some(number) if !ATTEMPTS.contain(number) => errors.push(Invalid::because(format!(
+            "max_attempts is {number}; Cloud Tasks accepts {} to {}",
+            ATTEMPTS.min, ATTEMPTS.max
+        ))),
+        _ => {}
     }
     errors
         .into_iter()

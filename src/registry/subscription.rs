@@ -8,6 +8,7 @@ use crate::base::{Config, Invalid, names};
 use crate::registry::subscription_options::{self as checks, subscription_options};
 use crate::registry::topic::Topic;
 use cloud_tasks_rules::filter::Filter;
+use cloud_tasks_rules::limits::{self, Numbers};
 
 /// Declares the structs that have a field for each of the [`subscription_options`].
 macro_rules! declare {
@@ -125,6 +126,19 @@ impl SubscriptionOptions {
         self.ack_deadline.unwrap_or(DEFAULT_ACK_DEADLINE)
     }
 
+    /// Validates the number of deliveries where none are counted. A number of the settings holds for all subscribers.
+    fn validate_max_retries(&self) -> Result<(), Invalid> {
+        let Numbers { min, max } = limits::DELIVERIES;
+        let refused = self.max_retries.filter(|retries| !(min..=max).contains(retries));
+        refused
+            .filter(|_| self.dead_letter_topic.is_none())
+            .map_or(Ok(()), |retries| {
+                Err(Invalid::because(format!(
+                    "max_retries is {retries}; Pub/Sub accepts {min} to {max}"
+                )))
+            })
+    }
+
     /// Validates the timeout of the subscriber. One that forwards runs in a task, which has no such deadline.
     pub fn validate_timeout(&self, timeout: Duration) -> Result<(), Invalid> {
         let deadline = self.push_deadline();
@@ -190,6 +204,7 @@ impl Subscription {
             ..of_options(options, config)
         };
         errors.extend(subscription.errors());
+        errors.extend(options.validate_max_retries().err());
         if options.ordering && options.use_cloud_tasks {
             errors.push(Invalid::because(
                 "`ordering` and `use_cloud_tasks` exclude each other: Cloud Tasks runs the forwarded tasks at once and in any \
@@ -215,13 +230,14 @@ impl Subscription {
             .filter_map(|(kind, name)| names::validate_pubsub_name(kind, name?).err())
             .collect();
         // Without a dead-letter topic deliveries are not counted. Zero leaves the number to the service.
+        let Numbers { min, max } = limits::DEAD_LETTER_DELIVERIES;
         if let Some(retries) = self
             .max_retries
-            .filter(|retries| *retries != 0 && !(5..=100).contains(retries))
+            .filter(|retries| *retries != 0 && !(min..=max).contains(retries))
             && self.dead_letter_topic.is_some()
         {
             errors.push(Invalid::because(format!(
-                "max_retries is {retries}; with a dead-letter topic Pub/Sub accepts 5 to 100"
+                "max_retries is {retries}; with a dead-letter topic Pub/Sub accepts {min} to {max}"
             )));
         }
         errors.extend(errors_of_options(self));

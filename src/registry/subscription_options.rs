@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use cloud_tasks_rules::limits::Lengths;
+pub(super) use cloud_tasks_rules::limits::{ACK_DEADLINE, BACKOFF, EXPIRATION, RETENTION};
+
 use crate::base::Invalid;
 
 /// Calls a macro with every such option: description, `name: type`, field in `google.pubsub.v1.Subscription`, check and
@@ -14,15 +17,15 @@ macro_rules! subscription_options {
     ($then:ident) => {
         $then! {
             /// The deadline of a push.
-            ack_deadline: Duration => ack_deadline_seconds, checks::whole_seconds(10..=600), |_| None;
+            ack_deadline: Duration => ack_deadline_seconds, checks::lengths(&checks::ACK_DEADLINE), |_| None;
             /// The shortest backoff before a message is redelivered.
-            min_backoff: Duration => retry_policy.minimum_backoff, checks::lengths(0..=600), |config| config.subscriber_min_backoff();
+            min_backoff: Duration => retry_policy.minimum_backoff, checks::lengths(&checks::BACKOFF), |config| config.subscriber_min_backoff();
             /// The longest backoff before a message is redelivered.
-            max_backoff: Duration => retry_policy.maximum_backoff, checks::lengths(0..=600), |config| config.subscriber_max_backoff();
+            max_backoff: Duration => retry_policy.maximum_backoff, checks::lengths(&checks::BACKOFF), |config| config.subscriber_max_backoff();
             /// How long the subscription is kept without activity; [`Duration::MAX`] means forever.
-            expiration: Duration => expiration_policy, checks::at_least(checks::DAY), |config| config.subscriber_expiration();
+            expiration: Duration => expiration_policy, checks::expiration, |config| config.subscriber_expiration();
             /// How long an unacknowledged message is kept.
-            retention: Duration => message_retention_duration, checks::lengths(600..=31 * checks::DAY), |_| None;
+            retention: Duration => message_retention_duration, checks::lengths(&checks::RETENTION), |_| None;
             /// Labels of the subscription, as keys and values; labels that others have set stay.
             labels: &'static [(&'static str, &'static str)] => labels, checks::labels, |_| None;
         }
@@ -34,48 +37,32 @@ pub(crate) use subscription_options;
 pub(super) const DEFAULT_MIN_BACKOFF: Duration = Duration::from_secs(10);
 
 /// How long Pub/Sub keeps messages if a subscription does not say it.
-pub(super) const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * DAY);
+pub(super) const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// A day in seconds.
-pub(super) const DAY: u64 = 24 * 60 * 60;
-
-/// Lengths of time from the first to the last, in seconds.
-pub(super) fn lengths(
-    seconds: std::ops::RangeInclusive<u64>,
-) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
-    let (min, max) = seconds.into_inner();
-    between(Duration::from_secs(min), Duration::from_secs(max))
-}
-
-/// The same, without fractions.
-pub(super) fn whole_seconds(
-    seconds: std::ops::RangeInclusive<u64>,
-) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
-    let lengths = lengths(seconds);
+/// Lengths of time that Pub/Sub accepts.
+pub(super) fn lengths(accepted: &'static Lengths) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
+    let Lengths { min, max, .. } = *accepted;
     move |option, value| {
-        if value.subsec_nanos() != 0 {
-            return Err(Invalid::because(format!(
-                "{option} is {value:?}; Pub/Sub accepts whole seconds"
-            )));
-        }
-        lengths(option, value)
-    }
-}
-
-/// Lengths of time without a maximum.
-pub(super) fn at_least(seconds: u64) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
-    between(Duration::from_secs(seconds), Duration::MAX)
-}
-
-fn between(min: Duration, max: Duration) -> impl Fn(&str, &Duration) -> Result<(), Invalid> {
-    move |option, value| {
-        if (min..=max).contains(value) {
+        if accepted.contain(*value) {
             return Ok(());
         }
+        let accepted = if (min..=max).contains(value) {
+            "whole seconds".to_owned()
+        } else {
+            format!("{min:?} to {max:?}")
+        };
         Err(Invalid::because(format!(
-            "{option} is {value:?}; Pub/Sub accepts {min:?} to {max:?}"
+            "{option} is {value:?}; Pub/Sub accepts {accepted}"
         )))
     }
+}
+
+/// The same, or for ever.
+pub(super) fn expiration(option: &str, value: &Duration) -> Result<(), Invalid> {
+    if *value == Duration::MAX {
+        return Ok(());
+    }
+    lengths(&EXPIRATION)(option, value)
 }
 
 /// Labels that Pub/Sub accepts. Source: <https://cloud.google.com/pubsub/docs/labels#requirements>.

@@ -1,25 +1,15 @@
-//! Checks of literal texts at compile time. `build()` checks constants, with the same limits.
+//! Checks of literal texts at compile time. `build()` checks constants, with the same limits (`cloud-tasks-rules`).
+
+use cloud_tasks_rules::{limits, names};
 
 /// Validates a task's name, which becomes one segment of a path.
 pub(super) fn task_name(name: &str) -> Result<(), String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    if (1..=255).contains(&name.len()) && name.bytes().all(allowed) && name != "." && name != ".." {
-        return Ok(());
-    }
-    Err(format!(
-        "the task name {name:?} is not accepted: 1 to 255 letters, digits, `_`, `-` and `.`, and not `.` or `..`"
-    ))
+    accept(names::is_task(name), "task name", name, names::TASK)
 }
 
 /// Validates a queue's name, by the rules of Cloud Tasks.
 pub(super) fn queue_name(name: &str) -> Result<(), String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if (1..=100).contains(&name.len()) && name.bytes().all(allowed) {
-        return Ok(());
-    }
-    Err(format!(
-        "the queue {name:?} is not accepted: 1 to 100 letters, digits and `-`"
-    ))
+    accept(names::is_queue(name), "queue", name, names::QUEUE)
 }
 
 /// Validates the name of a service, which is part of the name of an environment variable.
@@ -88,109 +78,94 @@ pub(super) fn is_path(name: &str) -> bool {
 
 /// A prefix may be added, so neither the minimum length nor `goog` can be checked yet.
 fn base(kind: &str, name: &str) -> Result<(), String> {
-    if starts_with_letter(name) && name.len() <= 255 && name.bytes().all(is_plain) {
+    let accepted = "at most 255 letters, digits and `-_.~+%`, the first a letter";
+    accept(starts_with_letter(name) && is_part(name), kind, name, accepted)
+}
+
+/// Says of a text that is not valid what is accepted.
+fn accept(is_valid: bool, kind: &str, text: &str, accepted: &str) -> Result<(), String> {
+    if is_valid {
         return Ok(());
     }
-    Err(format!(
-        "the {kind} {name:?} is not accepted: at most 255 letters, digits and `-_.~+%`, the first a letter"
-    ))
+    Err(format!("the {kind} {text:?} is not accepted: {accepted}"))
 }
 
 fn name_or_path(kind: &str, collection: &str, name: &str) -> Result<(), String> {
     if is_path(name) {
         path(kind, collection, name)
-    } else if is_id(name) {
-        Ok(())
     } else {
-        Err(format!("the {kind} {name:?} is not accepted: {ID}"))
+        accept(names::is_pubsub(name), kind, name, names::PUBSUB)
     }
 }
 
 fn path(kind: &str, collection: &str, path: &str) -> Result<(), String> {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
-        ["projects", project, found, id] if !project.is_empty() && *found == collection && is_id(id) => {
+        ["projects", project, found, id]
+            if !project.is_empty() && *found == collection && names::is_pubsub(id) =>
+        {
             Ok(())
         }
         _ => {
             let letter = collection[..1].to_uppercase();
             Err(format!(
                 "the {kind} {path:?} is not accepted: a full path is `projects/P/{collection}/{letter}`, where `{letter}` is \
-                 {ID}"
+                 {}",
+                names::PUBSUB
             ))
         }
     }
-}
-
-const ID: &str = "3 to 255 letters, digits and `-_.~+%`, the first a letter, and not beginning with `goog`";
-
-/// Whether Pub/Sub accepts this as the name of a topic or a subscription.
-fn is_id(name: &str) -> bool {
-    (3..=255).contains(&name.len())
-        && starts_with_letter(name)
-        && name.bytes().all(is_plain)
-        && !name.starts_with("goog")
 }
 
 fn starts_with_letter(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.~+%".contains(&byte)
+/// Whether this can be a part of the name of a topic or a subscription.
+fn is_part(name: &str) -> bool {
+    name.len() <= names::MAX_PUBSUB_BYTES && name.bytes().all(names::is_pubsub_byte)
 }
 
 /// Validates the name of an application, which becomes the prefix of its topics.
 pub(super) fn app(name: &str) -> Result<(), String> {
-    if !name.is_empty() && name.bytes().all(is_plain) {
-        return Ok(());
-    }
-    Err(format!(
-        "the app {name:?} is not accepted: one or more letters, digits and `-_.~+%`"
-    ))
+    let is_valid = !name.is_empty() && name.bytes().all(names::is_pubsub_byte);
+    accept(is_valid, "app", name, "one or more letters, digits and `-_.~+%`")
 }
 
 /// Validates an app label, the first part of a model's topic.
 pub(super) fn app_label(label: &str) -> Result<(), String> {
-    if starts_with_letter(label) && label.len() <= 255 && label.bytes().all(is_plain) {
-        return Ok(());
-    }
-    Err(format!(
-        "the app label {label:?} is not accepted: it is the first part of a topic's name, at most 255 letters, digits and \
-         `-_.~+%`, the first a letter"
-    ))
+    let accepted = "it is the first part of a topic's name, at most 255 letters, digits and `-_.~+%`, the first a letter";
+    accept(
+        starts_with_letter(label) && is_part(label),
+        "app label",
+        label,
+        accepted,
+    )
 }
 
 /// Validates the name of a model, the second part of its topic.
 pub(super) fn model_name(name: &str) -> Result<(), String> {
-    if (1..=255).contains(&name.len()) && name.bytes().all(is_plain) {
-        return Ok(());
-    }
-    Err(format!(
-        "the model name {name:?} is not accepted: it is the second part of a topic's name, 1 to 255 letters, digits and \
-         `-_.~+%`"
-    ))
+    let accepted = "it is the second part of a topic's name, 1 to 255 letters, digits and `-_.~+%`";
+    accept(!name.is_empty() && is_part(name), "model name", name, accepted)
 }
 
 /// Checks the length limit of Cloud Scheduler.
 pub(super) fn description(text: &str) -> Result<(), String> {
-    match text.chars().count() {
-        0..=500 => Ok(()),
-        length => Err(format!(
-            "the description has {length} characters, and Cloud Scheduler accepts at most 500"
-        )),
+    let (length, max) = (text.chars().count(), limits::DESCRIPTION_CHARS);
+    if length <= max {
+        return Ok(());
     }
+    Err(format!(
+        "the description has {length} characters, and Cloud Scheduler accepts at most {max}"
+    ))
 }
 
 /// Validates the name of a job, by the rules of Cloud Scheduler.
 pub(super) fn schedule_name(name: &str) -> Result<(), String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    if (1..=500).contains(&name.len()) && name.bytes().all(allowed) {
+    if names::is_id(name) {
         return Ok(());
     }
-    Err(format!(
-        "the job's name {name:?} is not accepted: 1 to 500 letters, digits, `_` and `-`"
-    ))
+    Err(format!("the job's name {name:?} is not accepted: {}", names::ID))
 }
 
 /// Validates the URL of a push subscription.

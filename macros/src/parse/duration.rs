@@ -1,95 +1,62 @@
 //! Durations in options.
 
+use std::time::Duration;
+
+use cloud_tasks_rules::limits::{self, Lengths};
+
 /// The durations that an option accepts.
 pub(super) struct Limits {
-    pub(super) min: u64,
-    pub(super) max: u64,
-    /// The smallest unit that the service supports.
-    step: u64,
-    /// The smallest unit, in words.
-    words: &'static str,
+    lengths: Lengths,
     /// Example values for messages.
     examples: &'static str,
     /// The likely units of a number without a unit.
     units: [&'static str; 2],
 }
 
-/// The dispatch deadline of an HTTP target in Cloud Tasks.
 pub(super) const DISPATCH_DEADLINE: Limits = Limits {
-    min: 15 * SECOND,
-    max: 30 * MINUTE,
-    step: 1,
-    words: "Cloud Tasks accepts 15 seconds to 30 minutes",
+    lengths: limits::DISPATCH_DEADLINE,
     examples: "\"15m\" or \"1m 30s\"",
     units: ["s", "m"],
 };
 
-/// The backoff of a subscription's retry policy.
 pub(super) const BACKOFF: Limits = Limits {
-    min: 0,
-    max: 600 * SECOND,
-    step: 1,
-    words: "Pub/Sub accepts 0 seconds to 10 minutes",
+    lengths: limits::BACKOFF,
     examples: "\"5s\" or \"1m 30s\"",
     units: ["s", "m"],
 };
 
-/// The backoff of a job's retries.
 pub(super) const SCHEDULE_BACKOFF: Limits = Limits {
-    min: 5 * SECOND,
-    max: 60 * MINUTE,
-    step: 1,
-    words: "Cloud Scheduler accepts 5 seconds to 1 hour",
+    lengths: limits::SCHEDULE_BACKOFF,
     examples: "\"10s\" or \"1m 30s\"",
     units: ["s", "m"],
 };
 
-/// The deadline of a job's attempt.
 pub(super) const ATTEMPT_DEADLINE: Limits = Limits {
-    min: 15 * SECOND,
-    max: 30 * MINUTE,
-    step: 1,
-    words: "Cloud Scheduler accepts 15 seconds to 30 minutes",
+    lengths: limits::ATTEMPT_DEADLINE,
     examples: "\"15m\" or \"1m 30s\"",
     units: ["s", "m"],
 };
 
-/// How long a subscription may be unused; at most the range of a protobuf `Duration`.
 pub(super) const EXPIRATION: Limits = Limits {
-    min: DAY,
-    max: 315_576_000_000 * SECOND,
-    step: 1,
-    words: "Pub/Sub accepts 1 day or more",
+    lengths: limits::EXPIRATION,
     examples: "\"31d\" or \"never\"",
     units: ["d", "h"],
 };
 
-/// The deadline of a push.
 pub(super) const ACK_DEADLINE: Limits = Limits {
-    min: 10 * SECOND,
-    max: 600 * SECOND,
-    step: SECOND,
-    words: "Pub/Sub accepts 10 seconds to 10 minutes, in whole seconds",
+    lengths: limits::ACK_DEADLINE,
     examples: "\"30s\" or \"2m\"",
     units: ["s", "m"],
 };
 
-/// How long an unacknowledged message is kept.
 pub(super) const RETENTION: Limits = Limits {
-    min: 10 * MINUTE,
-    max: 31 * DAY,
-    step: 1,
-    words: "Pub/Sub accepts 10 minutes to 31 days",
+    lengths: limits::RETENTION,
     examples: "\"12h\" or \"7d\"",
     units: ["h", "d"],
 };
 
-/// The windows of unique tasks.
 pub(super) const WINDOW: Limits = Limits {
-    min: 1,
-    max: u64::MAX,
-    step: 1,
-    words: "a window must be longer than zero",
+    lengths: limits::WINDOW,
     examples: "\"5m\" or \"1h 30m\"",
     units: ["s", "m"],
 };
@@ -130,10 +97,10 @@ impl Limits {
                 self.examples
             ));
         };
-        if !(self.min..=self.max).contains(&millis) || millis % self.step != 0 {
+        if !self.lengths.contain(Duration::from_millis(millis)) {
             return Err(format!(
                 "the time {text:?} is not accepted: {}, as in {}",
-                self.words, self.examples
+                self.lengths.words, self.examples
             ));
         }
         Ok(millis)
@@ -255,7 +222,7 @@ mod tests {
                     limits.read(text),
                     Err(format!(
                         "the time {text:?} is not accepted: {}, as in {}",
-                        limits.words, limits.examples
+                        limits.lengths.words, limits.examples
                     ))
                 );
             }

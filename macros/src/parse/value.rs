@@ -1,5 +1,6 @@
 //! The values of options: a literal is checked, a constant is used as it is.
 
+use cloud_tasks_rules::limits::Numbers;
 use quote::ToTokens as _;
 use syn::parse::Parser as _;
 use syn::{Expr, ExprLit, Lit, LitInt, Path, UnOp, parse_quote};
@@ -47,7 +48,7 @@ impl Form {
             Self::Length(limits) | Self::LengthOrNever(limits) => {
                 length(value, limits, option).map(Value::Length)
             }
-            Self::Number(min, max) => number(value, *min, *max, option).map(Value::Constant),
+            Self::Number(numbers) => number(value, *numbers, option).map(Value::Constant),
             Self::Bool | Self::Flag => truth(value, option).map(Value::Constant),
             Self::Pairs => pairs(value, option),
             Self::Any => Ok(Value::Constant(value)),
@@ -128,20 +129,21 @@ fn is_never(value: &Expr) -> bool {
     matches!(literal(value), Some(Lit::Str(text)) if text.value() == "never")
 }
 
-fn number(value: Expr, min: u32, max: u32, option: &Accepted) -> syn::Result<Expr> {
+fn number(value: Expr, accepted: Numbers, option: &Accepted) -> syn::Result<Expr> {
     let fits = match (literal(&value), &value) {
         (None, _) => true,
         (Some(Lit::Int(number)), Expr::Lit(_)) => {
             matches!(number.suffix(), "" | "u32")
                 && number
                     .base10_parse()
-                    .is_ok_and(|number: u32| (min..=max).contains(&number))
+                    .is_ok_and(|number: u32| accepted.contain(number))
         }
         (Some(_), _) => false,
     };
     if fits {
         return Ok(value);
     }
+    let Numbers { min, max } = accepted;
     Err(syn::Error::new_spanned(
         value,
         format!(

@@ -219,12 +219,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "every = \"@daily\", time_zone = \"Europe/Pariss\"",
         TASK,
-        "the time zone \"Europe/Pariss\" is not accepted: a name of the tz database, such as `Europe/Paris` or `UTC`",
+        "there is no time zone \"Europe/Pariss\": a name of the tz database, such as `Europe/Paris` or `UTC`",
     ),
     (
         "every = \"@daily\", time_zone = \"europe/paris\"",
         TASK,
-        "the time zone \"europe/paris\" is not accepted: did you mean \"Europe/Paris\"?",
+        "there is no time zone \"europe/paris\": did you mean \"Europe/Paris\"?",
     ),
     (
         "every = \"0 0 31 2 *\"",

@@ -147,7 +147,7 @@ fn every_mistake_between_the_parentheses_is_said_at_once_and_no_other_follows() 
     for part in [
         "the field `a` is named twice",
         "\"b c\" is not a field",
-        "a window must be longer than zero",
+        "it must be longer than zero",
         "unknown option `widow`: did you mean `window`? (the options are `by`, `window`)",
         "did you mean `queue`?",
     ] {

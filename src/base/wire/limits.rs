@@ -5,6 +5,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use cloud_tasks_rules::limits::DISPATCH_DEADLINE;
+
 use crate::base::config::{Config, ServiceEndpoint};
 use crate::base::error::Error;
 use crate::base::invalid::Invalid;
@@ -13,8 +15,8 @@ use crate::base::time::words;
 use crate::base::wire::envelope::Envelope;
 use crate::base::wire::headers::{MAX_TASK_HEADER_BYTES, MAX_TASK_HEADERS};
 
-pub(crate) const MIN_TIMEOUT: Duration = Duration::from_secs(15);
-pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+pub(crate) const MIN_TIMEOUT: Duration = DISPATCH_DEADLINE.min;
+pub(crate) const MAX_TIMEOUT: Duration = DISPATCH_DEADLINE.max;
 /// The dispatch deadline of Cloud Tasks for a task that sets none.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -28,11 +30,8 @@ const MAX_HEADERS_BYTES: usize = 80 * 1024;
 
 /// Validates a timeout.
 pub(crate) fn validate_timeout(timeout: Duration) -> Result<(), Invalid> {
-    Invalid::unless((MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout), || {
-        Invalid::new(
-            format_args!("the timeout {timeout:?}"),
-            "Cloud Tasks accepts 15 seconds to 30 minutes",
-        )
+    Invalid::unless(DISPATCH_DEADLINE.contain(timeout), || {
+        Invalid::new(format_args!("the timeout {timeout:?}"), DISPATCH_DEADLINE.words)
     })
 }
 

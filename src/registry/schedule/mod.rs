@@ -16,9 +16,6 @@ use crate::base::{Config, Invalid, names, own_header};
 
 use timing::Timing;
 
-const MAX_RETRIES: u32 = 5;
-const MAX_DOUBLINGS: u32 = 5;
-const MAX_DESCRIPTION_CHARS: usize = 500;
 const MAX_PAYLOAD_BYTES: usize = 1_000_000;
 
 /// The deadline of Cloud Scheduler for a job that sets none.

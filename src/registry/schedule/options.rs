@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::{MAX_DESCRIPTION_CHARS, MAX_DOUBLINGS, MAX_RETRIES, ScheduleOptions};
-use crate::base::{Config, Invalid, limits::MAX_TIMEOUT, limits::MIN_TIMEOUT};
+use cloud_tasks_rules::limits;
+
+use super::ScheduleOptions;
+use crate::base::{Config, Invalid};
 
 macro_rules! options {
     ($($(#[$doc:meta])* $name:ident($option:ident: $type:ty) => $($field:ident = $value:expr),+;)*) => {
@@ -71,35 +73,39 @@ impl ScheduleOptions {
         }
     }
 
-    /// Everything that Cloud Scheduler would reject, except times, headers, payload and name. Source:
-    /// `google/cloud/scheduler/v1/job.proto`.
+    /// Everything that Cloud Scheduler would reject, except times, headers, payload and name.
     pub(super) fn errors(&self) -> Vec<Invalid> {
         let mut errors = Vec::new();
         let counts = [
-            ("schedule_max_retries", self.max_retries, MAX_RETRIES),
-            ("schedule_max_doublings", self.max_doublings, MAX_DOUBLINGS),
+            ("schedule_max_retries", self.max_retries, limits::SCHEDULE_RETRIES),
+            (
+                "schedule_max_doublings",
+                self.max_doublings,
+                limits::SCHEDULE_DOUBLINGS,
+            ),
         ];
-        for (option, value, max) in counts {
-            if let Some(value) = value.filter(|value| *value > max) {
+        for (option, value, accepted) in counts {
+            if let Some(value) = value.filter(|value| !accepted.contain(*value)) {
                 errors.push(Invalid::because(format!(
-                    "{option} is {value}; Cloud Scheduler accepts 0 to {max}"
+                    "{option} is {value}; Cloud Scheduler accepts {} to {}",
+                    accepted.min, accepted.max
                 )));
             }
         }
-        let pauses = (Duration::from_secs(5), Duration::from_secs(60 * 60));
         let lengths = [
-            ("schedule_min_backoff", self.min_backoff, pauses),
-            ("schedule_max_backoff", self.max_backoff, pauses),
+            ("schedule_min_backoff", self.min_backoff, limits::SCHEDULE_BACKOFF),
+            ("schedule_max_backoff", self.max_backoff, limits::SCHEDULE_BACKOFF),
             (
                 "attempt_deadline",
                 self.attempt_deadline,
-                (MIN_TIMEOUT, MAX_TIMEOUT),
+                limits::ATTEMPT_DEADLINE,
             ),
         ];
-        for (option, value, (min, max)) in lengths {
-            if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
+        for (option, value, accepted) in lengths {
+            if let Some(value) = value.filter(|value| !accepted.contain(*value)) {
                 errors.push(Invalid::because(format!(
-                    "{option} is {value:?}; Cloud Scheduler accepts {min:?} to {max:?}"
+                    "{option} is {value:?}; Cloud Scheduler accepts {:?} to {:?}",
+                    accepted.min, accepted.max
                 )));
             }
         }
@@ -111,10 +117,11 @@ impl ScheduleOptions {
             )));
         }
         if let Some(length) = self.description.map(|text| text.chars().count())
-            && length > MAX_DESCRIPTION_CHARS
+            && length > limits::DESCRIPTION_CHARS
         {
             errors.push(Invalid::because(format!(
-                "its description has {length} characters; Cloud Scheduler accepts at most {MAX_DESCRIPTION_CHARS}"
+                "its description has {length} characters; Cloud Scheduler accepts at most {}",
+                limits::DESCRIPTION_CHARS
             )));
         }
         errors

@@ -50,13 +50,11 @@ impl Timing {
 
 /// Looks up a time zone; its name must be spelled as in the database.
 fn time_zone(name: &str) -> Result<TimeZone, Invalid> {
-    const ACCEPTED: &str = "a name of the tz database, such as `Europe/Paris` or `UTC`";
-    let unknown = |help: &str| Invalid::because(format!("there is no time zone {name:?}: {help}"));
-    let zone = TimeZone::get(name).map_err(|_| unknown(ACCEPTED))?;
+    let unknown = |known| Invalid::because(times::unknown_time_zone(name, known));
+    let zone = TimeZone::get(name).map_err(|_| unknown(None))?;
     match zone.iana_name() {
         Some(known) if known == name => Ok(zone),
-        Some(known) if known != "Etc/Unknown" => Err(unknown(&format!("did you mean {known:?}?"))),
-        _ => Err(unknown(ACCEPTED)),
+        known => Err(unknown(known.filter(|known| *known != "Etc/Unknown"))),
     }
 }
 

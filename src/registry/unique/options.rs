@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloud_tasks_rules::limits::WINDOW;
 use serde::Serialize;
 
 use super::{Of, UniqueFields, UniqueOptions};
@@ -58,8 +59,8 @@ impl Default for UniqueOptions {
 
 /// Validates a window.
 pub(crate) fn validate_window(window: Duration) -> Result<(), Invalid> {
-    Invalid::unless(!window.is_zero(), || {
-        Invalid::new("the window 0s", "it must be longer than zero")
+    Invalid::unless(WINDOW.contain(window), || {
+        Invalid::new("the window 0s", WINDOW.words)
     })
 }
 

@@ -38,6 +38,16 @@ pub fn parse(every: &str) -> Result<(String, Words), Vec<String>> {
     Ok((text, Words::Calendar(calendar)))
 }
 
+/// Why a name is not that of a time zone. `known` is the name of a zone that differs from it by capital letters alone.
+#[must_use]
+pub fn unknown_time_zone(name: &str, known: Option<&str>) -> String {
+    let help = known.map_or_else(
+        || "a name of the tz database, such as `Europe/Paris` or `UTC`".to_owned(),
+        |known| format!("did you mean {known:?}?"),
+    );
+    format!("there is no time zone {name:?}: {help}")
+}
+
 fn comes(calendar: &Calendar) -> Result<(), Vec<String>> {
     if calendar.ever_comes() {
         Ok(())
