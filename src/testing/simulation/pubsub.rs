@@ -229,7 +229,7 @@ impl Pusher {
             };
             if answer.status().is_some_and(acknowledges_push) {
                 world.step("pubsub", &subject, Event::Acknowledged, "");
-                world.check_handled(&subject, &self.message.id, &answer);
+                world.check_handled(&subject, &[&self.message.id], &answer);
                 return;
             }
             if let Some(topic) = dead_letters.as_ref().filter(|_| attempt >= most) {

@@ -15,7 +15,7 @@ use super::history::Event;
 use super::plans::task_key;
 use super::queue::Queue;
 use super::world::{World, lock};
-use crate::base::{TaskMetadata, names};
+use crate::base::{ForwardedMessage, TaskMetadata, names};
 use crate::registry::queue_settings::QueueSettings;
 use crate::testing::simulation::Fault;
 
@@ -274,7 +274,10 @@ impl World {
     fn acknowledge(&self, waiting: &WaitingTask, answer: &Answer) {
         let subject = &waiting.subject;
         self.step("tasks", subject, Event::Acknowledged, "");
-        self.check_handled(subject, &waiting.id, answer);
+        let message = ForwardedMessage::read(&waiting.task.headers);
+        let message = message.identity().map(|message| message.id);
+        let ids: Vec<_> = message.into_iter().chain([&*waiting.id]).collect();
+        self.check_handled(subject, &ids, answer);
     }
 
     /// Deletes a task. Returns whether it was there.
