@@ -326,6 +326,7 @@ async fn values_set_in_code_are_checked_by_build_all_at_once() {
         .with_delimiter("")
         .with_app_name("no_underscores")
         .with_propagated_headers(["a b"])
+        .with_propagated_headers_key("")
         .with_cloud_tasks_emulator_host("nowhere")
         .with_pubsub_emulator_host("user:secret@localhost:8085");
 
@@ -337,6 +338,7 @@ async fn values_set_in_code_are_checked_by_build_all_at_once() {
         "the endpoint \"shop\" is not accepted",
         "the delimiter \"\" is not accepted",
         "the propagated header \"a b\" is not accepted",
+        "the key of propagated headers \"\" is not accepted",
         "the emulator host \"nowhere\" is not accepted",
         "the emulator host \"***@localhost:8085\" is not accepted",
         "the queue \"no_underscores\" is not accepted",

@@ -1,13 +1,14 @@
 use axum::Router;
 use axum::routing::post as on_post;
 use cloud_tasks::testing::Recorder;
-use cloud_tasks::{Config, Context, PublisherTask, Runtime, Task, TaskResult, task};
-use http::{HeaderMap, Request};
+use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
+use http::{HeaderMap, HeaderName, Request};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::events::action;
-use crate::tasks::{Add, Log, post, send};
+use crate::tasks::{Add, Log, answer, post, send};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -165,6 +166,8 @@ async fn a_header_of_a_visitor_never_makes_an_enqueue_fail() {
         ("x".repeat(83_000), false),
         ("x".repeat(8_000), true),
         ("ü".to_owned(), false),
+        (" ".to_owned(), false),
+        ("\t".to_owned(), false),
     ] {
         let (runtime, recorder) = recorded(Config::default()).await;
         let app = Router::new()
@@ -192,6 +195,55 @@ async fn a_header_of_a_visitor_never_makes_an_enqueue_fail() {
             assert_eq!(envelope.headers().contains_key("traceparent"), arrives);
         }
     }
+}
+
+#[tokio::test]
+async fn a_header_that_is_listed_in_several_spellings_travels_once() {
+    let listed = [
+        Config::default().with_added_propagated_headers(["TraceParent", " traceparent ", "x-request-id"]),
+        Config::from_vars([(
+            "CLOUD_TASKS_PROPAGATED_HEADERS",
+            "traceparent, TRACEPARENT,X-Request-Id",
+        )])
+        .unwrap(),
+    ];
+    for config in listed {
+        let (runtime, recorder) = recorded(config).await;
+        let app = Router::new()
+            .route("/signup", on_post(signup))
+            .layer(runtime.layer());
+
+        app.oneshot(signup_request()).await.unwrap();
+        // Each hop would double what is listed twice.
+        let mut next = post("/tasks/Forward", "{}");
+        next.headers_mut().extend(last_headers(&recorder));
+        send(&runtime, next).await;
+
+        for envelope in recorder.envelopes() {
+            for (name, value) in [("traceparent", TRACE), ("x-request-id", "abc")] {
+                let values: Vec<_> = envelope.headers().get_all(name).iter().collect();
+                assert_eq!(values, [value], "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_a_visitor_sends_a_hundred_times_does_not_make_an_enqueue_fail() {
+    let (runtime, recorder) = recorded(Config::default()).await;
+    let app = Router::new()
+        .route("/signup", on_post(signup))
+        .layer(runtime.layer());
+    let mut request = post("/signup", "");
+    for _ in 0..100 {
+        let value = TRACE.parse().unwrap();
+        request.headers_mut().append("traceparent", value);
+    }
+
+    let status = app.oneshot(request).await.unwrap().status();
+
+    assert_eq!(status, 200);
+    assert_eq!(recorder.envelopes().len(), 1);
 }
 
 /// Takes nearly all that there is room for.
@@ -290,4 +342,130 @@ async fn a_runtime_that_would_propagate_a_reserved_header_is_not_built() {
         variable.to_string().contains("; cookie is not one of them: "),
         "{variable}"
     );
+}
+
+/// Tells the values of the headers that it runs with.
+struct TellHeaders;
+
+#[task(topic = "told-headers")]
+impl SubscriberTask for TellHeaders {
+    async fn run(_message: Message<Value>, cx: Context) -> TaskResult<Vec<String>> {
+        let values = cx.metadata().headers().values();
+        Ok(values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect())
+    }
+}
+
+const SMUGGLED: &str = "smuggled";
+
+/// Where a header may come in, and whether this one does.
+async fn entrances(name: &str) -> Vec<(&'static str, bool)> {
+    let add = || Add { left: 1, right: 2 };
+    let (runtime, recorder) = recorded(Config::default()).await;
+    let call = add().asap().header(name, SMUGGLED).on(&runtime).await;
+    let publisher = action("x").asap().header(name, SMUGGLED).on(&runtime).await;
+    let bulk = Add::asap_all(vec![add()]).header(name, SMUGGLED).on(&runtime);
+    let bulk = bulk.await.remove(0);
+    let named = runtime
+        .enqueue_named("Add", add())
+        .unwrap()
+        .header(name, SMUGGLED);
+    let named = named.await;
+    let added = Config::default().with_added_propagated_headers([name]);
+    let setting = Runtime::recorded().config(added).build().await;
+    let variable = Config::from_vars([("CLOUD_TASKS_PROPAGATED_HEADERS", name)]);
+
+    let header: HeaderName = name.parse().unwrap();
+    let with_header = |mut request: Request<axum::body::Body>| {
+        request
+            .headers_mut()
+            .insert(header.clone(), SMUGGLED.parse().unwrap());
+        request
+    };
+    recorder.clear();
+    let app = Router::new()
+        .route("/signup", on_post(signup))
+        .layer(runtime.layer());
+    app.oneshot(with_header(post("/signup", ""))).await.unwrap();
+    send(&runtime, with_header(post("/tasks/Forward", "{}"))).await;
+    let envelopes = recorder.envelopes();
+    assert_eq!(envelopes.len(), 3);
+    let is_carried = envelopes
+        .iter()
+        .any(|envelope| envelope.headers().values().any(|value| value == SMUGGLED));
+
+    let carried = json!({ name: SMUGGLED });
+    let content = json!({"a": 1, "_http_headers": carried}).to_string();
+    let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, content);
+    let message = json!({"data": data, "attributes": carried, "messageId": "1"});
+    let pushed = post(
+        "/subscriptions/TellHeaders",
+        json!({ "message": message }).to_string(),
+    );
+    let (_, told) = answer(&runtime, with_header(pushed)).await;
+    let body = json!({"message": {"id": 7}, "attributes": null, "headers": carried});
+    send(&runtime, post("/tasks/AccountClosed", body.to_string())).await;
+    let published = &recorder.publications()[0];
+    let is_published = published.attributes().values().any(|value| value == SMUGGLED)
+        || String::from_utf8_lossy(published.data()).contains(SMUGGLED);
+    vec![
+        ("a call", call.is_ok()),
+        ("a publisher's call", publisher.is_ok()),
+        ("a bulk", bulk.is_ok()),
+        ("a task by its name", named.is_ok()),
+        ("a setting", setting.is_ok()),
+        ("a variable", variable.is_ok()),
+        ("the headers of a publisher's task", is_published),
+        ("a request or a task", is_carried),
+        ("a message", told["result"].to_string().contains(SMUGGLED)),
+    ]
+}
+
+/// The entrances where the code or an operator names the header.
+const NAMED: usize = 7;
+
+#[tokio::test]
+async fn no_entrance_lets_a_reserved_header_in() {
+    for name in [
+        "Authorization",
+        "PROXY-AUTHORIZATION",
+        "x-serverless-authorization",
+        "Cookie",
+        "set-cookie",
+        "Host",
+        "connection",
+        "keep-alive",
+        "Transfer-Encoding",
+        "content-length",
+        "content-encoding",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+        "forwarded",
+        "X-Forwarded-For",
+        "user-agent",
+        "from",
+        "via",
+        "X-Cloud-Trace-Context",
+        "x-cloudtasks-taskretrycount",
+        "X-CloudTasks-QueueName",
+        "x-cloud-tasks-timeout",
+        "X-Cloud-Tasks-Message",
+        "x-cloud-tasks-creation",
+        "x-cloud-tasks-handled-by",
+        "x-cloud-tasks-of-the-future",
+        "x-google-anything",
+        "X-AppEngine-QueueName",
+    ] {
+        for (entrance, is_in) in entrances(name).await {
+            assert!(!is_in, "{name} through {entrance}");
+        }
+    }
+    for name in ["X-Request-Id", "baggage"] {
+        for (at, (entrance, is_in)) in entrances(name).await.into_iter().enumerate() {
+            assert_eq!(is_in, at < NAMED, "{name} through {entrance}");
+        }
+    }
 }

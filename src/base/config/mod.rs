@@ -12,8 +12,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
 use http::uri::Authority;
+use http::{HeaderName, Uri};
 
 use crate::base::invalid::Invalid;
 use crate::base::names;
@@ -165,6 +165,21 @@ impl Config {
             .unwrap_or_default()
     }
 
+    /// The headers that propagate, each of them once: in a list with two spellings of a name, each hop would double it.
+    pub(crate) fn propagated_names(&self) -> Vec<HeaderName> {
+        let mut names = Vec::new();
+        for name in self
+            .propagated_headers
+            .iter()
+            .flat_map(|name| propagated_name(name))
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// Every invalid setting. Values from the environment were checked when they were read.
     pub(crate) fn errors(&self) -> Vec<Invalid> {
         let mut errors = Vec::new();
@@ -179,6 +194,13 @@ impl Config {
             !self.delimiter.is_empty(),
             "delimiter",
             &self.delimiter,
+            "at least one character",
+        );
+        // Without a name the member would be added, and never be found again.
+        check(
+            !self.propagated_headers_key.is_empty(),
+            "key of propagated headers",
+            &self.propagated_headers_key,
             "at least one character",
         );
         for name in &self.propagated_headers {
@@ -227,14 +249,17 @@ const MULTIPLIER: &str = "a number, 1 or more";
 /// What is wrong with the endpoint if Google is to call it.
 pub(crate) fn uncallable_endpoint(config: &Config) -> Option<Invalid> {
     let endpoint = config.endpoint();
-    let uncallable = endpoint
-        .parse::<Uri>()
-        .is_ok_and(|uri| uri.scheme_str() != Some("https"));
-    uncallable.then(|| {
+    let is_url = endpoint.parse::<Uri>().is_ok();
+    (is_url && !is_https(endpoint)).then(|| {
         Invalid::because(format!(
             "the endpoint {endpoint:?} cannot be called by Google: set CLOUD_TASKS_ENDPOINT to the https URL of this service, since tokens are sent over https only"
         ))
     })
+}
+
+fn is_https(url: &str) -> bool {
+    url.parse::<Uri>()
+        .is_ok_and(|uri| uri.scheme_str() == Some("https"))
 }
 
 fn is_endpoint(url: &str) -> bool {
@@ -292,7 +317,7 @@ pub(crate) fn host_port(text: &str) -> Option<Authority> {
 }
 
 /// A value as an error may show it: without a name and a password.
-fn without_user(value: &str) -> String {
+pub(crate) fn without_user(value: &str) -> String {
     match value.rsplit_once('@') {
         Some((before, host)) => {
             let scheme = before.find("://").map_or("", |at| &before[..at + 3]);

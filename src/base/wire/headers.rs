@@ -146,7 +146,8 @@ pub(crate) fn propagated_name(name: &str) -> Result<HeaderName, String> {
 }
 
 fn is_printable(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(|b| *b == b'\t' || (b' '..=b'~').contains(b))
+    // One of spaces alone arrives empty.
+    !value.trim_ascii().is_empty() && value.iter().all(|b| *b == b'\t' || (b' '..=b'~').contains(b))
 }
 
 /// Propagated headers from any source. Empty, unprintable and oversized values are omitted, so that they cannot make a call
@@ -182,6 +183,10 @@ impl Propagated {
             }
         }
         propagated.headers
+    }
+
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        self.headers.contains_key(name)
     }
 
     pub fn into_headers(self) -> HeaderMap {
@@ -253,6 +258,9 @@ mod tests {
         for (value, kept) in [
             (b"00-1".to_vec(), true),
             (vec![], false),
+            (b" ".to_vec(), false),
+            (b" \t ".to_vec(), false),
+            (b" 00-1 ".to_vec(), true),
             ("ü".into(), false),
             (b"a\x7fb".to_vec(), false),
             (b"a\nb".to_vec(), false),

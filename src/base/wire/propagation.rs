@@ -72,7 +72,10 @@ pub(crate) fn read(
 pub(crate) fn merge(sent: &BTreeMap<String, serde_json::Value>, anyway: &HeaderMap) -> HeaderMap {
     let mut headers = Propagated::default();
     for (name, value) in sent {
-        if let (Ok(name), Some(value)) = (propagated_name(name), value.as_str()) {
+        // In another spelling it is the same header.
+        if let (Ok(name), Some(value)) = (propagated_name(name), value.as_str())
+            && !headers.contains(&name)
+        {
             headers.add(&name, value.as_bytes());
         }
     }
@@ -305,8 +308,7 @@ mod tests {
 
     #[test]
     fn what_a_task_is_told_to_carry_comes_first_and_nothing_reserved_is_taken() {
-        let told_headers =
-            json!({"Traceparent": "00-2", "authorization": "Bearer x", "x-a": "1", "x-b": 7, "x-c": ""});
+        let told_headers = json!({"Traceparent": "00-2", "traceparent": "00-3", "authorization": "Bearer x", "x-a": "1", "x-b": 7, "x-c": ""});
         let told_headers = serde_json::from_value(told_headers).unwrap();
 
         let all = merge(&told_headers, &headers());

@@ -118,8 +118,7 @@ impl Parts {
         }
         let dead_tasks = MemoryStore::of_dead_tasks();
         dead_tasks.follow(&self.clock);
-        let propagated = self.config.propagated_headers().iter();
-        let propagated = propagated.filter_map(|name| name.parse().ok()).collect();
+        let propagated = self.config.propagated_names();
         let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
             let Connected { backend, queues } = connect(Link::new(inner.clone(), self.clock.clone()));
             Inner {
