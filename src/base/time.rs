@@ -65,7 +65,12 @@ pub(crate) fn from_words(text: &str) -> Result<Duration, jiff::Error> {
 /// The seconds since 1970 in the format of Cloud Tasks, with microseconds; an earlier time counts as 1970.
 pub(super) fn epoch_seconds(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("{}.{:06}", since.as_secs(), since.subsec_micros())
+    let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
+    if nanos % 1000 == 0 {
+        format!("{seconds}.{:06}", nanos / 1000)
+    } else {
+        format!("{seconds}.{nanos:09}")
+    }
 }
 
 /// Parses the seconds since 1970 exactly; `None` if there is no such time.
@@ -181,7 +186,6 @@ mod tests {
             prop_assert_eq!(rfc3339(time), humantime::format_rfc3339(nearest).to_string());
             prop_assert_eq!(rfc3339_millis(time), humantime::format_rfc3339_millis(nearest).to_string());
             let whole = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            let whole = Duration::new(whole.as_secs(), whole.subsec_micros() * 1000);
             prop_assert_eq!(from_epoch_seconds(&epoch_seconds(time)), Some(SystemTime::UNIX_EPOCH + whole));
         }
 

@@ -243,7 +243,7 @@ proptest! {
             .with_max_attempts(number)
             .with_previous_response(status);
         let _ = format!("{metadata:?} {} {}", metadata.attempt(), metadata.is_last_attempt());
-        prop_assert!(metadata.eta().is_some());
+        prop_assert_eq!(metadata.eta(), Some(time.max(SystemTime::UNIX_EPOCH)));
         let _ = Message::new(7).with_delivery_attempt(number);
     }
 
