@@ -1,10 +1,10 @@
 //! `IntoResponse` of axum for [`Error`].
 
 use axum_core::response::{IntoResponse, Response};
-use http::HeaderValue;
 use http::header::RETRY_AFTER;
 
 use crate::base::Error;
+use crate::service::respond::whole_seconds;
 
 /// An error as the response of an axum handler: [`Error::status`], with `Retry-After` if a retry may succeed.
 ///
@@ -39,9 +39,7 @@ impl IntoResponse for Error {
         let Some(pause) = self.retry_after() else {
             return (status, "The request could not be handled\n").into_response();
         };
-        // Whole seconds, rounded up.
-        let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
-        let retry_after = [(RETRY_AFTER, HeaderValue::from(seconds))];
+        let retry_after = [(RETRY_AFTER, whole_seconds(pause))];
         (
             status,
             retry_after,

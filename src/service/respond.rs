@@ -229,7 +229,8 @@ fn json(status: StatusCode, body: Bytes) -> Response<Bytes> {
     response
 }
 
-fn whole_seconds(delay: Duration) -> HeaderValue {
+/// A value of `Retry-After`: rounded up, and at most [`LONGEST_PAUSE`].
+pub(super) fn whole_seconds(delay: Duration) -> HeaderValue {
     let delay = delay.min(LONGEST_PAUSE);
     let rounded = delay
         .as_secs()

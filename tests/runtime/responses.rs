@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::support::logs::Logs;
 
 #[derive(Deserialize, Serialize)]
-struct AskForTime;
+struct AskForTime(Duration);
 
 #[task]
 impl Task for AskForTime {
     async fn run(self, _cx: Context) -> TaskResult {
-        Err(RetryAfter::new(Duration::from_millis(2500)))?
+        Err(RetryAfter::new(self.0))?
     }
 }
 
@@ -35,14 +35,17 @@ async fn an_error_that_a_retry_may_mend_is_503_with_retry_after_and_any_other_is
         (503, Some(seconds.to_owned()), body.to_owned())
     };
     let never = || (500, None, "The request could not be handled\n".to_owned());
-    let asked = Runtime::eager().build().await.unwrap();
-    let asked = AskForTime.asap().on(&asked).await.unwrap_err();
+    let runtime = Runtime::eager().build().await.unwrap();
+    let ask = async |delay: Duration| AskForTime(delay).asap().on(&runtime).await.unwrap_err();
     for (error, expected) in [
         (Error::unavailable("no answer"), later("1")),
         (Error::unreachable("no connection"), later("1")),
         (Error::new(ErrorKind::InProgress, "another delivery"), later("1")),
         (Error::new(ErrorKind::IdempotencyStore, "no database"), later("1")),
-        (asked, later("3")),
+        (ask(Duration::from_millis(2500)).await, later("3")),
+        (ask(Duration::ZERO).await, later("0")),
+        (ask(Duration::from_secs(86_400)).await, later("3600")),
+        (ask(Duration::MAX).await, later("3600")),
         (Error::rejected("permission denied"), never()),
         (Error::new(ErrorKind::NoRuntime, "none"), never()),
         (Error::new(ErrorKind::InvalidRequest, "too large"), never()),
