@@ -232,7 +232,7 @@ impl<T: Event + DeserializeOwned + Send + 'static> Handler for PublishHandler<T>
                 topic,
                 data,
                 attributes: body.attributes.unwrap_or_default(),
-                ordering_key: body.ordering_key,
+                ordering_key: body.ordering_key.filter(|key| !key.is_empty()),
             };
             let publication = with_headers(&scope, bare, &headers, self.format.headers).map_err(failed)?;
             let id = scope.runtime.send_message(publication).await.map_err(failed)?;

@@ -414,3 +414,40 @@ async fn headers_of_a_publisher_task_are_sent_like_propagated_headers() {
     assert_eq!(published.attributes()["x-tenant"], "a");
     assert!(!published.attributes().contains_key("authorization"));
 }
+
+#[tokio::test]
+async fn an_empty_ordering_key_of_a_publisher_task_is_none() {
+    for (key, expected) in [
+        (json!("user-7"), Some("user-7")),
+        (json!(""), None),
+        (json!(null), None),
+    ] {
+        let (runtime, recorder) = shop().await;
+        let body = json!({"message": {"id": 7}, "attributes": null, "ordering_key": key});
+
+        let (status, _) = answer(&runtime, post("/tasks/AccountClosed", body.to_string())).await;
+
+        assert_eq!(status, 200);
+        assert_eq!(recorder.publications()[0].ordering_key(), expected, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn two_spellings_of_a_header_of_a_publisher_task_are_one_header() {
+    let (runtime, recorder) = shop().await;
+    let body = json!({
+        "message": {"id": 7},
+        "attributes": null,
+        "headers": {"TraceParent": "00-1", "traceparent": "00-2", "Traceparent": " "},
+    });
+
+    let (status, _) = answer(&runtime, post("/tasks/AccountClosed", body.to_string())).await;
+
+    assert_eq!(status, 200);
+    let published = &recorder.publications()[0];
+    assert_eq!(published.attributes()["googclient_traceparent"], "00-1");
+    assert_eq!(
+        serde_json::from_slice::<Value>(published.data()).unwrap(),
+        json!({"id": 7, "_http_headers": {"traceparent": "00-1"}})
+    );
+}

@@ -94,14 +94,19 @@ pub(crate) fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Str
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
-    match body.trim_ascii() {
-        b"" => serde_json::from_str("null")
-            .map_err(drop)
-            .or_else(|()| T::deserialize(NoFields))
-            .map_err(|_| "the body is empty; expected the JSON of the task's arguments".to_owned()),
-        b"{}" => T::deserialize(NoFields).map_err(|_| decode_error::describe::<T>(body, &error)),
-        _ => Err(decode_error::describe::<T>(body, &error)),
-    }
+    // A peer may spell "no arguments" in any of these ways, also with spaces between the braces.
+    let body_of_none = match body.trim_ascii() {
+        b"" => serde_json::from_str("null").ok(),
+        b"null" => None,
+        [b'{', inner @ .., b'}'] if inner.trim_ascii().is_empty() => None,
+        _ => return Err(decode_error::describe::<T>(body, &error)),
+    };
+    body_of_none
+        .or_else(|| T::deserialize(NoFields).ok())
+        .ok_or_else(|| match body.trim_ascii() {
+            b"" => "the body is empty; expected the JSON of the task's arguments".to_owned(),
+            _ => decode_error::describe::<T>(body, &error),
+        })
 }
 
 #[cfg(test)]
@@ -164,8 +169,14 @@ mod tests {
     #[test]
     fn a_task_without_fields_travels_as_an_empty_object() {
         assert_eq!(encode(&Nothing).unwrap(), "{}");
-        for body in ["{}", " {} ", "", "\n", "null"] {
+        for body in ["{}", " {} ", "{ }", "{\n}", "", "\n", "null", " null\n"] {
             assert_eq!(decode::<Nothing>(body.as_bytes()), Ok(Nothing), "{body:?}");
+            assert_eq!(decode::<NoTuple>(body.as_bytes()), Ok(NoTuple()), "{body:?}");
+            assert_eq!(decode::<NoMembers>(body.as_bytes()), Ok(NoMembers {}), "{body:?}");
+        }
+        for body in ["{{}}", "{}{}", "{,}", "[]]", "nul", "0"] {
+            assert!(decode::<Nothing>(body.as_bytes()).is_err(), "{body:?}");
+            assert!(decode::<NoMembers>(body.as_bytes()).is_err(), "{body:?}");
         }
         assert!(decode::<Nothing>(br#"{"a": 1}"#).is_err());
     }

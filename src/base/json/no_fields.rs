@@ -1,6 +1,6 @@
 //! Types without fields, which travel as `{}`.
 
-use serde::de::value::{Error, SeqDeserializer};
+use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 use serde::ser::{Impossible, Serialize, Serializer};
@@ -110,7 +110,7 @@ impl serde::ser::SerializeTupleStruct for Empty {
     }
 }
 
-/// A deserializer for `{}`: a struct without fields, or a unit.
+/// A deserializer for `{}`, `null` and nothing: a struct without fields, or a unit.
 pub(super) struct NoFields;
 
 impl<'de> Deserializer<'de> for NoFields {
@@ -144,8 +144,20 @@ impl<'de> Deserializer<'de> for NoFields {
         visitor.visit_seq(SeqDeserializer::<_, Error>::new(std::iter::empty::<()>()))
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if !fields.is_empty() {
+            return other();
+        }
+        visitor.visit_map(MapDeserializer::<_, Error>::new(std::iter::empty::<((), ())>()))
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option newtype_struct seq
-        tuple map struct enum identifier ignored_any
+        tuple map enum identifier ignored_any
     }
 }

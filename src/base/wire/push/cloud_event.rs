@@ -146,7 +146,8 @@ fn structured(body: &[u8]) -> Result<(Attributes, Bytes), String> {
         let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_owned());
         members.insert(format!("{PREFIX}{name}"), text);
     }
-    let data = match (object.get("data_base64"), object.get("data")) {
+    let encoded = object.get("data_base64").filter(|value| value.get() != "null");
+    let data = match (encoded, object.get("data")) {
         (Some(encoded), _) => serde_json::from_str::<Cow<'_, str>>(encoded.get())
             .ok()
             .and_then(|text| decode_base64(&text))
@@ -271,6 +272,8 @@ mod tests {
             ),
             (json!({"data_base64": STANDARD.encode("bytes")}), "bytes"),
             (json!({"data": null}), "null"),
+            (json!({"data": 1, "data_base64": null}), "1"),
+            (json!({"data_base64": null}), ""),
             (json!({}), ""),
         ] {
             let mut event = structured_event();

@@ -125,6 +125,11 @@ impl Text<'_> {
     }
 }
 
+/// A field in one of its two spellings. An empty one is none.
+fn either<'a>(one: Option<Text<'a>>, other: Option<Text<'a>>) -> Option<Text<'a>> {
+    [one, other].into_iter().flatten().find(|text| !text.0.is_empty())
+}
+
 impl Push {
     /// Parses a request's body, wrapped or not, or says what is wrong with it.
     pub fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
@@ -167,23 +172,12 @@ impl Push {
         Ok(Self {
             data: data.into(),
             attributes: message.attributes.unwrap_or_default(),
-            id: message
-                .message_id_camel
-                .or(message.message_id)
+            id: either(message.message_id_camel, message.message_id)
                 .map(Text::into_string)
                 .unwrap_or_default(),
-            publish_time: time(
-                message
-                    .publish_time_camel
-                    .or(message.publish_time)
-                    .as_ref()
-                    .map(|time| &*time.0),
-            ),
-            ordering_key: message
-                .ordering_key_camel
-                .or(message.ordering_key)
-                .filter(|key| !key.0.is_empty())
-                .map(Text::into_string),
+            publish_time: either(message.publish_time_camel, message.publish_time)
+                .and_then(|text| time(Some(&*text.0))),
+            ordering_key: either(message.ordering_key_camel, message.ordering_key).map(Text::into_string),
             delivery_attempt: push.delivery_attempt,
             subscription: push.subscription.map(Text::into_string).unwrap_or_default(),
             source: None,
