@@ -8,13 +8,15 @@ use serde::de::{self, Expected, Unexpected};
 use crate::base::{json, text};
 use crate::event::attributes::value::Literal;
 
-/// A value that had another type than its field.
+/// A value that had another type than its field, or a field that was not found.
 #[derive(Debug, PartialEq)]
 pub(super) enum Mismatch {
     /// A text, by its address: texts may be equal.
     Text(usize),
     /// A number or a boolean.
     Literal(Literal),
+    /// The name of a field.
+    Missing(&'static str),
 }
 
 thread_local! {
@@ -86,6 +88,11 @@ impl de::Error for Error {
         };
         MISMATCHES.with_borrow_mut(|mismatches| mismatches.extend(mismatch));
         error
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        MISMATCHES.with_borrow_mut(|mismatches| mismatches.push(Mismatch::Missing(field)));
+        Self::custom(format_args!("missing field `{field}`"))
     }
 }
 

@@ -6,39 +6,46 @@ use serde::de::value::MapDeserializer;
 use serde::forward_to_deserialize_any;
 
 use crate::base::Attributes;
-use crate::event::attributes::Typed;
+use crate::event::attributes::Reading;
 use crate::event::attributes::error::Error;
 use crate::event::attributes::value::{Literal, Value};
 
 /// The attributes, as the fields of a struct.
 pub(super) struct Fields<'a> {
     attributes: &'a Attributes,
-    typed: &'a Typed,
+    state: &'a Reading,
 }
 
 impl<'a> Fields<'a> {
-    pub fn new(attributes: &'a Attributes, typed: &'a Typed) -> Self {
-        Self { attributes, typed }
+    pub fn new(attributes: &'a Attributes, state: &'a Reading) -> Self {
+        Self { attributes, state }
     }
 
     /// The attributes, with the names of these fields where they differ only in case.
     fn pairs(self, fields: &'static [&'static str]) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        let Self { attributes, typed } = self;
+        let Self { attributes, state } = self;
         attributes.iter().map(move |(key, value)| {
-            let spelled = || {
-                let same_but_case =
-                    |field: &&&str| field.eq_ignore_ascii_case(key) && !attributes.contains_key(**field);
-                fields.iter().find(same_but_case).copied()
-            };
-            let name = if fields.contains(&key.as_str()) {
+            let known = || fields.iter().chain(&state.spelled).copied();
+            let name = if known().any(|field| field == key) {
                 key
             } else {
-                spelled().unwrap_or(key)
+                let is_it = |field: &&str| is_spelling(key, field, attributes);
+                known().find(is_it).unwrap_or(key)
             };
-            let literal = typed.contains(key).then(|| Literal::of(value)).flatten();
+            let literal = state.typed.contains(key).then(|| Literal::of(value)).flatten();
             (name, Value::new(name, value, literal))
         })
     }
+}
+
+/// Whether one of the keys is this field in another case.
+pub(super) fn is_spelled(attributes: &Attributes, field: &str) -> bool {
+    attributes.keys().any(|key| is_spelling(key, field, attributes))
+}
+
+/// Whether a key is a field in another case. A key that is the field to the letter comes first.
+fn is_spelling(key: &str, field: &str, attributes: &Attributes) -> bool {
+    field.eq_ignore_ascii_case(key) && !attributes.contains_key(field)
 }
 
 impl<'de> Deserializer<'de> for Fields<'de> {

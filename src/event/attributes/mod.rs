@@ -22,7 +22,8 @@ const MAX_READINGS: usize = 256;
 /// The map itself, or a value that is deserialized from it, with numbers and booleans parsed from their texts.
 ///
 /// Attributes of a push without a wrapper arrive as headers, which lose their case. A field of the struct therefore
-/// matches regardless of case, unless there is an exact match. Errors contain no values.
+/// matches regardless of case, unless there is an exact match. In a flattened struct and in a tagged enum, whose fields serde
+/// does not tell, this works for fields that must be there. Errors contain no values.
 pub(super) fn read<A: DeserializeOwned + 'static>(attributes: Attributes) -> Result<A, String> {
     if TypeId::of::<A>() == TypeId::of::<Attributes>() {
         let boxed: Box<dyn Any> = Box::new(attributes);
@@ -34,8 +35,14 @@ pub(super) fn read<A: DeserializeOwned + 'static>(attributes: Attributes) -> Res
     search(&attributes).map_err(|error| describe(&error, &attributes))
 }
 
-/// The keys whose values are handed over as what their text says, a number or a boolean, and not as text.
-type Typed = BTreeSet<String>;
+/// How the attributes are handed over.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Reading {
+    /// The keys whose values are handed over as what their text says, a number or a boolean, and not as text.
+    typed: BTreeSet<String>,
+    /// The fields whose keys are spelled in another case.
+    spelled: BTreeSet<&'static str>,
+}
 
 /// Reads the attributes, until each value has the type that its field wants.
 ///
@@ -44,13 +51,18 @@ type Typed = BTreeSet<String>;
 /// this one value as a number or a boolean. An untagged enum that rejected a variant because of such a mismatch is read
 /// again as well, since the first variant that fits is the right one.
 fn search<A: DeserializeOwned>(attributes: &Attributes) -> Result<A, Error> {
-    let mut seen = BTreeSet::from([Typed::new()]);
-    let mut states = VecDeque::from([Typed::new()]);
+    let mut seen = BTreeSet::from([Reading::default()]);
+    let mut states = VecDeque::from([Reading::default()]);
     let mut found: Option<(usize, A)> = None;
     let mut failed = Error::unread();
     for _ in 0..MAX_READINGS {
-        let Some(typed) = states.pop_front() else { break };
-        let (read, mismatches) = error::recorded(|| A::deserialize(Fields::new(attributes, &typed)));
+        let Some(state) = states.pop_front() else { break };
+        let (read, mut mismatches) = error::recorded(|| A::deserialize(Fields::new(attributes, &state)));
+        // A field that is nowhere is no reason to read again.
+        mismatches.retain(|mismatch| match mismatch {
+            Mismatch::Missing(field) => fields::is_spelled(attributes, field),
+            Mismatch::Text(_) | Mismatch::Literal(_) => true,
+        });
         match read {
             Ok(read) if mismatches.is_empty() => return Ok(read),
             // Fewer mismatches: an earlier variant.
@@ -62,22 +74,22 @@ fn search<A: DeserializeOwned>(attributes: &Attributes) -> Result<A, Error> {
         }
         let next = mismatches
             .iter()
-            .filter_map(|mismatch| toggled(&typed, mismatch, attributes))
+            .filter_map(|mismatch| toggled(&state, mismatch, attributes))
             .filter(|state| seen.insert(state.clone()));
         states.extend(next);
     }
     found.map(|(_, read)| read).ok_or(failed)
 }
 
-/// The next state to try after a mismatch: a text becomes typed, or a typed value a text again.
-fn toggled(typed: &Typed, mismatch: &Mismatch, attributes: &Attributes) -> Option<Typed> {
-    let mut next = typed.clone();
+/// The next state to try after a mismatch: a text becomes typed, a typed value a text again, or a key is renamed.
+fn toggled(state: &Reading, mismatch: &Mismatch, attributes: &Attributes) -> Option<Reading> {
+    let mut next = state.clone();
     match mismatch {
         Mismatch::Text(address) => {
             let (key, value) = attributes
                 .iter()
                 .find(|(_, value)| value.as_ptr().addr() == *address)?;
-            (value::Literal::of(value).is_some() && next.insert(key.clone())).then_some(next)
+            (value::Literal::of(value).is_some() && next.typed.insert(key.clone())).then_some(next)
         }
         Mismatch::Literal(literal) => {
             let is_it = |key: &&String| {
@@ -86,10 +98,11 @@ fn toggled(typed: &Typed, mismatch: &Mismatch, attributes: &Attributes) -> Optio
                     .and_then(value::Literal::of)
                     .is_some_and(|own| own == *literal)
             };
-            let key = typed.iter().find(is_it)?;
-            next.remove(key);
+            let key = state.typed.iter().find(is_it)?;
+            next.typed.remove(key);
             Some(next)
         }
+        Mismatch::Missing(field) => next.spelled.insert(field).then_some(next),
     }
 }
 

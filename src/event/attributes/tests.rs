@@ -190,6 +190,63 @@ fn a_tagged_enum_is_read_with_a_tag_that_looks_like_a_number() {
     }
 }
 
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(tag = "eventType", rename_all = "camelCase")]
+enum Event {
+    #[serde(rename_all = "camelCase")]
+    Paid { order_id: u64, is_late: bool },
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Whole {
+    #[serde(flatten)]
+    event: Event,
+    #[serde(flatten)]
+    order: Flattened,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+struct Flattened {
+    user_id: u64,
+    user_name: String,
+}
+
+#[test]
+fn keys_that_lost_their_case_are_found_in_flattened_and_tagged_parts() {
+    let expected = || {
+        Ok(Whole {
+            event: Event::Paid {
+                order_id: 7,
+                is_late: true,
+            },
+            order: Flattened {
+                user_id: 8,
+                user_name: "9".into(),
+            },
+        })
+    };
+    for keys in [
+        ["eventType", "orderId", "isLate", "userId", "userName"],
+        ["eventtype", "orderid", "islate", "userid", "username"],
+        ["EVENTTYPE", "orderId", "ISLATE", "userid", "userName"],
+    ] {
+        let pairs: Vec<_> = keys.into_iter().zip(["paid", "7", "true", "8", "9"]).collect();
+
+        assert_eq!(read::<Whole>(attributes(&pairs)), expected(), "{keys:?}");
+    }
+    let without = attributes(&[
+        ("eventtype", "paid"),
+        ("orderid", "7"),
+        ("islate", "true"),
+        ("userid", "8"),
+    ]);
+    assert_eq!(
+        read::<Whole>(without).unwrap_err(),
+        "attributes: missing field `userName`"
+    );
+}
+
 #[test]
 fn an_untagged_enum_is_the_first_variant_that_fits() {
     for (pairs, expected) in [
