@@ -1,7 +1,9 @@
-//! The check at the start of `Runtime::serve`: who answers requests for tasks.
+//! The check at the start of `Runtime::serve`: who answers requests for tasks and for subscribers.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,9 +12,10 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use cloud_tasks::{Config, Runtime};
+use cloud_tasks::{BoxError, Config, Runtime};
 use http::StatusCode;
 use tokio::net::TcpListener;
+use tower::Service;
 
 use crate::service::{Foreman, Nowhere};
 use crate::support::logs::Logs;
@@ -92,6 +95,25 @@ async fn it_does_not_start_if_something_else_answers_for_tasks() {
                 },
             )),
         ),
+        (
+            "a page for pushes",
+            &plain,
+            Router::new()
+                .layer(plain.layer())
+                .route("/subscriptions/{name}", post(page)),
+        ),
+        (
+            "no place for pushes",
+            &plain,
+            Router::new().route_service("/tasks/{name}", plain.service()),
+        ),
+        (
+            "a page for pushes, and a proxy that strips the path",
+            &under_a_path,
+            Router::new()
+                .route_service("/tasks/{name}", under_a_path.service())
+                .fallback(page),
+        ),
     ] {
         let refused = start(runtime, app).await.expect_err(case);
 
@@ -100,6 +122,15 @@ async fn it_does_not_start_if_something_else_answers_for_tasks() {
             "{case}: {refused}"
         );
         assert!(refused.contains("POST"), "{case}: {refused}");
+        let (path, lost) = if case.contains("pushes") {
+            ("/subscriptions/~probe", "subscriber")
+        } else {
+            ("/tasks/~probe", "task")
+        };
+        assert!(
+            refused.contains(path) && refused.contains(lost),
+            "{case}: {refused}"
+        );
     }
 }
 
@@ -125,7 +156,9 @@ async fn it_starts_whatever_stands_around_the_layer() {
         (
             "behind a proxy that strips the path",
             &under_a_path,
-            Router::new().route_service("/tasks/{name}", under_a_path.service()),
+            Router::new()
+                .route_service("/tasks/{name}", under_a_path.service())
+                .route_service("/subscriptions/{name}", under_a_path.service()),
         ),
         (
             "a middleware that strips all headers",
@@ -181,6 +214,48 @@ async fn a_refusal_in_front_of_the_layer_proves_nothing_and_is_logged() {
         assert_eq!(started, Ok(()), "{status}");
         assert!(log.text().contains("could not check"), "{status}: {}", log.text());
     }
+}
+
+/// A service that handles nothing, and says why.
+#[derive(Clone)]
+struct NoTenant;
+
+impl<B> Service<http::Request<B>> for NoTenant {
+    type Response = Response;
+    type Error = BoxError;
+    type Future = Ready<Result<Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<B>) -> Self::Future {
+        ready(Err("no tenant\nERROR forged \u{1b}[2J\u{202e}".into()))
+    }
+}
+
+#[tokio::test]
+async fn what_refuses_the_check_is_quoted_on_one_line_of_the_log() {
+    let runtime = runtime("https://shop.example").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let logs = Logs::capture();
+
+    let served = runtime
+        .serve(listener, NoTenant)
+        .grace(Duration::ZERO)
+        .shutdown(async {})
+        .await;
+
+    assert!(served.is_ok());
+    let lines = logs.raw_lines();
+    let line = lines
+        .iter()
+        .find(|line| line.contains("could not check"))
+        .unwrap();
+    assert!(
+        line.contains("no tenant\\u{a}ERROR forged \\u{1b}[2J\\u{202e}"),
+        "{line}"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The check before a server accepts requests: whether this library answers those for tasks.
+//! The check before a server accepts requests: whether this library answers those for tasks and for subscribers.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -11,8 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::auth::Endpoint;
 use crate::base::BoxError;
 use crate::base::headers::HANDLED_BY;
+use crate::base::text::brief;
 use crate::runtime::Runtime;
 use crate::service::probe::{PROBED_NAME, Probe};
 use crate::service::server::timed_body::ServeBody;
@@ -30,7 +32,7 @@ enum Found {
     Other(StatusCode),
 }
 
-/// Returns an error if something else than this library answers requests for tasks.
+/// Returns an error if something else than this library answers requests for tasks or for subscribers.
 pub(crate) async fn check<S, R>(runtime: &Runtime, service: S) -> io::Result<()>
 where
     S: Service<Request<ServeBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
@@ -39,13 +41,37 @@ where
         + 'static,
     R: Send + 'static,
 {
+    check_endpoint(runtime, service.clone(), Endpoint::Tasks).await?;
+    // Pushes to a URL of a subscriber's own come by another way.
+    let pushed = format!(
+        "{}{}",
+        runtime.config().base_url(),
+        Endpoint::Subscriptions.path()
+    );
+    let mut subscriptions = runtime.registry().subscriptions().iter();
+    if subscriptions.any(|subscription| subscription.url.starts_with(&pushed)) {
+        check_endpoint(runtime, service, Endpoint::Subscriptions).await?;
+    }
+    Ok(())
+}
+
+/// Returns an error if something else than this library answers requests for an endpoint.
+
+async fn check_endpoint<S, R>(runtime: &Runtime, service: S, endpoint: Endpoint) -> io::Result<()>
+where
+    S: Service<Request<ServeBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    R: Send + 'static,
+{
     let base_path = runtime.base_path();
-    let path = format!("{base_path}/tasks/{PROBED_NAME}");
+    let probed = format!("{}{PROBED_NAME}", endpoint.path());
+    let path = format!("{base_path}{probed}");
     let mut found = probe(runtime, service.clone(), &path).await;
     if !matches!(found, Found::Us) && !base_path.is_empty() {
         // A proxy in front of this server may strip the path of the endpoint.
-        let stripped = format!("/tasks/{PROBED_NAME}");
-        if let Found::Us = probe(runtime, service, &stripped).await {
+        if let Found::Us = probe(runtime, service, &probed).await {
             found = Found::Us;
         }
     }
@@ -54,12 +80,16 @@ where
         Found::Refused(reason) => {
             tracing::warn!(
                 path,
-                reason,
-                "could not check that requests for tasks reach this library: something in front of it refused the probe"
+                reason = %brief(&reason),
+                "could not check that such requests reach this library: something in front of it refused the probe"
             );
             Ok(())
         }
-        Found::Other(status) => Err(io::Error::other(Misplaced { path, status })),
+        Found::Other(status) => Err(io::Error::other(Misplaced {
+            endpoint,
+            path,
+            status,
+        })),
     }
 }
 
@@ -124,6 +154,7 @@ fn is_ours(headers: &HeaderMap) -> bool {
 /// Something else answers requests for tasks.
 #[derive(Debug)]
 struct Misplaced {
+    endpoint: Endpoint,
     path: String,
     status: StatusCode,
 }
@@ -132,15 +163,22 @@ impl std::error::Error for Misplaced {}
 
 impl fmt::Display for Misplaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, status } = self;
+        let Self {
+            endpoint,
+            path,
+            status,
+        } = self;
         write!(
             f,
             "the server did not start: POST {path} was answered {status} by something else than this library, "
         )?;
-        f.write_str(if status.is_success() {
-            "and so Cloud Tasks would delete every task without running it. "
-        } else {
-            "and so no task would run. "
+        f.write_str(match (endpoint, status.is_success()) {
+            (Endpoint::Tasks, true) => "and so Cloud Tasks would delete every task without running it. ",
+            (Endpoint::Tasks, false) => "and so no task would run. ",
+            (Endpoint::Subscriptions, true) => {
+                "and so Pub/Sub would take every message for acknowledged, although no subscriber ran. "
+            }
+            (Endpoint::Subscriptions, false) => "and so no subscriber would run. ",
         })?;
         f.write_str(
             "Add the layer last, around all routes and the fallback: \
