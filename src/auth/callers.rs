@@ -13,7 +13,7 @@ use crate::auth::rules::Rules;
 use crate::auth::verifier::Verifier;
 #[cfg(feature = "testing")]
 use crate::base::http_client::Server;
-use crate::base::{Config, Invalid, is_loopback, limits::INDEFINITELY};
+use crate::base::{Config, Invalid, is_loopback, limits::INDEFINITELY, without_user};
 
 const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
@@ -179,7 +179,7 @@ impl TrustedCallers {
             format!(
                 "the keys of {issuer} cannot be fetched from {:?} without TLS, because anybody on the network could replace them: \
                  use an https URL, or for an emulator an issuer of its own that is not an https URL",
-                self.keys_url
+                without_user(&self.keys_url)
             )
         })
     }

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
 
 use crate::auth::jwks::{self, Key};
-use crate::base::BoxError;
 #[cfg(feature = "testing")]
 use crate::base::http_client::Server;
 use crate::base::http_client::{Connections, HttpClient};
 use crate::base::text::error_chain;
+use crate::base::{BoxError, without_user};
 
 /// Google's document has about 2 KiB.
 const MAX_BYTES: usize = 256 * 1024;
@@ -31,12 +31,18 @@ pub(crate) struct Source {
 impl Source {
     /// A source at this URL; `timeout` covers the whole response, including its body.
     pub fn new(url: &str, timeout: Duration) -> Result<Self, String> {
-        let accepted = "expected an http or https URL, such as https://www.googleapis.com/oauth2/v3/certs";
+        let accepted = "expected an http or https URL without user and password, such as https://www.googleapis.com/oauth2/v3/certs";
+        let shown = without_user(url);
         let uri: Uri = url
             .parse()
-            .map_err(|error| format!("the URL of the keys {url:?} does not parse ({error}): {accepted}"))?;
-        if !matches!(uri.scheme_str(), Some("https" | "http")) {
-            return Err(format!("the URL of the keys {url:?} is not accepted: {accepted}"));
+            .map_err(|error| format!("the URL of the keys {shown:?} does not parse ({error}): {accepted}"))?;
+        let has_user = uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().contains('@'));
+        if !matches!(uri.scheme_str(), Some("https" | "http")) || has_user {
+            return Err(format!(
+                "the URL of the keys {shown:?} is not accepted: {accepted}"
+            ));
         }
         // A connection would be idle for hours between two fetches.
         let http = HttpClient::for_url(url, Connections::Closed)

@@ -207,6 +207,29 @@ async fn keys_of_an_issuer_on_the_internet_are_not_fetched_in_the_clear() {
 }
 
 #[tokio::test]
+async fn a_password_in_the_url_of_the_keys_is_refused_and_not_shown() {
+    for url in [
+        "https://user:secret@keys.example/certs",
+        "http://user:secret@keys.example/certs",
+        "http://user:secret@127.0.0.1:9/certs",
+        "ftp://user:secret@keys.example/certs",
+        "https://user:secret@keys .example/certs",
+    ] {
+        let built = Runtime::builder()
+            .backend(Nowhere::default())
+            .config(config())
+            .callers(TrustedCallers::new().issuer("https://issuer.example", url))
+            .state(Foreman::new().0)
+            .build()
+            .await;
+
+        let error = built.unwrap_err().to_string();
+        assert!(error.contains("without user and password"), "{url}: {error}");
+        assert!(!error.contains("secret"), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn no_setting_loosens_the_check() {
     let vars = [
         ("CLOUD_TASKS_EAGER", "true"),
