@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cloud_tasks::backend::RetrySettings;
-use cloud_tasks::{Error, Runtime, Task};
+use cloud_tasks::{Error, PublisherTask, Runtime, Task};
 use futures_util::future::{BoxFuture, join_all};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -15,10 +15,11 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::errors::forms;
 use super::{Shown, combined, logged, texts};
-use crate::service::{Note, state};
+use crate::service::{Happened, Note, state};
 use crate::support::api::{QUEUES, config, google, refused};
 use crate::support::console;
 use crate::support::logs::Logs;
+use crate::support::publish_api::{PublishApi, Reply};
 
 const JOBS: &str = "projects/acme/locations/europe-west1/jobs";
 
@@ -516,6 +517,43 @@ async fn no_text_of_google_reaches_the_log_of_retries_and_of_backup_queues_unesc
                 "{error}"
             );
             for shown in logged.iter().chain(&forms("an enqueue", &error)) {
+                shown.assert_safe(&text);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_text_of_pub_sub_reaches_an_error_or_the_log_of_publishing_unescaped() {
+    let [text, _] = combined();
+    let escaped: &str = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string().leak();
+    let impatient = RetrySettings {
+        initial: Duration::from_millis(20),
+        maximum: Duration::from_millis(20),
+        multiplier: 1.0,
+        deadline: Duration::from_millis(500),
+    };
+    for (code, is_repeated) in [(3, false), (5, false), (7, false), (9, false), (14, true)] {
+        let api = PublishApi::start(move |_| Reply::Refuse(code, escaped)).await;
+        let runtime = Runtime::builder()
+            .config(config().with_enqueue_retry(impatient))
+            .google(google("http://127.0.0.1:1").pubsub_endpoint(api.url()))
+            .state(state())
+            .build()
+            .await
+            .unwrap();
+        for key in ["", "key"] {
+            let logs = Logs::capture();
+            let happened = Happened { what: String::new() };
+
+            let publish = happened.sync().ordering_key(key).on(&runtime);
+            let error = runtime.spawn(publish).await.unwrap().unwrap_err();
+
+            let logged = logged(&logs);
+            let is_told = |part: &str| logged.iter().any(|line| line.text.contains(part));
+            assert!(format!("{error:#}").contains(super::SECRET), "{code}: {error:#}");
+            assert_eq!(is_told("trying again"), is_repeated, "{code} {key:?}");
+            for shown in logged.iter().chain(&forms("a publish", &error)) {
                 shown.assert_safe(&text);
             }
         }

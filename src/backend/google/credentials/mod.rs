@@ -125,7 +125,7 @@ pub(crate) async fn metadata(key: &str) -> Option<String> {
     let flavor = response.headers().get("metadata-flavor");
     if flavor.is_none_or(|flavor| flavor != "Google") {
         tracing::warn!(
-            host,
+            host = &*safe(&host),
             "the metadata server's answer is ignored: it has no Metadata-Flavor header"
         );
         return None;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::backend::google::error::CallOutcome;
 use crate::backend::google::publish::connection::Batch;
 use crate::base::RetrySettings;
+use crate::base::text::error_chain;
 
 /// Why an attempt failed.
 #[derive(Clone, Debug)]
@@ -38,6 +39,15 @@ impl Failure {
             Self::Call(cause) => CallOutcome::of(cause).may_have_taken_effect,
             Self::Silent(_) | Self::Stopped => true,
             Self::NotBuilt(_) | Self::Busy(_) | Self::Paused | Self::NoRuntime => false,
+        }
+    }
+
+    /// Why, for the log.
+    fn text(&self) -> String {
+        match self {
+            Self::Call(cause) => error_chain(&**cause),
+            Self::NotBuilt(Some(cause)) => error_chain(&**cause),
+            other => format!("{other:?}"),
         }
     }
 
@@ -153,7 +163,7 @@ impl Attempts {
             });
         }
         self.pause = self.retry.longer(self.pause);
-        tracing::debug!(?failure, ?pause, "not published; trying again");
+        tracing::debug!(reason = %failure.text(), ?pause, "not published; trying again");
         Next::After(pause)
     }
 }
