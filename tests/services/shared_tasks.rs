@@ -161,6 +161,36 @@ async fn with_google_build_names_the_missing_account_and_the_insecure_endpoint()
     }
 }
 
+#[tokio::test]
+async fn the_scheme_of_a_service_may_be_in_capitals() {
+    // The build fails all the same: this service itself cannot be called.
+    let config = Config::default()
+        .with_endpoint("HTTP://shop.example")
+        .with_project("p")
+        .with_location("l")
+        .with_service_account("shop@p.iam.gserviceaccount.com")
+        .with_service(
+            "billing",
+            ServiceEndpoint::new("HTTPS://Billing.example").with_account(ACCOUNT),
+        );
+    let credentials = google_cloud_auth::credentials::anonymous::Builder::new().build();
+    let google = cloud_tasks::backend::Google::new().credentials(credentials);
+
+    let error = Runtime::builder()
+        .config(config)
+        .google(google)
+        .build()
+        .await
+        .unwrap_err();
+
+    let text = error.to_string();
+    assert!(
+        text.contains("the endpoint \"HTTP://shop.example\" cannot be called by Google"),
+        "{text}"
+    );
+    assert!(!text.contains("billing cannot be called"), "{text}");
+}
+
 #[test]
 fn other_services_come_from_the_environment() {
     let config = Config::from_vars([

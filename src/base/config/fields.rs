@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Config, HeaderPlacement, RetrySettings, RunMode, ServiceEndpoint};
 #[cfg(feature = "google")]
-use super::{Invalid, service_variable};
+use super::{Invalid, is_https, service_variable};
 
 impl Config {
     /// Sets the base URL of this service, which Cloud Tasks calls. It may have a path.
@@ -272,7 +272,7 @@ impl Config {
         let insecure = self
             .services
             .iter()
-            .filter(|(_, service)| !service.url().starts_with("https://"));
+            .filter(|(_, service)| !is_https(service.url()));
         insecure
             .map(|(name, service)| {
                 Invalid::because(format!(
