@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use cloud_tasks::queue::QueueSettings;
 use cloud_tasks::runtime::RuntimeBuilder;
 use cloud_tasks::{Config, Context, Message, PublisherTask, Runtime, SubscriberTask, Task, TaskResult, task};
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wiremock::matchers::any;
@@ -228,7 +229,10 @@ struct Responder(Arc<Mutex<State>>);
 impl Respond for Responder {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut state = self.0.lock().unwrap();
-        let path = request.url.path().to_owned();
+        let path = percent_decode_str(request.url.path())
+            .decode_utf8()
+            .unwrap()
+            .into_owned();
         let fault = state.faults.iter_mut().find(|(times, method, suffix, _)| {
             *times > 0 && request.method.as_str() == method && path.ends_with(suffix.as_str())
         });

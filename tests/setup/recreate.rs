@@ -1,13 +1,16 @@
 //! Subscriptions that are recreated, and everything on them that others have made.
 
 use cloud_tasks::Runtime;
+use cloud_tasks::event::Topic;
 use cloud_tasks::setup::{Plan, Setup};
+use cloud_tasks::task::Registered;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::cloud::{Cloud, NUMBER, SUBSCRIPTIONS, TOPICS};
-use crate::support::api::refused;
+use crate::labels::Labelled;
+use crate::support::api::{config, refused};
 
 const MEMBER: &str = "serviceAccount:service-123456@gcp-sa-pubsub.iam.gserviceaccount.com";
 
@@ -485,4 +488,63 @@ async fn a_subscription_of_somebody_else_with_the_name_of_a_trial_is_left_alone(
     let plan = plan(setup(&runtime)).await;
 
     assert!(plan.changes().all(|change| change.resource != trial()), "{plan}");
+}
+
+#[tokio::test]
+async fn names_that_a_url_would_decode_are_not_taken_for_others() {
+    let cloud = Cloud::new().await;
+    // What the names below would be, if they were decoded.
+    let neighbours = [
+        format!("{SUBSCRIPTIONS}/shop--loud-ones"),
+        format!("{SUBSCRIPTIONS}/shop--failed-ones"),
+        format!("{TOPICS}/shop--failed-ones"),
+    ];
+    for neighbour in &neighbours {
+        cloud.put(neighbour, json!({"topic": "by hand", "labels": {"owner": "ann"}}));
+    }
+    let before = neighbours
+        .clone()
+        .map(|path| (cloud.get(&path), cloud.policy(&path)));
+    let registration = || {
+        Labelled::__REGISTRATION
+            .subscription("loud%2Dones")
+            .dead_letter_topic(|| Topic::new("failed%2Dones"))
+    };
+    for (what, registration) in [
+        ("made", registration()),
+        ("changed", registration().labels(&[("team", "orders")])),
+        (
+            "recreated",
+            registration()
+                .labels(&[("team", "orders")])
+                .filter("attributes:loud"),
+        ),
+    ] {
+        let builder = cloud.builder(config().with_app_name("shop"));
+        let runtime = builder.register_all([registration]).build().await.unwrap();
+        let setup = || {
+            let setup = runtime.setup().only::<Labelled>();
+            setup.project_number(NUMBER).allow_data_loss()
+        };
+
+        plan(setup()).await.apply().await.expect(what);
+
+        let again = plan(setup()).await;
+        assert!(again.is_empty(), "{what}: {again}");
+    }
+
+    let made = cloud.get(&format!("{SUBSCRIPTIONS}/shop--loud%2Dones")).unwrap();
+    assert_eq!(
+        (&made["filter"], &made["labels"]),
+        (&json!("attributes:loud"), &json!({"team": "orders"}))
+    );
+    assert!(
+        cloud
+            .get(&format!("{SUBSCRIPTIONS}/shop--failed%2Dones"))
+            .is_some()
+    );
+    let granted = cloud.policy(&format!("{TOPICS}/shop--failed%2Dones"));
+    assert_eq!(granted["bindings"][0]["role"], "roles/pubsub.publisher");
+    let after = neighbours.map(|path| (cloud.get(&path), cloud.policy(&path)));
+    assert_eq!(after, before);
 }

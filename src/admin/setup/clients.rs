@@ -47,6 +47,12 @@ macro_rules! all {
     }};
 }
 
+/// A resource's name for the path of a request. Google's client escapes nothing there, and the names of topics and of
+/// subscriptions may have a `%`: as it is, `a%2Db` would be the name of another one, `a-b`.
+pub(super) fn in_path(name: &str) -> String {
+    name.replace('%', "%25")
+}
+
 /// The clients of Pub/Sub.
 pub(crate) struct PubSubAdmin {
     pub topics: TopicAdmin,

@@ -6,7 +6,7 @@ use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 
 use crate::admin::setup::call_error::{POLICY_CHANGED, POLICY_READ, failed};
-use crate::admin::setup::clients::PubSubAdmin;
+use crate::admin::setup::clients::{PubSubAdmin, in_path};
 use crate::admin::setup::visibility::Visibility;
 use crate::backend::google::is;
 use crate::base::Error;
@@ -94,7 +94,7 @@ pub(super) async fn read(pubsub: &PubSubAdmin, resource: &str) -> Result<Policy,
     let request = pubsub
         .policies
         .get_iam_policy()
-        .set_resource(resource)
+        .set_resource(in_path(resource))
         // Otherwise bindings with conditions arrive without them.
         .set_options(GetPolicyOptions::new().set_requested_policy_version(WITH_CONDITIONS));
     request.with_idempotency(true).send().await
@@ -107,7 +107,7 @@ async fn write(pubsub: &PubSubAdmin, resource: &str, mut policy: Policy) -> Resu
     let request = pubsub
         .policies
         .set_iam_policy()
-        .set_resource(resource)
+        .set_resource(in_path(resource))
         .set_policy(policy);
     // A repeated write has the same result, and the etag keeps it from undoing somebody else's.
     request.with_idempotency(true).send().await.map(drop)

@@ -11,7 +11,7 @@ use google_cloud_wkt::FieldMask;
 
 use crate::admin::setup::call_error::{changed, deleted, failed, made_by_somebody_else, not_read};
 use crate::admin::setup::change::{Change, ResourceKind};
-use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin};
+use crate::admin::setup::clients::{PubSubAdmin, QueueAdmin, SchedulerAdmin, in_path};
 use crate::admin::setup::iam::Grant;
 use crate::admin::setup::recreate::Replacement;
 use crate::admin::setup::subscription_diff;
@@ -128,7 +128,7 @@ impl Step {
         let path = self.change.resource.as_str();
         match &self.operation {
             Operation::MakeTopic => {
-                let request = clients.pubsub()?.topics.create_topic().set_name(path);
+                let request = clients.pubsub()?.topics.create_topic().set_name(in_path(path));
                 match request.send().await {
                     // Somebody else created it, or an earlier attempt of this call.
                     Err(error) if !is(&error, Code::AlreadyExists) => Err(failed("made", path, error)),
@@ -147,7 +147,7 @@ impl Step {
                     let request = pubsub
                         .subscriptions
                         .update_subscription()
-                        .set_subscription((**subscription).clone())
+                        .set_subscription(subscription.as_ref().clone().set_name(in_path(path)))
                         .set_update_mask(FieldMask::default().set_paths(fields));
                     request.with_idempotency(true).send()
                 };
@@ -175,7 +175,7 @@ impl PubSubAdmin {
             let request = self
                 .subscriptions
                 .create_subscription()
-                .with_request(subscription.clone());
+                .with_request(subscription.clone().set_name(in_path(&subscription.name)));
             // The answer to a repeated call is ALREADY_EXISTS, which is looked into below.
             request.with_idempotency(true).send()
         };
@@ -189,7 +189,7 @@ impl PubSubAdmin {
         let current = self
             .subscriptions
             .get_subscription()
-            .set_subscription(&subscription.name);
+            .set_subscription(in_path(&subscription.name));
         let current = current
             .send()
             .await
@@ -204,7 +204,10 @@ impl PubSubAdmin {
     }
 
     pub async fn delete_subscription(&self, path: &str) -> Result<(), Error> {
-        let request = self.subscriptions.delete_subscription().set_subscription(path);
+        let request = self
+            .subscriptions
+            .delete_subscription()
+            .set_subscription(in_path(path));
         deleted(path, request.with_idempotency(true).send().await)
     }
 }

@@ -8,7 +8,7 @@ use google_cloud_pubsub::model::subscription::State;
 use serde_json::{Value, json};
 
 use crate::admin::setup::call_error::{POLICY_READ, failed};
-use crate::admin::setup::clients::PubSubAdmin;
+use crate::admin::setup::clients::{PubSubAdmin, in_path};
 use crate::admin::setup::visibility::Visibility;
 use crate::admin::setup::{iam, trial};
 use crate::backend::google::{PubSubAccess, is};
@@ -100,7 +100,10 @@ impl Replacement {
     /// Fails if somebody has changed the subscription since the plan: the copy would undo that.
     async fn check_unchanged(&self, pubsub: &PubSubAdmin) -> Result<(), Error> {
         let name = &self.desired.name;
-        let request = pubsub.subscriptions.get_subscription().set_subscription(name);
+        let request = pubsub
+            .subscriptions
+            .get_subscription()
+            .set_subscription(in_path(name));
         let current = found(request.send().await).map_err(|error| failed("read", name, error))?;
         let without_state =
             |subscription: &PubSubSubscription| subscription.clone().set_state(State::default());
@@ -141,7 +144,7 @@ fn make_again(method: &str, access: &PubSubAccess, resource: &str, body: Option<
         .endpoint
         .as_deref()
         .unwrap_or("https://pubsub.googleapis.com");
-    let url = format!("{}/v1/{resource}", endpoint.trim_end_matches('/'));
+    let url = format!("{}/v1/{}", endpoint.trim_end_matches('/'), in_path(resource));
     Some(format!(
         "`curl -X {method} -H \"Authorization: Bearer $(gcloud auth print-access-token)\" -H 'Content-Type: application/json' -d \
          '{body}' '{url}'`"

@@ -10,7 +10,7 @@ use google_cloud_pubsub::model::Subscription as PubSubSubscription;
 use uuid::Uuid;
 
 use crate::admin::setup::call_error::failed;
-use crate::admin::setup::clients::PubSubAdmin;
+use crate::admin::setup::clients::{PubSubAdmin, in_path};
 use crate::admin::setup::visibility::Visibility;
 use crate::backend::google::is;
 use crate::base::{Error, names::last_segment};
@@ -116,7 +116,7 @@ async fn create(pubsub: &PubSubAdmin, trial: &PubSubSubscription) -> Result<(), 
         let request = pubsub
             .subscriptions
             .create_subscription()
-            .with_request(trial.clone());
+            .with_request(trial.clone().set_name(in_path(&trial.name)));
         request.with_idempotency(true).send()
     };
     // The topic may have been created by this run.
@@ -124,7 +124,10 @@ async fn create(pubsub: &PubSubAdmin, trial: &PubSubSubscription) -> Result<(), 
         // A set-up has left it, perhaps with other settings, or an earlier attempt of this call has created it.
         Err(error) if is(&error, Code::AlreadyExists) => {
             let delete = pubsub.subscriptions.delete_subscription();
-            let deleted = delete.set_subscription(&trial.name).with_idempotency(true).send();
+            let deleted = delete
+                .set_subscription(in_path(&trial.name))
+                .with_idempotency(true)
+                .send();
             match deleted.await {
                 Err(error) if !is(&error, Code::NotFound) => Err(error),
                 _ => Visibility::Recent.wait_for(create).await.map(drop),

@@ -37,7 +37,7 @@ impl RestClient {
         query: &[(&str, &str)],
     ) -> Result<T, GoogleError> {
         let query = serde_urlencoded::to_string(query).map_err(GoogleError::ser)?;
-        let request = Request::get(format!("{}/{path}?{query}", self.url)).body(Bytes::new());
+        let request = Request::get(format!("{}/{}?{query}", self.url, escaped(path))).body(Bytes::new());
         self.send(request).await
     }
 
@@ -48,7 +48,7 @@ impl RestClient {
         verb: &str,
         body: &Value,
     ) -> Result<T, GoogleError> {
-        let request = Request::post(format!("{}/{path}:{verb}", self.url))
+        let request = Request::post(format!("{}/{}:{verb}", self.url, escaped(path)))
             .header(header::CONTENT_TYPE, "application/json")
             .body(body.to_string().into());
         self.send(request).await
@@ -72,4 +72,9 @@ impl RestClient {
             CacheableResource::NotModified => Ok(HeaderMap::new()),
         }
     }
+}
+
+/// A path of names, in which only `%` means something else in a URL.
+fn escaped(path: &str) -> String {
+    path.replace('%', "%25")
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::backend::local::pubsub::PubSub;
 use crate::base::text::error_chain;
-use crate::base::{Attributes, BoxError, Publication};
+use crate::base::{Attributes, BoxError, Publication, names};
 
 /// Google's limit of a request, with room for base64.
 const MAX_BYTES: usize = 14 * 1024 * 1024;
@@ -54,7 +54,8 @@ pub(super) fn topic<B>(request: &Request<B>) -> Option<String> {
         topic.split('/').collect::<Vec<_>>()[..],
         ["projects", _, "topics", _]
     );
-    (is_topic && request.method() == Method::POST).then(|| topic.to_owned())
+    let topic = names::decode_segment(topic).filter(|_| is_topic)?;
+    (request.method() == Method::POST).then(|| topic.into_owned())
 }
 
 /// Publishes the messages of a request.

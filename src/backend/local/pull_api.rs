@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::backend::local::dead_letters::LocalDeadLetters;
 use crate::backend::local::publish_api::{answer, status};
-use crate::base::BoxError;
 use crate::base::text::error_chain;
+use crate::base::{BoxError, names};
 
 /// More than a thousand ids of ours.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -56,8 +56,9 @@ pub(super) fn call<B>(request: &Request<B>) -> Option<Call> {
         subscription.split('/').collect::<Vec<_>>()[..],
         ["projects", _, "subscriptions", _]
     );
-    (is_subscription && request.method() == Method::POST).then(|| Call {
-        subscription: subscription.to_owned(),
+    let subscription = names::decode_segment(subscription).filter(|_| is_subscription)?;
+    (request.method() == Method::POST).then(|| Call {
+        subscription: subscription.into_owned(),
         verb,
     })
 }
