@@ -10,7 +10,7 @@ use crate::backend::local::emulator::Emulator;
 use crate::backend::local::push_queue::{PushQueue, full_topic};
 use crate::backend::local::unacked::{Delivery, Unacked};
 use crate::base::text::{error_chain, safe};
-use crate::base::{BoxError, Error, Publication, Push, acknowledges, time};
+use crate::base::{BoxError, Error, Publication, Push, acknowledges};
 use crate::registry::subscription::Subscription;
 
 /// The user agent of Pub/Sub. Source:
@@ -156,7 +156,8 @@ impl PubSub {
             let Some(topic) = queue.dead_letter_topic(number) else {
                 return false;
             };
-            match self.publish(&dead_letter(topic, delivery)).await {
+            let dead = delivery.push.into_dead_letter(topic, number);
+            match self.publish(&dead).await {
                 Ok(dead_letter) => tracing::warn!(subscription, id, topic, dead_letter, "a dead letter"),
                 Err(error) => {
                     tracing::error!(subscription, id, topic, error = %error_chain(&error), "dead-lettering failed; the message is delivered again");
@@ -186,31 +187,6 @@ impl PubSub {
             status if acknowledges(status.as_u16()) => Ok(()),
             status => Err(format!("{} answered {status}", subscription.url).into()),
         }
-    }
-}
-
-/// The message for the dead-letter topic. The service adds these attributes and keeps the others. Source:
-/// <https://cloud.google.com/pubsub/docs/handling-failures#track-delivery-attempts>.
-fn dead_letter(topic: &str, delivery: Delivery) -> Publication {
-    let Delivery { queue, push, number } = delivery;
-    let mut attributes = push.attributes;
-    let time = push
-        .publish_time
-        .map(|time| time::rfc3339_millis(time).replace('Z', "+00:00"));
-    attributes.extend(
-        [
-            ("DeliveryCount", number.to_string()),
-            ("Subscription", queue.name.clone()),
-            ("SubscriptionProject", queue.project.clone()),
-            ("TopicPublishTime", time.unwrap_or_default()),
-        ]
-        .map(|(name, value)| (format!("CloudPubSubDeadLetterSource{name}"), value)),
-    );
-    Publication {
-        topic: topic.to_owned().into(),
-        data: push.data,
-        attributes,
-        ordering_key: push.ordering_key,
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) enum Answer {
     Response(StatusCode, Bytes),
     /// From what is in front of a service, which the handler does not see.
     Front(StatusCode),
+    /// Nothing came within the deadline.
+    TimedOut,
     /// Nothing came.
     None(&'static str),
 }
@@ -47,7 +49,16 @@ impl Answer {
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Response(status, _) | Self::Front(status) => Some(*status),
-            Self::None(_) => None,
+            Self::TimedOut | Self::None(_) => None,
+        }
+    }
+
+    /// The code by which Cloud Tasks reports it: 504 when the deadline passed, 0 if the service could not be reached.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Response(status, _) | Self::Front(status) => status.as_u16(),
+            Self::TimedOut => 504,
+            Self::None(_) => 0,
         }
     }
 }
@@ -75,6 +86,9 @@ impl World {
             Answer::Front(status) => {
                 let text = format!("{} by the front", status.as_u16());
                 self.step("cloud", subject, Event::Answered, &text);
+            }
+            Answer::TimedOut => {
+                self.step("cloud", subject, Event::NotAnswered, "its deadline has passed");
             }
             Answer::None(why) => self.step("cloud", subject, Event::NotAnswered, why),
         }
@@ -135,7 +149,7 @@ impl World {
             handled = timeout(deadline, handling) => match handled {
                 Ok(Ok(response)) => received(response).await,
                 Ok(Err(_)) => Answer::None("the connection was reset"),
-                Err(_) => Answer::None("its deadline has passed"),
+                Err(_) => Answer::TimedOut,
             },
             () = hung_up(plan.as_deref()) => Answer::None("the connection broke"),
         };

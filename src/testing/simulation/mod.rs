@@ -66,6 +66,7 @@ mod checks;
 mod choices;
 mod cloud;
 mod delivery;
+mod dispatch;
 mod handler;
 mod history;
 mod instance;

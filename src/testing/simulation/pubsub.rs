@@ -50,7 +50,6 @@ type Line = Arc<Semaphore>;
 struct Message {
     label: String,
     id: String,
-    topic: String,
     data: bytes::Bytes,
     attributes: Attributes,
     ordering_key: Option<String>,
@@ -111,7 +110,6 @@ impl World {
         let message = Message {
             label,
             id: id.clone(),
-            topic: topic.to_owned(),
             data: publication.data.clone(),
             attributes: publication.attributes.clone(),
             ordering_key: publication.ordering_key.clone(),
@@ -239,7 +237,7 @@ impl Pusher {
                     Event::GivenUp,
                     &format!("to {topic}, after delivery {attempt}"),
                 );
-                self.forward(topic);
+                self.forward(topic, attempt);
                 return;
             }
             let age = world
@@ -269,16 +267,7 @@ impl Pusher {
 
     async fn push(&self, subject: &str, place: String, delivery_attempt: Option<u32>) -> Answer {
         let (subscription, message) = (&self.subscription, &self.message);
-        let push = Push {
-            data: message.data.clone(),
-            attributes: message.attributes.clone(),
-            id: message.id.clone(),
-            publish_time: Some(message.published),
-            ordering_key: message.ordering_key.clone(),
-            delivery_attempt,
-            subscription: pubsub_path(&self.project, "subscriptions", &subscription.name).into_owned(),
-            source: None,
-        };
+        let push = self.push_of(delivery_attempt);
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, USER_AGENT);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -300,32 +289,25 @@ impl Pusher {
     }
 
     /// Publishes the message to the dead-letter topic, with what Pub/Sub adds.
-    fn forward(&self, topic: &str) {
-        let mut attributes = self.message.attributes.clone();
-        let source = [
-            (
-                "CloudPubSubDeadLetterSourceSubscription",
-                self.subscription.name.clone(),
-            ),
-            (
-                "CloudPubSubDeadLetterSourceSubscriptionProject",
-                self.project.clone(),
-            ),
-            (
-                "CloudPubSubDeadLetterSourceTopic",
-                last_segment(&self.message.topic).to_owned(),
-            ),
-        ];
-        attributes.extend(source.map(|(name, value)| (name.to_owned(), value)));
-        let publication = Publication {
-            topic: topic.to_owned().into(),
-            data: self.message.data.clone(),
-            attributes,
-            ordering_key: self.message.ordering_key.clone(),
-        };
+    fn forward(&self, topic: &str, deliveries: u32) {
+        let publication = self.push_of(None).into_dead_letter(topic, deliveries);
         let path = pubsub_path(&self.project, "topics", topic);
         self.world
             .store_message("pubsub", &self.project, &path, &publication);
+    }
+
+    fn push_of(&self, delivery_attempt: Option<u32>) -> Push {
+        let (subscription, message) = (&self.subscription, &self.message);
+        Push {
+            data: message.data.clone(),
+            attributes: message.attributes.clone(),
+            id: message.id.clone(),
+            publish_time: Some(message.published),
+            ordering_key: message.ordering_key.clone(),
+            delivery_attempt,
+            subscription: pubsub_path(&self.project, "subscriptions", &subscription.name).into_owned(),
+            source: None,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rates and retries of a queue.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep};
@@ -16,8 +16,8 @@ const ATTEMPTS: i32 = 100;
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(3_600);
 const DOUBLINGS: u32 = 16;
-/// The largest burst. The service derives it from the rate.
-const MAX_BURST: f64 = 100.0;
+/// The smallest burst. The service derives it from the rate.
+const MIN_BURST: f64 = 10.0;
 
 /// A queue.
 pub(super) struct Queue {
@@ -27,6 +27,8 @@ pub(super) struct Queue {
     line: tokio::sync::Mutex<()>,
     bucket: Mutex<Bucket>,
     paused: watch::Sender<bool>,
+    /// When it was last purged.
+    pub purged: Mutex<Option<SystemTime>>,
 }
 
 struct Bucket {
@@ -36,9 +38,8 @@ struct Bucket {
 
 impl Queue {
     pub fn new(settings: QueueSettings) -> Self {
-        let concurrent = settings.max_concurrent_dispatches().unwrap_or(CONCURRENT);
-        let queue = Self {
-            slots: Arc::new(Semaphore::new(concurrent as usize)),
+        let mut queue = Self {
+            slots: Arc::new(Semaphore::new(0)),
             settings,
             line: tokio::sync::Mutex::default(),
             bucket: Mutex::new(Bucket {
@@ -46,21 +47,29 @@ impl Queue {
                 filled: Instant::now(),
             }),
             paused: watch::Sender::new(false),
+            purged: Mutex::default(),
         };
+        queue.slots = Arc::new(Semaphore::new(queue.concurrent() as usize));
         lock(&queue.bucket).tokens = queue.burst();
         queue
     }
 
-    pub fn settings(&self) -> &QueueSettings {
-        &self.settings
-    }
-
-    fn rate(&self) -> f64 {
+    pub fn rate(&self) -> f64 {
         self.settings.max_dispatches_per_second().unwrap_or(RATE)
     }
 
+    pub fn concurrent(&self) -> u32 {
+        self.settings.max_concurrent_dispatches().unwrap_or(CONCURRENT)
+    }
+
+    /// The maximum number of attempts; `None` if unlimited.
+    pub fn attempts(&self) -> Option<u32> {
+        let limit = self.settings.max_attempts().unwrap_or(ATTEMPTS);
+        u32::try_from(limit).ok()
+    }
+
     fn burst(&self) -> f64 {
-        (self.rate() / 5.0).ceil().clamp(1.0, MAX_BURST)
+        (self.rate() / 5.0).floor().max(MIN_BURST)
     }
 
     pub fn pause(&self, paused: bool) {
@@ -69,6 +78,11 @@ impl Queue {
 
     pub fn is_paused(&self) -> bool {
         *self.paused.borrow()
+    }
+
+    /// A place for a task that runs whether there is one or not.
+    pub fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
     /// Waits until a task may be dispatched. It is running until the returned value is dropped.
@@ -97,15 +111,15 @@ impl Queue {
 
     /// Whether a task that has failed this often is given up.
     pub fn gives_up(&self, attempts: u32, since_first: Duration) -> bool {
-        let limit = self.settings.max_attempts().unwrap_or(ATTEMPTS);
-        let reached = u32::try_from(limit).is_ok_and(|limit| attempts >= limit);
+        let limit = self.attempts();
+        let reached = limit.is_some_and(|limit| attempts >= limit);
         let duration = self
             .settings
             .max_retry_duration()
             .filter(|duration| !duration.is_zero());
         match duration {
             // Both limits must be reached.
-            Some(duration) => since_first >= duration && (limit < 0 || reached),
+            Some(duration) => since_first >= duration && (limit.is_none() || reached),
             None => reached,
         }
     }

@@ -3,38 +3,57 @@
 use std::future::ready;
 
 use super::backend::SimulatedBackend;
-use super::tasks::WaitingTask;
+use super::dispatch::WaitingTask;
 use super::world::lock;
 use crate::backend::{BackendFuture, Page, QueueOperations, View};
-use crate::base::{QueueInfo, QueueState, QueuedTask, QueuedTaskParts};
+use crate::base::{LastAttempt, QueueInfo, QueueState, QueuedTask, QueuedTaskParts};
 
-fn queued(waiting: &WaitingTask, now: std::time::SystemTime, view: View) -> QueuedTask {
+fn queued(waiting: &WaitingTask, view: View) -> QueuedTask {
     let (task, state) = (&waiting.task, lock(&waiting.state).clone());
-    let wait = state.due.saturating_duration_since(tokio::time::Instant::now());
     QueuedTask::new(QueuedTaskParts {
         id: waiting.id.clone(),
         queue: task.queue.clone(),
         url: task.url.clone(),
         headers: task.headers.clone(),
         body: (view == View::Full).then(|| task.body.clone()),
-        schedule_time: Some(now + wait),
+        schedule_time: Some(state.schedule_time),
         create_time: Some(waiting.created),
         timeout: Some(task.deadline),
         attempts: state.attempts,
         responses: state.responses,
-        last_attempt: None,
+        last_attempt: state.last.map(|last| LastAttempt {
+            dispatch_time: Some(last.time),
+            response_time: last.response.map(|(time, _)| time),
+            status: last.response.map(|(_, code)| response_status(code)),
+        }),
         max_attempts: None,
     })
 }
 
+/// The service's description of a response, as recorded for each of these codes.
+fn response_status(code: u16) -> String {
+    let (name, number) = match code {
+        400 => ("INVALID_ARGUMENT", 3),
+        401 => ("UNAUTHENTICATED", 16),
+        403 => ("PERMISSION_DENIED", 7),
+        404 => ("NOT_FOUND", 5),
+        409 => ("ABORTED", 10),
+        429 => ("RESOURCE_EXHAUSTED", 8),
+        499 => ("CANCELLED", 1),
+        501 => ("UNIMPLEMENTED", 12),
+        503 => ("UNAVAILABLE", 14),
+        504 => ("DEADLINE_EXCEEDED", 4),
+        400..=499 => ("FAILED_PRECONDITION", 9),
+        500..=599 => ("INTERNAL", 13),
+        _ => ("UNKNOWN", 2),
+    };
+    format!("{name}({number}): HTTP status code {code}")
+}
+
 impl QueueOperations for SimulatedBackend {
     fn get<'a>(&'a self, queue: &'a str, id: &'a str, view: View) -> BackendFuture<'a, Option<QueuedTask>> {
-        let world = self.world();
-        let place = (queue.to_owned(), id.to_owned());
-        let found = lock(&world.tasks).waiting.get(&place).cloned();
-        Box::pin(ready(
-            Ok(found.map(|waiting| queued(&waiting, world.now(), view))),
-        ))
+        let found = self.world().waiting_task(queue, id);
+        Box::pin(ready(Ok(found.map(|waiting| queued(&waiting, view)))))
     }
 
     /// All on one page, since all are in memory.
@@ -51,9 +70,7 @@ impl QueueOperations for SimulatedBackend {
             .waiting
             .values()
             .filter(|waiting| waiting.task.queue == queue);
-        let tasks = of_queue
-            .map(|waiting| queued(waiting, world.now(), view))
-            .collect();
+        let tasks = of_queue.map(|waiting| queued(waiting, view)).collect();
         Box::pin(ready(Ok(Page { tasks, next: None })))
     }
 
@@ -85,6 +102,7 @@ impl QueueOperations for SimulatedBackend {
         for id in ids {
             world.delete_task(queue, &id);
         }
+        *lock(&world.queue(queue).purged) = Some(world.now());
         Box::pin(ready(Ok(())))
     }
 
@@ -96,10 +114,10 @@ impl QueueOperations for SimulatedBackend {
             QueueState::Running
         };
         let mut info = QueueInfo::new(name, state);
-        let settings = queue.settings();
-        info.max_dispatches_per_second = settings.max_dispatches_per_second();
-        info.max_concurrent_dispatches = settings.max_concurrent_dispatches();
-        info.max_attempts = settings.attempts();
+        info.max_dispatches_per_second = Some(queue.rate());
+        info.max_concurrent_dispatches = Some(queue.concurrent());
+        info.max_attempts = queue.attempts();
+        info.purge_time = *lock(&queue.purged);
         Box::pin(ready(Ok(info)))
     }
 }

@@ -25,19 +25,28 @@ const DOUBLINGS: u32 = 5;
 pub(super) fn start(world: &Arc<World>, service: &Arc<ServiceState>, schedule: &Schedule) {
     let (world, service, schedule) = (Arc::clone(world), Arc::clone(service), schedule.clone());
     tokio::spawn(async move {
-        let mut last = world.now();
-        while let Some(due) = schedule.next_after(last) {
+        let mut next = schedule.next_after(world.now());
+        while let Some(due) = next {
+            // At once, if the run before took longer: it is delayed, not left out.
             sleep_until(world.instant(due)).await;
+            next = schedule.next_after(due);
             let open = world.begin();
-            run(&world, &service, &schedule, due).await;
+            run(&world, &service, &schedule, due, next).await;
             drop(open);
-            // What became due during a run is left out, as by the service.
-            last = due.max(world.now());
         }
     });
 }
 
-async fn run(world: &Arc<World>, service: &Arc<ServiceState>, schedule: &Schedule, due: SystemTime) {
+/// Runs a schedule that is due, and tries again until it is due the next time.
+///
+/// Source: `google/cloud/scheduler/v1/job.proto` (`Job.schedule`).
+async fn run(
+    world: &Arc<World>,
+    service: &Arc<ServiceState>,
+    schedule: &Schedule,
+    due: SystemTime,
+    next: Option<SystemTime>,
+) {
     let number = world.next_number(&format!("runs of {}", schedule.task));
     let subject = format!("{}@{number}", schedule.task);
     world.step("scheduler", &subject, Event::Due, "");
@@ -67,17 +76,21 @@ async fn run(world: &Arc<World>, service: &Arc<ServiceState>, schedule: &Schedul
             world.step("scheduler", &subject, Event::Acknowledged, "");
             return;
         }
-        if attempt < attempts {
-            let min = schedule.min_backoff.unwrap_or(MIN_BACKOFF);
-            let max = schedule.max_backoff.unwrap_or(MAX_BACKOFF);
-            let doublings = schedule.max_doublings.unwrap_or(DOUBLINGS);
-            sleep(backoff(min, max, doublings, attempt)).await;
+        let pause = pause(schedule, attempt);
+        let is_over = next.is_some_and(|next| world.now() + pause >= next);
+        if attempt == attempts || is_over {
+            let text = format!("after attempt {attempt}");
+            world.step("scheduler", &subject, Event::GivenUp, &text);
+            return;
         }
+        sleep(pause).await;
     }
-    world.step(
-        "scheduler",
-        &subject,
-        Event::GivenUp,
-        &format!("after attempt {attempts}"),
-    );
+}
+
+/// The pause after this many failed attempts.
+fn pause(schedule: &Schedule, attempts: u32) -> Duration {
+    let min = schedule.min_backoff.unwrap_or(MIN_BACKOFF);
+    let max = schedule.max_backoff.unwrap_or(MAX_BACKOFF);
+    let doublings = schedule.max_doublings.unwrap_or(DOUBLINGS);
+    backoff(min, max, doublings, attempts)
 }

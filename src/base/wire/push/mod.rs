@@ -3,6 +3,8 @@
 //! Sources: <https://cloud.google.com/pubsub/docs/push#receive_push>, `google/pubsub/v1/pubsub.proto` (`PushConfig`).
 
 mod cloud_event;
+#[cfg(any(feature = "local", feature = "testing"))]
+mod dead_letter;
 mod forwarded;
 mod unwrapped;
 
