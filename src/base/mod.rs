@@ -24,10 +24,10 @@ mod wire;
 
 pub(crate) use attempt_text::{AttemptText, TurnedAway};
 pub(crate) use clock::Clock;
+#[cfg(feature = "google")]
+pub(crate) use config::without_user;
 pub use config::{Config, HeaderPlacement, RetrySettings, RunMode, ServiceEndpoint};
-pub(crate) use config::{
-    host_port, is_loopback, service_variable, uncallable_endpoint, validate_service, without_user,
-};
+pub(crate) use config::{host_port, is_loopback, service_variable, uncallable_endpoint, validate_service};
 pub use context::Context;
 pub use error::{BoxError, Error, ErrorKind};
 pub(crate) use fixed_hash::FixedHash;

@@ -56,7 +56,6 @@ where
 }
 
 /// Returns an error if something else than this library answers requests for an endpoint.
-
 async fn check_endpoint<S, R>(runtime: &Runtime, service: S, endpoint: Endpoint) -> io::Result<()>
 where
     S: Service<Request<ServeBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
