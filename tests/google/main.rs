@@ -2,12 +2,18 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod backup;
+mod credentials;
+mod emulators;
 mod many_names;
+mod metadata_server;
 mod operations;
 mod publish_faults;
 mod publishing;
+mod refusals;
 mod retries;
 mod sending;
+mod settings;
+mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;

@@ -444,44 +444,26 @@ async fn a_refused_connection_to_an_emulator_names_its_variable() {
     let runtime = Runtime::builder().config(config).build().await.unwrap();
     let queue = runtime.queue("emails");
 
-    for (what, variable, error) in [
-        (
-            "an enqueue",
-            "CLOUD_TASKS_EMULATOR_HOST",
-            welcome().on(&runtime).await.unwrap_err(),
-        ),
-        (
-            "a task",
-            "CLOUD_TASKS_EMULATOR_HOST",
-            queue.get("a").await.map(drop).unwrap_err(),
-        ),
-        (
-            "a pause",
-            "CLOUD_TASKS_EMULATOR_HOST",
-            queue.pause().await.unwrap_err(),
-        ),
-        (
-            "a message",
-            "PUBSUB_EMULATOR_HOST",
-            Said.sync().on(&runtime).await.map(drop).unwrap_err(),
-        ),
-        (
-            "dead tasks",
-            "PUBSUB_EMULATOR_HOST",
-            runtime.dead_tasks("dead").list().await.map(drop).unwrap_err(),
-        ),
-        (
-            "a plan",
-            "PUBSUB_EMULATOR_HOST",
-            runtime
-                .setup()
-                .only_subscribers()
-                .plan()
-                .await
-                .map(drop)
-                .unwrap_err(),
-        ),
+    // At once, since some are repeated for seconds.
+    let setup = runtime.setup().only_subscribers();
+    let (enqueued, got, paused, published, listed, planned) = tokio::join!(
+        welcome().on(&runtime).into_future(),
+        queue.get("a"),
+        queue.pause(),
+        Said.sync().on(&runtime).into_future(),
+        runtime.dead_tasks("dead").list().into_future(),
+        setup.plan(),
+    );
+
+    for (what, variable, result) in [
+        ("an enqueue", "CLOUD_TASKS_EMULATOR_HOST", enqueued.map(drop)),
+        ("a task", "CLOUD_TASKS_EMULATOR_HOST", got.map(drop)),
+        ("a pause", "CLOUD_TASKS_EMULATOR_HOST", paused),
+        ("a message", "PUBSUB_EMULATOR_HOST", published.map(drop)),
+        ("dead tasks", "PUBSUB_EMULATOR_HOST", listed.map(drop)),
+        ("a plan", "PUBSUB_EMULATOR_HOST", planned.map(drop)),
     ] {
+        let error = result.unwrap_err();
         assert!(error.to_string().contains(variable), "{what}: {error:#}");
         assert!(!error.may_have_taken_effect(), "{what}: {error:#}");
     }

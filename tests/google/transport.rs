@@ -28,10 +28,9 @@ use tokio_rustls::TlsAcceptor;
 use wiremock::matchers::{any, header};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::credentials::{Credentials, enqueue_with_a_key, in_a_child, oauth_error, token_server_after};
 use crate::retries::runtime;
-use crate::sending::{
-    Credentials, enqueue_with_a_key, in_a_child, oauth_error, requests, token_server_after, willing_api,
-};
+use crate::stage::{requests, tokens, willing_api};
 use crate::support::api::{QUEUES, created, google, refused};
 use crate::support::child;
 use crate::support::peer::{Act, Peer};
@@ -310,12 +309,7 @@ async fn a_rejected_token_is_replaced_and_the_call_is_made_once_more() {
 
     welcome().on(&runtime).await.unwrap();
 
-    let tokens: Vec<_> = requests(&api)
-        .await
-        .iter()
-        .map(|request| request.headers["authorization"].clone())
-        .collect();
-    assert_eq!(tokens, ["Bearer token-0", "Bearer token-1"]);
+    assert_eq!(tokens(&api).await, ["Bearer token-0", "Bearer token-1"]);
 }
 
 #[tokio::test]

@@ -15,9 +15,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::credentials::KeyFile;
 use crate::publishing::Counted;
 use crate::retries::runtime;
-use crate::sending::KeyFile;
 use crate::support::api::google;
 use crate::support::child;
 use crate::support::peer::{Act, Peer};

@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::sending::{KeyFile, requests, token_server};
+use crate::credentials::{KeyFile, token_server};
+use crate::stage::requests;
 use crate::support::child;
 use crate::support::key_server::key_server;
 use crate::support::wait::within;

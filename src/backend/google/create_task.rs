@@ -209,7 +209,7 @@ impl GoogleBackend {
     /// rejects the token, makes it once more with another one.
     ///
     /// A token that is slow to come takes no place from other calls. Neither does a backoff: the place is free after the call.
-    pub(super) async fn attempt<T, F>(
+    pub async fn attempt<T, F>(
         &self,
         wait: &mut Wait,
         call: impl Fn(Arc<Token>, Duration) -> F,

@@ -33,7 +33,7 @@ pub(crate) enum HttpError {
 }
 
 impl HttpError {
-    pub(super) fn from_client(error: legacy::Error) -> Self {
+    pub fn from_client(error: legacy::Error) -> Self {
         if error.is_connect() {
             Self::Connect(error.into())
         } else {
@@ -41,7 +41,7 @@ impl HttpError {
         }
     }
 
-    pub(super) fn redirect<B>(response: &Response<B>) -> Self {
+    pub fn redirect<B>(response: &Response<B>) -> Self {
         let location = response.headers().get(header::LOCATION);
         let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()));
         Self::Redirect {
