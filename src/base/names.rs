@@ -45,16 +45,6 @@ pub(crate) fn last_segment(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Validates the name of a Cloud Scheduler job.
-pub(crate) fn validate_job(name: &str) -> Result<(), Invalid> {
-    Invalid::unless(rules::is_id(name), || {
-        Invalid::new(
-            format_args!("the job's name {name:?}"),
-            format_args!("{}; `schedule_name` gives it another one", rules::ID),
-        )
-    })
-}
-
 /// Validates the name or the full path of a topic or a subscription.
 pub(crate) fn validate_pubsub_name(kind: &str, name: &str) -> Result<(), Invalid> {
     let id = match name.strip_prefix("projects/") {

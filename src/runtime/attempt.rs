@@ -5,11 +5,12 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloud_tasks_rules::limits::DISPATCH_DEADLINE;
 use tokio::time::Instant;
 use tracing::Level;
 
 use crate::base::text::{brief, error_chain};
-use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, TurnedAway, limits};
+use crate::base::{Envelope, Error, ErrorKind, TaskError, TaskMetadata, TurnedAway};
 use crate::registry::schedule;
 use crate::registry::{AttemptError, BoundTask, Handler, RegisteredHandler, TaskInput};
 use crate::runtime::Runtime;
@@ -17,6 +18,9 @@ use crate::runtime::attempt_future::{AttemptFuture, Steps, TimedRun, is_listened
 use crate::runtime::attempt_limit::{AttemptLimits, LastAttempt};
 use crate::runtime::last_attempt::{AttemptTime, Exhausted};
 use crate::runtime::scope::Scope;
+
+/// The dispatch deadline of Cloud Tasks for a task that sets none.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// The kind of an attempt, which decides whether it can be the last one.
 #[derive(Clone, Copy, PartialEq)]
@@ -252,7 +256,7 @@ impl RegisteredHandler {
                 let deadline = options.push_deadline();
                 timeout.unwrap_or(deadline).min(deadline)
             }
-            None => timeout.unwrap_or(limits::DEFAULT_TIMEOUT),
+            None => timeout.unwrap_or(DEFAULT_TIMEOUT),
         }
     }
 
@@ -262,8 +266,8 @@ impl RegisteredHandler {
             .timeout()
             .or_else(|| self.deadline_of_schedule(metadata))
             .or(self.registration.timeout)
-            .unwrap_or(limits::DEFAULT_TIMEOUT)
-            .min(limits::MAX_TIMEOUT)
+            .unwrap_or(DEFAULT_TIMEOUT)
+            .min(DISPATCH_DEADLINE.max)
     }
 }
 

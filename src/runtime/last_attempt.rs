@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cloud_tasks_rules::limits::DISPATCH_DEADLINE;
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -13,8 +14,7 @@ use tracing::{Instrument, Span};
 
 use crate::base::text::{error_chain, safe};
 use crate::base::{
-    Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, TurnedAway, dead_record,
-    limits, names,
+    Attributes, Dead, DeadCause, Error, Publication, TaskError, TaskMetadata, TurnedAway, dead_record, names,
 };
 use crate::registry::{AttemptError, Declared, Handler};
 use crate::runtime::Runtime;
@@ -246,7 +246,7 @@ impl Runtime {
             },
             time: AttemptTime {
                 since: Instant::now(),
-                timeout: metadata.timeout().unwrap_or(limits::MIN_TIMEOUT),
+                timeout: metadata.timeout().unwrap_or(DISPATCH_DEADLINE.min),
             },
             metadata,
         });

@@ -1,14 +1,9 @@
 //! Calls of a set-up, with explained errors.
 
-use std::time::Duration;
-
 use google_cloud_gax::error::{Error as GoogleError, rpc::Code};
 
 use crate::backend::google::{Call, Operation, is};
 use crate::base::Error;
-
-/// The timeout of one call.
-pub(crate) const ATTEMPT: Duration = Duration::from_secs(30);
 
 const READ: &str = "read";
 /// What was not done to a policy, for [`failed`].

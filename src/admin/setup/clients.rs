@@ -1,6 +1,7 @@
 //! The clients that read and change the cloud during set-up.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use google_cloud_gax::paginator::ItemPaginator;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
@@ -10,10 +11,12 @@ use google_cloud_scheduler_v1::model::Job;
 use google_cloud_tasks_v2::client::CloudTasks;
 use google_cloud_tasks_v2::model::Queue;
 
-use crate::admin::setup::call_error::{ATTEMPT, not_read};
+use crate::admin::setup::call_error::not_read;
 use crate::backend::google::{PubSubAccess, QueueAccess, RetryTransient, SchedulerAccess, backoff};
 use crate::base::Error;
 
+/// The timeout of one call.
+const ATTEMPT: Duration = Duration::from_secs(30);
 /// The maximum page size of Pub/Sub.
 const PAGE: i32 = 1000;
 

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use cloud_tasks_rules::limits::DISPATCH_DEADLINE;
 use http::{HeaderValue, Request, header};
 use serde_json::json;
 use tokio::sync::{Notify, OnceCell};
@@ -12,7 +13,7 @@ use tokio::sync::{Notify, OnceCell};
 use crate::backend::local::emulator::{Emulator, seconds};
 use crate::backend::local::push_queue::queue_id;
 use crate::base::text::error_chain;
-use crate::base::{BoxError, Clock, job_headers, limits::MAX_TIMEOUT};
+use crate::base::{BoxError, Clock, job_headers};
 use crate::registry::schedule::{DEFAULT_DEADLINE, Schedule};
 
 /// The prefix of the paths of runs; no queue has such a name.
@@ -174,7 +175,7 @@ impl Scheduler {
         job.begin(due);
         let since = due.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let url = format!("{}{PATH}{at}/{}", self.relay, since.as_nanos());
-        let deadline = (job.deadline() + MARGIN).min(MAX_TIMEOUT);
+        let deadline = (job.deadline() + MARGIN).min(DISPATCH_DEADLINE.max);
         self.emulator
             .create_task(&format!("{location}/queues/{queue}"), &url, deadline)
             .await

@@ -45,16 +45,6 @@ pub(crate) const HANDLED_BY: HeaderName = HeaderName::from_static("x-cloud-tasks
 const MAX_HEADER_BYTES: usize = 8188;
 /// The maximum size of all propagated headers.
 const MAX_PROPAGATED_BYTES: usize = 16 * 1024;
-/// The maximum number and size of a task's headers: [`MAX_REQUEST_HEADERS`] and [`MAX_REQUEST_HEADER_BYTES`], minus
-/// room for those that Cloud Tasks and proxies add.
-pub(crate) const MAX_TASK_HEADERS: usize = 80;
-pub(crate) const MAX_TASK_HEADER_BYTES: usize = 32 * 1024;
-/// The maximum number of headers that our server accepts.
-#[cfg(feature = "serve")]
-pub(crate) const MAX_REQUEST_HEADERS: usize = 128;
-/// The maximum size of a request's head that our server accepts; a connection holds as much of an unfinished one.
-#[cfg(feature = "serve")]
-pub(crate) const MAX_REQUEST_HEADER_BYTES: u16 = 63 * 1024;
 
 /// If this header is present, Cloud Run verifies it instead of `Authorization` and passes `Authorization` on unverified.
 pub(crate) const SERVERLESS: &str = "x-serverless-authorization";

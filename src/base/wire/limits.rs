@@ -13,12 +13,7 @@ use crate::base::invalid::Invalid;
 use crate::base::names;
 use crate::base::time::words;
 use crate::base::wire::envelope::Envelope;
-use crate::base::wire::headers::{MAX_TASK_HEADER_BYTES, MAX_TASK_HEADERS};
 
-pub(crate) const MIN_TIMEOUT: Duration = DISPATCH_DEADLINE.min;
-pub(crate) const MAX_TIMEOUT: Duration = DISPATCH_DEADLINE.max;
-/// The dispatch deadline of Cloud Tasks for a task that sets none.
-pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const MAX_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Longer than any real timeout, and short enough to be added to a time without overflow.
 #[cfg(any(feature = "google", feature = "serve"))]
@@ -26,6 +21,10 @@ pub(crate) const INDEFINITELY: Duration = Duration::from_secs(30 * 365 * 24 * 60
 /// Cloud Tasks stores no larger task, headers included.
 pub(crate) const MAX_STORED_BYTES: usize = 1_048_569;
 const MAX_URL_BYTES: usize = 2083;
+/// The maximum number and size of a task's headers: what a server accepts, ours for one, minus room for those that Cloud Tasks and
+/// proxies add.
+const MAX_TASK_HEADERS: usize = 80;
+const MAX_TASK_HEADER_BYTES: usize = 32 * 1024;
 const MAX_HEADERS_BYTES: usize = 80 * 1024;
 
 /// Validates a timeout.

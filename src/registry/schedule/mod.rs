@@ -10,9 +10,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use cloud_tasks_rules::names;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::base::{Config, Invalid, names, own_header};
+use crate::base::{Config, Invalid, own_header};
 
 use timing::Timing;
 
@@ -151,7 +152,7 @@ impl Schedule {
         let headers = headers(options).map_err(&mut add);
         let payload = payload(periodic).map_err(|error| add(vec![error]));
         let name = options.job_name(task, config);
-        add(names::validate_job(&name).err().into_iter().collect());
+        add(validate_job(&name).err().into_iter().collect());
         match (timing, headers, payload) {
             (Ok(timing), Ok(headers), Ok(payload)) if errors.is_empty() => Ok(Self {
                 task,
@@ -176,6 +177,16 @@ impl Schedule {
             }
         }
     }
+}
+
+/// Validates the name of a Cloud Scheduler job.
+fn validate_job(name: &str) -> Result<(), Invalid> {
+    Invalid::unless(names::is_id(name), || {
+        Invalid::new(
+            format_args!("the job's name {name:?}"),
+            format_args!("{}; `schedule_name` gives it another one", names::ID),
+        )
+    })
 }
 
 /// The encoded arguments, which are the same for every run.

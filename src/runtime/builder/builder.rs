@@ -6,10 +6,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloud_tasks_rules::limits::DISPATCH_DEADLINE;
 use tokio::sync::Semaphore;
 
 use crate::auth::UnsignedPushes;
-use crate::base::{Config, Error, limits};
+use crate::base::{Config, Error};
 use crate::registry::queue_settings::QueueSettings;
 use crate::registry::topic::Topic;
 use crate::registry::topic_publisher::TopicPublisher;
@@ -231,7 +232,7 @@ impl<M> RuntimeBuilder<M> {
     /// wait for the end of the lease. Two thirds of it must be longer than the clocks of your instances differ, and longer
     /// than the store takes to respond.
     pub fn idempotency_lease(mut self, lease: Duration) -> Self {
-        self.parts.lease = lease.clamp(Duration::from_secs(1), limits::MAX_TIMEOUT);
+        self.parts.lease = lease.clamp(Duration::from_secs(1), DISPATCH_DEADLINE.max);
         self
     }
 

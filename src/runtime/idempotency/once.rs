@@ -1,8 +1,9 @@
 //! Effects with a key of their own, inside a task.
 
+use cloud_tasks_rules::limits::DISPATCH_DEADLINE;
 use tokio::time::Instant;
 
-use crate::base::{Context, Error, ErrorKind, TaskError, limits};
+use crate::base::{Context, Error, ErrorKind, TaskError};
 use crate::runtime::idempotency::guard::{Begun, Guard};
 use crate::runtime::idempotency::key::IdempotencyKey;
 use crate::runtime::scope::Scope;
@@ -80,7 +81,7 @@ impl<S> Context<S> {
         let deadline = self
             .metadata()
             .deadline()
-            .unwrap_or_else(|| Instant::now() + limits::MAX_TIMEOUT);
+            .unwrap_or_else(|| Instant::now() + DISPATCH_DEADLINE.max);
         let mut held = match guard.begin(deadline).await {
             Ok(Begun::Run(held, _)) => held,
             // Nothing buries an effect; if something did, it must not run again either.

@@ -17,7 +17,6 @@ use tokio::time::sleep;
 use tower_service::Service;
 
 use crate::base::BoxError;
-use crate::base::headers::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use crate::base::text::error_chain;
 use crate::runtime::Runtime;
 use crate::service::server::activity::{Activity, Limits, Order};
@@ -31,6 +30,10 @@ use crate::service::server::watched::Watched;
 const OUT_OF_SOCKETS: Duration = Duration::from_secs(1);
 /// How often a server whose connections are all busy looks for an idle one.
 const FULL: Duration = Duration::from_millis(100);
+/// The maximum number of headers of a request.
+const MAX_REQUEST_HEADERS: usize = 128;
+/// The maximum size of a request's head; a connection holds as much of an unfinished one.
+const MAX_REQUEST_HEADER_BYTES: u16 = 63 * 1024;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const MAX_STREAMS: u32 = 256;
 
