@@ -27,7 +27,7 @@ pub(crate) struct Token<'a> {
     pub signed: &'a str,
     header: &'a str,
     claims: &'a str,
-    signature: &'a str,
+    pub signature: &'a str,
 }
 
 /// The checked members of a token's header.
@@ -109,11 +109,6 @@ impl<'a> Token<'a> {
         decode(self.header)
             .and_then(|json| serde_json::from_slice(&json).ok())
             .ok_or(Refusal::Malformed("the token's header does not decode"))
-    }
-
-    /// The decoded signature.
-    pub fn signature(&self) -> Option<Vec<u8>> {
-        decode(self.signature)
     }
 
     /// The JSON of the claims.

@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use http::HeaderMap;
+use jsonwebtoken::crypto::aws_lc;
 
 use crate::auth::Refusal;
 use crate::auth::access::Called;
@@ -28,6 +29,8 @@ pub(crate) struct Verifier {
 
 impl Verifier {
     pub fn new(rules: Rules, keys: Keys, trusts_platform: bool) -> Self {
+        // `jsonwebtoken` needs a choice if a program links two of its back ends. A choice by the program stays.
+        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
         Self {
             rules,
             checks: Checks::default(),

@@ -37,16 +37,27 @@ pub(crate) fn random_number() -> u64 {
     if let Some(process) = current() {
         return process.random();
     }
-    fastrand::u64(..)
+    // Each half has fixed bits where the other one has random bits.
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    high ^ low
 }
 
 /// A random number from 0 up to 1, without 1.
 pub(crate) fn random_fraction() -> f64 {
-    #[cfg(feature = "testing")]
-    if let Some(process) = current() {
-        return fastrand::Rng::with_seed(process.random()).fork().f64();
-    }
-    fastrand::f64()
+    fraction_of(random_number())
+}
+
+/// A number from 0 up to 1, without 1, that every bit of the seed changes.
+pub(crate) fn fraction_of(seed: u64) -> f64 {
+    // The finalizer of `SplitMix64`.
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    // The upper 53 bits, which a number of this type has.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+    let fraction = (mixed >> 11) as f64 / (1_u64 << 53) as f64;
+    fraction
 }
 
 /// Spawns a future that ends with this process.

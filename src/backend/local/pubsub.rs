@@ -10,7 +10,7 @@ use crate::backend::local::emulator::Emulator;
 use crate::backend::local::push_queue::{PushQueue, full_topic};
 use crate::backend::local::unacked::{Delivery, Unacked};
 use crate::base::text::{error_chain, safe};
-use crate::base::{BoxError, Error, Publication, Push, acknowledges};
+use crate::base::{BoxError, Error, Publication, Push, acknowledges, process};
 use crate::registry::subscription::Subscription;
 
 /// The user agent of Pub/Sub. Source:
@@ -192,5 +192,5 @@ impl PubSub {
 
 /// Sixteen random digits, like the service's ids.
 fn message_id() -> String {
-    fastrand::u64(1_000_000_000_000_000..10_000_000_000_000_000).to_string()
+    (1_000_000_000_000_000 + process::random_number() % 9_000_000_000_000_000).to_string()
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::backend::google::error::CallOutcome;
 use crate::backend::google::publish::connection::Batch;
 use crate::base::RetrySettings;
+use crate::base::process;
 use crate::base::text::error_chain;
 
 /// Why an attempt failed.
@@ -154,7 +155,7 @@ impl Attempts {
         }
         // The messages of a request pause equally long, so that they share the next request as well.
         let seed = self.seed ^ failure.seed() ^ self.pause.as_secs() ^ u64::from(self.pause.subsec_nanos());
-        let random = fastrand::Rng::with_seed(seed).fork().f64();
+        let random = process::fraction_of(seed);
         let pause = self.pause.mul_f64(0.5 + random / 2.0);
         if !failure.is_transient() || self.started.elapsed().saturating_add(pause) >= self.retry.deadline {
             return Next::GiveUp(Failed {
