@@ -7,9 +7,9 @@ use std::mem::take;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The entries that were used last, as many as fit. Two maps are a list of the least recently used without its bookkeeping: when
-/// `recent` is half of what fits, it becomes `older`, whose unused entries are forgotten.
+/// `newer` is half of what fits, it becomes `older`, whose unused entries are forgotten.
 pub(crate) struct Recent<K, V, S = RandomState> {
-    recent: Generation<K, V, S>,
+    newer: Generation<K, V, S>,
     older: Generation<K, V, S>,
     /// What a generation may weigh.
     half: usize,
@@ -38,7 +38,7 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Recent<K, V, S> {
     /// A map of entries that weigh no more than this together.
     pub fn new(max_weight: usize) -> Self {
         Self {
-            recent: Generation::default(),
+            newer: Generation::default(),
             older: Generation::default(),
             half: max_weight / 2,
         }
@@ -49,7 +49,7 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Recent<K, V, S> {
     where
         K: Borrow<Q>,
     {
-        self.recent.entries.get(key).map(|entry| &entry.value)
+        self.newer.entries.get(key).map(|entry| &entry.value)
     }
 
     /// The value, which counts as used.
@@ -73,20 +73,20 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Recent<K, V, S> {
     /// Adds or replaces an entry. One that weighs more than half of what fits is not kept.
     pub fn insert(&mut self, key: K, value: V, weight: usize) {
         self.older.remove(&key);
-        self.recent.remove(&key);
+        self.newer.remove(&key);
         if weight > self.half {
             return;
         }
-        if self.recent.weight + weight > self.half {
-            self.older = take(&mut self.recent);
+        if self.newer.weight + weight > self.half {
+            self.older = take(&mut self.newer);
         }
-        self.recent.weight += weight;
-        self.recent.entries.insert(key, Entry { value, weight });
+        self.newer.weight += weight;
+        self.newer.entries.insert(key, Entry { value, weight });
     }
 
     /// Forgets the older entries for which this is true; if there is none, the recent ones.
     pub fn forget(&mut self, is_unused: impl Fn(&V) -> bool) {
-        for generation in [&mut self.older, &mut self.recent] {
+        for generation in [&mut self.older, &mut self.newer] {
             let before = generation.entries.len();
             generation.entries.retain(|_, entry| {
                 let is_kept = !is_unused(&entry.value);
@@ -145,7 +145,7 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> SharedRecent<K, V, S> {
     #[cfg(test)]
     pub fn weight(&self) -> usize {
         let entries = self.shared();
-        entries.recent.weight + entries.older.weight
+        entries.newer.weight + entries.older.weight
     }
 
     #[cfg(test)]
