@@ -4,3 +4,4 @@
 
 mod determinism;
 mod planted;
+mod rules;
