@@ -4,7 +4,7 @@ use cloud_tasks::idempotency::MemoryStore;
 use cloud_tasks::runtime::RuntimeBuilder;
 
 use crate::support::effects::Effects;
-use crate::{backup, bulk, dead, faults, operations, schedules, tasks, unique, values};
+use crate::{backup, bulk, dead, faults, model, operations, schedules, tasks, unique, values};
 
 /// Gives the runtime a store and a state for every task; a test replaces those that it looks at.
 pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder<M> {
@@ -15,6 +15,7 @@ pub(crate) fn with_dependencies<M>(builder: RuntimeBuilder<M>) -> RuntimeBuilder
         .state(dead::stage::Shop::default())
         .state(faults::Journal::default())
         .state(Effects::default())
+        .state(model::tasks::Journal::default())
         .state(operations::stage::Breakpoint::closed().0)
         .state(operations::stage::Journal::unread())
         .state(schedules::Journal::unread())

@@ -11,6 +11,7 @@ mod elsewhere;
 #[allow(clippy::print_stdout, reason = "it shows its figures")]
 mod faults;
 mod idempotency;
+mod model;
 mod modes;
 mod operations;
 mod schedules;
