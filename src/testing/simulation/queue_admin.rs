@@ -31,7 +31,10 @@ fn queued(waiting: &WaitingTask, view: View) -> QueuedTask {
 }
 
 /// The service's description of a response, as recorded for each of these codes.
-#[expect(clippy::match_overlapping_arm, reason = "the ranges are for what has no description of its own")]
+#[expect(
+    clippy::match_overlapping_arm,
+    reason = "the ranges are for what has no description of its own"
+)]
 fn response_status(code: u16) -> String {
     let (name, number) = match code {
         400 => ("INVALID_ARGUMENT", 3),
