@@ -2,8 +2,10 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod backup;
+mod calls_in_flight;
 mod credentials;
 mod emulators;
+mod failing_credentials;
 mod many_names;
 mod metadata_server;
 mod operations;
@@ -18,5 +20,6 @@ mod stage;
 mod support;
 mod tasks;
 mod transport;
+mod unclear_answers;
 mod waiting;
 mod warm_up;

@@ -1,36 +1,21 @@
-//! The Google backend when answers are unclear: what it repeats, what it says of the task, how many calls it makes at once.
+//! What is repeated, for how long, and what is said of the task.
 
-use std::collections::{HashSet, VecDeque};
-use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use bytes::Bytes;
 use cloud_tasks::backend::{Google, RetrySettings};
 use cloud_tasks::task::{Enqueue, Enqueued};
-use cloud_tasks::{Config, Error, ErrorKind, PublisherTask, Runtime, Task, task};
-use futures_util::future;
-use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider};
-use google_cloud_auth::errors::CredentialsError;
-use http::{Extensions, HeaderMap};
-use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize};
+use cloud_tasks::{Error, ErrorKind, Runtime};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::Barrier;
-use tokio::task::JoinSet;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::support::api::{QUEUES, config, created, google, refused, sent};
-use crate::support::peer::{Act, Nobody, Peer};
-use crate::tasks::{Welcome, welcome};
+use crate::tasks::welcome;
 
 /// Repeats at once, for as long as any test takes.
-const AT_ONCE: RetrySettings = RetrySettings {
+pub(crate) const AT_ONCE: RetrySettings = RetrySettings {
     initial: Duration::from_millis(1),
     maximum: Duration::from_millis(1),
     multiplier: 1.0,
@@ -38,7 +23,7 @@ const AT_ONCE: RetrySettings = RetrySettings {
 };
 
 /// Repeats at once, and soon gives up.
-const BRIEFLY: RetrySettings = RetrySettings {
+pub(crate) const BRIEFLY: RetrySettings = RetrySettings {
     deadline: Duration::from_millis(50),
     ..AT_ONCE
 };
@@ -53,7 +38,7 @@ pub(crate) async fn runtime(google: Google, retry: RetrySettings) -> Runtime {
 }
 
 /// What a call that ends by itself comes to.
-async fn end_of(enqueue: Enqueue) -> Result<Enqueued, Error> {
+pub(crate) async fn end_of(enqueue: Enqueue) -> Result<Enqueued, Error> {
     tokio::time::timeout(Duration::from_secs(60), enqueue.into_future())
         .await
         .expect("the call never ends")
@@ -73,7 +58,7 @@ impl Respond for InTurn {
 }
 
 /// An API that first answers these.
-async fn api(answers: impl IntoIterator<Item = ResponseTemplate>) -> MockServer {
+pub(crate) async fn api(answers: impl IntoIterator<Item = ResponseTemplate>) -> MockServer {
     let api = MockServer::start().await;
     Mock::given(any())
         .respond_with(InTurn(Mutex::new(answers.into_iter().collect())))
@@ -82,16 +67,16 @@ async fn api(answers: impl IntoIterator<Item = ResponseTemplate>) -> MockServer 
     api
 }
 
-fn unavailable() -> ResponseTemplate {
+pub(crate) fn unavailable() -> ResponseTemplate {
     refused(503, "UNAVAILABLE", "The service is unavailable.")
 }
 
-fn exists() -> ResponseTemplate {
+pub(crate) fn exists() -> ResponseTemplate {
     refused(409, "ALREADY_EXISTS", "Requested entity already exists")
 }
 
 /// The names of the tasks that the API was asked for.
-async fn names(api: &MockServer) -> Vec<Value> {
+pub(crate) async fn names(api: &MockServer) -> Vec<Value> {
     api.received_requests()
         .await
         .unwrap()
@@ -101,7 +86,7 @@ async fn names(api: &MockServer) -> Vec<Value> {
 }
 
 /// Enqueues where the API first gives these answers; the outcome, and the names that were asked for.
-async fn enqueue_after(
+pub(crate) async fn enqueue_after(
     answers: impl IntoIterator<Item = ResponseTemplate>,
     retry: RetrySettings,
     enqueue: Enqueue,
@@ -343,414 +328,6 @@ async fn pauses_of_any_length_are_no_reason_to_panic() {
 
     assert!(outcome.unwrap().duplicate());
     assert_eq!(names.len(), 1);
-}
-
-fn created_by_hand() -> Act {
-    Act::answer(
-        200,
-        &json!({"name": format!("{QUEUES}/emails/tasks/by-hand")}).to_string(),
-    )
-}
-
-fn exists_by_hand() -> Act {
-    let error = json!({"error": {"code": 409, "message": "exists", "status": "ALREADY_EXISTS"}});
-    Act::answer(409, &error.to_string())
-}
-
-#[tokio::test]
-async fn a_connection_that_breaks_after_the_request_leaves_open_whether_the_task_exists() {
-    let peer = Peer::start([Act::Reset]).await;
-    let runtime = runtime(google(peer.url()), RetrySettings::off()).await;
-
-    let error = welcome().on(&runtime).await.unwrap_err();
-
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.may_have_taken_effect(), "{error}");
-    assert_eq!(peer.bodies().len(), 1);
-}
-
-#[tokio::test]
-async fn a_connection_that_breaks_after_the_request_is_repeated_with_the_same_name() {
-    let peer = Peer::start([Act::Reset, exists_by_hand()]).await;
-    let runtime = runtime(google(peer.url()), AT_ONCE).await;
-
-    let enqueued = welcome().on(&runtime).await.unwrap();
-
-    assert!(!enqueued.duplicate());
-    let bodies = peer.bodies();
-    assert_eq!(bodies.len(), 2);
-    assert_eq!(bodies[0], bodies[1]);
-}
-
-#[tokio::test]
-async fn a_peer_that_never_answers_is_given_up_after_the_time_of_an_attempt() {
-    let peer = Peer::start([Act::Nothing]).await;
-    let google = google(peer.url()).attempt_timeout(Duration::from_millis(50));
-    let runtime = runtime(google, RetrySettings::off()).await;
-
-    let error = end_of(welcome().on(&runtime)).await.unwrap_err();
-
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.may_have_taken_effect(), "{error}");
-}
-
-#[tokio::test]
-async fn a_peer_that_never_answers_is_asked_again_until_the_deadline() {
-    let peer = Peer::start([Act::Nothing]).await;
-    let google = google(peer.url()).attempt_timeout(Duration::from_millis(50));
-    let retry = RetrySettings {
-        deadline: Duration::from_millis(200),
-        ..AT_ONCE
-    };
-    let runtime = runtime(google, retry).await;
-
-    let error = end_of(welcome().on(&runtime)).await.unwrap_err();
-
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.may_have_taken_effect(), "{error}");
-}
-
-#[tokio::test]
-async fn a_peer_where_nobody_listens_created_nothing() {
-    let nobody = Nobody::take();
-    let runtime = runtime(google(nobody.url()), BRIEFLY).await;
-
-    let error = end_of(welcome().on(&runtime)).await.unwrap_err();
-
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(!error.may_have_taken_effect(), "{error}");
-    assert!(
-        format!("{error:#}").starts_with("task Welcome was not created in queue emails: "),
-        "{error}"
-    );
-}
-
-/// Is published to an emulator.
-#[derive(Deserialize, Serialize)]
-struct Said;
-
-#[task(topic = "said")]
-impl PublisherTask for Said {}
-
-#[tokio::test]
-async fn a_refused_connection_to_an_emulator_names_its_variable() {
-    let (tasks, messages) = (Nobody::take(), Nobody::take());
-    let host = |nobody: &Nobody| nobody.url().trim_start_matches("http://").to_owned();
-    let config = Config::default()
-        .with_endpoint("https://shop.example")
-        .with_cloud_tasks_emulator_host(host(&tasks))
-        .with_pubsub_emulator_host(host(&messages))
-        .with_enqueue_retry(RetrySettings::off());
-    let runtime = Runtime::builder().config(config).build().await.unwrap();
-    let queue = runtime.queue("emails");
-
-    // At once, since some are repeated for seconds.
-    let setup = runtime.setup().only_subscribers();
-    let (enqueued, got, paused, published, listed, planned) = tokio::join!(
-        welcome().on(&runtime).into_future(),
-        queue.get("a"),
-        queue.pause(),
-        Said.sync().on(&runtime).into_future(),
-        runtime.dead_tasks("dead").list().into_future(),
-        setup.plan(),
-    );
-
-    for (what, variable, result) in [
-        ("an enqueue", "CLOUD_TASKS_EMULATOR_HOST", enqueued.map(drop)),
-        ("a task", "CLOUD_TASKS_EMULATOR_HOST", got.map(drop)),
-        ("a pause", "CLOUD_TASKS_EMULATOR_HOST", paused),
-        ("a message", "PUBSUB_EMULATOR_HOST", published.map(drop)),
-        ("dead tasks", "PUBSUB_EMULATOR_HOST", listed.map(drop)),
-        ("a plan", "PUBSUB_EMULATOR_HOST", planned.map(drop)),
-    ] {
-        let error = result.unwrap_err();
-        assert!(error.to_string().contains(variable), "{what}: {error:#}");
-        assert!(!error.may_have_taken_effect(), "{what}: {error:#}");
-    }
-}
-
-#[tokio::test]
-async fn half_an_answer_is_no_answer() {
-    let peer = Peer::start([Act::half_an_answer(), exists_by_hand()]).await;
-    let runtime = runtime(google(peer.url()), AT_ONCE).await;
-
-    let enqueued = welcome().on(&runtime).await.unwrap();
-
-    assert!(!enqueued.duplicate());
-    assert_eq!(peer.bodies().len(), 2);
-}
-
-/// Answers with the status of a success that are no task.
-const UNREADABLE: [&str; 5] = [
-    "<html>Welcome to the hotel</html>",
-    "",
-    "[]",
-    "{\"name\": 7}",
-    "{\"name\": \"proj",
-];
-
-/// The id is ours: a repeat creates no second task.
-#[tokio::test]
-async fn an_answer_that_is_not_understood_is_repeated_with_the_same_name() {
-    for body in UNREADABLE {
-        for status in [200, 201, 202] {
-            let unreadable = Act::answer(status, body);
-            let peer = Peer::start([unreadable.clone(), unreadable, exists_by_hand()]).await;
-            let runtime = runtime(google(peer.url()), AT_ONCE).await;
-
-            let enqueued = welcome().task_id("welcome-7").on(&runtime).await.unwrap();
-
-            assert!(!enqueued.duplicate(), "{status} {body}");
-            let bodies = peer.bodies();
-            assert_eq!(bodies.len(), 3, "{status} {body}");
-            assert!(bodies.iter().all(|sent| *sent == bodies[0]), "{status} {body}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_is_never_understood_leaves_open_whether_the_task_exists() {
-    for body in UNREADABLE {
-        let peer = Peer::start([Act::answer(200, body)]).await;
-        let runtime = runtime(google(peer.url()), BRIEFLY).await;
-
-        let error = end_of(welcome().on(&runtime)).await.unwrap_err();
-
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "{body}: {error}");
-        assert!(error.may_have_taken_effect(), "{body}: {error}");
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_is_not_understood_leaves_open_whether_the_task_exists() {
-    for body in UNREADABLE {
-        let peer = Peer::start([Act::answer(200, body)]).await;
-        let runtime = runtime(google(peer.url()), RetrySettings::off()).await;
-
-        let error = welcome().on(&runtime).await.unwrap_err();
-
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "{body}: {error}");
-        assert!(error.may_have_taken_effect(), "{body}: {error}");
-    }
-}
-
-#[tokio::test]
-async fn a_receipt_has_the_id_that_was_sent_if_the_answer_has_none() {
-    let peer = Peer::start([Act::answer(200, "{}")]).await;
-    let runtime = runtime(google(peer.url()), AT_ONCE).await;
-
-    let enqueued = welcome().task_id("welcome-7").on(&runtime).await.unwrap();
-
-    assert_eq!(enqueued.id(), "welcome-7");
-}
-
-#[tokio::test]
-async fn a_peer_that_closes_every_connection_is_called_on_new_ones() {
-    let peer = Peer::start([created_by_hand()]).await;
-    let runtime = runtime(google(peer.url()), RetrySettings::off()).await;
-
-    for _ in 0..5 {
-        let enqueued = welcome().on(&runtime).await.unwrap();
-        assert_eq!(enqueued.id(), "by-hand");
-    }
-
-    assert_eq!(peer.bodies().len(), 5);
-}
-
-/// Credentials that fail, for good or for a while, and then give nothing to sign with.
-#[derive(Debug)]
-struct Failing {
-    passing: bool,
-    failures: AtomicUsize,
-    asked: Arc<AtomicUsize>,
-}
-
-impl CredentialsProvider for Failing {
-    async fn headers(&self, _: Extensions) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let left = self
-            .failures
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        match left {
-            Ok(_) => Err(CredentialsError::from_msg(self.passing, "no token today")),
-            Err(_) => Ok(CacheableResource::New {
-                entity_tag: google_cloud_auth::credentials::EntityTag::new(),
-                data: HeaderMap::new(),
-            }),
-        }
-    }
-
-    async fn universe_domain(&self) -> Option<String> {
-        None
-    }
-}
-
-#[tokio::test]
-async fn credentials_that_fail_for_a_while_are_asked_again() {
-    let api = api([]).await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let credentials = Failing {
-        passing: true,
-        failures: AtomicUsize::new(2),
-        asked: Arc::clone(&asked),
-    };
-    let runtime = runtime(google(api.uri()).credentials(credentials), AT_ONCE).await;
-
-    welcome().on(&runtime).await.unwrap();
-
-    assert_eq!(asked.load(Ordering::Relaxed), 3);
-    assert_eq!(names(&api).await.len(), 1);
-}
-
-#[tokio::test]
-async fn credentials_that_fail_for_good_are_asked_once_and_nothing_is_created() {
-    let api = api([]).await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let credentials = Failing {
-        passing: false,
-        failures: AtomicUsize::new(usize::MAX),
-        asked: Arc::clone(&asked),
-    };
-    let runtime = runtime(google(api.uri()).credentials(credentials), AT_ONCE).await;
-
-    let error = welcome().on(&runtime).await.unwrap_err();
-
-    assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
-    assert!(!error.may_have_taken_effect());
-    assert!(format!("{error:#}").contains("no token today"), "{error:#}");
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
-    assert_eq!(names(&api).await.len(), 0);
-}
-
-/// An API that keeps its connections open, and counts them and the calls on them.
-struct CountingApi {
-    url: String,
-    counts: Arc<Counts>,
-    _connections: JoinSet<()>,
-}
-
-#[derive(Debug)]
-struct Counts {
-    /// No call is answered before so many are there; fewer at once would never end.
-    together: Barrier,
-    connections: AtomicUsize,
-    calls: AtomicUsize,
-    calls_at_once: AtomicUsize,
-    most_calls_at_once: AtomicUsize,
-}
-
-impl CountingApi {
-    async fn start(together: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let counts = Arc::new(Counts {
-            together: Barrier::new(together),
-            connections: AtomicUsize::new(0),
-            calls: AtomicUsize::new(0),
-            calls_at_once: AtomicUsize::new(0),
-            most_calls_at_once: AtomicUsize::new(0),
-        });
-        let counted = Arc::clone(&counts);
-        let mut accepting = JoinSet::new();
-        accepting.spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                counted.connections.fetch_add(1, Ordering::SeqCst);
-                let counts = Arc::clone(&counted);
-                let service = service_fn(move |request| create(Arc::clone(&counts), request));
-                connections.spawn(async move {
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service);
-                    // Ends when the client closes, in whatever way.
-                    let _ = connection.await;
-                });
-            }
-        });
-        Self {
-            url,
-            counts,
-            _connections: accepting,
-        }
-    }
-}
-
-async fn create(
-    counts: Arc<Counts>,
-    request: http::Request<hyper::body::Incoming>,
-) -> Result<http::Response<Full<Bytes>>, Infallible> {
-    counts.calls.fetch_add(1, Ordering::SeqCst);
-    let at_once = counts.calls_at_once.fetch_add(1, Ordering::SeqCst) + 1;
-    counts.most_calls_at_once.fetch_max(at_once, Ordering::SeqCst);
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    counts.together.wait().await;
-    let mut body: Value = serde_json::from_slice(&body).unwrap();
-    let task = body["task"].take().to_string();
-    counts.calls_at_once.fetch_sub(1, Ordering::SeqCst);
-    Ok(http::Response::new(Full::new(task.into())))
-}
-
-/// Enqueues a thousand tasks at once, all of which succeed, with at most 8 calls in flight.
-///
-/// They are answered in groups of `together`.
-async fn a_thousand_at_once(together: usize) -> Arc<Counts> {
-    let api = CountingApi::start(together).await;
-    let google = google(api.url.as_str()).calls_in_flight(8);
-    let runtime = runtime(google, AT_ONCE).await;
-
-    let calls = (0..1000).map(|user_id| runtime.spawn(Welcome { user_id }.asap()));
-    let outcomes = future::join_all(calls).await;
-
-    let ids: HashSet<_> = outcomes
-        .into_iter()
-        .map(|outcome| outcome.unwrap().unwrap().id().to_owned())
-        .collect();
-    assert_eq!(ids.len(), 1000);
-    Arc::clone(&api.counts)
-}
-
-fn count(counter: &AtomicUsize) -> usize {
-    counter.load(Ordering::SeqCst)
-}
-
-#[tokio::test]
-async fn a_thousand_tasks_at_once_take_no_more_connections_than_calls_in_flight() {
-    let counts = a_thousand_at_once(8).await;
-
-    assert_eq!(count(&counts.calls), 1000);
-    assert_eq!(count(&counts.most_calls_at_once), 8);
-    assert!(count(&counts.connections) <= 8, "{counts:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_thousand_tasks_at_once_on_many_threads_are_as_many_calls_as_may_be_in_flight() {
-    let counts = a_thousand_at_once(8).await;
-
-    assert_eq!(count(&counts.calls), 1000);
-    assert_eq!(count(&counts.most_calls_at_once), 8);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_thousand_tasks_at_once_on_many_threads_take_no_more_connections_than_calls_in_flight() {
-    let counts = a_thousand_at_once(1).await;
-
-    assert!(count(&counts.connections) <= 8, "{counts:?}");
-}
-
-#[tokio::test]
-async fn a_call_that_was_cut_short_frees_its_place() {
-    let mut peer = Peer::start([Act::Nothing, Act::Nothing, created_by_hand()]).await;
-    let runtime = runtime(google(peer.url()).calls_in_flight(1), RetrySettings::off()).await;
-
-    for _ in 0..2 {
-        let call = runtime.spawn(welcome());
-        peer.wait_for_a_request().await;
-        call.abort();
-        assert!(call.await.unwrap_err().is_cancelled());
-    }
-    let enqueued = welcome().on(&runtime).await.unwrap();
-
-    assert_eq!(enqueued.id(), "by-hand");
 }
 
 #[tokio::test]
