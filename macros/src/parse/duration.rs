@@ -13,53 +13,17 @@ pub(super) struct Limits {
     units: [&'static str; 2],
 }
 
-pub(super) const DISPATCH_DEADLINE: Limits = Limits {
-    lengths: limits::DISPATCH_DEADLINE,
-    examples: "\"15m\" or \"1m 30s\"",
-    units: ["s", "m"],
-};
-
-pub(super) const BACKOFF: Limits = Limits {
-    lengths: limits::BACKOFF,
-    examples: "\"5s\" or \"1m 30s\"",
-    units: ["s", "m"],
-};
-
-pub(super) const SCHEDULE_BACKOFF: Limits = Limits {
-    lengths: limits::SCHEDULE_BACKOFF,
-    examples: "\"10s\" or \"1m 30s\"",
-    units: ["s", "m"],
-};
-
-pub(super) const ATTEMPT_DEADLINE: Limits = Limits {
-    lengths: limits::ATTEMPT_DEADLINE,
-    examples: "\"15m\" or \"1m 30s\"",
-    units: ["s", "m"],
-};
-
-pub(super) const EXPIRATION: Limits = Limits {
-    lengths: limits::EXPIRATION,
-    examples: "\"31d\" or \"never\"",
-    units: ["d", "h"],
-};
-
-pub(super) const ACK_DEADLINE: Limits = Limits {
-    lengths: limits::ACK_DEADLINE,
-    examples: "\"30s\" or \"2m\"",
-    units: ["s", "m"],
-};
-
-pub(super) const RETENTION: Limits = Limits {
-    lengths: limits::RETENTION,
-    examples: "\"12h\" or \"7d\"",
-    units: ["h", "d"],
-};
-
-pub(super) const WINDOW: Limits = Limits {
-    lengths: limits::WINDOW,
-    examples: "\"5m\" or \"1h 30m\"",
-    units: ["s", "m"],
-};
+pub(super) const DISPATCH_DEADLINE: Limits =
+    Limits::new(limits::DISPATCH_DEADLINE, "\"15m\" or \"1m 30s\"", ["s", "m"]);
+pub(super) const BACKOFF: Limits = Limits::new(limits::BACKOFF, "\"5s\" or \"1m 30s\"", ["s", "m"]);
+pub(super) const SCHEDULE_BACKOFF: Limits =
+    Limits::new(limits::SCHEDULE_BACKOFF, "\"10s\" or \"1m 30s\"", ["s", "m"]);
+pub(super) const ATTEMPT_DEADLINE: Limits =
+    Limits::new(limits::ATTEMPT_DEADLINE, "\"15m\" or \"1m 30s\"", ["s", "m"]);
+pub(super) const EXPIRATION: Limits = Limits::new(limits::EXPIRATION, "\"31d\" or \"never\"", ["d", "h"]);
+pub(super) const ACK_DEADLINE: Limits = Limits::new(limits::ACK_DEADLINE, "\"30s\" or \"2m\"", ["s", "m"]);
+pub(super) const RETENTION: Limits = Limits::new(limits::RETENTION, "\"12h\" or \"7d\"", ["h", "d"]);
+pub(super) const WINDOW: Limits = Limits::new(limits::WINDOW, "\"5m\" or \"1h 30m\"", ["s", "m"]);
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -75,6 +39,14 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 impl Limits {
+    const fn new(lengths: Lengths, examples: &'static str, units: [&'static str; 2]) -> Self {
+        Self {
+            lengths,
+            examples,
+            units,
+        }
+    }
+
     /// Suggestions for a number without a unit; `quote` formats a number with its unit.
     pub(super) fn with_unit(&self, digits: &str, quote: impl Fn(&str) -> String) -> String {
         let [one, other] = self.units.map(|unit| quote(&format!("\"{digits}{unit}\"")));
