@@ -27,11 +27,10 @@ use crate::service::route::{Route, nested_route};
 pin_project! {
     /// The response to a request with a route of ours.
     ///
-    /// Up to the body nothing waits, and only what most requests need is here; the rest is in a box of its own. So the future
-    /// stays small: a test measures it.
+    /// Up to the body nothing waits, so that much is done before there is a future: it need not keep the request. Only what most
+    /// requests need is here, and the rest is in a box of its own. So the future stays small: a test measures it.
     #[project = HandlingProjection]
     pub(crate) enum Handling<B> {
-        New { runtime: Runtime, request: Option<Request<B>> },
         Reading { #[pin] body: body::Read<B>, accepted: Option<Accepted> },
         Running { #[pin] attempt: AttemptFuture, name: &'static str, endpoint: Endpoint },
         Rare { future: BoxFuture<'static, Response<Bytes>> },
@@ -39,14 +38,7 @@ pin_project! {
     }
 }
 
-impl<B: Body> Handling<B> {
-    pub fn new(runtime: &Runtime, request: Request<B>) -> Self {
-        Self::New {
-            runtime: runtime.clone(),
-            request: Some(request),
-        }
-    }
-
+impl<B> Handling<B> {
     pub fn ended(response: Response<Bytes>) -> Self {
         Self::Ended {
             response: Some(response),
@@ -61,16 +53,38 @@ impl<B: Body> Handling<B> {
     }
 }
 
+impl<B: Body + Send + 'static> Handling<B> {
+    /// Does what needs no waiting: route, caller, task.
+    pub fn start(runtime: &Runtime, request: Request<B>) -> Self {
+        if Probe::note(&request) {
+            // As for any task that does not exist.
+            return Self::ended(respond::unknown_task(PROBED_NAME));
+        }
+        // The caller counts its time from here on, whatever a request waits for.
+        let since = Instant::now();
+        let (mut parts, body) = request.into_parts();
+        let seen = SeenHeaders::of(&mut parts.headers);
+        let target = match Target::of(runtime, &parts.method, &parts.uri) {
+            Ok(target) => target,
+            Err(response) => return Self::ended(*response),
+        };
+        match runtime.access().decide(&target.called(), &parts.headers) {
+            Some(Ok(())) => accept(runtime, target, parts.headers, seen, body, since),
+            Some(Err(refusal)) => Self::ended(respond::refused(refusal)),
+            None => {
+                let runtime = runtime.clone();
+                Self::rare(async move { verify(&runtime, parts, seen, body, since).await })
+            }
+        }
+    }
+}
+
 impl<B: Body + Send + 'static> Future for Handling<B> {
     type Output = Response<Bytes>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Bytes>> {
-        loop {
+        let response = loop {
             let next = match self.as_mut().project() {
-                HandlingProjection::New { runtime, request } => match request.take() {
-                    Some(request) => start(runtime, request),
-                    None => return Poll::Pending,
-                },
                 HandlingProjection::Reading { body, accepted } => {
                     let read = ready!(body.poll(cx));
                     match accepted.take() {
@@ -82,15 +96,18 @@ impl<B: Body + Send + 'static> Future for Handling<B> {
                     attempt,
                     name,
                     endpoint,
-                } => Self::ended(respond::outcome(name, &ready!(attempt.poll(cx)), *endpoint)),
-                HandlingProjection::Rare { future } => Self::ended(ready!(future.as_mut().poll(cx))),
+                } => break respond::outcome(name, &ready!(attempt.poll(cx)), *endpoint),
+                HandlingProjection::Rare { future } => break ready!(future.as_mut().poll(cx)),
                 HandlingProjection::Ended { response } => match response.take() {
                     Some(response) => return Poll::Ready(response),
                     None => return Poll::Pending,
                 },
             };
             self.set(next);
-        }
+        };
+        // What the attempt holds is released with its response.
+        self.set(Self::Ended { response: None });
+        Poll::Ready(response)
     }
 }
 
@@ -141,30 +158,6 @@ impl<'a> Target<'a> {
             name: &self.name,
             signed: options.is_none_or(|options| options.oidc),
             own_url: options.and_then(|options| options.url),
-        }
-    }
-}
-
-/// Does what needs no waiting: route, caller, task.
-fn start<B: Body + Send + 'static>(runtime: &Runtime, request: Request<B>) -> Handling<B> {
-    if Probe::note(&request) {
-        // As for any task that does not exist.
-        return Handling::ended(respond::unknown_task(PROBED_NAME));
-    }
-    // The caller counts its time from here on, whatever a request waits for.
-    let since = Instant::now();
-    let (mut parts, body) = request.into_parts();
-    let seen = SeenHeaders::of(&mut parts.headers);
-    let target = match Target::of(runtime, &parts.method, &parts.uri) {
-        Ok(target) => target,
-        Err(response) => return Handling::ended(*response),
-    };
-    match runtime.access().decide(&target.called(), &parts.headers) {
-        Some(Ok(())) => accept(runtime, target, parts.headers, seen, body, since),
-        Some(Err(refusal)) => Handling::ended(respond::refused(refusal)),
-        None => {
-            let runtime = runtime.clone();
-            Handling::rare(async move { verify(&runtime, parts, seen, body, since).await })
         }
     }
 }

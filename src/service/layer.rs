@@ -153,7 +153,7 @@ where
         if self.is_for_us(&request) {
             return TaskFuture {
                 kind: Kind::Task {
-                    run: Box::pin(Handling::new(&self.runtime, request)),
+                    run: Box::pin(Handling::start(&self.runtime, request)),
                 },
             };
         }

@@ -76,7 +76,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         Box::pin(Responding {
-            handling: Handling::new(&self.runtime, request),
+            handling: Handling::start(&self.runtime, request),
         })
     }
 }

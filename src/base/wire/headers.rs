@@ -1,5 +1,6 @@
 //! Validation of the headers of tasks and messages: names, sizes and number.
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Headers that belong to one request, or that Cloud Tasks drops or sets itself. Neither a call nor propagation can set
@@ -51,6 +52,9 @@ pub(crate) const SERVERLESS: &str = "x-serverless-authorization";
 /// This library's own header for the timeout of a call.
 pub(crate) const TIMEOUT: &str = "x-cloud-tasks-timeout";
 
+static SERVERLESS_NAME: HeaderName = HeaderName::from_static(SERVERLESS);
+static TIMEOUT_NAME: HeaderName = HeaderName::from_static(TIMEOUT);
+
 /// Which headers that every request is asked for it has, found in one pass.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct SeenHeaders {
@@ -63,15 +67,15 @@ impl SeenHeaders {
     /// them.
     pub fn of(headers: &mut HeaderMap) -> Self {
         let mut seen = Self::default();
+        // Names are compared as names: the text of a well-known one would have to be looked up.
         for (name, value) in headers {
-            match name.as_str() {
-                "authorization" => {
-                    seen.authorization = true;
-                    value.set_sensitive(true);
-                }
-                SERVERLESS => value.set_sensitive(true),
-                TIMEOUT => seen.timeout = true,
-                _ => {}
+            if *name == AUTHORIZATION {
+                seen.authorization = true;
+                value.set_sensitive(true);
+            } else if *name == SERVERLESS_NAME {
+                value.set_sensitive(true);
+            } else if *name == TIMEOUT_NAME {
+                seen.timeout = true;
             }
         }
         seen
