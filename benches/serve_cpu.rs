@@ -34,8 +34,8 @@ use serde_json::json;
 const CLIENT: &str = "--client";
 /// How many tokens the verified callers have.
 const TOKENS: usize = 1000;
-/// How many connections there are when memory is measured, and requests on each.
-const LOAD: (usize, usize) = (64, 2000);
+/// How many requests there are when memory is measured.
+const LOAD: usize = 64_000;
 
 /// One server next to another.
 struct Comparison {
@@ -106,15 +106,14 @@ fn signed() -> Vec<Vec<u8>> {
 }
 
 /// The memory of a server after all connections have sent their requests, all at once each time.
-fn memory(subject: Subject, requests: &[Vec<u8>], (connections, each): (usize, usize)) {
+fn memory(subject: Subject, requests: &[Vec<u8>], connections: usize, count: usize) {
     let server = Server::start(subject, "many");
     let before = server.memory();
-    Client::new(server.address, connections, requests).send(connections * each);
+    Client::new(server.address, connections, requests).send(count);
     let after = server.memory();
     println!(
-        "{:<9} {connections} connections, {} requests: peak {:.1} MiB, anonymous {:.2} MiB; before the first request {:.1} and {:.2}",
+        "{:<9} {connections} connections, {count} requests: peak {:.1} MiB, anonymous {:.2} MiB; before the first request {:.1} and {:.2}",
         subject.name(),
-        connections * each,
         after.peak,
         after.anonymous,
         before.peak,
@@ -170,13 +169,15 @@ fn main() {
             comparison.run(scale, requests);
         }
     }
-    let load = if measured { LOAD } else { (2, 10) };
-    for (subject, requests) in [
-        (Subject::Hyper, &plain),
-        (Subject::Serve, &plain),
-        (Subject::Verified, &signed),
-    ] {
-        memory(subject, requests, load);
+    let load = if measured { LOAD } else { 2 * 64 };
+    for connections in [16, 64] {
+        for (subject, requests) in [
+            (Subject::Hyper, &plain),
+            (Subject::Serve, &plain),
+            (Subject::Verified, &signed),
+        ] {
+            memory(subject, requests, connections, load);
+        }
     }
 }
 
