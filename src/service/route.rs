@@ -40,9 +40,10 @@ pub(crate) fn nested_route<'a>(path: &'a str, base_path: &str) -> Route<'a> {
 fn name(segment: &str) -> Option<Cow<'_, str>> {
     // Without a branch on any byte, so that the compiler compares sixteen of them at once.
     let has = |wanted: u8| {
-        segment
+        let found = segment
             .bytes()
-            .fold(false, |found, byte| found | (byte == wanted))
+            .fold(0, |found, byte| found | u8::from(byte == wanted));
+        found != 0
     };
     if has(b'/') {
         return None;
