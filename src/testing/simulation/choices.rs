@@ -18,8 +18,8 @@ use std::hash::Hasher;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The process dies without notice (SIGKILL), at the k-th await of a handler, after its effect, or around a call to a
-    /// store.
+    /// The process dies without notice (SIGKILL): at the k-th await of a handler, after its effect, up to a second after its
+    /// answer, or around a call to a store.
     Kill,
     /// The process gets SIGTERM, and has its grace period.
     Stop,

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 
 use super::history::Event;
+use super::instance::Instance;
 use super::plans::{Interruption, Plan};
 use super::service::ServiceState;
 use super::world::World;
@@ -20,6 +21,9 @@ use crate::testing::simulation::Fault;
 const LATENCY: std::ops::Range<u64> = 1..20;
 /// The most awaits before which an attempt is interrupted.
 const MOST_POLLS: u32 = 8;
+
+/// The most milliseconds between an answer and the end of the process that gave it.
+const MOST_AFTER: u64 = 1_000;
 
 /// A request to a service.
 pub(super) struct Delivery<'a> {
@@ -146,16 +150,34 @@ impl World {
         let abort = handling.abort_handle();
         let answer = tokio::select! {
             biased;
+            () = hung_up(plan.as_deref()) => Answer::None("the connection broke"),
             handled = timeout(deadline, handling) => match handled {
                 Ok(Ok(response)) => received(response).await,
                 Ok(Err(_)) => Answer::None("the connection was reset"),
                 Err(_) => Answer::TimedOut,
             },
-            () = hung_up(plan.as_deref()) => Answer::None("the connection broke"),
         };
         // As a server does when its client hangs up.
         abort.abort();
+        self.kill_later(service, &instance, &place, subject);
         answer
+    }
+
+    /// Ends the process some time after it has answered, if the seed says so.
+    fn kill_later(&self, service: &Arc<ServiceState>, instance: &Arc<Instance>, place: &str, subject: &str) {
+        if instance.has_ended() {
+            return;
+        }
+        let place = format!("after {place}");
+        let Some(mut details) = self.fault(Fault::Kill, &place, subject) else {
+            return;
+        };
+        let pause = Duration::from_millis(details.u64(0..MOST_AFTER));
+        let (service, instance) = (Arc::clone(service), Arc::clone(instance));
+        tokio::spawn(async move {
+            sleep(pause).await;
+            service.kill(&instance, &format!("killed {place}"));
+        });
     }
 
     /// Whether and when the attempt is interrupted.

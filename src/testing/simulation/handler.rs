@@ -174,7 +174,11 @@ impl<T> Future for Running<'_, T> {
         match self.plan.take() {
             Some(plan) => {
                 self.interrupt(&plan, "after its handler");
-                Poll::Pending
+                match plan.how {
+                    Interruption::Kill => Poll::Pending,
+                    // A connection breaks while something is awaited. Here nothing is, so what follows goes on to its next await.
+                    Interruption::HangUp => Poll::Ready(outcome),
+                }
             }
             None => Poll::Ready(outcome),
         }

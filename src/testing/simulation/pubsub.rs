@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -41,6 +42,15 @@ pub(super) struct Messages {
     lines: BTreeMap<(String, String), Line>,
     /// Those without an end, by subscription and label.
     open: BTreeSet<(String, String)>,
+    /// The publishers of ordering keys, by process, topic and key.
+    publishers: BTreeMap<(String, String, String), Arc<KeyPublisher>>,
+}
+
+/// The client of one process for one ordering key: it sends in the order of the calls, and what waits behind a failure fails.
+#[derive(Default)]
+struct KeyPublisher {
+    turn: tokio::sync::Mutex<()>,
+    failures: AtomicU32,
 }
 
 /// The messages of one ordering key: each holds the permit while it is delivered, and they come in order.
@@ -70,12 +80,24 @@ impl World {
             "{name}, publish {}",
             self.next_number(&format!("publishes to {name}"))
         );
+        let refused = || {
+            Error::unavailable(format!(
+                "the message to topic {name} was not published: Pub/Sub is unavailable"
+            ))
+        };
+        let key = publication.ordering_key.clone();
+        let line = key.map(|key| lock(&self.messages).publisher(publisher, &topic, key));
+        let _turn = match &line {
+            Some(line) => Some(line.turn().await.ok_or_else(refused)?),
+            None => None,
+        };
         let pause = |way| Duration::from_millis(self.number_at(&format!("{place}, {way}"), LATENCY));
         sleep(pause("there")).await;
         if self.fault(Fault::RefusedPublish, &place, &name).is_some() {
-            return Err(Error::unavailable(format!(
-                "the message to topic {name} was not published: Pub/Sub is unavailable"
-            )));
+            if let Some(line) = &line {
+                line.failures.fetch_add(1, Ordering::Relaxed);
+            }
+            return Err(refused());
         }
         let mut id = self.store_message(publisher, project, &topic, &publication);
         if let Some(mut details) = self.fault(Fault::LostPublish, &place, &name) {
@@ -116,10 +138,13 @@ impl World {
             published: self.now(),
         };
         let services = lock(&self.services).clone();
+        // Services that set up the same subscription share it.
+        let mut names = BTreeSet::new();
         for service in services {
             for subscription in service.subscriptions() {
                 if pubsub_path(project, "topics", &subscription.topic) == topic
                     && subscription.wants(&message.attributes)
+                    && names.insert(subscription.name.clone())
                 {
                     self.start_delivery(&service, subscription, message.clone(), project);
                 }
@@ -175,7 +200,21 @@ impl World {
     }
 }
 
+impl KeyPublisher {
+    /// Waits for those that called before. `None` if one of them failed.
+    async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let failures = self.failures.load(Ordering::Relaxed);
+        let turn = self.turn.lock().await;
+        (self.failures.load(Ordering::Relaxed) == failures).then_some(turn)
+    }
+}
+
 impl Messages {
+    fn publisher(&mut self, process: &str, topic: &str, key: String) -> Arc<KeyPublisher> {
+        let place = (process.to_owned(), topic.to_owned(), key);
+        Arc::clone(self.publishers.entry(place).or_default())
+    }
+
     /// The line of an ordering key. Who waits for its permit stands in line.
     fn line(&mut self, subscription: &str, key: String) -> Line {
         let line = self.lines.entry((subscription.to_owned(), key));

@@ -1,5 +1,6 @@
 //! Running a test with many seeds, and reporting the first that fails.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
 
@@ -149,7 +150,7 @@ impl Simulation {
                 Some(_) => Err(Box::new(self.shrink(seed, outcome, &test))),
                 None => {
                     let mut report = Report::default();
-                    report.add(&outcome.history, outcome.faults.len());
+                    report.add(&outcome.history, &outcome.faults);
                     Ok(report)
                 }
             };
@@ -157,7 +158,7 @@ impl Simulation {
         let mut report = Report::default();
         for seed in self.from..self.from.saturating_add(self.seeds) {
             let outcome = run(seed, &self.weights, Vec::new(), &test);
-            report.add(&outcome.history, outcome.faults.len());
+            report.add(&outcome.history, &outcome.faults);
             if outcome.failure.is_some() {
                 return Err(Box::new(self.shrink(seed, outcome, &test)));
             }
@@ -227,14 +228,16 @@ fn seed_of_environment() -> Option<u64> {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     seeds: u64,
-    faults: u64,
+    faults: BTreeMap<Fault, u64>,
     steps: u64,
 }
 
 impl Report {
-    fn add(&mut self, history: &History, faults: usize) {
+    fn add(&mut self, history: &History, faults: &[Choice]) {
         self.seeds += 1;
-        self.faults += faults as u64;
+        for choice in faults {
+            *self.faults.entry(choice.fault).or_default() += 1;
+        }
         self.steps += history.steps().len() as u64;
     }
 
@@ -245,7 +248,12 @@ impl Report {
 
     /// How many faults happened.
     pub fn faults(&self) -> u64 {
-        self.faults
+        self.faults.values().sum()
+    }
+
+    /// How often this fault happened.
+    pub fn faults_of(&self, fault: Fault) -> u64 {
+        self.faults.get(&fault).copied().unwrap_or_default()
     }
 
     /// How many steps the histories have.
