@@ -6,3 +6,4 @@ mod determinism;
 mod planted;
 mod rules;
 mod scenarios;
+mod universal;

@@ -243,5 +243,6 @@ impl World {
         let message = message.identity().map(|message| message.id);
         let ids: Vec<_> = message.into_iter().chain([&*waiting.id]).collect();
         self.check_handled(&waiting.subject, &ids, answer);
+        self.check_recorded(&waiting.subject, &waiting.id, &waiting.task.url, answer);
     }
 }

@@ -51,7 +51,9 @@ impl Handler for Observed {
         metadata: TaskMetadata,
     ) -> BoxFuture<'static, Result<Vec<u8>, AttemptError>> {
         let world = &self.instance.world;
-        let (subject, plan) = world.plans.take(&key_of(&input, &metadata));
+        let key = key_of(&input, &metadata);
+        let (subject, plan) = world.plans.take(&key);
+        world.check_order(&subject, &key);
         let runs = metadata.runs().map(|runs| format!("run {runs}"));
         world.step(
             &self.instance.name,

@@ -49,8 +49,10 @@
 //!
 //! * a task or a message is acknowledged, and no handler, no hook and no record of the idempotency store has ended it;
 //! * one call of `asap()` creates two tasks;
+//! * a task is created while its name is in use, or within an hour of its end;
 //! * an effect is claimed again after its end was recorded;
-//! * a task dies by its own limit before its hook has run;
+//! * a task dies by its own limit before it is recorded to its dead-letter topic, or before its hook has run;
+//! * a message is handled while an earlier one of its ordering key has no end;
 //! * the cloud does not settle: a task or a message has no end.
 //!
 //! # What makes a test deterministic
@@ -72,6 +74,7 @@ mod history;
 mod instance;
 mod keys;
 mod plans;
+mod publish;
 mod pubsub;
 mod queue;
 mod queue_admin;

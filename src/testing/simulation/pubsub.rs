@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,17 +11,16 @@ use tokio::time::sleep;
 use super::delivery::{Answer, Delivery};
 use super::history::Event;
 use super::plans::message_key;
+use super::publish::KeyPublisher;
 use super::service::ServiceState;
 use super::world::{World, lock};
 use crate::base::names::{last_segment, pubsub_path};
-use crate::base::{Attributes, Error, Publication, Push, acknowledges};
+use crate::base::{Attributes, Publication, Push, acknowledges};
 use crate::registry::subscription::Subscription;
 use crate::testing::simulation::Fault;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static("APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)");
-/// How long a publish takes, in milliseconds.
-const LATENCY: std::ops::Range<u64> = 5..40;
 /// How long a message is kept, unless the subscription says so.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The deadline of a push, unless the subscription says so.
@@ -43,14 +41,7 @@ pub(super) struct Messages {
     /// Those without an end, by subscription and label.
     open: BTreeSet<(String, String)>,
     /// The publishers of ordering keys, by process, topic and key.
-    publishers: BTreeMap<(String, String, String), Arc<KeyPublisher>>,
-}
-
-/// The client of one process for one ordering key: it sends in the order of the calls, and what waits behind a failure fails.
-#[derive(Default)]
-struct KeyPublisher {
-    turn: tokio::sync::Mutex<()>,
-    failures: AtomicU32,
+    pub publishers: BTreeMap<(String, String, String), Arc<KeyPublisher>>,
 }
 
 /// The messages of one ordering key: each holds the permit while it is delivered, and they come in order.
@@ -67,48 +58,7 @@ struct Message {
 }
 
 impl World {
-    /// Publishes a message, and returns its id.
-    pub async fn publish(
-        self: &Arc<Self>,
-        publisher: &str,
-        project: &str,
-        publication: Publication,
-    ) -> Result<String, Error> {
-        let topic = pubsub_path(project, "topics", publication.topic()).into_owned();
-        let name = last_segment(&topic).to_owned();
-        let place = format!(
-            "{name}, publish {}",
-            self.next_number(&format!("publishes to {name}"))
-        );
-        let refused = || {
-            Error::unavailable(format!(
-                "the message to topic {name} was not published: Pub/Sub is unavailable"
-            ))
-        };
-        let key = publication.ordering_key.clone();
-        let line = key.map(|key| lock(&self.messages).publisher(publisher, &topic, key));
-        let _turn = match &line {
-            Some(line) => Some(line.turn().await.ok_or_else(refused)?),
-            None => None,
-        };
-        let pause = |way| Duration::from_millis(self.number_at(&format!("{place}, {way}"), LATENCY));
-        sleep(pause("there")).await;
-        if self.fault(Fault::RefusedPublish, &place, &name).is_some() {
-            if let Some(line) = &line {
-                line.failures.fetch_add(1, Ordering::Relaxed);
-            }
-            return Err(refused());
-        }
-        let mut id = self.store_message(publisher, project, &topic, &publication);
-        if let Some(mut details) = self.fault(Fault::LostPublish, &place, &name) {
-            sleep(Duration::from_millis(details.u64(500..5_000))).await;
-            id = self.store_message(publisher, project, &topic, &publication);
-        }
-        sleep(pause("back")).await;
-        Ok(id)
-    }
-
-    fn store_message(
+    pub fn store_message(
         self: &Arc<Self>,
         publisher: &str,
         project: &str,
@@ -167,6 +117,11 @@ impl World {
             .clone()
             .filter(|_| subscription.ordering)
             .map(|key| lock(&self.messages).line(&subscription.name, key));
+        let key = message_key(last_segment(&subscription.name), &message.id);
+        if let Some(ordering_key) = message.ordering_key.as_ref().filter(|_| subscription.ordering) {
+            let line = (subscription.name.clone(), ordering_key.clone());
+            lock(&self.seen).expect_in_order(&key, line);
+        }
         let (world, open) = (Arc::clone(self), self.begin());
         let (account, audience) = (service.account(), service.audience());
         let project = project.to_owned();
@@ -187,6 +142,7 @@ impl World {
                 audience,
             };
             pusher.push_until_done(ordered).await;
+            lock(&world.seen).end_in_order(&key);
             lock(&world.messages).open.remove(&place);
         });
     }
@@ -200,21 +156,7 @@ impl World {
     }
 }
 
-impl KeyPublisher {
-    /// Waits for those that called before. `None` if one of them failed.
-    async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        let failures = self.failures.load(Ordering::Relaxed);
-        let turn = self.turn.lock().await;
-        (self.failures.load(Ordering::Relaxed) == failures).then_some(turn)
-    }
-}
-
 impl Messages {
-    fn publisher(&mut self, process: &str, topic: &str, key: String) -> Arc<KeyPublisher> {
-        let place = (process.to_owned(), topic.to_owned(), key);
-        Arc::clone(self.publishers.entry(place).or_default())
-    }
-
     /// The line of an ordering key. Who waits for its permit stands in line.
     fn line(&mut self, subscription: &str, key: String) -> Line {
         let line = self.lines.entry((subscription.to_owned(), key));

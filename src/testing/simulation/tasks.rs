@@ -84,9 +84,7 @@ impl World {
             return None;
         }
         let subject = format!("{name}-{}", self.next_number(&name));
-        if let Some(other) = lock(&self.seen).create(call, &subject) {
-            self.problem(format!("one call of `asap()` created {other} and {subject}"));
-        }
+        self.check_created(call, &subject, &task.queue, &id);
         let created = self.now();
         let schedule_time = task.schedule_time.map_or(created, |time| time.max(created));
         let body = String::from_utf8_lossy(&task.body);
@@ -122,6 +120,7 @@ impl World {
         let place = (waiting.task.queue.clone(), waiting.id.clone());
         let mut tasks = lock(&self.tasks);
         tasks.waiting.remove(&place);
+        lock(&self.seen).end_task(&place);
         tasks
             .blocked
             .insert(place, Instant::now() + Duration::from_secs(seconds));

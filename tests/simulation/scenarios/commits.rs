@@ -124,7 +124,11 @@ pub async fn a_client_that_hangs_up_during_a_commit_changes_nothing(cloud: Cloud
     ledger.check();
     for number in 0..4 {
         let sent = |what: &str| ledger.count(&format!("{what} {number}")) > 0;
-        assert_eq!((sent("receipt"), sent("stock")), (sent("row"), sent("row")), "{number}");
+        assert_eq!(
+            (sent("receipt"), sent("stock")),
+            (sent("row"), sent("row")),
+            "{number}"
+        );
     }
     Ok(())
 }
