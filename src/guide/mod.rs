@@ -14,6 +14,7 @@
 //! * [Operating queues](operations): listing, cancelling, pausing and replaying, from code and as commands.
 //! * [Backup queues](backup_queue): what happens to the tasks of a deleted queue.
 //! * [Testing](testing): the recorder, a clock that you move, single attempts and signed requests.
+//! * [Simulation](simulation): every order of events, replayed from a seed.
 //! * [The local engine](crate::backend::LocalEngine): what it has of Cloud Tasks, Pub/Sub and Cloud Scheduler.
 //! * [Deploying](deploying): the image, the order of the first deployment, ingress, IAM and all roles.
 //! * [Setting up the cloud](setup): the plan, what it creates, changes and deletes.
@@ -73,6 +74,11 @@ pub mod backup_queue {}
 #[doc = include_str!("testing.md")]
 #[doc(alias("mock", "emulator"))]
 pub mod testing {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("simulation.md")]
+#[doc(alias("deterministic simulation testing", "fault injection", "seed"))]
+pub mod simulation {}
 
 #[doc = include_str!("deploying.md")]
 #[doc(alias("Cloud Run", "GKE", "Kubernetes", "Dockerfile"))]

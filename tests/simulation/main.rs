@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod determinism;
+mod guide;
 mod planted;
 mod rules;
 mod scenarios;

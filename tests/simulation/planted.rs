@@ -36,7 +36,7 @@ where
     let steps = failure.history().steps().len();
     assert!(steps <= 30, "{steps} steps: {failure}");
     let fixed = Simulation::new()
-        .seeds(300)
+        .seeds(200)
         .explore(async |cloud| test(cloud, Fixed).await);
     match fixed {
         Ok(report) => assert!(report.faults() > 100, "{report:?}"),
@@ -344,7 +344,7 @@ impl Task for ChargeByKey {
 
 #[test]
 fn an_idempotent_handler_with_a_key_is_the_same_in_both_runs_of_each_seed() {
-    let report = Simulation::new().seeds(200).twice().run(async |cloud| {
+    let report = Simulation::new().seeds(100).twice().run(async |cloud| {
         let ledger = Ledger::default();
         let bank = bank(&cloud, &ledger);
         bank.run(ChargeByKey { invoice: 7 }.asap()).await?;

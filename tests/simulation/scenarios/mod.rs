@@ -30,7 +30,7 @@ impl Promise {
 
 /// Seeds of each promise in the ordinary tests.
 #[cfg(test)]
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 
 /// The list of all promises, and in the test program a test for each.
 macro_rules! promises {

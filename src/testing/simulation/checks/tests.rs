@@ -70,7 +70,9 @@ fn a_message_is_handled_if_the_task_exists_to_which_it_was_forwarded() {
         world.check_handled("m1>Track", &["1"], &answer(200, body));
         assert!(world.problems().is_empty());
 
-        world.check_handled("m2>Track", &["2"],
+        world.check_handled(
+            "m2>Track",
+            &["2"],
             &answer(
                 200,
                 r#"{"result":{"cloud-tasks-forwarded":{"queue_name":"tasks","task_id":"b"}}}"#,
