@@ -8,6 +8,8 @@ use tokio::time::advance;
 
 use super::*;
 use crate::base::TaskError;
+use crate::runtime::Runtime;
+use crate::testing::simulation::Cloud;
 use crate::testing::simulation::choices::Weights;
 
 /// Runs a test with a world without faults.
@@ -96,6 +98,34 @@ fn a_dead_task_whose_hook_has_not_run_is_a_problem() {
         lock(&world.seen).hook_ran("Charge-2");
         world.check_handled("Charge-2", &["id"], &answer(202, "dead"));
         assert_eq!(world.problems().len(), 1);
+    });
+}
+
+#[test]
+fn a_dead_task_without_a_record_is_a_problem_if_there_is_a_topic() {
+    in_world(async |world| {
+        let cloud = Cloud { world };
+        let _recorded = cloud.service("shop", || Runtime::simulated().dead_letter_topic("dead"));
+        let _unrecorded = cloud.service("mail", Runtime::simulated);
+        cloud.world.start_services().await;
+        let check = |subject: &str, id: &str, service: &str| {
+            lock(&cloud.world.seen).ran(subject, &failed());
+            let url = format!("https://{service}.simulated/tasks/Charge");
+            cloud.world.check_recorded(subject, id, &url, &answer(202, ""));
+        };
+
+        lock(&cloud.world.seen).record("recorded");
+        check("Charge-1", "recorded", "shop");
+        check("Charge-2", "unrecorded", "mail");
+        let before = cloud.world.problems();
+        check("Charge-3", "unrecorded", "shop");
+
+        assert_eq!(before, [""; 0]);
+        assert_eq!(
+            cloud.world.problems(),
+            ["Charge-3 is dead, and dead has no record of it"]
+        );
+        cloud.world.end();
     });
 }
 
