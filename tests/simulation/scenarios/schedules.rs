@@ -30,7 +30,8 @@ async fn run_for_an_hour(cloud: &Cloud, ledger: &Ledger) -> (usize, usize) {
     let history = cloud.history();
     let count = |event| {
         let steps = history.steps().iter().filter(|step| step.event == event);
-        steps.filter(|step| step.place == "scheduler").count()
+        let ticks = steps.filter(|step| step.subject.starts_with("Tick@"));
+        ticks.filter(|step| step.place == "scheduler").count()
     };
     (count(Event::Due), count(Event::Acknowledged))
 }
@@ -52,8 +53,8 @@ pub async fn a_schedule_goes_on_whatever_happens(cloud: Cloud) -> Result<(), Box
 
     let (due, acknowledged) = run_for_an_hour(&cloud, &ledger).await;
 
-    // A run that takes longer than until the next one, with its retries, leaves that one out.
-    assert!((4..=13).contains(&due), "{due} runs were due");
+    // One that takes longer than until the next one, with its retries, delays that one.
+    assert!((4..=12).contains(&due), "{due} runs were due");
     assert!(ledger.counts("tick").len() >= acknowledged);
     Ok(())
 }
