@@ -3,7 +3,8 @@
 //!
 //! The server is this binary again, in a process of its own, so that its CPU time is not counted. Both sides take turns,
 //! and the ratio of each round is told: the machine's mood changes slower than a round. `cargo bench --bench enqueue_cpu`;
-//! without `--bench` one short round is run. `--count` enqueues a thousand tasks for `.ci/instructions`.
+//! without `--bench` one short round is run. `--count` enqueues a thousand tasks for `.ci/instructions`, and `--count http2` does so
+//! over HTTP/2.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -20,7 +21,7 @@ use google_cloud_tasks_v2::client::CloudTasks;
 
 use by_hand::ByHand;
 
-use api::{SERVE, Server, bare, email, official, ours, serve, tokio};
+use api::{SERVE, Server, bare, email, official, ours, ours_over_http2, serve, tokio};
 
 #[path = "subjects/api.rs"]
 mod api;
@@ -140,6 +141,7 @@ fn main() {
         let unnamed = Sender::Bare(official(&url).await, false);
         let named = Sender::Bare(official(&url).await, true);
         let by_hand = Sender::ByHand(Box::new(ByHand::new(&url)));
+        let http2 = Sender::Ours(ours_over_http2(&url).await);
         assert_same(&server, &once, &unnamed).await;
         assert_same(&server, &repeating, &named).await;
         for at_once in [1, 16, 64] {
@@ -147,6 +149,7 @@ fn main() {
                 ("to a call by hand", &repeating, &by_hand),
                 ("to the official client", &repeating, &named),
                 ("to the same, without a name", &once, &unnamed),
+                ("HTTP/2 to HTTP/1.1", &http2, &repeating),
             ] {
                 let comparison = Comparison {
                     name,
@@ -184,7 +187,13 @@ fn main() {
 fn count() {
     let (server, tokio) = (Server::start(), tokio());
     let url = format!("http://{}", server.address);
-    let runtime = tokio.block_on(ours(&url, RetrySettings::default()));
+    let runtime = tokio.block_on(async {
+        if std::env::args().any(|arg| arg == "http2") {
+            ours_over_http2(&url).await
+        } else {
+            ours(&url, RetrySettings::default()).await
+        }
+    });
     for _ in 0..100 {
         tokio.block_on(enqueue(&runtime));
     }

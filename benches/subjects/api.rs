@@ -19,7 +19,8 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -89,13 +90,22 @@ pub(crate) async fn official(url: &str) -> CloudTasks {
 }
 
 pub(crate) async fn ours(url: &str, retry: RetrySettings) -> Runtime {
+    runtime(url, retry, Google::new()).await
+}
+
+/// The same, over one connection of HTTP/2.
+pub(crate) async fn ours_over_http2(url: &str) -> Runtime {
+    runtime(url, RetrySettings::default(), Google::new().http2()).await
+}
+
+async fn runtime(url: &str, retry: RetrySettings, google: Google) -> Runtime {
     let config = Config::default()
         .with_endpoint(ENDPOINT)
         .with_project("my-project")
         .with_location("europe-west1")
         .with_service_account(ACCOUNT)
         .with_enqueue_retry(retry);
-    let google = Google::new()
+    let google = google
         .api_endpoint(url)
         .credentials(anonymous::Builder::new().build());
     Runtime::builder()
@@ -191,9 +201,10 @@ pub(crate) fn serve() {
             stream.set_nodelay(true).unwrap();
             let last = Arc::clone(&last);
             let service = service_fn(move |request| answer(request, connections, Arc::clone(&last)));
-            let connection =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(connection);
+            tokio::spawn(async move {
+                let http = auto::Builder::new(TokioExecutor::new());
+                http.serve_connection(TokioIo::new(stream), service).await
+            });
         }
     });
 }

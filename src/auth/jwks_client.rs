@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +11,7 @@ use http::{Request, StatusCode, Uri};
 use crate::auth::jwks::{self, Key};
 #[cfg(feature = "testing")]
 use crate::base::http_client::Server;
-use crate::base::http_client::{Connections, HttpClient};
-use crate::base::text::error_chain;
+use crate::base::http_client::{Connections, HttpClient, HttpError};
 use crate::base::{BoxError, without_user};
 
 /// Google's document has about 2 KiB.
@@ -20,12 +20,12 @@ const MAX_BYTES: usize = 256 * 1024;
 /// Where keys are fetched from.
 pub(crate) struct Source {
     uri: Uri,
-    http: HttpClient,
+    timeout: Duration,
+    /// Made for the first fetch: it reads the root certificates, and many a runtime fetches no keys.
+    http: OnceLock<HttpClient>,
     /// The server of a simulation, which is called instead.
     #[cfg(feature = "testing")]
     server: Option<Server>,
-    #[cfg(feature = "testing")]
-    timeout: Duration,
 }
 
 impl Source {
@@ -44,17 +44,23 @@ impl Source {
                 "the URL of the keys {shown:?} is not accepted: {accepted}"
             ));
         }
-        // A connection would be idle for hours between two fetches.
-        let http = HttpClient::for_url(url, Connections::Closed)
-            .map_err(|error| format!("the keys at {url} are unreachable: {}", error_chain(&error)))?;
         Ok(Self {
             uri,
-            http: http.timeout(timeout).max_bytes(MAX_BYTES),
+            timeout,
+            http: OnceLock::new(),
             #[cfg(feature = "testing")]
             server: None,
-            #[cfg(feature = "testing")]
-            timeout,
         })
+    }
+
+    fn http(&self) -> Result<&HttpClient, HttpError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        // A connection would be idle for hours between two fetches.
+        let http = HttpClient::for_url(&self.uri.to_string(), Connections::Closed)?;
+        let http = http.timeout(self.timeout).max_bytes(MAX_BYTES);
+        Ok(self.http.get_or_init(|| http))
     }
 
     /// Fetches the keys from this server of a simulation.
@@ -70,10 +76,10 @@ impl Source {
         #[cfg(feature = "testing")]
         let response = match &self.server {
             Some(server) => server.call(request, self.timeout).await?,
-            None => self.http.send(request).await?,
+            None => self.http()?.send(request).await?,
         };
         #[cfg(not(feature = "testing"))]
-        let response = self.http.send(request).await?;
+        let response = self.http()?.send(request).await?;
         if response.status() != StatusCode::OK {
             return Err(format!("the answer is {}", response.status()).into());
         }

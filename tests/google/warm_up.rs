@@ -101,6 +101,26 @@ async fn a_runtime_that_does_not_call_google_fetches_nothing_while_it_is_built()
 }
 
 #[tokio::test]
+async fn a_runtime_that_calls_nobody_over_tls_reads_no_root_certificates() {
+    let keys = "https://127.0.0.1:1/certs";
+    let nowhere = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/no-such-file");
+    let without = [("SSL_CERT_FILE", nowhere), ("SSL_CERT_DIR", nowhere)];
+
+    for (name, var) in [
+        ("rootless-emulator", ("CLOUD_TASKS_EMULATOR_HOST", "127.0.0.1:1")),
+        ("rootless-eager", ("CLOUD_TASKS_MODE", "eager")),
+        ("rootless-local", ("CLOUD_TASKS_MODE", "local")),
+    ] {
+        let vars = [without[0], without[1], var];
+        let built = build(name, "", OVER_TLS, keys, &vars).await;
+        assert!(built.is_ok(), "{name}: {built:?}");
+    }
+
+    let error = build("rootless-google", OVER_TLS, OVER_TLS, keys, &without).await;
+    assert!(error.clone().unwrap_err().contains("certificate"), "{error:?}");
+}
+
+#[tokio::test]
 async fn servers_that_fail_or_say_nothing_do_not_fail_a_build() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_url = format!("http://{}/", silent.local_addr().unwrap());

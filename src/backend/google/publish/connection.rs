@@ -52,7 +52,7 @@ impl Connection {
     }
 
     /// A publisher of a topic that sends this many messages per request.
-    pub fn publisher(&self, path: &str, batch: u32) -> Publisher {
+    pub fn publisher(&self, path: impl Into<String>, batch: u32) -> Publisher {
         self.client
             .publisher(path)
             .set_message_count_threshold(batch)
@@ -60,18 +60,30 @@ impl Connection {
             .build()
     }
 
-    /// Sends a message without ordering key, in one attempt. `batch` says whether other messages may share its request, and
-    /// whether they did.
-    pub async fn publish(&self, path: &str, message: Message, batch: &mut Batch) -> Result<String, Failure> {
-        let topic = timeout(self.attempt_timeout, self.topics.get(path)).await;
-        let topic = topic.map_err(|_| Failure::Busy(self.attempt_timeout))?;
+    /// Sends a message without ordering key to a topic, in one attempt. `path` is the topic's full path. `batch` says whether
+    /// other messages may share its request, and whether they did.
+    pub async fn publish(
+        &self,
+        topic: &str,
+        path: impl Fn() -> String,
+        message: Message,
+        batch: &mut Batch,
+    ) -> Result<String, Failure> {
+        let topic = match self.topics.kept(topic) {
+            Some(topic) => topic,
+            None => {
+                // In a box, since few messages need it.
+                let waiting = Box::pin(timeout(self.attempt_timeout, self.topics.get(topic)));
+                waiting.await.map_err(|_| Failure::Busy(self.attempt_timeout))?
+            }
+        };
         // A message alone must not wait for others.
         if topic.is_alone {
             *batch = Batch::Alone;
         }
         let publisher = match batch {
-            Batch::Alone => topic.single(|| self.publisher(path, 1)),
-            Batch::Shared => topic.batching(|| self.publisher(path, BATCH)),
+            Batch::Alone => topic.single(|| self.publisher(path(), 1)),
+            Batch::Shared => topic.batching(|| self.publisher(path(), BATCH)),
         };
         let response = publisher.publish(message);
         self.response(response).await

@@ -56,7 +56,7 @@ impl PubSub {
     }
 
     pub fn access(&self) -> &PubSubAccess {
-        self.shared.sessions.access()
+        self.shared.access()
     }
 
     /// Publishes a message, and returns its id. Once polled, it goes on if the future is dropped.
@@ -73,27 +73,36 @@ impl PubSub {
 }
 
 async fn publish(shared: Arc<Shared>, publication: Publication, flight: Flight) -> Result<String, Error> {
-    let topic = shared.sessions.access().topic(publication.topic());
-    let message = Message::new()
-        .set_data(publication.data)
-        .set_attributes(publication.attributes);
-    let published = match publication.ordering_key {
-        None => shared.publish(&topic, message).await,
+    let published = match publication.ordering_key() {
+        None => shared.publish(&publication).await,
         Some(key) => {
-            let message = message.set_ordering_key(key);
-            ordered::publish(Arc::clone(&shared), topic.clone(), message, flight).await
+            let topic = shared.access().topic(publication.topic());
+            let message = message(&publication).set_ordering_key(key);
+            ordered::publish(Arc::clone(&shared), topic, message, flight).await
         }
     };
-    published.map_err(|failed| error::error(&topic, failed))
+    published.map_err(|failed| error::error(&shared.access().topic(publication.topic()), failed))
+}
+
+/// The message for Google's client, without an ordering key. The publication is kept for another attempt.
+fn message(publication: &Publication) -> Message {
+    let attributes = publication.attributes.iter();
+    Message::new()
+        .set_data(publication.data.clone())
+        .set_attributes(attributes.map(|(key, value)| (key.as_str(), value.as_str())))
 }
 
 impl Shared {
+    fn access(&self) -> &PubSubAccess {
+        self.sessions.access()
+    }
+
     fn attempts(&self) -> Attempts {
         Attempts::new(self.retry, self.seed)
     }
 
     /// Publishes a message without ordering key.
-    async fn publish(&self, topic: &str, message: Message) -> Result<String, Failed> {
+    async fn publish(&self, publication: &Publication) -> Result<String, Failed> {
         let mut attempts = self.attempts();
         let mut batch = Batch::Shared;
         loop {
@@ -101,7 +110,13 @@ impl Shared {
             let session = self.sessions.current()?;
             let mut sent = batch;
             let published = match self.sessions.connection(&session).await {
-                Ok(connection) => connection.publish(topic, message.clone(), &mut sent).await,
+                Ok(connection) => {
+                    let path = || self.access().topic(publication.topic());
+                    let message = message(publication);
+                    connection
+                        .publish(publication.topic(), path, message, &mut sent)
+                        .await
+                }
                 Err(failure) => Err(failure),
             };
             let failure = match published {

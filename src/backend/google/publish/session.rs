@@ -22,12 +22,13 @@ use crate::backend::google::access::PubSubAccess;
 use crate::backend::google::publish::attempts::Failure;
 use crate::backend::google::publish::connection::Connection;
 use crate::backend::google::publish::queues::Queues;
+use crate::base::FixedHash;
 
 /// The sessions of all tokio runtimes.
 pub(super) struct Sessions {
     access: PubSubAccess,
     attempt_timeout: Duration,
-    by_runtime: Mutex<HashMap<Id, Arc<Session>>>,
+    by_runtime: Mutex<HashMap<Id, Arc<Session>, FixedHash>>,
 }
 
 impl Sessions {
@@ -62,6 +63,11 @@ impl Sessions {
         if let Some(connection) = session.connection() {
             return Ok(connection);
         }
+        // In a box, since it has kilobytes and few messages need it.
+        Box::pin(self.connect(session)).await
+    }
+
+    async fn connect(&self, session: &Session) -> Result<Arc<Connection>, Failure> {
         let connecting = async {
             let _one_at_a_time = session.connecting.lock().await;
             if let Some(connection) = session.connection() {

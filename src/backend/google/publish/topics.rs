@@ -10,7 +10,7 @@ use google_cloud_pubsub::client::Publisher;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backend::google::publish::session::lock;
-use crate::base::Recent;
+use crate::base::{FixedHash, Recent};
 
 /// The maximum number of topics with a publisher.
 pub(super) const MAX_TOPICS: usize = 256;
@@ -19,8 +19,8 @@ pub(super) const MAX_TOPICS: usize = 256;
 pub(super) struct Topics {
     /// A place for each topic, which is free again when its last message has its response.
     places: Arc<Semaphore>,
-    /// By full path.
-    kept: Mutex<Recent<String, Arc<TopicPublisher>>>,
+    /// By name or full path, as the messages have it.
+    kept: Mutex<Recent<String, Arc<TopicPublisher>, FixedHash>>,
     /// How many messages wait for a place.
     waiting: AtomicUsize,
 }
@@ -54,11 +54,8 @@ impl Default for Topics {
 }
 
 impl Topics {
-    /// The publisher of a topic. Waits while as many other topics have messages in flight.
-    pub async fn get(&self, path: &str) -> TopicUse<'_> {
-        if let Some(kept) = self.kept(path) {
-            return kept;
-        }
+    /// The publisher of a topic that has none. Waits while as many other topics have messages in flight.
+    pub async fn get(&self, topic: &str) -> TopicUse<'_> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = match place {
             Ok(place) => Some(place),
@@ -74,18 +71,19 @@ impl Topics {
         };
         let mut kept = lock(&self.kept);
         // Another message may have been faster.
-        if let Some(topic) = kept.get(path) {
-            return self.enter(Arc::clone(topic));
+        if let Some(publisher) = kept.get(topic) {
+            return self.enter(Arc::clone(publisher));
         }
-        let topic = Arc::new(TopicPublisher::new(place));
-        kept.insert(path.to_owned(), Arc::clone(&topic), 1);
-        self.enter(topic)
+        let publisher = Arc::new(TopicPublisher::new(place));
+        kept.insert(topic.to_owned(), Arc::clone(&publisher), 1);
+        self.enter(publisher)
     }
 
-    fn kept(&self, path: &str) -> Option<TopicUse<'_>> {
+    /// The publisher of a topic, if it has one.
+    pub fn kept(&self, topic: &str) -> Option<TopicUse<'_>> {
         let mut kept = lock(&self.kept);
-        let topic = Arc::clone(kept.get(path)?);
-        Some(self.enter(topic))
+        let publisher = Arc::clone(kept.get(topic)?);
+        Some(self.enter(publisher))
     }
 
     fn forget_unused(&self) {
