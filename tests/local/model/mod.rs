@@ -42,7 +42,7 @@ fn model(scenario: &Scenario) -> Played {
         .without_faults()
         .run(async |cloud| {
             let journal = Journal::default();
-            let (state, settings) = (journal.clone(), scenario.settings.clone());
+            let (noted, settings) = (journal.clone(), scenario.settings.clone());
             let service = cloud.service("shop", move || {
                 with_dependencies(Runtime::simulated())
                     .config(Config::default().with_project(PROJECT))

@@ -26,6 +26,10 @@ impl Told {
 }
 
 /// Runs a test once, without faults, and returns its history.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a closure is written where it is passed"
+)]
 fn calm<F>(test: F) -> History
 where
     F: AsyncFn(&Cloud) -> Result<(), BoxError>,
@@ -69,7 +73,7 @@ fn pauses(history: &History, subject: &str) -> Vec<u64> {
         .collect();
     let pairs = ends.iter().zip(attempts.iter().skip(1));
     pairs
-        .map(|(end, next)| u64::try_from((*next - *end).as_millis()).unwrap() / 50 * 50)
+        .map(|(end, next)| u64::try_from(next.saturating_sub(*end).as_millis()).unwrap() / 50 * 50)
         .collect()
 }
 
@@ -78,6 +82,6 @@ fn seconds(times: &[Duration]) -> Vec<u64> {
     let first = times.first().copied().unwrap_or_default();
     times
         .iter()
-        .map(|time| (*time - first + Duration::from_millis(500)).as_secs())
+        .map(|time| (time.saturating_sub(first) + Duration::from_millis(500)).as_secs())
         .collect()
 }
