@@ -71,7 +71,7 @@ impl Comparison {
                 let (server, client) = &mut sides[side];
                 let before = server.cpu();
                 client.send(scale.requests);
-                round[side] += server.cpu() - before;
+                round[side] += server.cpu().saturating_sub(before);
             }
             ratios.push(round[1].as_secs_f64() / round[0].as_secs_f64());
             total = [total[0] + round[0], total[1] + round[1]];
