@@ -46,7 +46,7 @@ fn model(scenario: &Scenario) -> Played {
             let service = cloud.service("shop", move || {
                 with_dependencies(Runtime::simulated())
                     .config(Config::default().with_project(PROJECT))
-                    .state(state.clone())
+                    .state(noted.clone())
                     .queue(settings.clone())
             });
             let runtime = service.runtime().await;
