@@ -261,12 +261,19 @@ async fn a_message_that_finds_no_free_publisher_says_so() {
         .map(|result| result.as_ref().unwrap_err())
         .filter(|error| !error.may_have_taken_effect())
         .collect();
-    assert_eq!(busy.len(), 600 - 2 * 256);
-    assert_eq!(
-        busy[87].to_string(),
-        "the message to topic projects/acme/topics/spread-599 was not published: it waited 1s, since messages of 256 other \
-         topics are in flight; publish to fewer topics at once"
-    );
+    // The first 256 give their places back at the very moment at which the others have waited long enough: some of these get one.
+    assert!((88..=600 - 256).contains(&busy.len()), "{}", busy.len());
+    for error in busy {
+        let text = error.to_string();
+        let rest = text.strip_prefix("the message to topic projects/acme/topics/spread-");
+        let rest = rest
+            .unwrap()
+            .trim_start_matches(|digit: char| digit.is_ascii_digit());
+        assert_eq!(
+            rest,
+            " was not published: it waited 1s, since messages of 256 other topics are in flight; publish to fewer topics at once"
+        );
+    }
 }
 
 /// The measured process: its memory after so many names, in KiB.
