@@ -1,6 +1,6 @@
 //! The same seed is the same history.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cloud_tasks::testing::simulation::Simulation;
 use cloud_tasks::{Context, Runtime, Task, TaskResult, task};
@@ -21,8 +21,7 @@ impl Task for Work {
 
 #[test]
 fn twenty_tasks_have_the_same_history_in_both_runs_of_a_seed() {
-    let began = Instant::now();
-    let report = Simulation::new().seeds(100).twice().run(async |cloud| {
+    let report = Simulation::new().seeds(40).twice().run(async |cloud| {
         let shop = cloud.service("shop", Runtime::simulated).instances(2);
         for number in 0..20 {
             let _ = shop.run(Work { number }.asap()).await;
@@ -30,6 +29,7 @@ fn twenty_tasks_have_the_same_history_in_both_runs_of_a_seed() {
         cloud.settle().await;
         Ok(())
     });
-    println!("{report:?} {:?}", began.elapsed());
-    assert_eq!(report.seeds(), 100);
+
+    assert_eq!(report.seeds(), 40);
+    assert!(report.faults() > 100, "{report:?}");
 }

@@ -87,7 +87,6 @@ fn a_renewal_that_charges_before_it_records_is_found_and_replayed() {
     };
 
     let failure = *explore(0).expect_err("the bug was not found");
-    println!("{failure}");
     let again = *explore(failure.seed()).expect_err("the seed does not fail again");
 
     assert_eq!(failure.to_string(), again.to_string());

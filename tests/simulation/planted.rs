@@ -32,7 +32,6 @@ where
         .seeds(100)
         .explore(async |cloud| test(cloud, Planted).await);
     let failure = *found.expect_err("the bug was not found");
-    println!("{failure}");
     let steps = failure.history().steps().len();
     assert!(steps <= 30, "{steps} steps: {failure}");
     let fixed = Simulation::new()
