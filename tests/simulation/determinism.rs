@@ -19,9 +19,9 @@ impl Task for Work {
     }
 }
 
-#[test]
-fn twenty_tasks_have_the_same_history_in_both_runs_of_a_seed() {
-    let report = Simulation::new().seeds(40).twice().run(async |cloud| {
+/// Runs each seed twice, with twenty tasks.
+fn run_twice(seeds: u64) {
+    let report = Simulation::new().seeds(seeds).twice().run(async |cloud| {
         let shop = cloud.service("shop", Runtime::simulated).instances(2);
         for number in 0..20 {
             let _ = shop.run(Work { number }.asap()).await;
@@ -30,6 +30,17 @@ fn twenty_tasks_have_the_same_history_in_both_runs_of_a_seed() {
         Ok(())
     });
 
-    assert_eq!(report.seeds(), 40);
+    assert_eq!(report.seeds(), seeds);
     assert!(report.faults() > 100, "{report:?}");
+}
+
+#[test]
+fn twenty_tasks_have_the_same_history_in_both_runs_of_a_seed() {
+    run_twice(40);
+}
+
+#[test]
+#[ignore = "takes a minute of a core: its figures are in RELIABILITY.md"]
+fn a_thousand_seeds_have_the_same_history_in_both_runs() {
+    run_twice(1_000);
 }
