@@ -406,9 +406,9 @@ async fn entrances(name: &str) -> Vec<(&'static str, bool)> {
     let (_, told) = answer(&runtime, with_header(pushed)).await;
     let body = json!({"message": {"id": 7}, "attributes": null, "headers": carried});
     send(&runtime, post("/tasks/AccountClosed", body.to_string())).await;
-    let published = &recorder.publications()[0];
-    let is_published = published.attributes().values().any(|value| value == SMUGGLED)
-        || String::from_utf8_lossy(published.data()).contains(SMUGGLED);
+    let message = &recorder.publications()[0];
+    let is_published = message.attributes().values().any(|value| value == SMUGGLED)
+        || String::from_utf8_lossy(message.data()).contains(SMUGGLED);
     vec![
         ("a call", call.is_ok()),
         ("a publisher's call", publisher.is_ok()),
