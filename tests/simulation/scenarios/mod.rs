@@ -28,7 +28,7 @@ impl Promise {
     }
 }
 
-/// Seeds of each promise in the ordinary tests.
+/// Seeds of each promise in the ordinary tests, which run each twice and compare the histories.
 #[cfg(test)]
 const SEEDS: u64 = 40;
 
@@ -96,7 +96,7 @@ promises! {
 #[track_caller]
 fn check(name: &str) {
     let promise = PROMISES.iter().find(|promise| promise.name == name).unwrap();
-    match promise.explore(Simulation::new().seeds(SEEDS)) {
+    match promise.explore(Simulation::new().seeds(SEEDS).twice()) {
         Ok(report) => assert!(report.faults() > 0, "{report:?}"),
         Err(failure) => panic!("{failure}"),
     }
