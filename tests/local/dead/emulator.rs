@@ -51,14 +51,12 @@ async fn set_up_makes_the_topic_and_what_keeps_it_and_a_dead_task_is_recorded_li
     let after = dead.replay().idle_timeout(QUIET).await.unwrap();
 
     let names = ["shop--dead-charges", "shop--dead-tasks"];
-    // The other subscribers of this program have topics as well.
-    let topics = report.names(Action::Add, ResourceKind::Topic).into_iter();
-    let dead: Vec<_> = topics.filter(|topic| topic.starts_with("shop--dead")).collect();
-    assert_eq!(dead, names);
-    assert_eq!(
-        report.names(Action::Add, ResourceKind::DeadLetterSubscription),
-        names
-    );
+    // The other subscribers of this program have topics, and dead letters, as well.
+    for kind in [ResourceKind::Topic, ResourceKind::DeadLetterSubscription] {
+        let added = report.names(Action::Add, kind).into_iter();
+        let dead: Vec<_> = added.filter(|name| name.starts_with("shop--dead")).collect();
+        assert_eq!(dead, names, "{kind:?}");
+    }
     let path = format!("projects/{project}/subscriptions/shop--dead-charges");
     let (status, made) = rest(&host, Method::GET, &path, &json!({})).await;
     assert_eq!(status, 200, "{made}");
