@@ -307,6 +307,8 @@ impl ServiceState {
     /// Stops an instance. Another one starts at once.
     pub fn stop(self: &Arc<Self>, instance: Arc<Instance>) {
         let grace = lock(&self.settings).grace;
+        // What it still does, such as recording a dead task, belongs to the history.
+        let open = self.world.begin();
         let service = Arc::clone(self);
         tokio::spawn(async move {
             let stopped = Arc::clone(&instance);
@@ -314,6 +316,7 @@ impl ServiceState {
             service.remove(&instance);
             service.fill_up().await;
             let _ = stopping.await;
+            drop(open);
         });
     }
 

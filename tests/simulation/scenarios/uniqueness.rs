@@ -116,7 +116,7 @@ impl Task for Link {
     }
 }
 
-/// A task that is run again enqueues the next one again, which is a duplicate.
+/// A task that is run again within an hour enqueues the next one again, which is a duplicate.
 pub async fn a_chain_of_unique_tasks_has_each_link_once(cloud: Cloud) -> Result<(), BoxError> {
     let ledger = Ledger::default();
     let shop = shop(&cloud, &ledger);
@@ -128,7 +128,11 @@ pub async fn a_chain_of_unique_tasks_has_each_link_once(cloud: Cloud) -> Result<
     cloud.settle().await;
 
     ledger.check();
-    assert!(created(&cloud, "Link") <= 5);
+    // The names of links are free again an hour after their ends at the earliest. A link whose run is repeated later enqueues the
+    // next one anew.
+    let history = cloud.history();
+    let lasted = history.steps().last().map_or(Duration::ZERO, |step| step.at);
+    assert!(created(&cloud, "Link") <= 5 || lasted > Duration::from_secs(3_600));
     Ok(())
 }
 
