@@ -173,3 +173,36 @@ fn a_task_without_an_end_is_found() {
     let failure = found.expect_err("nothing failed");
     assert_contains(failure.reason(), "the cloud has not settled in 62 days: Parked-1");
 }
+
+/// Writes a receipt after its end, while its instance may already stop.
+#[derive(Serialize, Deserialize)]
+struct WriteReceipt;
+
+#[task]
+impl Task for WriteReceipt {
+    async fn run(self, cx: Context<Ledger>) -> TaskResult {
+        let ledger = cx.state().clone();
+        Runtime::current()?.spawn(async move {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            ledger.add("receipt");
+        });
+        Ok(())
+    }
+}
+
+#[test]
+fn a_cloud_is_settled_only_when_an_instance_that_stops_has_ended() {
+    Simulation::new().seeds(1).run(async |cloud: Cloud| {
+        let ledger = Ledger::default();
+        let shop = shop(&cloud, &ledger);
+        let sent = shop.run(WriteReceipt.asap()).await;
+        ledger.expect("receipt", &sent);
+        cloud.run_for(Duration::from_secs(1)).await;
+        shop.scale(0).await;
+
+        cloud.settle().await;
+
+        ledger.check();
+        Ok(())
+    });
+}
