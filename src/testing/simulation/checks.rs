@@ -198,7 +198,7 @@ impl World {
 
     /// The topic that records the task at this URL if it dies, if there is one.
     fn dead_letter_topic(&self, url: &str) -> Option<String> {
-        let runtime = self.service_at(url)?.runtimes().into_iter().next()?;
+        let runtime = self.service_at(url)?.any_runtime()?;
         let task = runtime.registry().by_name(last_segment(url));
         runtime.dead_letter_topic(task.map(|task| &task.registration))
     }

@@ -35,6 +35,8 @@ pub(super) struct ServiceState {
     instances: Mutex<Vec<Arc<Instance>>>,
     /// The process of the test, which is never interrupted and serves nothing.
     outside: Mutex<Option<Arc<Instance>>>,
+    /// The runtime that was built first. It says what the service has set up, also while no instance runs.
+    first: Mutex<Option<Runtime>>,
     /// Until when its front answers for it.
     unavailable: Mutex<Option<Instant>>,
 }
@@ -62,6 +64,7 @@ impl Service {
             }),
             instances: Mutex::default(),
             outside: Mutex::default(),
+            first: Mutex::default(),
             unavailable: Mutex::default(),
         });
         lock(&world.services).push(Arc::clone(&state));
@@ -208,7 +211,10 @@ impl ServiceState {
     async fn built(&self, instance: &Arc<Instance>) -> Runtime {
         let builder = (self.build)().change_mode(|mode| mode.run_in(self.name.clone(), Arc::clone(instance)));
         match instance.inside(builder.build()).await {
-            Ok(runtime) => runtime,
+            Ok(runtime) => {
+                lock(&self.first).get_or_insert_with(|| runtime.clone());
+                runtime
+            }
             Err(error) => panic!("the service {} cannot start: {error:#}", self.name),
         }
     }
@@ -216,8 +222,10 @@ impl ServiceState {
     /// The process of the test.
     async fn outside(self: &Arc<Self>) -> (Arc<Instance>, Runtime) {
         let known = lock(&self.outside).clone();
-        if let Some(runtime) = known.as_ref().and_then(|outside| outside.runtime()) {
-            return (known.unwrap_or_else(|| unreachable!()), runtime);
+        if let Some(outside) = known
+            && let Some(runtime) = outside.runtime()
+        {
+            return (outside, runtime);
         }
         let outside = Instance::new(&self.world, format!("{} (test)", self.name), 0);
         let runtime = self.built(&outside).await;
@@ -234,9 +242,9 @@ impl ServiceState {
         all.filter_map(|instance| instance.runtime()).collect()
     }
 
-    /// The runtime of an instance, if there is one.
-    fn any_runtime(&self) -> Option<Runtime> {
-        self.runtimes().into_iter().next()
+    /// A runtime with the settings of the service, if one was built.
+    pub fn any_runtime(&self) -> Option<Runtime> {
+        lock(&self.first).clone()
     }
 
     /// The URL that it is called at.
@@ -337,6 +345,8 @@ impl ServiceState {
     pub fn end(&self) {
         let instances = std::mem::take(&mut *lock(&self.instances));
         let outside = lock(&self.outside).take();
+        let first = lock(&self.first).take();
+        drop(first);
         for instance in instances.into_iter().chain(outside) {
             instance.drop_runtime();
         }

@@ -175,6 +175,19 @@ fn a_push_with_a_retry_policy_backs_off_from_its_shortest_to_its_longest_pause()
 }
 
 #[test]
+fn a_message_reaches_a_service_whose_instances_have_all_died() {
+    let (deliveries, _) = letters(async |cloud, shop| {
+        let writer = cloud.service("writer", || Runtime::simulated().enqueue_only());
+        cloud.run_for(Duration::from_secs(1)).await;
+        shop.kill_one();
+        writer.run(Letter { number: 1, fails: 0 }.sync()).await?;
+        Ok(())
+    });
+
+    assert_eq!(deliveries.numbers("RuleImmediate"), [1]);
+}
+
+#[test]
 fn a_message_that_does_not_match_a_filter_is_not_delivered() {
     let (deliveries, _) = letters(async |_, shop| {
         for (number, kind) in [(1, "book"), (2, "hat"), (3, "book")] {
