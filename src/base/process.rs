@@ -49,15 +49,21 @@ pub(crate) fn random_fraction() -> f64 {
 
 /// A number from 0 up to 1, without 1, that every bit of the seed changes.
 pub(crate) fn fraction_of(seed: u64) -> f64 {
-    // The finalizer of `SplitMix64`.
+    fraction(mix(seed))
+}
+
+/// A number whose every bit depends on all bits of the seed: the next one of `SplitMix64`.
+pub(crate) fn mix(seed: u64) -> u64 {
     let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    // The upper 53 bits, which a number of this type has.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-    let fraction = (mixed >> 11) as f64 / (1_u64 << 53) as f64;
-    fraction
+    mixed ^ (mixed >> 31)
+}
+
+/// The upper 53 bits of a number, which this type has, as a fraction from 0 up to 1, without 1.
+#[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+pub(crate) fn fraction(number: u64) -> f64 {
+    (number >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// Spawns a future that ends with this process.

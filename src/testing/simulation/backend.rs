@@ -114,19 +114,12 @@ impl SimulatedBackend {
     pub fn world(&self) -> &Arc<World> {
         &self.instance.world
     }
-
-    /// Nothing that a process sends after its end arrives.
-    async fn alive(&self) {
-        if self.instance.has_ended() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 impl Backend for SimulatedBackend {
     fn enqueue(&self, envelope: Envelope) -> BackendFuture<'_> {
         Box::pin(async move {
-            self.alive().await;
+            self.instance.alive().await;
             let world = self.world();
             world.calling(Box::pin(self.google.create(envelope))).await
         })
@@ -134,7 +127,7 @@ impl Backend for SimulatedBackend {
 
     fn publish(&self, publication: Publication) -> BackendFuture<'_, String> {
         Box::pin(async move {
-            self.alive().await;
+            self.instance.alive().await;
             let config = self.instance.runtime();
             let project = config.as_ref().and_then(|runtime| runtime.config().project());
             let project = project.unwrap_or(PROJECT).to_owned();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hasher;
 
+use crate::base::process;
+
 /// Something that may go wrong, or that the services may do, in a simulation.
 ///
 /// Each has a weight: the probability with which it happens where it can. A seed multiplies the weights by 0, 1 or 3, so that
@@ -199,10 +201,7 @@ impl Choices {
             _ => 3.0,
         };
         let number = mix(&[self.seed, fault as u64, hash(place)]);
-        // The upper 53 bits, as a fraction.
-        #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-        let fraction = (number >> 11) as f64 / (1_u64 << 53) as f64;
-        if fraction >= weight * intensity {
+        if process::fraction(number) >= weight * intensity {
             return None;
         }
         let choice = Choice {
@@ -229,12 +228,9 @@ pub(super) fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Mixes numbers into one whose every bit depends on all of them: the finalizer of `SplitMix64`, for each.
+/// Mixes numbers into one whose every bit depends on all of them.
 pub(super) fn mix(numbers: &[u64]) -> u64 {
-    numbers.iter().fold(0, |state, number| {
-        let mut mixed = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    })
+    numbers
+        .iter()
+        .fold(0, |state, number| process::mix(state ^ number))
 }

@@ -88,6 +88,13 @@ impl Instance {
         *lock(&self.phase) == Phase::Ended
     }
 
+    /// Waits for ever if it has ended: nothing that a process sends after its end arrives.
+    pub async fn alive(&self) {
+        if self.has_ended() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Runs a future as code of this process, which ends with it.
     pub fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
     where

@@ -40,7 +40,7 @@ impl SimulatedStore {
         if world.fault(Fault::StoreFails, &place, "").is_some() {
             return Err("the store is not reachable".into());
         }
-        self.alive().await;
+        self.instance.alive().await;
         let answer = call.await;
         self.die(&place, "after").await;
         if world.fault(Fault::StoreLost, &place, "").is_some() {
@@ -59,14 +59,7 @@ impl SimulatedStore {
         if world.fault(Fault::Kill, &format!("{when} {place}"), "").is_some() {
             service.kill(&self.instance, &format!("killed {when} {place}"));
         }
-        self.alive().await;
-    }
-
-    /// Nothing that a process sends after its end arrives.
-    async fn alive(&self) {
-        if self.instance.has_ended() {
-            std::future::pending::<()>().await;
-        }
+        self.instance.alive().await;
     }
 
     fn seen<R>(&self, note: impl FnOnce(&mut super::checks::Seen) -> R) -> R {
